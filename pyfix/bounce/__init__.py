@@ -1,0 +1,1 @@
+"""bounce - keeps the logs of failed, deferred and traced recipients."""

@@ -1,0 +1,1 @@
+"""cleanup - completes, rewrites and stores incoming mail."""

@@ -1,0 +1,1 @@
+"""commands - the administrator's commands, under Postfix's names."""

@@ -1,0 +1,1 @@
+"""delivery - the delivery agents and the frame they share."""

@@ -1,0 +1,1 @@
+"""virtual - delivers to the mailboxes of virtual domains."""

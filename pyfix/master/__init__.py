@@ -1,0 +1,1 @@
+"""master - the supervisor. Standard library only: it is the root process."""

@@ -1,0 +1,1 @@
+"""qmgr - the queue manager: schedules delivery."""

@@ -1,0 +1,1 @@
+"""queue - the on-disk queue: names, records, files, directories, moves, bounce logs."""

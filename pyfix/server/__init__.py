@@ -1,0 +1,1 @@
+"""server - what every daemon is made of: sessions, limits, options, privileges, reload."""

@@ -1,0 +1,1 @@
+"""services - the small daemons, one file each."""

@@ -1,0 +1,1 @@
+"""trivial_rewrite - rewrites addresses to standard form and resolves them."""

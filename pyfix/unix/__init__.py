@@ -1,0 +1,1 @@
+"""unix - the operating system: sockets, locks, users, signals, safe files, the log."""
