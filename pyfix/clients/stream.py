@@ -1,0 +1,219 @@
+"""stream - the asking end of connections between daemons
+
+A Channel is one service as a client sees it: a connection that is made when first
+needed, shared by all requests, and replaced when the server says goaway or is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from pyfix.mail.error import Retry
+from pyfix.unix.turn import TurnWriter
+from pyfix.wire.attr import AttrError, decode_pairs
+from pyfix.wire.stream import CONNECTION, GOAWAY, FrameReader, StreamError, encode_frame
+
+Answer = tuple[bytes, bytes]
+"""Attribute list, body."""
+
+
+class ServiceGone(Retry):
+    """No connection, or the connection was lost before the answer came."""
+
+
+class Exchange:
+    """One request and its answers, when either takes several frames."""
+
+    __slots__ = ("_answers", "_connection", "_stream", "_waiter")
+
+    def __init__(self, connection: Connection, stream: int) -> None:
+        self._connection = connection
+        self._stream = stream
+        self._answers: deque[Answer | ServiceGone] = deque()
+        self._waiter: asyncio.Future[None] | None = None
+
+    def send(self, attrs: bytes, body: bytes = b"") -> None:
+        """One frame of the request; all of one loop turn leave together."""
+        self._connection.send(self._stream, attrs, body)
+
+    async def drain(self) -> None:
+        """Wait while the server reads more slowly than is sent."""
+        await self._connection.writable()
+
+    async def receive(self) -> Answer:
+        """The next frame of the answer. ServiceGone when none will come."""
+        while not self._answers:
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+        answer = self._answers.popleft()
+        if isinstance(answer, ServiceGone):
+            self._answers.append(answer)
+            raise answer
+        return answer
+
+    def close(self) -> None:
+        """No more frames of this request, either way."""
+        self._connection.forget(self._stream)
+
+    def deliver(self, answer: Answer | ServiceGone) -> None:
+        """(For the connection.) One frame, or the end."""
+        self._answers.append(answer)
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+
+class Connection(asyncio.Protocol):
+    """One connection to one server process."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.usable = True  # for new requests
+        self.greeting: asyncio.Future[dict[str, str]] = asyncio.get_running_loop().create_future()
+        self._reader = FrameReader()
+        self._out: TurnWriter
+        self._transport: asyncio.WriteTransport
+        self._open: dict[int, Exchange] = {}
+        self._last = 0
+        self._resumed: asyncio.Future[None] | None = None
+
+    def exchange(self) -> Exchange:
+        """A new request on this connection."""
+        self._last += 1
+        exchange = self._open[self._last] = Exchange(self, self._last)
+        return exchange
+
+    def send(self, stream: int, attrs: bytes, body: bytes) -> None:
+        """One frame of a request."""
+        self._out.write(encode_frame(stream, attrs, body))
+
+    def forget(self, stream: int) -> None:
+        """A request is over; what still comes for it is dropped."""
+        self._open.pop(stream, None)
+        self._leave_if_done()
+
+    @property
+    def outstanding(self) -> int:
+        """How many requests are not closed yet."""
+        return len(self._open)
+
+    async def writable(self) -> None:
+        """Wait until the server has read most of what was sent."""
+        self._out.flush()
+        if self._resumed is not None:
+            await asyncio.shield(self._resumed)
+
+    def close(self) -> None:
+        """Take no new requests and leave now."""
+        self.usable = False
+        self._out.close()
+
+    def _leave_if_done(self) -> None:
+        if not self.usable and not self._open:
+            self._out.close()
+
+    # asyncio's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.WriteTransport)
+        self._transport = transport
+        self._out = TurnWriter(transport, asyncio.get_running_loop())
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            for stream, attrs, body in self._reader.receive(data):
+                if stream == CONNECTION:
+                    self._about_connection(attrs)
+                elif (exchange := self._open.get(stream)) is not None:
+                    exchange.deliver((attrs, body))
+        except (StreamError, AttrError):
+            self._transport.abort()
+
+    def _about_connection(self, attrs: bytes) -> None:
+        if attrs == GOAWAY:
+            self.usable = False
+            self._leave_if_done()
+        elif not self.greeting.done():
+            self.greeting.set_result(decode_pairs(attrs))
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.usable = False
+        detail = f"lost connection with {self.path}: {error or 'closed'}"
+        gone = ServiceGone("service unavailable", detail=detail)
+        if not self.greeting.done():
+            self.greeting.set_exception(gone)
+            self.greeting.exception()  # nobody may be waiting any more
+        self.resume_writing()
+        for exchange in self._open.values():
+            exchange.deliver(gone)
+
+    def pause_writing(self) -> None:
+        self._resumed = asyncio.get_running_loop().create_future()
+
+    def resume_writing(self) -> None:
+        if self._resumed is not None:
+            self._resumed.set_result(None)
+            self._resumed = None
+
+
+async def connect(path: str, protocol: str) -> Connection:
+    """A connection whose server has said its greeting. ServiceGone when there is none."""
+    loop = asyncio.get_running_loop()
+    try:
+        _, connection = await loop.create_unix_connection(lambda: Connection(path), path)
+    except OSError as error:
+        raise ServiceGone("service unavailable", detail=f"connect to {path}: {error.strerror}") from error
+    try:
+        found = (await connection.greeting).get("protocol")
+    except BaseException:
+        connection.close()
+        raise
+    if found != protocol:
+        connection.close()
+        raise ServiceGone("service unavailable", detail=f"{path} speaks {found}, not {protocol}")
+    return connection
+
+
+class Channel:
+    """One service: path of its socket, the protocol that its greeting must name."""
+
+    def __init__(self, path: str, protocol: str) -> None:
+        self.path = path
+        self.protocol = protocol
+        self._connection: Connection | None = None
+        self._connecting: asyncio.Task[Connection] | None = None
+
+    async def exchange(self) -> Exchange:
+        """A request of several frames. ServiceGone when the service can't be reached."""
+        connection = self._connection
+        if connection is None or not connection.usable:
+            connection = await self._connect()
+        return connection.exchange()
+
+    async def request(self, attrs: bytes, body: bytes = b"") -> Answer:
+        """One frame there, one frame back. ServiceGone when it does not come."""
+        exchange = await self.exchange()
+        try:
+            exchange.send(attrs, body)
+            return await exchange.receive()
+        finally:
+            exchange.close()
+
+    def close(self) -> None:
+        """Give up the connection; requests under way hear ServiceGone."""
+        if self._connecting is not None:
+            self._connecting.cancel()
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    async def _connect(self) -> Connection:
+        if self._connecting is None:
+            self._connecting = asyncio.get_running_loop().create_task(connect(self.path, self.protocol))
+            self._connecting.add_done_callback(self._connected)
+        return await asyncio.shield(self._connecting)
+
+    def _connected(self, task: asyncio.Task[Connection]) -> None:
+        self._connecting = None
+        if not task.cancelled() and task.exception() is None:
+            self._connection = task.result()

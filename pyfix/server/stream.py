@@ -1,0 +1,156 @@
+"""stream - the serving end of connections between daemons
+
+StreamServer serves many peers from an event loop, SerialLink one peer from a program
+that does one thing at a time. Both speak wire/stream.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import socket
+from collections.abc import Iterable, Iterator
+from typing import Protocol
+
+from pyfix.unix import msg
+from pyfix.unix.turn import TurnWriter
+from pyfix.wire.attr import encode_pairs
+from pyfix.wire.stream import CONNECTION, GOAWAY, Frame, FrameReader, StreamError, encode_frame
+
+READ_SIZE = 65536
+
+
+def greeting(protocol: str, extra: Iterable[tuple[str, str]] = ()) -> bytes:
+    """What a server says first: the name of its protocol, then what the service adds."""
+    return encode_frame(CONNECTION, encode_pairs([("protocol", protocol), *extra]))
+
+
+class Frames(Protocol):
+    """A service: what is done with each frame of each peer."""
+
+    def frame(self, link: Link, stream: int, attrs: bytes, body: bytes) -> None:
+        """One frame of a request; answer with link.send(stream, ...), now or later."""
+
+    def closed(self, link: Link) -> None:
+        """The peer has gone: nothing of its unfinished requests can be answered."""
+
+
+class Link(asyncio.Protocol):
+    """One peer of a StreamServer."""
+
+    def __init__(self, server: StreamServer) -> None:
+        self._server = server
+        self._reader = FrameReader()
+        self._out: TurnWriter
+        self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.WriteTransport)
+        self._out = TurnWriter(transport, asyncio.get_running_loop())
+        self._out.write(self._server.greeting)
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            frames = self._reader.receive(data)
+        except StreamError as error:
+            msg.warning(f"broken request to the {self._server.protocol} service: {error}")
+            self.close()
+            return
+        service = self._server.service
+        for stream, attrs, body in frames:
+            service.frame(self, stream, attrs, body)
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self._server.links.discard(self)
+        self._server.service.closed(self)
+        if not self.gone.done():
+            self.gone.set_result(None)
+
+    def send(self, stream: int, attrs: bytes, body: bytes = b"") -> None:
+        """One frame of the answer; all of one loop turn leave together."""
+        self._out.write(encode_frame(stream, attrs, body))
+
+    def goaway(self) -> None:
+        """Ask the peer to start nothing new here."""
+        self._out.write(encode_frame(CONNECTION, GOAWAY))
+
+    def close(self) -> None:
+        """End the connection after what was sent."""
+        self._out.close()
+
+
+class StreamServer:
+    """All peers of one service in this worker.
+
+    protocol: the name in the greeting; extra: attributes that the greeting adds.
+    A program hands its `serve` and `retire` on to these.
+    """
+
+    def __init__(self, protocol: str, service: Frames, extra: Iterable[tuple[str, str]] = ()) -> None:
+        self.protocol = protocol
+        self.service = service
+        self.greeting = greeting(protocol, extra)
+        self.links: set[Link] = set()
+        self._retiring = False
+
+    async def serve(self, sock: socket.socket) -> None:
+        """Serve one peer until it goes."""
+        link = Link(self)
+        self.links.add(link)
+        await asyncio.get_running_loop().connect_accepted_socket(lambda: link, sock)
+        if self._retiring:
+            link.goaway()
+        await link.gone
+
+    async def retire(self) -> None:
+        """Tell every peer to go elsewhere; each leaves when its last answer is there."""
+        self._retiring = True
+        for link in list(self.links):
+            link.goaway()
+
+
+class SerialLink:
+    """The one peer of a program that does one thing at a time.
+
+    sock: connected, blocking; wake: a descriptor that turns readable when the program
+    is to retire (-1: none), asked only while no request is there.
+    """
+
+    def __init__(
+        self, sock: socket.socket, protocol: str, extra: Iterable[tuple[str, str]] = (), wake: int = -1
+    ) -> None:
+        self._sock = sock
+        self._wake = wake
+        self._reader = FrameReader()
+        self._sock.sendall(greeting(protocol, extra))
+
+    def requests(self) -> Iterator[Frame]:
+        """Each frame as it comes, until the peer closes. StreamError for bytes that are none."""
+        while True:
+            self._wait()
+            try:
+                data = self._sock.recv(READ_SIZE)
+            except ConnectionError:
+                return
+            if not data:
+                return
+            yield from self._reader.receive(data)
+
+    def send(self, stream: int, attrs: bytes, body: bytes = b"") -> None:
+        """One frame of the answer, at once. A peer that has gone does not hear it."""
+        try:
+            self._sock.sendall(encode_frame(stream, attrs, body))
+        except ConnectionError as error:
+            msg.warning(f"can't answer a request: {error}")
+
+    def _wait(self) -> None:
+        """Wait for input; when it is time to retire, say so to the peer once."""
+        if self._wake < 0:
+            return
+        poll = select.poll()
+        poll.register(self._sock, select.POLLIN)
+        poll.register(self._wake, select.POLLIN)
+        ready = dict(poll.poll())
+        if self._wake in ready and self._sock.fileno() not in ready:
+            self._wake = -1
+            self.send(CONNECTION, GOAWAY)
