@@ -7,7 +7,10 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "pyfix"
 
-LIBRARIES = set("mail wire unix config maps queue dns tls sasl milter clients server".split())
+LIBRARIES = {
+    "mail", "wire", "unix", "config", "maps", "queue",
+    "dns", "tls", "sasl", "milter", "clients", "server",
+}
 MAY_IMPORT = {
     "mail": set(),
     "wire": {"mail"},
