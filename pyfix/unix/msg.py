@@ -1,0 +1,119 @@
+"""msg - what every program has to say, with its severity
+
+    msg.info("connect from localhost[127.0.0.1]")
+    msg.warning("...")            "warning: ..." in the log
+    msg.fatal("...")              "fatal: ..."; raises Fatal, a SystemExit with status 1
+
+Lines go to every sink that is set (`to`); before any is set they go to standard error
+under the program's name. What is not printable becomes "?", so that no input from outside
+can forge a line.
+
+See also: maillog_client, the sinks of daemons.
+"""
+
+import sys
+from collections.abc import Callable
+from enum import IntEnum
+from typing import NoReturn
+
+
+class Priority(IntEnum):
+    """How grave a line is; the numbers are syslog(3)'s."""
+
+    PANIC = 1
+    FATAL = 2
+    ERROR = 3
+    WARNING = 4
+    INFO = 6
+
+
+Sink = Callable[[Priority, str], None]
+
+WORDS = {
+    Priority.PANIC: "panic: ",
+    Priority.FATAL: "fatal: ",
+    Priority.ERROR: "error: ",
+    Priority.WARNING: "warning: ",
+    Priority.INFO: "",
+}
+
+verbose = 0
+"""How often -v was given."""
+
+_sinks: tuple[Sink, ...] = ()
+
+
+class Fatal(SystemExit):
+    """The program can't go on and has said why. Its status is 1."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(1)
+        self.text = text
+
+
+def to(*sinks: Sink) -> tuple[Sink, ...]:
+    """Send lines to these sinks and no others from now on; returns what was set before."""
+    global _sinks  # noqa: PLW0603  # the log is a process's own
+    before, _sinks = _sinks, sinks
+    return before
+
+
+def to_stderr(name: str) -> None:
+    """Send lines to standard error as `name: text`."""
+    to(stderr_sink(name))
+
+
+def stderr_sink(name: str) -> Sink:
+    """A sink that writes `name: text` lines to standard error."""
+
+    def write(_: Priority, text: str) -> None:
+        stream = sys.stderr
+        if stream is not None:
+            stream.write(f"{name}: {text}\n")
+            stream.flush()
+
+    return write
+
+
+def printable(text: str) -> str:
+    """The text with everything that does not print, line ends too, replaced by `?`."""
+    if text.isprintable():
+        return text
+    return "".join([c if c.isprintable() else "?" for c in text])
+
+
+def info(text: str) -> None:
+    """Log a line of normal operation."""
+    _log(Priority.INFO, text)
+
+
+def warning(text: str) -> None:
+    """Log trouble that the program works around."""
+    _log(Priority.WARNING, text)
+
+
+def error(text: str) -> None:
+    """Log trouble that costs something: a session, a table."""
+    _log(Priority.ERROR, text)
+
+
+def fatal(text: str) -> NoReturn:
+    """Log why the program can't go on; raises Fatal."""
+    _log(Priority.FATAL, text)
+    raise Fatal(text)
+
+
+def panic(text: str) -> NoReturn:
+    """Log a bug that makes going on unsafe; raises Fatal."""
+    _log(Priority.PANIC, text)
+    raise Fatal(text)
+
+
+def _log(priority: Priority, text: str) -> None:
+    line = printable(WORDS[priority] + text)
+    for sink in _sinks or (stderr_sink(_program_name()),):
+        sink(priority, line)
+
+
+def _program_name() -> str:
+    return sys.argv[0].rpartition("/")[2] if sys.argv and sys.argv[0] else "pyfix"
