@@ -1,0 +1,78 @@
+"""address - the parts and the two forms of a mail address
+
+External form: as on the wire and in headers, local part quoted where RFC 5321 wants it
+(`"first last"@example.com`). Internal form: without quoting (`first last@example.com`),
+as in queue files and tables. The domain begins after the LAST @, in both.
+
+Extensions (`user+ext`) are split at the first delimiter character, never when nothing
+would be left of the user, and never for the names that the mail system itself uses.
+
+See also: pyfix.mail.tokens for addresses in headers.
+"""
+
+import re
+
+ESCAPED = re.compile(r'(["\\\r])')
+QUOTING = re.compile(r'\\(.)|"', re.ASCII | re.DOTALL)
+# dot-string of RFC 5321: atoms with single dots between; 8-bit text is left alone.
+DOT_STRING = re.compile(r'[^\x00-\x20\x7f()<>@,;:\\".\[\]]+(?:\.[^\x00-\x20\x7f()<>@,;:\\".\[\]]+)*', re.ASCII)
+NEVER_SPLIT = frozenset({"postmaster", "mailer-daemon", "double-bounce"})
+
+
+def split_address(address: str) -> tuple[str, str | None]:
+    """The local part, and the domain behind the last @ (None: there is no @)."""
+    local, at, domain = address.rpartition("@")
+    return (local, domain) if at else (domain, None)
+
+
+def quote(address: str) -> str:
+    """The external form of an internal address; the empty address stays empty."""
+    local, domain = split_address(address)
+    if not address or DOT_STRING.fullmatch(local):
+        return address
+    quoted = '"' + ESCAPED.sub(r"\\\1", local) + '"'
+    return quoted if domain is None else f"{quoted}@{domain}"
+
+
+def unquote(address: str) -> str:
+    """The internal form of an external address."""
+    if '"' not in address and "\\" not in address:
+        return address
+    local, domain = split_address(address)
+    plain = QUOTING.sub(lambda found: found[1] or "", local)
+    return plain if domain is None else f"{plain}@{domain}"
+
+
+def split_extension(
+    local: str, delimiters: str, *, double_bounce: str = "double-bounce", owner_request_special: bool = True
+) -> tuple[str, str]:
+    """Split `user+ext` into `user` and `+ext` (with its delimiter; empty: no extension).
+
+    delimiters: recipient_delimiter, each character of it is one. double_bounce:
+    double_bounce_sender. owner_request_special: with `-` as a delimiter `owner-name`
+    and `name-request` stay whole.
+    """
+    if not delimiters:
+        return local, ""
+    folded = local.lower()
+    if folded in NEVER_SPLIT or folded == double_bounce.lower():
+        return local, ""
+    if owner_request_special and "-" in delimiters and _is_list_name(folded):
+        return local, ""
+    at = min((found for mark in delimiters if (found := local.find(mark)) >= 0), default=0)
+    return (local[:at], local[at:]) if at else (local, "")
+
+
+def _is_list_name(folded: str) -> bool:
+    return folded.startswith("owner-") or (folded.endswith("-request") and len(folded) > len("-request"))
+
+
+def strip_extension(
+    address: str, delimiters: str, *, double_bounce: str = "double-bounce", owner_request_special: bool = True
+) -> tuple[str, str]:
+    """Split `user+ext@domain` into `user@domain` and `+ext` (empty: no extension)."""
+    local, domain = split_address(address)
+    user, extension = split_extension(
+        local, delimiters, double_bounce=double_bounce, owner_request_special=owner_request_special
+    )
+    return (user if domain is None else f"{user}@{domain}"), extension
