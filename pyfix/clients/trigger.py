@@ -1,0 +1,79 @@
+"""trigger - tell qmgr or pickup that there is work
+
+Letters to a public socket, as Postfix has them: I scan incoming, D scan deferred, A without
+regard to time stamps, F forget which destinations are dead, W wake up. Postfix's own clients end
+with a NUL, after which the server hangs up; this one sends none and keeps its connection. A
+trigger is a hint: the service also looks by itself at its start and from time to time, so that
+nothing here fails or blocks the caller.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+
+RETRY_DELAY = 1.0  # seconds until a service that can't be reached is tried again
+
+
+class Trigger:
+    """One service, by the path of its socket ("public/qmgr"). Needs a running loop."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._pending: dict[int, None] = {}  # letters, in the order they came, each once
+        self._sock: socket.socket | None = None
+        self._timer: asyncio.Handle | None = None
+
+    def send(self, letters: bytes) -> None:
+        """Send these letters at the end of this loop turn, each once however often it was asked for."""
+        self._pending.update(dict.fromkeys(letters))
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_soon(self._flush)
+
+    def close(self) -> None:
+        """Forget what was not sent and hang up."""
+        self._pending.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._hang_up()
+
+    def _flush(self) -> None:
+        self._timer = None
+        letters = bytes(self._pending)
+        if letters and not self._send_now(letters):
+            self._timer = asyncio.get_running_loop().call_later(RETRY_DELAY, self._flush)
+        else:
+            self._pending.clear()
+
+    def _send_now(self, letters: bytes) -> bool:
+        """False: the service can't be reached now. A kept connection may have died: then once more."""
+        return (self._sock is not None and self._write(letters)) or (self._connect() and self._write(letters))
+
+    def _write(self, letters: bytes) -> bool:
+        assert self._sock is not None
+        try:
+            self._sock.send(letters)
+        except BlockingIOError:
+            return True  # a buffer full of letters that nobody has read: one more says nothing new
+        except OSError:
+            self._hang_up()
+            return False
+        return True
+
+    def _connect(self) -> bool:
+        self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._sock.setblocking(False)
+        try:
+            self._sock.connect(self._path)
+        except OSError:
+            self._hang_up()
+            return False
+        return True
+
+    def _hang_up(self) -> None:
+        if self._sock is not None:
+            with contextlib.suppress(OSError):
+                self._sock.close()
+            self._sock = None
