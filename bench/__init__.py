@@ -1,0 +1,1 @@
+"""bench - pyfix measured beside real Postfix, in one run, on one machine."""
