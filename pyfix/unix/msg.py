@@ -53,7 +53,7 @@ class Fatal(SystemExit):
 
 def to(*sinks: Sink) -> tuple[Sink, ...]:
     """Send lines to these sinks and no others from now on; returns what was set before."""
-    global _sinks  # noqa: PLW0603  # the log is a process's own
+    global _sinks  # the log is a process's own
     before, _sinks = _sinks, sinks
     return before
 

@@ -9,7 +9,7 @@ import pwd
 from typing import NamedTuple
 
 
-class NoSuchUser(LookupError):
+class UnknownUserError(LookupError):
     """The system knows no such user or group; str() names it."""
 
 
@@ -23,11 +23,11 @@ class User(NamedTuple):
 
 
 def user(name: str) -> User:
-    """The user of that name (or of that number, in digits); NoSuchUser when there is none."""
+    """The user of that name (or of that number, in digits); UnknownUserError when there is none."""
     try:
         entry = pwd.getpwuid(int(name)) if name.isdecimal() else pwd.getpwnam(name)
     except KeyError:
-        raise NoSuchUser(f"no such user: {name}") from None
+        raise UnknownUserError(f"no such user: {name}") from None
     return User(entry.pw_name, entry.pw_uid, entry.pw_gid, entry.pw_dir)
 
 
@@ -35,7 +35,7 @@ def find_user(name: str) -> User | None:
     """The user of that name, None when there is none."""
     try:
         return user(name)
-    except NoSuchUser:
+    except UnknownUserError:
         return None
 
 
@@ -45,11 +45,11 @@ def user_of(uid: int) -> User | None:
 
 
 def group(name: str) -> int:
-    """The number of a group by its name (or by its number, in digits); NoSuchUser when there is none."""
+    """The number of a group by its name or (in digits) its number; UnknownUserError when there is none."""
     try:
         return grp.getgrgid(int(name)).gr_gid if name.isdecimal() else grp.getgrnam(name).gr_gid
     except KeyError:
-        raise NoSuchUser(f"no such group: {name}") from None
+        raise UnknownUserError(f"no such group: {name}") from None
 
 
 def group_name(gid: int) -> str | None:

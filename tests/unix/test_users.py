@@ -13,9 +13,9 @@ def test_root_is_known_by_name_and_number():
 
 
 def test_unknown_names_are_named():
-    with pytest.raises(users.NoSuchUser, match="no such user: nosuch"):
+    with pytest.raises(users.UnknownUserError, match="no such user: nosuch"):
         users.user("nosuch")
-    with pytest.raises(users.NoSuchUser, match="no such group: nosuch"):
+    with pytest.raises(users.UnknownUserError, match="no such group: nosuch"):
         users.group("nosuch")
     assert users.find_user("nosuch") is None
 

@@ -1,0 +1,181 @@
+"""maillog_client - where the lines of daemons go: postlogd, a file, syslog
+
+    Mmm dd hh:mm:ss HOST TAG/PROGRAM[PID]: TEXT
+
+With maillog_file set, lines go to postlogd as datagrams, several in one where a loop
+collects them. While postlogd can't take them they wait here, at most KEEP of them; older
+ones, and those left at the end, go to the fallback (the file where this process may
+write it, else syslog). So a line is not lost in silence, and mail never waits for one.
+"""
+
+import os
+import socket
+import struct
+import syslog
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+from pyfix.unix.msg import Priority, Sink
+
+KEEP = 2000
+"""Lines that wait for postlogd."""
+DATAGRAM = 16384
+"""Bytes of lines sent in one datagram."""
+LINE = 8192
+"""Bytes of one line; what is longer is cut."""
+RETRY = 0.02
+"""Seconds until lines are offered again."""
+
+_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+_SYSLOG = {
+    Priority.PANIC: syslog.LOG_CRIT,
+    Priority.FATAL: syslog.LOG_CRIT,
+    Priority.ERROR: syslog.LOG_ERR,
+    Priority.WARNING: syslog.LOG_WARNING,
+    Priority.INFO: syslog.LOG_INFO,
+}
+_TRANSIENT = (BlockingIOError, FileNotFoundError, ConnectionRefusedError, InterruptedError, PermissionError)
+
+
+class Scheduler(Protocol):
+    """The part of an event loop that is needed here."""
+
+    def call_later(self, delay: float, callback: Callable[[], object], /) -> object:
+        """Call back after some seconds."""
+
+
+class Frame:
+    """Puts time, host, tag and pid before a line."""
+
+    def __init__(self, tag: str, host: str) -> None:
+        self._host = host.partition(".")[0] or "localhost"
+        self._tag = tag
+        self._second = -1
+        self._stamp = ""
+
+    def line(self, text: str) -> str:
+        """The whole line, without its end."""
+        second = int(time.time())
+        if second != self._second:
+            self._second, self._stamp = second, stamp(second)
+        return f"{self._stamp} {self._host} {self._tag}[{os.getpid()}]: {text}"
+
+
+def stamp(second: float) -> str:
+    """`Mmm dd hh:mm:ss` of a time, in local time and English."""
+    t = time.localtime(second)
+    return f"{_MONTHS[t.tm_mon - 1]} {t.tm_mday:2} {t.tm_hour:02}:{t.tm_min:02}:{t.tm_sec:02}"
+
+
+class Syslog:
+    """Lines to the system's log; it makes the frame. Connects at once: a jail may follow."""
+
+    def __init__(self, tag: str, facility: str = "mail") -> None:
+        number = getattr(syslog, f"LOG_{facility.upper()}", syslog.LOG_MAIL)
+        syslog.openlog(tag, syslog.LOG_PID | syslog.LOG_NDELAY, number)
+
+    def __call__(self, priority: Priority, text: str) -> None:
+        syslog.syslog(_SYSLOG[priority], text)
+
+
+class Append:
+    """Lines to a file, opened for appending, or to an open descriptor. Raises nothing once made."""
+
+    def __init__(self, target: str | int, frame: Frame, mode: int = 0o600) -> None:
+        if isinstance(target, str):
+            target = os.open(target, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, mode)
+        self._fd = target
+        self._frame = frame
+
+    def __call__(self, priority: Priority, text: str) -> None:
+        try:
+            os.write(self._fd, encoded(self._frame.line(text)) + b"\n")
+        except OSError as error:
+            syslog.syslog(_SYSLOG[priority], f"{text} (log file: {error.strerror})")
+
+
+class Postlog:
+    """Lines to postlogd.
+
+    path: its socket; fallback: makes the sink for what postlogd did not take. `collect` hands
+    the sending of lines to an event loop; without one each line is sent at once, waiting
+    at most WAIT for room.
+    """
+
+    WAIT = struct.pack("@ll", 0, 50_000)  # struct timeval
+
+    def __init__(self, path: str, frame: Frame, fallback: Callable[[], Sink]) -> None:
+        self._path = path
+        self._frame = frame
+        self._make_fallback = fallback
+        self._fallback: Sink | None = None
+        self._waiting: deque[tuple[Priority, str, bytes]] = deque()
+        self._loop: Scheduler | None = None
+        self._scheduled = False
+        self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, self.WAIT)
+
+    def __call__(self, priority: Priority, text: str) -> None:
+        self._waiting.append((priority, text, encoded(self._frame.line(text))))
+        if self._loop is None:
+            self._send(0)
+        elif not self._scheduled:
+            self._schedule(0)
+        while len(self._waiting) > KEEP:
+            self._give_up(1)
+
+    def collect(self, loop: Scheduler) -> None:
+        """From now on send the lines of one loop turn together, never waiting."""
+        self._loop = loop
+
+    def close(self) -> None:
+        """Send what is left, else hand it to the fallback; later lines are sent at once."""
+        self._loop = None
+        self._send(0)
+        self._give_up(len(self._waiting))
+
+    def _schedule(self, delay: float) -> None:
+        assert self._loop is not None
+        self._scheduled = True
+        self._loop.call_later(delay, self._turn)
+
+    def _turn(self) -> None:
+        self._scheduled = False
+        if self._loop is not None and not self._send(socket.MSG_DONTWAIT):
+            self._schedule(RETRY)
+
+    def _send(self, flags: int) -> bool:
+        """Send datagrams until none is left (True) or postlogd takes no more."""
+        waiting = self._waiting
+        while waiting:
+            count, size = 0, 0
+            for _, _, line in waiting:
+                size += len(line) + 1
+                if size > DATAGRAM and count:
+                    break
+                count += 1
+            datagram = b"\n".join([waiting[at][2] for at in range(count)])
+            try:
+                self._sock.sendto(datagram, flags, self._path)
+            except _TRANSIENT:
+                return False
+            except OSError:  # the socket, the directory, the datagram: nothing that time mends
+                self._give_up(count)
+                continue
+            for _ in range(count):
+                waiting.popleft()
+        return True
+
+    def _give_up(self, count: int) -> None:
+        for _ in range(count):
+            priority, text, _ = self._waiting.popleft()
+            if self._fallback is None:
+                self._fallback = self._make_fallback()
+            self._fallback(priority, text)
+
+
+def encoded(line: str) -> bytes:
+    """A line as it goes out, cut where it is too long."""
+    return line.encode("utf-8", "surrogateescape")[:LINE]

@@ -1,0 +1,101 @@
+import os
+import re
+import socket
+
+import pytest
+
+from pyfix.unix.maillog_client import KEEP, Append, Frame, Postlog, stamp
+from pyfix.unix.msg import Priority
+
+INFO = Priority.INFO
+
+
+@pytest.fixture
+def fallback():
+    return []
+
+
+@pytest.fixture
+def sink(tmp_path, fallback):
+    frame = Frame("postfix/smtpd", "mx.example.com")
+    made = Postlog(str(tmp_path / "postlog"), frame, lambda: lambda _, text: fallback.append(text))
+    yield made
+    made._sock.close()
+
+
+@pytest.fixture
+def server(tmp_path):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.bind(str(tmp_path / "postlog"))
+        sock.setblocking(False)
+        yield sock
+
+
+class Loop:
+    def __init__(self):
+        self.calls = []
+
+    def call_later(self, delay, callback):
+        self.calls.append(callback)
+
+    def turn(self):
+        calls, self.calls = self.calls, []
+        for call in calls:
+            call()
+
+
+def test_line_has_postfix_frame(sink, server):
+    sink(INFO, "connect from a[192.0.2.1]")
+    line = server.recv(9999).decode()
+    pattern = r"[A-Z][a-z]{2} [ 123]\d \d\d:\d\d:\d\d mx postfix/smtpd\[%d\]: connect from a\[192\.0\.2\.1\]"
+    assert re.fullmatch(pattern % os.getpid(), line)
+
+
+def test_day_is_padded_with_a_space():
+    assert stamp(1_767_225_600)[3] == " "
+    assert len(stamp(1_767_225_600)) == 15
+
+
+def test_lines_of_one_turn_travel_together(sink, server):
+    loop = Loop()
+    sink.collect(loop)
+    sink(INFO, "one")
+    sink(INFO, "two")
+    with pytest.raises(BlockingIOError):
+        server.recv(9999)
+    loop.turn()
+    first, second = server.recv(9999).splitlines()
+    assert first.endswith(b": one")
+    assert second.endswith(b": two")
+
+
+def test_lines_wait_for_postlogd(sink, tmp_path, fallback):
+    loop = Loop()
+    sink.collect(loop)
+    sink(INFO, "early")
+    loop.turn()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server:
+        server.bind(str(tmp_path / "postlog"))
+        loop.turn()
+        assert server.recv(9999).endswith(b": early")
+    assert fallback == []
+
+
+def test_lines_that_wait_too_long_go_to_the_fallback(sink, fallback):
+    sink.collect(Loop())
+    for number in range(KEEP + 2):
+        sink(INFO, f"line {number}")
+    assert fallback == ["line 0", "line 1"]
+
+
+def test_lines_left_at_the_end_go_to_the_fallback(sink, fallback):
+    sink(INFO, "last words")
+    sink.close()
+    assert fallback == ["last words"]
+
+
+def test_append_writes_whole_lines(tmp_path):
+    sink = Append(str(tmp_path / "maillog"), Frame("postfix/master", "mx"))
+    sink(INFO, "daemon started")
+    os.close(sink._fd)
+    assert (tmp_path / "maillog").read_text().endswith(f" mx postfix/master[{os.getpid()}]: daemon started\n")
