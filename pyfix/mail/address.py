@@ -15,7 +15,8 @@ import re
 ESCAPED = re.compile(r'(["\\\r])')
 QUOTING = re.compile(r'\\(.)|"', re.ASCII | re.DOTALL)
 # dot-string of RFC 5321: atoms with single dots between; 8-bit text is left alone.
-DOT_STRING = re.compile(r'[^\x00-\x20\x7f()<>@,;:\\".\[\]]+(?:\.[^\x00-\x20\x7f()<>@,;:\\".\[\]]+)*', re.ASCII)
+ATOM = r'[^\x00-\x20\x7f()<>@,;:\\".\[\]]+'
+DOT_STRING = re.compile(rf'{ATOM}(?:\.{ATOM})*', re.ASCII)
 NEVER_SPLIT = frozenset({"postmaster", "mailer-daemon", "double-bounce"})
 
 
