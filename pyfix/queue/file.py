@@ -1,0 +1,135 @@
+"""file - a queue file as its readers see it: envelope, content, marks in place
+
+The envelope is read by read_envelope() and read_recipients() (envelope.py), the content in bulk by
+content_bytes() or content_chunks(), record by record by read_content().
+
+Marks change one byte, or one record of fixed length, in place:
+
+| operation   | before              | after                        | made durable by |
+|-------------|---------------------|------------------------------|-----------------|
+| mark_done   | R, recipient to do  | D                            | nothing: lost by a crash, the recipient gets it twice |
+| mark_warned | W, time of warning  | W, the same time negative    | nothing: lost by a crash, one warning more |
+| kill_record | any record          | K                            | nothing |
+
+Builders (cleanup, postdrop) make the records themselves (records.py) and call make_durable() of batch.py.
+"""
+
+import os
+from collections.abc import Iterator
+
+from pyfix.queue.envelope import Envelope, Recipient, read_envelope, read_recipients
+from pyfix.queue.records import DONE, KILL, RCPT, CorruptQueueFile, Truncated, decode
+from pyfix.queue.walk import CHUNK, Walk, pointer_target
+
+__all__ = [
+    "CorruptQueueFile",
+    "Envelope",
+    "Recipient",
+    "content_bytes",
+    "content_chunks",
+    "kill_record",
+    "mark_done",
+    "mark_warned",
+    "read_content",
+    "read_envelope",
+    "read_recipients",
+]
+
+_NORM, _CONT, _XTRA, _PTR, _DTXT = b"NLXpw"
+_BIG_CHUNK = 1 << 20
+
+
+def read_content(fd: int, offset: int) -> Iterator[tuple[bytes, bytes]]:
+    """(type NORM or CONT, data) of each piece of text. offset: content_offset of the envelope. CorruptQueueFile."""
+    walk = Walk(fd, offset)
+    while True:
+        at, kind, data = walk.next()
+        if kind == _XTRA:
+            return
+        if kind not in (_NORM, _CONT):
+            raise _bad_type(kind, at)
+        yield bytes((kind,)), data
+
+
+def content_bytes(fd: int, offset: int, eol: bytes = b"\n") -> bytes:
+    """The whole content with this line end. It ends without one if its last line had none. CorruptQueueFile."""
+    return b"".join(content_chunks(fd, offset, eol))
+
+
+def content_chunks(fd: int, offset: int, eol: bytes = b"\n") -> Iterator[bytes]:
+    """The content in pieces of up to about 1 MB, cut anywhere. offset: content_offset. CorruptQueueFile."""
+    size, jumps = CHUNK, 0
+    while True:
+        buf = os.pread(fd, size, offset)
+        pieces: list[bytes] = []
+        at, kind = _text_pieces(buf, eol, pieces)
+        if pieces:
+            yield b"".join(pieces)
+        if kind == _XTRA:
+            return
+        if kind == _PTR:
+            jumps += 1
+            offset = _jump(buf, at, offset, jumps)
+            continue
+        if len(buf) < size:
+            raise Truncated("message rejected: missing end record", offset + at)
+        offset += at
+        size = _BIG_CHUNK if at else size * 2
+
+
+def _jump(buf: bytes, at: int, base: int, jumps: int) -> int:
+    """Where the pointer record at `at` leads."""
+    _, start, end = decode(buf, at)
+    if jumps > 10000:
+        raise CorruptQueueFile("too many reverse jump records", base + at)
+    return pointer_target(buf[start:end], base + at) or base + end
+
+
+def _text_pieces(buf: bytes, eol: bytes, pieces: list[bytes]) -> tuple[int, int]:
+    """Append the text of the whole records in `buf`; (where it stopped, the type it stopped at or 0)."""
+    at, size = 0, len(buf)
+    lines: list[bytes] = []
+    kind = 0
+    while at < size:
+        try:
+            kind, start, end = decode(buf, at)
+        except Truncated:
+            kind = 0
+            break
+        if kind == _NORM:
+            lines.append(buf[start:end])
+        elif kind == _CONT:
+            lines.append(b"")
+            pieces.append(eol.join(lines) + buf[start:end])
+            lines = []
+        elif kind != _DTXT:
+            break
+        at, kind = end, 0
+    lines.append(b"")
+    pieces.append(eol.join(lines))
+    if kind not in (0, _XTRA, _PTR):
+        raise _bad_type(kind, at)
+    return at, kind
+
+
+def _bad_type(kind: int, at: int) -> CorruptQueueFile:
+    return CorruptQueueFile(f"bad record type: {kind} in message content", at)
+
+
+def mark_done(fd: int, offset: int) -> None:
+    """Mark the recipient whose record is at `offset` as done with. ValueError: no recipient is there. OSError."""
+    if os.pread(fd, 1, offset) not in (RCPT, DONE):
+        raise ValueError(f"no recipient record at offset {offset}")
+    os.pwrite(fd, DONE, offset)
+
+
+def mark_warned(fd: int, envelope: Envelope) -> None:
+    """Note that the sender has been told of the delay, so that it happens once. OSError."""
+    if envelope.warn_offset and envelope.warn_time > 0:
+        os.pwrite(fd, b"%15d" % -envelope.warn_time, envelope.warn_offset + 2)
+        envelope.warn_time = -envelope.warn_time
+
+
+def kill_record(fd: int, offset: int) -> None:
+    """Put the record at `offset` out of use, such as trace_flags after the report. OSError."""
+    os.pwrite(fd, KILL, offset)

@@ -1,0 +1,91 @@
+"""walk - the records of a queue file in reading order
+
+Reads 64 kB at a time at the place where the walk is, so a small message costs one read and a large
+content that is jumped over costs none. Pointer records are followed, filler is passed over.
+"""
+
+import os
+
+from pyfix.queue.records import CorruptQueueFile, Truncated, decode
+
+CHUNK = 65536
+_PTR = ord("p")
+_DTXT = ord("w")
+_REVERSE_LIMIT = 10000  # jumps back; more of them is a loop
+
+
+class Walk:
+    """A place in a queue file that goes from record to record.
+
+    fd: the file, its own position is not used; at: offset to begin at; raw: give pointers and
+    filler as records, in file order.
+    """
+
+    __slots__ = ("_at", "_base", "_buf", "_fd", "_raw", "_reverse")
+
+    def __init__(self, fd: int, at: int = 0, *, raw: bool = False) -> None:
+        self._fd = fd
+        self._raw = raw
+        self._reverse = 0
+        self.jump(at)
+
+    @property
+    def offset(self) -> int:
+        """Where the next record begins, in bytes from the beginning of the file."""
+        return self._base + self._at
+
+    def jump(self, offset: int) -> None:
+        """Go on at this offset."""
+        self._buf = b""
+        self._base = offset
+        self._at = 0
+
+    def next(self) -> tuple[int, int, bytes]:
+        """(offset, type as a number, data) of the next record.
+
+        Truncated: the file ends here or within the record. CorruptQueueFile: no record, bad pointer.
+        """
+        while True:
+            at = self._at
+            try:
+                kind, start, end = decode(self._buf, at)
+            except Truncated as error:
+                self._more(error)
+                continue
+            except CorruptQueueFile as error:
+                raise CorruptQueueFile(str(error), self.offset) from None
+            self._at = end
+            if (kind != _PTR and kind != _DTXT) or self._raw:  # noqa: PLR1714 - faster
+                return self._base + at, kind, self._buf[start:end]
+            if kind == _PTR:
+                self._follow(self._base + at, self._buf[start:end])
+
+    def _more(self, error: Truncated) -> None:
+        """Have more of the file than before, beginning with the record that is cut off."""
+        offset, have = self.offset, len(self._buf) - self._at
+        more = os.pread(self._fd, max(CHUNK, have * 2), offset)
+        if len(more) <= have:
+            raise Truncated(str(error), offset)
+        self._buf, self._base, self._at = more, offset, 0
+
+    def _follow(self, offset: int, data: bytes) -> None:
+        target = pointer_target(data, offset)
+        if target == 0:
+            return
+        if target <= offset:
+            self._reverse += 1
+            if self._reverse > _REVERSE_LIMIT:
+                raise CorruptQueueFile("too many reverse jump records", offset)
+        self.jump(target)
+
+
+def pointer_target(data: bytes, offset: int | None = None) -> int:
+    """The offset that a pointer record names; 0: no jump. CorruptQueueFile."""
+    try:
+        target = int(data)
+    except ValueError:
+        target = -1
+    if not 0 <= target < 1 << 63:
+        text = data.decode("ascii", "replace")
+        raise CorruptQueueFile(f"malformed pointer record value: {text}", offset)
+    return target
