@@ -8,8 +8,8 @@
 | fsync of each file      | the file and, on most file systems, its name |
 | fsync of directories    | the names, on the others |
 
-Only then may the sender be told. Each file has a result of its own: one that fails (full disk, bad block) gets
-mode 0600 back and does the others no harm. A lone message is a batch of one.
+Only then may the sender be told. Each file has a result of its own: one that fails (full disk, bad
+block) gets mode 0600 back and does the others no harm. A lone message is a batch of one.
 
 The call blocks. For slow disks a few threads could share the fsyncs behind the same call.
 """

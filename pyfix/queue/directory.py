@@ -2,27 +2,30 @@
 
 State of a message, what is on disk, and who moves it on:
 
-| state            | incoming           | active                         | deferred                | moved on by |
-|------------------|--------------------|--------------------------------|-------------------------|-------------|
-| being written    | file, mode 0600    |                                |                         | cleanup; left over: removed after a day |
-| accepted         | file, mode 0700, durable |                          |                         | qmgr: rename to active |
-| in delivery      |                    | file, recipients done in place |                         | qmgr: remove, or time stamp and rename to deferred |
-| waiting          |                    |                                | file, mtime = next try  | qmgr: rename to active |
+| state         | on disk                                | moved on by                             |
+|---------------|----------------------------------------|-----------------------------------------|
+| being written | incoming/ID, mode 0600                 | cleanup; left over: removed after a day |
+| accepted      | incoming/ID, mode 0700, durable        | qmgr: rename to active                  |
+| in delivery   | active/ID, recipients done in place    | qmgr: remove, or to deferred            |
+| waiting       | deferred/ID, mtime = next try          | qmgr: rename to active                  |
 
-| operation  | before                       | after                          | made durable by |
-|------------|------------------------------|--------------------------------|-----------------|
-| create     | nothing                      | incoming/ID, empty, mode 0600  | nothing: not ours yet |
-| finish     | incoming/ID, mode 0600       | incoming/ID, mode 0700         | fsync of the file, of the directory where needed (batch) |
-| rename     | FROM/ID                      | TO/ID                          | nothing: after a crash either is right |
-| remove     | QUEUE/ID                     | nothing                        | nothing: after a crash it may be delivered again |
+Each operation, what is on disk before and after it, and what makes it durable:
 
-A name is never taken from another file: renames use renameat2(RENAME_NOREPLACE), one system call; where there is
-none (old kernels, some network file systems) link and unlink, which leave two names of one file if the
-machine stops between them, never none.
+| operation | before                 | after                  | durable by                              |
+|-----------|------------------------|------------------------|-----------------------------------------|
+| create    | nothing                | incoming/ID, mode 0600 | nothing: nobody was promised anything   |
+| finish    | incoming/ID, mode 0600 | incoming/ID, mode 0700 | fsync of file (and directory), batch.py |
+| rename    | FROM/ID                | TO/ID                  | nothing: either is right after a crash  |
+| remove    | QUEUE/ID               | nothing                | nothing: a crash may deliver twice      |
 
-A new name lasts with the fsync of its file on journalling file systems (ext3, ext4, xfs, btrfs, f2fs, zfs: the
-entry is in the same or an earlier transaction). On others, and where the kind can't be found out, the
-directory gets an fsync too. That is decided once, from /proc/self/mountinfo, so make the object before chroot.
+A name is never taken from another file: renames use renameat2(RENAME_NOREPLACE), one system call; where
+there is none (old kernels, some network file systems) link and unlink, which leave two names of one
+file if the machine stops between them, never none.
+
+A new name lasts with the fsync of its file on journalling file systems (ext3, ext4, xfs, btrfs, f2fs, zfs:
+the entry is in the same or an earlier transaction). On others, and where the kind can't be found out,
+the directory gets an fsync too. That is decided once, from /proc/self/mountinfo: make the object before
+chroot.
 
 Parameters: hash_queue_names, hash_queue_depth, enable_long_queue_ids.
 See also: queue-file sheet sections 1, 2, 3 and 9.
@@ -83,7 +86,11 @@ class QueueDirectory:
     """
 
     def __init__(
-        self, root: str = ".", hash_names: frozenset[str] = frozenset(), hash_depth: int = 1, long_ids: bool = False
+        self,
+        root: str = ".",
+        hash_names: frozenset[str] = frozenset(),
+        hash_depth: int = 1,
+        long_ids: bool = False,
     ) -> None:
         self.root = root
         self._prefix = "" if root == "." else root.rstrip("/") + "/"
@@ -142,7 +149,7 @@ class QueueDirectory:
                 continue
 
     def _time_stamp(self) -> tuple[int, int]:
-        """Now as (seconds, microseconds), never the same twice even if the clock stands or steps back a little."""
+        """Now as (seconds, microseconds); never the same twice, even if the clock steps back a little."""
         now = time.time_ns() // 1000
         if self._last - 1000000 < now <= self._last:
             now = self._last + 1
@@ -150,8 +157,15 @@ class QueueDirectory:
         return divmod(now, 1000000)
 
     def open(self, queue: str, queue_id: str, flags: int = os.O_RDONLY) -> int:
-        """A descriptor of the file. OSError: FileNotFoundError and others."""
-        return os.open(self.path(queue, queue_id), flags | os.O_CLOEXEC | os.O_NOFOLLOW)
+        """A descriptor of the file; flags: as in os.open, O_CREAT makes hash directories too. OSError."""
+        path, flags = self.path(queue, queue_id), flags | os.O_CLOEXEC | os.O_NOFOLLOW
+        try:
+            return os.open(path, flags, 0o600)
+        except FileNotFoundError:
+            if not flags & os.O_CREAT:
+                raise
+        make_directories(path)
+        return os.open(path, flags, 0o600)
 
     def status(self, queue: str, queue_id: str) -> os.stat_result | None:
         """The file's status when it is complete; None: it is not there, is being written, or is no file."""

@@ -1,15 +1,15 @@
 """file - a queue file as its readers see it: envelope, content, marks in place
 
-The envelope is read by read_envelope() and read_recipients() (envelope.py), the content in bulk by
+The envelope is read by read_envelope() and read_recipients() (scan.py), the content in bulk by
 content_bytes() or content_chunks(), record by record by read_content().
 
 Marks change one byte, or one record of fixed length, in place:
 
-| operation   | before              | after                        | made durable by |
-|-------------|---------------------|------------------------------|-----------------|
-| mark_done   | R, recipient to do  | D                            | nothing: lost by a crash, the recipient gets it twice |
-| mark_warned | W, time of warning  | W, the same time negative    | nothing: lost by a crash, one warning more |
-| kill_record | any record          | K                            | nothing |
+| operation   | before             | after                     | lost by a crash          |
+|-------------|--------------------|---------------------------|--------------------------|
+| mark_done   | R, recipient to do | D                         | the recipient gets two   |
+| mark_warned | W, time of warning | W, the same time negative | the sender gets two      |
+| kill_record | any record         | K                         | one more report          |
 
 Builders (cleanup, postdrop) make the records themselves (records.py) and call make_durable() of batch.py.
 """
@@ -17,8 +17,9 @@ Builders (cleanup, postdrop) make the records themselves (records.py) and call m
 import os
 from collections.abc import Iterator
 
-from pyfix.queue.envelope import Envelope, Recipient, read_envelope, read_recipients
+from pyfix.queue.envelope import Envelope, Recipient
 from pyfix.queue.records import DONE, KILL, RCPT, CorruptQueueFile, Truncated, decode
+from pyfix.queue.scan import read_envelope, read_recipients
 from pyfix.queue.walk import CHUNK, Walk, pointer_target
 
 __all__ = [
@@ -36,23 +37,25 @@ __all__ = [
 ]
 
 _NORM, _CONT, _XTRA, _PTR, _DTXT = b"NLXpw"
+_CONTENT = frozenset(b"NLXpw")
 _BIG_CHUNK = 1 << 20
+_JUMP_LIMIT = 10000
 
 
 def read_content(fd: int, offset: int) -> Iterator[tuple[bytes, bytes]]:
-    """(type NORM or CONT, data) of each piece of text. offset: content_offset of the envelope. CorruptQueueFile."""
+    """(NORM or CONT, data) of each piece of text. offset: the envelope's content_offset. CorruptQueueFile."""
     walk = Walk(fd, offset)
     while True:
         at, kind, data = walk.next()
         if kind == _XTRA:
             return
-        if kind not in (_NORM, _CONT):
-            raise _bad_type(kind, at)
+        if kind not in _CONTENT:
+            raise CorruptQueueFile(f"bad record type: {kind} in message content", at)
         yield bytes((kind,)), data
 
 
 def content_bytes(fd: int, offset: int, eol: bytes = b"\n") -> bytes:
-    """The whole content with this line end. It ends without one if its last line had none. CorruptQueueFile."""
+    """The whole content with this line end, none behind a last line that had none. CorruptQueueFile."""
     return b"".join(content_chunks(fd, offset, eol))
 
 
@@ -63,8 +66,9 @@ def content_chunks(fd: int, offset: int, eol: bytes = b"\n") -> Iterator[bytes]:
         buf = os.pread(fd, size, offset)
         pieces: list[bytes] = []
         at, kind = _text_pieces(buf, eol, pieces)
-        if pieces:
-            yield b"".join(pieces)
+        text = b"".join(pieces)
+        if text:
+            yield text
         if kind == _XTRA:
             return
         if kind == _PTR:
@@ -80,44 +84,54 @@ def content_chunks(fd: int, offset: int, eol: bytes = b"\n") -> Iterator[bytes]:
 def _jump(buf: bytes, at: int, base: int, jumps: int) -> int:
     """Where the pointer record at `at` leads."""
     _, start, end = decode(buf, at)
-    if jumps > 10000:
+    if jumps > _JUMP_LIMIT:
         raise CorruptQueueFile("too many reverse jump records", base + at)
     return pointer_target(buf[start:end], base + at) or base + end
 
 
 def _text_pieces(buf: bytes, eol: bytes, pieces: list[bytes]) -> tuple[int, int]:
     """Append the text of the whole records in `buf`; (where it stopped, the type it stopped at or 0)."""
-    at, size = 0, len(buf)
+    at, kind = 0, 0
     lines: list[bytes] = []
-    kind = 0
-    while at < size:
-        try:
-            kind, start, end = decode(buf, at)
-        except Truncated:
-            kind = 0
+    while True:
+        at, kind = _text_lines(buf, at, lines)
+        if kind != _CONT:
             break
-        if kind == _NORM:
-            lines.append(buf[start:end])
-        elif kind == _CONT:
-            lines.append(b"")
-            pieces.append(eol.join(lines) + buf[start:end])
-            lines = []
-        elif kind != _DTXT:
-            break
-        at, kind = end, 0
+        _, start, at = decode(buf, at)
+        pieces.append(eol.join([*lines, buf[start:at]]))
+        lines.clear()
     lines.append(b"")
     pieces.append(eol.join(lines))
-    if kind not in (0, _XTRA, _PTR):
-        raise _bad_type(kind, at)
     return at, kind
 
 
-def _bad_type(kind: int, at: int) -> CorruptQueueFile:
-    return CorruptQueueFile(f"bad record type: {kind} in message content", at)
+def _text_lines(buf: bytes, at: int, lines: list[bytes]) -> tuple[int, int]:
+    """Append the whole lines in `buf` from `at` on; (where it stopped, the type it stopped at or 0)."""
+    size = len(buf)
+    try:
+        while True:
+            kind, length = buf[at], buf[at + 1]
+            start = at + 2
+            if length > 127:
+                _, start, end = decode(buf, at)
+            else:
+                end = start + length
+            if end > size:
+                break
+            if kind == _NORM:
+                lines.append(buf[start:end])
+            elif kind != _DTXT:
+                if kind not in _CONTENT:
+                    raise CorruptQueueFile(f"bad record type: {kind} in message content")
+                return at, kind
+            at = end
+    except (IndexError, Truncated):
+        pass
+    return at, 0
 
 
 def mark_done(fd: int, offset: int) -> None:
-    """Mark the recipient whose record is at `offset` as done with. ValueError: no recipient is there. OSError."""
+    """Mark the recipient whose record is at `offset` as done with. ValueError: it is none. OSError."""
     if os.pread(fd, 1, offset) not in (RCPT, DONE):
         raise ValueError(f"no recipient record at offset {offset}")
     os.pwrite(fd, DONE, offset)

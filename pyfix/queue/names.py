@@ -4,8 +4,8 @@ short: microseconds as five hex digits, then the inode number in hex (D9C7822AA5
 long:  seconds (base 52, six digits or more), microseconds (base 52, four digits), the letter z,
        the inode number (base 51, so it has no z): 4jWVYn37CZzK5yP.
 
-An id holds the file's own inode number, so two files of one queue never have the same id at the same time;
-a long id is never given again at all.
+An id holds the file's own inode number, so two files never have the same id at the same time; a long
+one is never given again at all.
 
 Parameters: enable_long_queue_ids, hash_queue_depth. See also: queue-file sheet section 2.
 """
@@ -95,7 +95,7 @@ def seconds(queue_id: str) -> int:
 
 
 def hash_directory(queue_id: str, depth: int) -> str:
-    """Where an id lives in a hashed queue: "C/A/" at depth 2, one letter of the microseconds for each step."""
+    """Where an id lives in a hashed queue: "C/A/" at depth 2, a step for each digit of its microseconds."""
     if depth <= 0:
         return ""
     letters = (_hex_microseconds(queue_id) if is_long(queue_id) else queue_id)[:depth].ljust(depth, "_")

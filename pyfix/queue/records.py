@@ -3,8 +3,8 @@
 A record is one type byte, a length in groups of seven bits (least significant first, high bit
 set while more follow) and that many bytes of data. No terminator, no padding.
 
-Types are one-byte constants. The same letter may mean two things: L is a content filter in the
-envelope and an unterminated piece of text in the content.
+Types are one-byte constants. One letter means two things: L is a content filter in the envelope and an
+unterminated piece of text in the content.
 
 See also: queue-file sheet section 4, postcat(1).
 """
@@ -105,8 +105,8 @@ POINTER_SIZE = 17  # bytes of a whole pointer record
 SIZE_SIZE = 97  # bytes of a whole size record
 
 
-class CorruptQueueFile(Exception):
-    """These bytes are no Postfix queue file. offset: where the bad record begins, in bytes (None: unknown)."""
+class CorruptQueueFile(Exception):  # noqa: N818 - it names what was found, like the queue "corrupt"
+    """These bytes are no queue file. offset: where the bad record begins, in bytes (None: unknown)."""
 
     def __init__(self, text: str, offset: int | None = None) -> None:
         super().__init__(text)
@@ -154,7 +154,7 @@ def encode_text(lines: list[bytes]) -> bytes:
 
 
 def encode_line(line: bytes, limit: int) -> bytes:
-    """One line of any length: pieces of at most `limit` bytes (line_length_limit), only the last one ended."""
+    """One line of any length: pieces of up to `limit` bytes (line_length_limit), only the last one ended."""
     last = max(len(line) - 1, 0) // limit * limit
     pieces = [encode(CONT, line[at : at + limit]) for at in range(0, last, limit)]
     return b"".join([*pieces, encode(NORM, line[last:])])
@@ -181,7 +181,8 @@ def size_record(
     """The first record of a file, always 97 bytes: written empty, overwritten when the file is finished.
 
     content_size: bytes of the content records as first written, M and X not included; content_offset:
-    where the first of them is; content_len: their bytes now (0: content_size), what logs show as size=.
+    where the first of them is; qmgr_opts: 1 when recipient records stand among others, with the DSN notify
+    bits shifted left by one; content_len: bytes now (0: content_size), what logs show as size=.
     """
     numbers = (content_size, content_offset, rcpt_count, qmgr_opts, content_len or content_size, sendopts)
     return encode(SIZE, b"%15d %15d %15d %15d %15d %15d" % numbers)
@@ -193,8 +194,7 @@ def decode(buf: bytes | bytearray | memoryview, at: int) -> tuple[int, int, int]
     Truncated: more bytes are needed. CorruptQueueFile: this can't become a record.
     """
     try:
-        kind = buf[at]
-        size = buf[at + 1]
+        kind, size = buf[at], buf[at + 1]
         start = at + 2
         if size > 127:
             size, start = _long_length(buf, at)

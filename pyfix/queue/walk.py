@@ -10,7 +10,7 @@ from pyfix.queue.records import CorruptQueueFile, Truncated, decode
 
 CHUNK = 65536
 _PTR = ord("p")
-_DTXT = ord("w")
+_JUMPS = frozenset(b"pw")
 _REVERSE_LIMIT = 10000  # jumps back; more of them is a loop
 
 
@@ -55,7 +55,7 @@ class Walk:
             except CorruptQueueFile as error:
                 raise CorruptQueueFile(str(error), self.offset) from None
             self._at = end
-            if (kind != _PTR and kind != _DTXT) or self._raw:  # noqa: PLR1714 - faster
+            if kind not in _JUMPS or self._raw:
                 return self._base + at, kind, self._buf[start:end]
             if kind == _PTR:
                 self._follow(self._base + at, self._buf[start:end])

@@ -1,0 +1,204 @@
+"""logs - what became of a message's recipients: the bounce, defer and trace logs
+
+A text file under the message's queue id in bounce/, defer/ or trace/. Each entry is an empty line,
+`name=value` lines and an empty line; addresses in external form. Entries are added under an exclusive
+lock and fsynced; an entry that can't be written whole is taken back.
+
+Parameters: backwards_bounce_logfile_compatibility. See also: queue-file sheet section 7.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from typing import Protocol
+
+from pyfix.mail.address import quote, unquote
+from pyfix.queue.envelope import Recipient
+from pyfix.unix import msg
+from pyfix.unix.locks import flock_exclusive, flock_shared
+
+UNAVAILABLE = "(description unavailable)"
+_OLD_STYLE = re.compile(r"<(.*)>: (.*)", re.DOTALL)
+_NOT_PRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
+_DEFAULTS = {"defer": ("4.0.0", "delayed")}
+_FAILED = ("5.0.0", "failed")
+
+
+class Files(Protocol):
+    """The queue, as far as logs need it."""
+
+    def open(self, queue: str, queue_id: str, flags: int = os.O_RDONLY) -> int:
+        """A descriptor of the file. OSError."""
+
+    def remove(self, queue: str, queue_id: str) -> None:
+        """Take the file away. OSError."""
+
+
+class LogEntry:
+    """One recipient and what became of it.
+
+    status: "X.Y.Z"; action: failed, delayed, delivered, relayed, expanded, deliverable or undeliverable;
+    reason: what people read; diag_type, diag_text ("smtp", the reply) and mta_type, mta_name ("dns", the host):
+    empty when unknown.
+    """
+
+    __slots__ = ("action", "diag_text", "diag_type", "mta_name", "mta_type", "reason", "recipient", "status")
+
+    def __init__(
+        self,
+        recipient: Recipient,
+        status: str,
+        action: str,
+        reason: str,
+        diag_type: str = "",
+        diag_text: str = "",
+        mta_type: str = "",
+        mta_name: str = "",
+    ) -> None:
+        self.recipient = recipient
+        self.status = status
+        self.action = action
+        self.reason = reason
+        self.diag_type = diag_type
+        self.diag_text = diag_text
+        self.mta_type = mta_type
+        self.mta_name = mta_name
+
+
+def append_log(queue: Files, log: str, queue_id: str, entry: LogEntry, *, compatible: bool = True) -> None:
+    """Add an entry, durable on return. log: bounce, defer or trace. OSError: it is not there.
+
+    compatible: with the line that old readers want (backwards_bounce_logfile_compatibility).
+    """
+    data = _encode(entry, compatible).encode("utf-8", "surrogateescape")
+    fd = queue.open(log, queue_id, os.O_RDWR | os.O_CREAT)
+    try:
+        flock_exclusive(fd, wait=True)
+        _append(fd, data)
+    finally:
+        os.close(fd)
+
+
+def read_log(queue: Files, log: str, queue_id: str) -> list[LogEntry]:
+    """All entries; none when there is no such log. Addresses in internal form. OSError."""
+    try:
+        fd = queue.open(log, queue_id)
+    except FileNotFoundError:
+        return []
+    try:
+        flock_shared(fd, wait=True)
+        text = os.pread(fd, os.fstat(fd).st_size, 0).decode("utf-8", "surrogateescape")
+    finally:
+        os.close(fd)
+    defaults = _DEFAULTS.get(log, _FAILED)
+    return [_entry(fields, defaults) for fields in _field_sets(text, f"{log}/{queue_id}")]
+
+
+def remove_log(queue: Files, log: str, queue_id: str) -> bool:
+    """Take the whole log away; False when there was none. OSError."""
+    try:
+        queue.remove(log, queue_id)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _append(fd: int, data: bytes) -> None:
+    """Add bytes at the end, durable, or leave the file as it was."""
+    size = os.fstat(fd).st_size
+    try:
+        written = os.pwrite(fd, data, size)
+        while written < len(data):
+            written += os.pwrite(fd, data[written:], size + written)
+        os.fsync(fd)
+    except OSError:
+        os.ftruncate(fd, size)
+        raise
+
+
+def _encode(entry: LogEntry, compatible: bool) -> str:
+    recipient = entry.recipient
+    lines = [""]
+    if compatible:
+        lines.append(f"<{quote(recipient.address)}>: {entry.reason}")
+    lines.append(f"recipient={quote(recipient.address) or '<>'}")
+    if recipient.original and recipient.original.lower() != recipient.address.lower():
+        lines.append(f"original_recipient={quote(recipient.original)}")
+    if recipient.offset > 0:
+        lines.append(f"offset={recipient.offset}")
+    if recipient.dsn_orig_rcpt:
+        lines.append(f"dsn_orig_rcpt={recipient.dsn_orig_rcpt}")
+    if recipient.notify:
+        lines.append(f"notify_flags={recipient.notify}")
+    lines += [f"status={entry.status}", f"action={entry.action}"]
+    if entry.diag_type and entry.diag_text:
+        lines += [f"diag_type={entry.diag_type}", f"diag_text={entry.diag_text}"]
+    if entry.mta_type and entry.mta_name:
+        lines += [f"mta_type={entry.mta_type}", f"mta_mname={entry.mta_name}"]
+    lines += [f"reason={entry.reason}", ""]
+    return "".join([_NOT_PRINTABLE.sub("?", line) + "\n" for line in lines])
+
+
+_NAMES = frozenset(
+    {
+        *("recipient", "original_recipient", "offset", "dsn_orig_rcpt", "notify_flags"),
+        *("status", "action", "diag_type", "diag_text", "mta_type", "mta_mname", "reason"),
+    }
+)
+
+
+def _field_sets(text: str, name: str) -> Iterator[dict[str, str]]:
+    """The names and values of each entry that has a recipient."""
+    fields: dict[str, str] = {}
+    for line in text.split("\n"):
+        if line:
+            _add_line(fields, line, name)
+            continue
+        if "recipient" in fields:
+            yield fields
+        fields = {}
+    if "recipient" in fields:
+        yield fields
+
+
+def _add_line(fields: dict[str, str], line: str, name: str) -> None:
+    old = _OLD_STYLE.fullmatch(line)
+    if old:
+        fields["recipient"], fields["reason"] = old[1], old[2]
+        return
+    key, equals, value = line.partition("=")
+    if equals and key in _NAMES:
+        fields[key] = value
+    else:
+        msg.warning(f"{name}: unknown attribute name: {key}, ignored" if equals else malformed(name, line))
+
+
+def malformed(name: str, line: str) -> str:
+    """Log line: a log holds what is no `name=value`."""
+    return f"{name}: malformed record: {line[:30]}..."
+
+
+def _entry(fields: dict[str, str], defaults: tuple[str, str]) -> LogEntry:
+    get = fields.get
+    address = get("recipient", "")
+    recipient = Recipient(
+        _digits(get("offset", "")),
+        "" if address == "<>" else unquote(address),
+        unquote(get("original_recipient", "")),
+        get("dsn_orig_rcpt", ""),
+        _digits(get("notify_flags", "")),
+    )
+    return LogEntry(
+        recipient,
+        get("status", defaults[0]),
+        get("action", defaults[1]),
+        get("reason", UNAVAILABLE),
+        get("diag_type", ""),
+        get("diag_text", ""),
+        get("mta_type", ""),
+        get("mta_mname", ""),
+    )
+
+
+def _digits(text: str) -> int:
+    return int(text) if text.isdecimal() and text.isascii() else 0
