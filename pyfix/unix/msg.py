@@ -58,6 +58,11 @@ def to(*sinks: Sink) -> tuple[Sink, ...]:
     return before
 
 
+def active() -> tuple[Sink, ...]:
+    """The sinks that are set."""
+    return _sinks
+
+
 def to_stderr(name: str) -> None:
     """Send lines to standard error as `name: text`."""
     to(stderr_sink(name))

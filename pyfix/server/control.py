@@ -1,0 +1,93 @@
+"""control - what master, zygote and workers say to one another
+
+master -> zygote   Start, with the worker's status socket and the listening sockets
+worker -> master   `pid N` at once, then available, busy, served, leaving
+master -> worker   retire; stress and calm
+
+All of it is datagrams (SOCK_SEQPACKET). A worker whose status socket closes has lost its
+master and ends; a zygote too.
+"""
+
+import json
+import socket
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from typing import Any
+
+AVAILABLE = b"available"
+"""Takes connections (again)."""
+BUSY = b"busy"
+"""Takes none until it says available."""
+SERVED = b"served"
+"""The first session is over: the worker works."""
+LEAVING = b"leaving"
+"""Takes none any more, and ends when its sessions do."""
+
+RETIRE = b"retire"
+STRESS = b"stress"
+CALM = b"calm"
+
+_ROOM = 65536
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """An order for one worker."""
+
+    service: str
+    type: str
+    program: str
+    args: tuple[str, ...] = ()
+    overrides: tuple[tuple[str, str], ...] = ()
+    limit: int = 0
+    single: bool = False
+    unpriv: bool = True
+    chroot: bool = False
+    verbose: int = 0
+
+    def encode(self) -> bytes:
+        """As it travels."""
+        return json.dumps(asdict(self)).encode()
+
+    @classmethod
+    def decode(cls, data: bytes) -> "Start":
+        """From what encode gave."""
+        fields: dict[str, Any] = json.loads(data)
+        fields["args"] = tuple(fields["args"])
+        fields["overrides"] = tuple((name, value) for name, value in fields["overrides"])
+        return cls(**fields)
+
+
+def pair() -> tuple[socket.socket, socket.socket]:
+    """Both ends of a channel: master's, which does not block, and the other's."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.setblocking(False)
+    return ours, theirs
+
+
+def send_start(control: socket.socket, order: Start, fds: list[int]) -> None:
+    """Order a worker from the zygote; fds: its status socket, then its listening sockets."""
+    socket.send_fds(control, [order.encode()], fds)
+
+
+def receive_start(control: socket.socket) -> tuple[Start, list[int]] | None:
+    """Wait for an order; None when master has gone."""
+    data, fds, _, _ = socket.recv_fds(control, _ROOM, 64)
+    return (Start.decode(data), list(fds)) if data else None
+
+
+def say(channel: socket.socket, word: bytes) -> None:
+    """Say a word to a peer that may have gone, which it learns of elsewhere."""
+    with suppress(OSError):
+        channel.send(word)
+
+
+def pid_word(pid: int) -> bytes:
+    """A worker's first word."""
+    return b"pid %d" % pid
+
+
+def parse_pid(word: bytes) -> int | None:
+    """The pid in a worker's first word, None for other words."""
+    name, _, number = word.partition(b" ")
+    return int(number) if name == b"pid" and number.isdigit() else None

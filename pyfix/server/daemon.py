@@ -1,0 +1,178 @@
+"""daemon - the life of one worker process, from master's order to its end
+
+    look     the program is made: configuration, tables, everything from outside
+    drop     privileges go, the jail closes
+    serve    sessions, in worker.py or serial.py
+
+Run as a program it is how master starts a worker where it can't be a subreaper:
+    python -m pyfix.server.daemon CONFIG_DIR ORDER    (descriptors from 3 on: see STATUS_FD)
+
+Parameters: queue_directory, mail_owner, max_use, max_idle, default_process_limit, daemon_timeout
+"""
+
+import os
+import signal
+import socket
+import sys
+from contextlib import suppress
+from typing import Any, NoReturn
+
+from pyfix.config.main_cf import BadConfig, MainCf
+from pyfix.config.params.mail import MailParams
+from pyfix.config.params.server import ServerParams
+from pyfix.server import bug, control, log, privileges, programs
+from pyfix.server.context import Context
+from pyfix.server.control import Start
+from pyfix.server.serial import SerialWorker
+from pyfix.server.worker import Worker, new_event_loop
+from pyfix.unix import locks, msg, prctl
+from pyfix.unix.maillog_client import Postlog
+
+STATUS_FD = 3
+"""Where an exec'ed worker finds its status socket; listening sockets follow."""
+
+
+def run(
+    order: Start, main: MainCf, status_fd: int, listeners: list[int], *, own_log: bool = True
+) -> NoReturn:
+    """Be that worker until the end of the process.
+
+    own_log: send lines where main.cf says, not where they go now.
+    """
+    code = 1
+    try:
+        with socket.socket(fileno=status_fd) as status:
+            control.say(status, control.pid_word(os.getpid()))
+            _prepare(order, own_log=own_log, main=main)
+            _live(order, main.with_overrides(order.overrides), status, listeners)
+        code = 0
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 1
+    except BadConfig as error:
+        _last_words(str(error))
+    except BaseException as error:
+        _last_words(bug.line(error, order.program))
+    finally:
+        log.leave(code)
+
+
+def _last_words(text: str) -> None:
+    with suppress(msg.Fatal):
+        msg.fatal(text)
+
+
+def _prepare(order: Start, *, own_log: bool, main: MainCf) -> None:
+    prctl.set_name(order.program)
+    msg.verbose = order.verbose
+    if own_log:
+        msg.to(log.sink(main.with_overrides(order.overrides), order.program))
+
+
+def warm_up() -> None:
+    """Import what workers import when they begin; after this a jail may close."""
+    import asyncio
+
+    loop = new_event_loop()
+    loop.close()
+    assert asyncio
+
+
+def _live(order: Start, main: MainCf, status: socket.socket, listeners: list[int]) -> None:
+    cfg = ServerParams(main)
+    mail = MailParams(main)
+    lock = _only_one(order, mail.process_id_directory) if order.single else -1
+    context = _context(order, main, status)
+    try:
+        program = programs.load(order.program)(context)
+    except LookupError as error:
+        msg.fatal(str(error))
+    _silence(order.program)
+    privileges.drop(mail.mail_owner, chroot="." if order.chroot else None, keep_root=not order.unpriv)
+    max_idle = None if order.program in programs.NO_MAX_IDLE else float(cfg.max_idle)
+    sessions = cfg.max_use * _at_once(order, cfg.default_process_limit)
+    max_sessions = None if order.program in programs.NO_MAX_USE else sessions
+    if order.program in programs.SERIAL:
+        SerialWorker(program, listeners, status, max_sessions=max_sessions, max_idle=max_idle).run()
+    else:
+        worker = Worker(
+            program,
+            listeners,
+            status,
+            limit=order.limit,
+            max_sessions=max_sessions,
+            max_idle=max_idle,
+            datagrams=order.type == "unix-dgram",
+        )
+        _run_loop(worker, cfg.daemon_timeout)
+    if lock >= 0:
+        os.close(lock)
+
+
+def _context(order: Start, main: MainCf, status: socket.socket) -> Context:
+    return Context(
+        service=order.service,
+        program=order.program,
+        main=main,
+        args=order.args,
+        limit=order.limit,
+        single=order.single,
+        privileged=privileges.is_root() and not order.unpriv,
+        wake=status.fileno(),
+    )
+
+
+def _at_once(order: Start, default_process_limit: int) -> int:
+    """What max_use is multiplied with: a process of ours stands for so many of Postfix's."""
+    return order.limit or default_process_limit
+
+
+def _only_one(order: Start, pid_directory: str) -> int:
+    """Hold pid/TYPE.SERVICE; a predecessor that is about to end is waited for a little."""
+    name = f"{order.type}.{order.service}"
+    fd = os.open(f"{pid_directory}/{name}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    signal.setitimer(signal.ITIMER_REAL, 5)  # the default action of SIGALRM ends the process
+    locks.flock_exclusive(fd, wait=True)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    return fd
+
+
+def _silence(program: str) -> None:
+    """Standard output is for postlogd only (maillog_file = /dev/stdout)."""
+    if program != "postlogd":
+        null = os.open(os.devnull, os.O_RDWR)
+        os.dup2(null, 1)
+        os.close(null)
+
+
+def _run_loop(worker: Worker, daemon_timeout: float) -> None:
+    import asyncio
+
+    signal.signal(signal.SIGALRM, _stuck)
+    loop = new_event_loop()
+    asyncio.set_event_loop(loop)
+    for active in msg.active():
+        if isinstance(active, Postlog):
+            active.collect(loop)
+    _feed_watchdog(loop, daemon_timeout)
+    loop.run_until_complete(worker.run())
+    log.close()
+
+
+def _feed_watchdog(loop: Any, seconds: float) -> None:
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    loop.call_later(seconds / 3, _feed_watchdog, loop, seconds)
+
+
+def _stuck(_number: int, _frame: object) -> None:
+    msg.fatal("watchdog timeout")
+
+
+def main() -> NoReturn:
+    """The worker that master started by exec."""
+    config_dir, order, count = sys.argv[1:4]
+    fds = list(range(STATUS_FD + 1, STATUS_FD + 1 + int(count)))
+    run(Start.decode(order.encode()), MainCf.load(config_dir), STATUS_FD, fds)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""log - where a daemon's lines go, after main.cf"""
+
+import os
+from typing import NoReturn
+
+from pyfix.config.main_cf import MainCf
+from pyfix.config.params.mail import MailParams
+from pyfix.unix import msg
+from pyfix.unix.maillog_client import Append, Frame, Postlog, Syslog
+
+
+def tag(main: MainCf, program: str) -> str:
+    """`postfix/smtpd`: syslog_name and the program."""
+    return f"{MailParams(main).syslog_name}/{program}"
+
+
+def frame(main: MainCf, program: str) -> Frame:
+    """What stands before each line in a log file."""
+    return Frame(tag(main, program), MailParams(main).myhostname)
+
+
+def sink(main: MainCf, program: str, directory: str = "") -> msg.Sink:
+    """postlogd when maillog_file is set, else syslog.
+
+    directory: queue_directory and a slash for a process that is elsewhere.
+    """
+    cfg = MailParams(main)
+    if not cfg.maillog_file:
+        return Syslog(tag(main, program), cfg.syslog_facility)
+    path = f"{directory}public/{cfg.postlog_service_name}"
+    return Postlog(path, frame(main, program), lambda: direct(main, program))
+
+
+def direct(main: MainCf, program: str) -> msg.Sink:
+    """The log file itself where this process may write it, else syslog."""
+    cfg = MailParams(main)
+    try:
+        target = 1 if cfg.maillog_file == "/dev/stdout" else cfg.maillog_file
+        return Append(target, frame(main, program), file_mode(main))
+    except OSError:
+        return Syslog(tag(main, program), cfg.syslog_facility)
+
+
+def file_mode(main: MainCf) -> int:
+    """maillog_file_permissions as a number."""
+    return int(MailParams(main).maillog_file_permissions, 8)
+
+
+def close() -> None:
+    """Send what still waits for postlogd."""
+    for active in msg.active():
+        if isinstance(active, Postlog):
+            active.close()
+
+
+def leave(status: int) -> NoReturn:
+    """End this process at once, after its last lines."""
+    close()
+    os._exit(status)

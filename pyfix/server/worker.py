@@ -1,0 +1,253 @@
+"""worker - a process that serves many sessions from one event loop
+
+It accepts on the listening sockets that master holds, up to its share of the service's
+sessions; above it connections wait in the backlog, or for another worker. It leaves
+after max_idle seconds without a session, after max_use times its share of sessions, when
+master says so, and at once when master has gone. One session's bug ends that session;
+the others come to their end, and a new worker takes over.
+
+Parameters: max_idle, max_use
+"""
+
+import asyncio
+import os
+import socket
+import stat
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Any, Protocol
+
+from pyfix.server import bug, control
+from pyfix.unix import msg
+
+BURST = 64
+"""Connections taken in one turn of the loop."""
+
+
+class Program(Protocol):
+    """What the frame asks of an event-loop program."""
+
+    async def start(self) -> None:
+        """Begin; the loop runs and privileges are gone."""
+
+    async def serve(self, sock: socket.socket) -> None:
+        """One session, to its end."""
+
+    async def retire(self) -> None:
+        """No more sessions will come."""
+
+
+class Worker:
+    """One process's sessions.
+
+    listeners: descriptors of listening sockets, of a fifo, or (datagrams) of a bound socket.
+    limit: sessions at once, 0 for any number; max_sessions, max_idle: when to leave (None: never).
+    """
+
+    def __init__(
+        self,
+        program: Any,
+        listeners: Sequence[int],
+        status: socket.socket,
+        *,
+        limit: int = 0,
+        max_sessions: int | None = None,
+        max_idle: float | None = None,
+        datagrams: bool = False,
+    ) -> None:
+        self._program = program
+        self._status = status
+        self._fifos = [fd for fd in listeners if _is_fifo(fd)]
+        self._sockets = [socket.socket(fileno=fd) for fd in listeners if fd not in self._fifos]
+        self._limit = limit
+        self._max_sessions = max_sessions
+        self._max_idle = max_idle
+        self._datagrams = datagrams
+        self._sessions: set[asyncio.Task[None]] = set()
+        self._begun = 0
+        self._told_served = False
+        self._accepting = False
+        self._leaving = False
+        self._retired: asyncio.Task[None] | None = None
+        self._idle_timer: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop
+        self._over: asyncio.Event
+        self._words: dict[bytes, Callable[[], None]] = {
+            b"": self._master_gone,
+            control.RETIRE: self._retire,
+            control.STRESS: partial(self._tell_stress, on=True),
+            control.CALM: partial(self._tell_stress, on=False),
+        }
+
+    async def run(self) -> None:
+        """Serve until it is time to leave."""
+        self._loop = asyncio.get_running_loop()
+        self._loop.set_exception_handler(self._stray_bug)
+        self._over = asyncio.Event()
+        self._status.setblocking(False)
+        await self._program.start()
+        self._loop.add_reader(self._status, self._hear)
+        self._accept_more()
+        self._if_idle()
+        await self._over.wait()
+        self._stop_accepting()
+        self._loop.remove_reader(self._status)
+        for sock in self._sockets:
+            sock.close()
+
+    # Taking connections
+
+    def _accept_more(self) -> None:
+        if self._accepting or self._leaving:
+            return
+        self._accepting = True
+        if self._datagrams:
+            self._begin(self._program.serve_datagrams(self._sockets[0]), None)
+        else:
+            for sock in self._sockets:
+                self._loop.add_reader(sock.fileno(), self._accept, sock)
+            for fd in self._fifos:
+                self._loop.add_reader(fd, self._read_fifo, fd)
+        control.say(self._status, control.AVAILABLE)
+
+    def _stop_accepting(self, word: bytes | None = None) -> None:
+        if self._accepting and not self._datagrams:
+            for fd in (*[sock.fileno() for sock in self._sockets], *self._fifos):
+                self._loop.remove_reader(fd)
+        self._accepting = False
+        if word is not None:
+            control.say(self._status, word)
+
+    def _accept(self, listener: socket.socket) -> None:
+        for _ in range(BURST):
+            try:
+                sock, _ = listener.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                msg.warning(f"accept connection: {error.strerror}")
+                return
+            sock.setblocking(False)
+            self._begin(self._program.serve(sock), sock)
+            if not self._accepting:
+                return
+
+    def _read_fifo(self, fd: int) -> None:
+        """What was written into a fifo is one session of a trigger service."""
+        try:
+            data = os.read(fd, 4096)
+        except BlockingIOError:
+            return
+        ours, theirs = socket.socketpair()
+        ours.sendall(data)
+        ours.close()
+        theirs.setblocking(False)
+        self._begin(self._program.serve(theirs), theirs)
+
+    # Sessions
+
+    def _begin(self, session: Any, sock: socket.socket | None) -> None:
+        task = self._loop.create_task(self._session(session, sock))
+        self._sessions.add(task)
+        task.add_done_callback(self._ended)
+        self._begun += 1
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+            self._idle_timer = None
+        if self._max_sessions is not None and self._begun >= self._max_sessions:
+            self._retire()
+        elif self._limit and len(self._sessions) >= self._limit:
+            self._stop_accepting(control.BUSY)
+
+    async def _session(self, session: Any, sock: socket.socket | None) -> None:
+        try:
+            await session
+        except Exception as error:
+            msg.error(bug.line(error, "session"))
+            if sock is not None:
+                _hang_up(sock)
+            self._retire()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._sessions.discard(task)
+        if not self._told_served:
+            self._told_served = True
+            control.say(self._status, control.SERVED)
+        if self._leaving:
+            self._leave_if_done()
+        else:
+            self._accept_more()
+            self._if_idle()
+
+    # Leaving
+
+    def _if_idle(self) -> None:
+        if self._max_idle is not None and not self._sessions and self._idle_timer is None:
+            self._idle_timer = self._loop.call_later(self._max_idle, self._retire)
+
+    def _hear(self) -> None:
+        try:
+            word = self._status.recv(64)
+        except BlockingIOError:
+            return
+        except OSError:
+            word = b""
+        self._words.get(word, _ignore)()
+
+    def _retire(self) -> None:
+        if self._leaving:
+            return
+        self._leaving = True
+        self._stop_accepting(control.LEAVING)
+        self._retired = self._loop.create_task(self._program_retires())
+        self._retired.add_done_callback(lambda _: self._leave_if_done())
+
+    async def _program_retires(self) -> None:
+        try:
+            await self._program.retire()
+        except Exception as error:
+            msg.error(bug.line(error, "retirement"))
+
+    def _leave_if_done(self) -> None:
+        if not self._sessions and self._retired is not None and self._retired.done():
+            self._over.set()
+
+    def _master_gone(self) -> None:
+        self._over.set()
+
+    def _tell_stress(self, *, on: bool) -> None:
+        tell: Callable[[bool], None] | None = getattr(self._program, "stress", None)
+        if tell is not None:
+            tell(on)
+
+    def _stray_bug(self, _: asyncio.AbstractEventLoop, about: dict[str, Any]) -> None:
+        error = about.get("exception")
+        text = bug.line(error, "a task") if error is not None else str(about.get("message"))
+        msg.error(text)
+        self._retire()
+
+
+def _ignore() -> None:
+    """A word of a later master's."""
+
+
+def _hang_up(sock: socket.socket) -> None:
+    """End a connection whose program forgot it, whoever holds the socket now."""
+    with suppress(OSError):
+        sock.shutdown(socket.SHUT_RDWR)
+    sock.close()
+
+
+def _is_fifo(fd: int) -> bool:
+    return stat.S_ISFIFO(os.fstat(fd).st_mode)
+
+
+def new_event_loop() -> asyncio.AbstractEventLoop:
+    """uvloop's where it is installed, else asyncio's."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return loop

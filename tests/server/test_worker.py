@@ -1,0 +1,131 @@
+import asyncio
+
+from pyfix.server import control
+
+
+def run(coro):
+    asyncio.run(asyncio.wait_for(coro, 20))
+
+
+def test_serves_many_sessions_at_once(worker, echo):
+    async def scenario():
+        async with worker(echo) as master:
+            assert await master.word() == control.AVAILABLE
+            clients = [await master.connect() for _ in range(5)]
+            for reader, writer in clients:
+                writer.write(b"hello")
+                assert await reader.read(99) == b"hello"
+                writer.close()
+        assert echo.calls == ["start", "retire"]
+
+    run(scenario())
+
+
+def test_stops_accepting_at_its_limit_and_resumes_below(worker, echo):
+    async def scenario():
+        async with worker(echo, limit=1) as master:
+            assert await master.word() == control.AVAILABLE
+            reader, writer = await master.connect()
+            assert await master.word() == control.BUSY
+            reader2, writer2 = await master.connect()
+            writer2.write(b"waiting")
+            writer.write(b"served")
+            assert await reader.read(99) == b"served"
+            writer.close()
+            assert await master.word() == control.SERVED
+            assert await master.word() == control.AVAILABLE
+            assert await reader2.read(99) == b"waiting"
+            writer2.close()
+
+    run(scenario())
+
+
+def test_retires_on_command_after_its_sessions(worker, echo):
+    async def scenario():
+        async with worker(echo) as master:
+            assert await master.word() == control.AVAILABLE
+            reader, writer = await master.connect()
+            writer.write(b"first")
+            assert await reader.read(99) == b"first"
+            control.say(master.status, control.RETIRE)
+            assert await master.word() == control.LEAVING
+            writer.write(b"still here")
+            assert await reader.read(99) == b"still here"
+            assert not master.task.done()
+            writer.close()
+            await master.task
+
+    run(scenario())
+
+
+def test_leaves_when_nobody_comes(worker, echo):
+    async def scenario():
+        async with worker(echo, max_idle=0.01) as master:
+            assert await master.word() == control.AVAILABLE
+            assert await master.word() == control.LEAVING
+            await master.task
+
+    run(scenario())
+
+
+def test_leaves_after_its_number_of_sessions(worker, echo):
+    async def scenario():
+        async with worker(echo, max_sessions=2) as master:
+            assert await master.word() == control.AVAILABLE
+            for _ in range(2):
+                reader, writer = await master.connect()
+                writer.write(b"x")
+                assert await reader.read(99) == b"x"
+                writer.close()
+            await master.task
+
+    run(scenario())
+
+
+def test_ends_at_once_when_master_has_gone(worker, echo):
+    async def scenario():
+        async with worker(echo) as master:
+            assert await master.word() == control.AVAILABLE
+            reader, writer = await master.connect()
+            writer.write(b"x")
+            assert await reader.read(99) == b"x"
+            master.status.close()
+            await master.task
+            writer.close()
+
+    run(scenario())
+
+
+def test_bug_ends_its_session_only(worker, echo, lines):
+    async def scenario():
+        async with worker(echo) as master:
+            assert await master.word() == control.AVAILABLE
+            reader, writer = await master.connect()
+            other_reader, other = await master.connect()
+            other.write(b"x")
+            assert await other_reader.read(99) == b"x"
+            writer.write(b"bug")
+            assert await reader.read(99) == b""
+            assert control.LEAVING in {await master.word(), await master.word()}
+            other.write(b"y")
+            assert await other_reader.read(99) == b"y"
+            other.close()
+            await master.task
+            writer.close()
+
+    run(scenario())
+    assert len(lines) == 1
+    assert lines[0].startswith("error: session ended by a bug: ")
+    assert lines[0].endswith("ValueError: a bug")
+
+
+def test_passes_stress_on(worker, echo):
+    async def scenario():
+        async with worker(echo) as master:
+            control.say(master.status, control.STRESS)
+            control.say(master.status, control.CALM)
+            await master.word()
+            await asyncio.sleep(0.01)
+        assert echo.calls == ["start", "stress", "calm", "retire"]
+
+    run(scenario())
