@@ -1,1 +1,21 @@
-"""params - every parameter, a line each, one file per program that reads it."""
+"""params - the parameters of main.cf, a file for each program and mail for what several read.
+
+GROUPS names every class that declares parameters. It is loaded as a whole by postconf and
+by whoever meets a name that is not its own (pyfix.config.registry).
+"""
+
+GROUPS = {
+    "mail": "pyfix.config.params.mail:MailParams",
+    "master": "pyfix.config.params.master:MasterParams",
+    "smtpd": "pyfix.config.params.smtpd:SmtpdParams",
+    "cleanup": "pyfix.config.params.cleanup:CleanupParams",
+    "trivial_rewrite": "pyfix.config.params.trivial_rewrite:TrivialRewriteParams",
+    "pickup": "pyfix.config.params.pickup:PickupParams",
+    "qmgr": "pyfix.config.params.qmgr:QmgrParams",
+    "virtual": "pyfix.config.params.virtual:VirtualParams",
+    "error": "pyfix.config.params.error:ErrorParams",
+    "bounce": "pyfix.config.params.bounce:BounceParams",
+    "showq": "pyfix.config.params.showq:ShowqParams",
+    "postlogd": "pyfix.config.params.postlogd:PostlogdParams",
+    "maps": "pyfix.config.params.maps:MapsParams",
+}
