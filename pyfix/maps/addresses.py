@@ -1,0 +1,147 @@
+"""addresses - the keys under which an address is looked up, and what becomes of the answer
+
+For user+ext@domain, the first key found wins:
+
+    user+ext@domain   user@domain   user+ext   user   @domain   domain   .parent ...
+
+Which of them are tried is the caller's choice (Keys); `user` forms only where the caller's
+predicate calls the domain local. Pattern tables get the whole address only.
+
+Keys are addresses in internal form, without the quotes of RFC 5322.
+
+Parameters: recipient_delimiter, propagate_unmatched_extensions.
+Sources: canonical(5), virtual(5), transport(5), ADDRESS_REWRITING_README.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from enum import IntFlag, auto
+from typing import NamedTuple
+
+from pyfix.maps.maps import Maps
+
+
+class Keys(IntFlag):
+    """Parts of an address that may be a key."""
+
+    FULL = auto()  # user+ext@domain
+    NO_EXTENSION = auto()  # user@domain
+    LOCALPART = auto()  # user+ext, user: domain is local
+    AT_DOMAIN = auto()  # @domain
+    DOMAIN = auto()  # domain
+    PARENTS = auto()  # parent, or .parent
+
+
+ADDRESS = Keys.FULL | Keys.NO_EXTENSION | Keys.LOCALPART | Keys.AT_DOMAIN
+"""canonical, virtual, bcc, sender_login, relocated ... tables."""
+
+TRANSPORT = Keys.FULL | Keys.NO_EXTENSION | Keys.DOMAIN | Keys.PARENTS
+"""transport tables (without their last key `*`)."""
+
+
+class Found(NamedTuple):
+    """A table's answer. extension: what of the address the key left out, delimiter included."""
+
+    value: str
+    extension: str
+
+
+async def find_address(
+    maps: Maps,
+    address: str,
+    *,
+    delimiter: str = "",
+    is_local: Callable[[str], bool] | None = None,
+    keys: Keys = ADDRESS,
+    parent_style: bool = False,
+) -> Found | None:
+    """What the tables say about an address; None when no key is there.
+
+    delimiter: the characters of recipient_delimiter; is_local: whether a domain (as written
+    in the address) takes bare localparts as keys; parent_style: parents are tried as `parent`
+    rather than `.parent`. TableError: a table can't answer.
+    """
+    for key, extension in address_keys(address, delimiter, is_local, keys, parent_style=parent_style):
+        value = await maps.find(key, partial=key != address)
+        if value is not None:
+            return Found(value, extension)
+    return None
+
+
+def address_keys(
+    address: str,
+    delimiter: str = "",
+    is_local: Callable[[str], bool] | None = None,
+    keys: Keys = ADDRESS,
+    *,
+    parent_style: bool = False,
+) -> Iterator[tuple[str, str]]:
+    """(key, left-out extension) pairs in the order in which they are tried."""
+    user, at, domain = address.rpartition("@")
+    if not at:
+        user, domain = address, ""
+    bare, extension = split_extension(user, delimiter)
+    if keys & Keys.FULL:
+        yield address, ""
+    if keys & Keys.NO_EXTENSION and extension:
+        yield bare + at + domain, extension
+    if at and keys & Keys.LOCALPART and is_local is not None and is_local(domain):
+        yield user, ""
+        if extension:
+            yield bare, extension
+    if at and keys & Keys.AT_DOMAIN:
+        yield at + domain, ""
+    if at and keys & Keys.DOMAIN:
+        yield domain, ""
+    if at and keys & Keys.PARENTS:
+        for parent in parents(domain, dot=not parent_style):
+            yield parent, ""
+
+
+def parents(domain: str, *, dot: bool) -> Iterator[str]:
+    """The domain's parents, nearest first: `.b.c`, `.c` of a.b.c, or without the dot.
+
+    An address literal has none.
+    """
+    if domain.startswith("["):
+        return
+    at = domain.find(".", 1)
+    while at > 0:
+        if at + 1 < len(domain):
+            yield domain[at:] if dot else domain[at + 1 :]
+        at = domain.find(".", at + 1)
+
+
+RESERVED = frozenset({"mailer-daemon", "double-bounce"})
+"""Localparts that have no extension whatever their characters."""
+
+
+_OWNER_REQUEST = re.compile(r"owner-|.+-request\Z", re.IGNORECASE | re.DOTALL)
+
+
+def split_extension(user: str, delimiter: str, *, owner_request_special: bool = True) -> tuple[str, str]:
+    """The localpart without its extension, and the extension with its delimiter.
+
+    The first of the delimiter characters in the localpart counts. owner-list and list-request
+    are whole when `-` is the delimiter; so are MAILER-DAEMON and double-bounce.
+    """
+    if not delimiter or user.lower() in RESERVED:
+        return user, ""
+    at = min([place for place in map(user.find, delimiter) if place >= 0], default=-1)
+    if at <= 0 or ("-" in delimiter and owner_request_special and _OWNER_REQUEST.match(user)):
+        return user, ""
+    return user[:at], user[at:]
+
+
+def add_extension(address: str, extension: str) -> str:
+    """The address with the extension (delimiter included) at the end of its localpart."""
+    user, at, domain = address.rpartition("@")
+    return user + extension + at + domain if at else address + extension
+
+
+def keep_user(result: str, address: str) -> str:
+    """A result `@newdomain` with the address's localpart before it; any other as it is."""
+    if not result.startswith("@"):
+        return result
+    user, at, _ = address.rpartition("@")
+    return (user if at else address) + result

@@ -1,0 +1,113 @@
+"""delimited - rules of the form `/pattern/flags result`, as regexp: and pcre: have them
+
+    /pattern/flags result     !/pattern/flags result     if /pattern/flags ... endif
+
+See also: regexp_table(5), pcre_table(5).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from pyfix.maps.lines import SPACE
+from pyfix.maps.rules import (
+    BadRuleError,
+    Complain,
+    Nesting,
+    Skippable,
+    Template,
+    keyword,
+    negation,
+    table_lines,
+)
+from pyfix.maps.table import Options
+from pyfix.maps.watch import Watch
+
+R = TypeVar("R", bound=Skippable)
+
+
+@dataclass(frozen=True, slots=True)
+class PatternLine:
+    """A rule as read. template: None for an IF."""
+
+    line: int
+    pattern: str
+    flags: str
+    negated: bool
+    template: Template | None
+
+
+def read_rules(
+    options: Options, name: str, compile_rule: Callable[[PatternLine], R]
+) -> tuple[list[R], Watch | None]:
+    """All good rules of a table; the bad ones are reported. OpenError when it can't be read."""
+    lines, watch = table_lines(options, name)
+    complain = Complain(options.type, name)
+    rules: list[R] = []
+    nesting = Nesting()
+    for number, line in lines:
+        word, rest = keyword(line)
+        try:
+            if word == "endif":
+                _end(complain, nesting, number, rest, len(rules))
+                continue
+            found = _parse(options.type, complain, number, word, rest)
+            rule = compile_rule(found)
+        except BadRuleError as error:
+            for reason in error.reasons:
+                complain(number, reason)
+            continue
+        rule.skip_to = len(rules) + 1
+        rules.append(rule)
+        if found.template is None:
+            nesting.start(rule)
+    nesting.finish(complain, len(rules))
+    return rules, watch
+
+
+def _end(complain: Complain, nesting: Nesting, number: int, rest: str, at: int) -> None:
+    if not nesting:
+        raise BadRuleError("ignoring ENDIF without matching IF")
+    if rest.strip(SPACE):
+        complain(number, "ignoring extra text after ENDIF")
+    nesting.end(at)
+
+
+def _parse(table_type: str, complain: Complain, number: int, word: str, text: str) -> PatternLine:
+    if not word and text[0].isascii() and text[0].isalnum():
+        raise BadRuleError("ignoring unrecognized request")
+    negated, text = negation(text)
+    pattern, text = _pattern(table_type, text)
+    end = 0
+    while end < len(text) and text[end] not in SPACE + "!":
+        end += 1
+    flags, text = text[:end], text[end:].strip(SPACE)
+    if word:
+        if text:
+            complain(number, f'ignoring extra text after IF statement: "{text}"')
+            complain(number, "do not prepend whitespace to statements between IF and ENDIF")
+        return PatternLine(number, pattern, flags, negated, None)
+    return PatternLine(number, pattern, flags, negated, _result(complain, number, text, negated=negated))
+
+
+def _pattern(table_type: str, text: str) -> tuple[str, str]:
+    """The text between the delimiters, its backslashes kept, and what follows."""
+    delimiter = text[:1]
+    if not delimiter:
+        raise BadRuleError("no regexp: skipping this rule")
+    at = 1
+    while at < len(text) and text[at] != delimiter:
+        at += 2 if text[at] == "\\" else 1
+    if at >= len(text):
+        verb = "ignoring" if table_type == "pcre" else "skipping"
+        raise BadRuleError(f'no closing regexp delimiter "{delimiter}": {verb} this rule')
+    return text[1:at], text[at + 1 :]
+
+
+def _result(complain: Complain, number: int, text: str, *, negated: bool) -> Template:
+    if not text:
+        complain(number, "no replacement text: using empty string")
+    template = Template.parse(text)
+    if negated and template.highest:
+        raise BadRuleError("$number found in negative match replacement text: skipping this rule")
+    return template

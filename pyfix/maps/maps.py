@@ -1,0 +1,97 @@
+"""maps - the tables of one parameter, asked in order
+
+    maps = Maps("hash:/etc/postfix/virtual, inline:{a=b}", name="virtual_alias_maps")
+    value = await maps.find("user@example.com")
+
+The first table with an answer wins. A table that can't answer ends the search: what stands in
+a later one might be the wrong answer. So does an empty value, which is reported.
+
+Parameters: smtputf8_enable, default_database_type.
+"""
+
+from collections.abc import Iterable
+
+from pyfix.maps.braces import split
+from pyfix.maps.open import open_table
+from pyfix.maps.table import LocalTable, Table, TableError
+from pyfix.maps.watch import Stamp
+from pyfix.unix import msg
+
+
+class Maps:
+    """Several tables in order. name: the parameter's, for the log."""
+
+    __slots__ = ("_local", "_opened", "name", "tables")
+
+    def __init__(
+        self, text: str, *, name: str, config_dir: str = "", fold: bool = True, utf8: bool = True
+    ) -> None:
+        """Open all tables of a parameter's text; one that can't open fails each lookup.
+
+        text: type:name items, separated by commas or white space, braces kept together.
+        """
+        self.name = name
+        self.tables: list[Table] = []
+        self._local: list[LocalTable] = []
+        for spec in split(text):
+            self.add(open_table(spec, config_dir=config_dir, fold=fold, utf8=utf8))
+        self._opened = self.stamp()
+
+    @classmethod
+    def of(cls, tables: Iterable[Table], *, name: str) -> "Maps":
+        """Maps of tables that are open already."""
+        maps = cls("", name=name)
+        for table in tables:
+            maps.add(table)
+        return maps
+
+    def add(self, table: Table) -> None:
+        """One more table after the others."""
+        self.tables.append(table)
+        if isinstance(table, LocalTable):
+            self._local.append(table)
+            self._opened = self.stamp()
+
+    def __bool__(self) -> bool:
+        return bool(self.tables)
+
+    async def find(self, key: str, *, partial: bool = False) -> str | None:
+        """The first table's value, None when no table has one.
+
+        partial: the key is only a part of what is looked for (`user`, `@domain`): pattern
+        tables are left out. TableError: a table can't answer; it was logged.
+        """
+        if not key:
+            return None
+        for table in self.tables:
+            if partial and not table.fixed:
+                continue
+            value = await self._ask(table, key)
+            if value is not None:
+                return value
+        return None
+
+    async def _ask(self, table: Table, key: str) -> str | None:
+        try:
+            value = table.lookup_now(key) if isinstance(table, LocalTable) else await table.lookup(key)
+        except TableError:
+            msg.warning(lookup_error(table.name, key))
+            raise
+        if value == "":
+            msg.warning(f"{self.name} lookup of {key} returns an empty string result")
+            msg.warning(f"{self.name} should return NO RESULT in case of NOT FOUND")
+            raise TableError(table.name, "empty string result")
+        return value
+
+    def changed(self) -> bool:
+        """Whether a file of these tables is on disk no longer as it was when they were opened."""
+        return self.stamp() != self._opened
+
+    def stamp(self) -> tuple[Stamp | None, ...]:
+        """Differs when a table's file does: for caches of answers, compare two of them."""
+        return tuple([table.stamp() for table in self._local])
+
+
+def lookup_error(table: str, key: str) -> str:
+    """A table could not answer."""
+    return f'{table} lookup error for "{key}"'

@@ -1,0 +1,99 @@
+"""open - from `type:name` to an opened table
+
+    table = open_table("cidr:/etc/postfix/access.cidr")     daemons: never raises
+    table = open_or_fail("cidr:/etc/postfix/access.cidr")   commands: OpenError says why not
+
+A daemon gets a stand-in for a table that can't open: one `error:` line now, a warning and
+TableError for each lookup.
+
+Sources: postconf -m, DATABASE_README.
+"""
+
+from importlib import import_module
+
+from pyfix.maps.table import LocalTable, Opener, OpenError, Options, Source, Unavailable
+from pyfix.unix import msg
+
+TYPES = {
+    "btree": "pyfix.maps.lmdb:open_lmdb",  # NAME.lmdb too: one index format for all three
+    "cidr": "pyfix.maps.cidr:open_cidr",
+    "debug": "pyfix.maps.debug:open_debug",
+    "environ": "pyfix.maps.environ:open_environ",
+    "fail": "pyfix.maps.fail:open_fail",
+    "hash": "pyfix.maps.lmdb:open_lmdb",
+    "inline": "pyfix.maps.inline:open_inline",
+    "internal": "pyfix.maps.internal:open_internal",
+    "lmdb": "pyfix.maps.lmdb:open_lmdb",
+    "pcre": "pyfix.maps.pcre:open_pcre",
+    "pipemap": "pyfix.maps.pipemap:open_pipemap",
+    "proxy": "pyfix.maps.proxy:open_proxy",
+    "randmap": "pyfix.maps.randmap:open_randmap",
+    "regexp": "pyfix.maps.regexp:open_regexp",
+    "static": "pyfix.maps.static:open_static",
+    "texthash": "pyfix.maps.texthash:open_texthash",
+    "unionmap": "pyfix.maps.unionmap:open_unionmap",
+    "unix": "pyfix.maps.unix:open_unix",
+}
+
+
+def open_table(
+    spec: str, *, config_dir: str = "", fold: bool = True, utf8: bool = True, default: str = "hash"
+) -> LocalTable:
+    """The table, or a stand-in that fails each lookup; logs an error when it can't open.
+
+    spec: type:name, or a name only (then of the `default` type); fold: keys of fixed strings
+    are folded to lower case; utf8: smtputf8_enable.
+    """
+    options, name = split_spec(spec, Options("", fold, utf8, config_dir), default)
+    try:
+        return _open(options, name)
+    except OpenError as error:
+        reason = str(error)
+    msg.error(reason)
+    return LocalTable(options.spec(name), _stand_in_first(options, name, reason), fold=fold, utf8=utf8)
+
+
+def unavailable(name: str, reason: str) -> LocalTable:
+    """A table that fails each lookup; logs the reason as an error now."""
+    msg.error(reason)
+    return LocalTable(name, lambda: Unavailable(name, reason))
+
+
+def open_or_fail(
+    spec: str, *, config_dir: str = "", fold: bool = True, utf8: bool = True, default: str = "hash"
+) -> LocalTable:
+    """The table; OpenError with the reason when it can't open."""
+    options, name = split_spec(spec, Options("", fold, utf8, config_dir), default)
+    return _open(options, name)
+
+
+def split_spec(spec: str, options: Options, default: str) -> tuple[Options, str]:
+    """The options with the table's type in them, and its name."""
+    table_type, colon, name = spec.partition(":")
+    if not colon:
+        table_type, name = default, spec
+    return Options(table_type, options.fold, options.utf8, options.config_dir), name
+
+
+def open_source(options: Options, name: str) -> Source:
+    """The table type's own object; OpenError with the reason when it can't open."""
+    if not options.type or not name:
+        raise OpenError(f'open dictionary: expecting "type:name" form instead of "{options.spec(name)}"')
+    where = TYPES.get(options.type)
+    if where is None:
+        raise OpenError(f"unsupported dictionary type: {options.type}")
+    module, _, function = where.partition(":")
+    source: Source = getattr(import_module(module), function)(options, name)
+    return source
+
+
+def _open(options: Options, name: str) -> LocalTable:
+    return LocalTable(
+        options.spec(name), lambda: open_source(options, name), fold=options.fold, utf8=options.utf8
+    )
+
+
+def _stand_in_first(options: Options, name: str, reason: str) -> Opener:
+    """Opens Unavailable once, then the table itself."""
+    stand_ins: list[Source] = [Unavailable(options.spec(name), reason)]
+    return lambda: stand_ins.pop() if stand_ins else open_source(options, name)

@@ -1,0 +1,48 @@
+"""source - one logical line of the text that an index file is made of
+
+    map_entry('key  some value', "virtual, line 3")    ("key", "some value")    postmap's input
+    alias_entry('name: a, b', "aliases, line 3")       ("name", "a, b")         postalias's input
+
+A bad line is reported with its place and gives None.
+
+See also: postmap(1) INPUT FILE FORMAT, aliases(5).
+"""
+
+import re
+
+from pyfix.maps.lines import SPACE
+from pyfix.unix import msg
+
+_KEY = re.compile(r'(?:\\.?|"(?:[^"\\]|\\.?)*(?P<open>\Z)?"?|[^\s"\\])*', re.ASCII | re.DOTALL)
+"""Up to the first white space outside of double quotes; `open`: a quote is not closed."""
+
+
+def map_entry(line: str, place: str, *, ending: str = "") -> tuple[str, str] | None:
+    """Key (still quoted, since an address may need its quotes) and value of a line.
+
+    ending: what to add to the complaint about a line that is no pair.
+    """
+    if '"' in line or "\\" in line:
+        match = _KEY.match(line)
+        assert match is not None
+        if match["open"] is not None:
+            msg.warning(f"{place}: unbalanced '\"' in '{line}' -- ignoring this line")
+            return None
+        key, value = match[0], line[match.end() :].strip(SPACE)
+    else:
+        key, value = _words(line)
+    if not key or not value:
+        msg.warning(f"{place}: expected format: key whitespace value{ending}")
+        return None
+    if key.endswith(":"):
+        msg.warning(f'{place}: record is in "key: value" format; is this an alias file?')
+    return key, value
+
+
+def _words(line: str) -> tuple[str, str]:
+    match = _WORD.match(line)
+    assert match is not None
+    return match[0], line[match.end() :].strip(SPACE)
+
+
+_WORD = re.compile(r"[^\s]*", re.ASCII)

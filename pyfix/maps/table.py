@@ -1,0 +1,187 @@
+"""table - what a lookup table is to those who ask it
+
+A Table answers `await table.lookup(key)`: the value, None for "not found", or TableError.
+`fixed` tells whether partial keys (`user`, `@domain`, `.domain`) may be tried: a pattern
+table sees the whole key only.
+
+A table type is a Source: plain, synchronous, without case folding. LocalTable makes a Table
+of it: folds keys for tables of fixed strings, checks UTF-8, and opens the source again
+when its file was replaced or changed. A source that can't open is replaced by Unavailable,
+which answers TableError; a repaired file is found within seconds.
+
+See also: postfix DATABASE_README, smtputf8_enable.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from pyfix.mail.error import Retry
+from pyfix.maps.watch import AskAgain, Stamp, Watch
+from pyfix.unix import msg
+
+
+class TableError(Retry):
+    """A table that can't answer now. table: its type:name; reason: for the log and for commands."""
+
+    def __init__(self, table: str, reason: str) -> None:
+        super().__init__("Temporary lookup failure", detail=f"{table}: {reason}")
+        self.table = table
+        self.reason = reason
+
+
+class OpenError(Exception):
+    """A table can't be opened; str() is the reason as commands print it."""
+
+
+class Table(Protocol):
+    """What every opened table offers."""
+
+    name: str
+    fixed: bool
+
+    async def lookup(self, key: str) -> str | None:
+        """The value, None when not found; TableError when the table can't answer."""
+        ...
+
+
+class Source(Protocol):
+    """What a table type implements. watch: None where no file can change."""
+
+    fixed: bool
+    watch: Watch | None
+
+    def lookup(self, key: str) -> str | None:
+        """The value for exactly this key; TableError when there is trouble."""
+        ...
+
+
+class Dump(Protocol):
+    """A source that can tell all it holds (`postmap -s`)."""
+
+    def items(self) -> Iterator[tuple[str, str]]:
+        """Keys and values in the table's own order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a table is opened. fold: lower-case keys of fixed strings; utf8: smtputf8_enable."""
+
+    type: str
+    fold: bool = True
+    utf8: bool = True
+    config_dir: str = ""
+
+    def spec(self, name: str) -> str:
+        """The table's name as the administrator wrote it."""
+        return f"{self.type}:{name}"
+
+
+Opener = Callable[[], Source]
+
+
+class LocalTable:
+    """A table that answers at once. lookup_now is lookup for callers without a loop."""
+
+    __slots__ = ("_fold", "_opened", "_opener", "_source", "_utf8", "fixed", "name")
+
+    def __init__(self, name: str, opener: Opener, *, fold: bool = True, utf8: bool = True) -> None:
+        """Open the table; OpenError passes through."""
+        self.name = name
+        self._opener = opener
+        self._fold = fold
+        self._utf8 = utf8
+        self._use(opener())
+        self._opened = self.stamp()
+
+    async def lookup(self, key: str) -> str | None:
+        """The value, None when not found; TableError when the table can't answer."""
+        return self.lookup_now(key)
+
+    def lookup_now(self, key: str) -> str | None:
+        """The same without waiting."""
+        source = self._source
+        if source.watch is not None and source.watch.due():
+            source = self._open_again()
+        if key.isascii():
+            value = source.lookup(key.lower() if self._fold and source.fixed else key)
+        else:
+            value = self._lookup_wide(source, key)
+        if value is None or value.isascii() or not self._utf8 or is_utf8(value):
+            return value
+        msg.warning(
+            f'{self.name}: key "{key}": non-UTF-8 value "{value}": malformed UTF-8 or invalid codepoint'
+        )
+        raise TableError(self.name, "non-UTF-8 value")
+
+    def stamp(self) -> Stamp | None:
+        """Changes when the table's file does; None for a table without a file."""
+        watch = self._source.watch
+        return None if watch is None else watch.stamp()
+
+    def changed(self) -> bool:
+        """Whether the file on disk is no longer as it was when this object was made."""
+        return self.stamp() != self._opened
+
+    @property
+    def source(self) -> Source:
+        """The table type's own object, for dumps."""
+        return self._source
+
+    def _use(self, source: Source) -> None:
+        self._source = source
+        self.fixed = source.fixed
+
+    def _lookup_wide(self, source: Source, key: str) -> str | None:
+        if self._utf8 and not is_utf8(key):
+            msg.warning(f'{self.name} lookup "{key}": malformed UTF-8 or invalid codepoint')
+            return None
+        return source.lookup(fold_key(key, utf8=self._utf8) if self._fold and source.fixed else key)
+
+    def _open_again(self) -> Source:
+        """The file is another now: take it; what can't be opened leaves the old one in use."""
+        try:
+            self._use(self._opener())
+        except OpenError:
+            assert self._source.watch is not None
+            self._source.watch.postpone()
+        return self._source
+
+
+class Unavailable:
+    """Stands in for a table that could not be opened: each lookup warns and fails.
+
+    Its watch asks for another attempt to open the table every second.
+    """
+
+    fixed = False  # one failure is enough: no partial keys
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.name = name
+        self.reason = reason
+        self.watch: Watch | None = AskAgain()
+
+    def lookup(self, key: str) -> str | None:  # noqa: ARG002
+        """Never a value."""
+        msg.warning(f"{self.name} is unavailable. {self.reason}")
+        raise TableError(self.name, self.reason)
+
+
+def is_utf8(text: str) -> bool:
+    """Whether the bytes behind this text are UTF-8: no surrogates stand for stray bytes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def fold_key(key: str, *, utf8: bool = True) -> str:
+    """The key without differences of case: of Unicode with utf8, else of ASCII letters only."""
+    if key.isascii():
+        return key.lower()
+    return key.casefold() if utf8 else key.translate(_LOWER_ASCII)
+
+
+_LOWER_ASCII = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}

@@ -1,0 +1,108 @@
+"""watch - whether the file behind an open table is still the same
+
+Asked before each lookup, so it costs one fstat(2) of a file that stays open: this works in
+a chroot and without root's rights too, as in Postfix. A text file counts as changed once it
+has been left alone for a second, lest a half-written one is read. An index file changes in
+place, in transactions; only a replaced one must be opened again.
+"""
+
+import os
+import time
+from typing import Protocol
+
+QUIET = 1.0
+"""Seconds a text file must have been left alone, and between attempts to open a table again."""
+
+_SAME_TICK = 20_000_000  # nanoseconds: within these two writes may bear the same time
+
+Stamp = tuple[int, int, int, int]
+
+
+class Watch(Protocol):
+    """Tells when a table must be opened again."""
+
+    def due(self) -> bool:
+        """Whether to open the table again now."""
+        ...
+
+    def postpone(self) -> None:
+        """It could not be opened again: do not ask for it for a second."""
+        ...
+
+    def stamp(self) -> Stamp:
+        """Differs when the file does: inode, time of change (ns), size, links."""
+        ...
+
+
+class _File:
+    """An open file, closed with this object. The descriptor is ours from now on."""
+
+    __slots__ = ("_next", "fd")
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self._next = 0.0
+
+    def __del__(self) -> None:
+        os.close(self.fd)
+
+    def postpone(self) -> None:
+        self._next = time.monotonic() + QUIET
+
+    def stamp(self) -> Stamp:
+        return stamp_of(os.fstat(self.fd))
+
+
+class TextFile(_File):
+    """A file whose content was read when the table was opened."""
+
+    __slots__ = ("_seen",)
+
+    def __init__(self, fd: int) -> None:
+        super().__init__(fd)
+        status = os.fstat(fd)
+        hot = time.time_ns() - status.st_mtime_ns < _SAME_TICK
+        self._seen = (status.st_mtime_ns, -1 if hot else status.st_size)
+
+    def due(self) -> bool:
+        """Whether the file was changed, replaced or removed, at least a second ago."""
+        status = os.fstat(self.fd)
+        if status.st_nlink and (status.st_mtime_ns, status.st_size) == self._seen:
+            return False
+        return time.time() - status.st_mtime >= QUIET and time.monotonic() >= self._next
+
+
+class IndexFile(_File):
+    """An index file, which shows changes in place by itself."""
+
+    __slots__ = ()
+
+    def due(self) -> bool:
+        """Whether the file was replaced or removed."""
+        return os.fstat(self.fd).st_nlink == 0 and time.monotonic() >= self._next
+
+
+class AskAgain:
+    """No file: try again every second."""
+
+    __slots__ = ("_next",)
+
+    def __init__(self) -> None:
+        self.postpone()
+
+    def due(self) -> bool:
+        """Whether a second has passed."""
+        return time.monotonic() >= self._next
+
+    def postpone(self) -> None:
+        """Wait another second."""
+        self._next = time.monotonic() + QUIET
+
+    def stamp(self) -> Stamp:
+        """Always the same."""
+        return (0, 0, 0, 0)
+
+
+def stamp_of(status: os.stat_result) -> Stamp:
+    """What tells one state of a file from another."""
+    return (status.st_ino, status.st_mtime_ns, status.st_size, status.st_nlink)
