@@ -1,0 +1,172 @@
+"""smtp_data - message content as SMTP carries it, into lines
+
+DATA ends with a line that is a lone dot, and other lines that begin with a dot have one
+more; BDAT has neither. Clean input (CR LF everywhere, no line too long) is taken in
+blocks as large as they come; only what is odd is looked at line by line.
+
+With `exact` only CR LF ends a message: a lone dot with LF alone before or behind it is
+dropped (smtpd_forbid_bare_newline = normalize), so that nobody can hide a second message
+in the first. Without it any mixture will do.
+
+The top of a message: lines that begin with `From ` as mailboxes have them become
+X-Mailbox-Line: headers; one that begins with white space can't be a header, and an empty
+line goes before it.
+
+Source: RFC 5321 section 4.5.2, RFC 3030.
+"""
+
+from __future__ import annotations
+
+from pyfix.wire.lines import next_line
+
+
+class Block:
+    """A piece of content. lines: whole lines without their ends; partial: then a piece of a long line."""
+
+    __slots__ = ("lines", "partial")
+
+    def __init__(self, lines: list[bytes], partial: bytes | None = None) -> None:
+        self.lines = lines
+        self.partial = partial
+
+    def __repr__(self) -> str:
+        return f"Block({self.lines!r}, {self.partial!r})"
+
+
+class Content:
+    """The content of one message.
+
+    limit: line_length_limit, bytes; a longer line comes in pieces. exact: see above.
+    """
+
+    __slots__ = ("_after_bare", "_ended", "_mid_line", "_tail", "_top", "bare", "exact", "limit", "size")
+
+    def __init__(self, limit: int, *, exact: bool) -> None:
+        self.limit = limit
+        self.exact = exact
+        self.size = 0
+        """Bytes as message_size_limit counts them: lines without stuffing, two for each line end."""
+        self.bare = False
+        """A line ended with LF alone."""
+        self._mid_line = False
+        self._after_bare = False
+        self._top = True
+        self._ended = False
+        self._tail = b""
+
+    # DATA
+
+    def receive(self, data: bytes, at: int) -> tuple[list[Block], int, bool]:
+        """Take what is complete: blocks, where the rest begins, whether the message ended there."""
+        if self._mid_line or self._after_bare:
+            return self._carefully(data, at)
+        if data.startswith(b".\r\n", at):
+            return [], at + 3, True
+        end = data.find(b"\r\n.\r\n", at)
+        stop = end if end >= 0 else data.rfind(b"\r\n", at)
+        if stop < 0:
+            return self._carefully(data, at)
+        block = data[at:stop]
+        if b"\n." in block or block.startswith(b"."):
+            lines = block.replace(b"\r\n.", b"\r\n").split(b"\r\n")
+            if block.startswith(b"."):
+                lines[0] = lines[0][1:]
+        else:
+            lines = block.split(b"\r\n")
+        if self._odd(block, lines):
+            return self._carefully(data, at)
+        self.size += sum(map(len, lines)) + 2 * len(lines)
+        return [self._block(lines)], (end + 5 if end >= 0 else stop + 2), end >= 0
+
+    def _odd(self, block: bytes, lines: list[bytes]) -> bool:
+        ends = len(lines) - 1
+        return block.count(b"\n") != ends or block.count(b"\r") != ends or max(map(len, lines)) >= self.limit
+
+    def _carefully(self, data: bytes, at: int) -> tuple[list[Block], int, bool]:
+        blocks: list[Block] = []
+        lines: list[bytes] = []
+        while (line := next_line(data, at, self.limit, exact=self.exact)) is not None:
+            at = line.end
+            text = line.text
+            after_bare, self._after_bare = self._after_bare, line.bare
+            self.bare |= line.bare
+            if not self._mid_line and text.startswith(b"."):
+                text = text[1:]
+                if not text and line.complete:
+                    if not (self.exact and (line.bare or after_bare)):
+                        self._after_bare = False
+                        return self._with(blocks, lines), at, True
+                    continue
+            lines = self._add(blocks, lines, text, complete=line.complete)
+        return self._with(blocks, lines), at, False
+
+    # BDAT
+
+    def receive_chunk(self, data: bytes) -> list[Block]:
+        """Take a piece of a chunk; what may go on in the next one waits for it."""
+        data = self._tail + data
+        stop = data.rfind(b"\r\n")
+        lines = data[:stop].split(b"\r\n") if stop >= 0 else []
+        if not lines or self._mid_line or self._odd(data[:stop], lines):
+            return self._chunk_carefully(data)
+        self._tail = data[stop + 2 :]
+        self.size += stop + 2
+        blocks = [self._block(lines)]
+        return blocks + self._chunk_carefully(self._tail) if self._tail else blocks
+
+    def _chunk_carefully(self, data: bytes) -> list[Block]:
+        blocks: list[Block] = []
+        lines: list[bytes] = []
+        at = 0
+        while (line := next_line(data, at, self.limit, exact=self.exact)) is not None:
+            at = line.end
+            self.bare |= line.bare
+            lines = self._add(blocks, lines, line.text, complete=line.complete)
+        self._tail = data[at:]
+        return self._with(blocks, lines)
+
+    def finish_chunks(self) -> list[Block]:
+        """The last chunk has come: what is left is a line, its line end was missing."""
+        tail, self._tail = self._tail, b""
+        if not tail:
+            return []
+        self.size += len(tail) + 2
+        return [self._block([tail])]
+
+    # Both
+
+    def _add(self, blocks: list[Block], lines: list[bytes], text: bytes, *, complete: bool) -> list[bytes]:
+        self.size += len(text) + 2
+        self._mid_line = not complete
+        if complete:
+            lines.append(text)
+            return lines
+        block = self._block(lines)
+        block.partial = text
+        if self._top:
+            self._mend_partial(block)
+        blocks.append(block)
+        return []
+
+    def _with(self, blocks: list[Block], lines: list[bytes]) -> list[Block]:
+        if lines:
+            blocks.append(self._block(lines))
+        return blocks
+
+    def _block(self, lines: list[bytes]) -> Block:
+        return Block(self._mend_top(lines) if self._top and lines else lines)
+
+    def _mend_top(self, lines: list[bytes]) -> list[bytes]:
+        for number, line in enumerate(lines):
+            if not line.lstrip(b">").startswith(b"From "):
+                self._top = False
+                lines = [b"X-Mailbox-Line: " + line for line in lines[:number]] + lines[number:]
+                if line[:1] in {b" ", b"\t"}:
+                    lines.insert(number, b"")
+                return lines
+        return [b"X-Mailbox-Line: " + line for line in lines]
+
+    def _mend_partial(self, block: Block) -> None:
+        assert block.partial is not None
+        (*before, block.partial) = self._mend_top([block.partial])
+        block.lines = block.lines + before

@@ -1,0 +1,210 @@
+"""smtp_event - what a client asks of an SMTP server
+
+Each event carries the verb it came with. Unless said otherwise an event wants exactly
+one reply. Addresses and arguments are str: UTF-8, what is not UTF-8 as surrogate escapes.
+"""
+
+from __future__ import annotations
+
+from pyfix.wire.smtp_data import Block
+from pyfix.wire.smtp_params import MailParams, RcptParams
+from pyfix.wire.smtp_reply import Reply
+
+
+class Event:
+    """Something to react to. verb: of the command, in capitals; of what is none, UNKNOWN."""
+
+    __slots__ = ("verb",)
+
+    def __init__(self, verb: str) -> None:
+        self.verb = verb
+
+    def __repr__(self) -> str:
+        names = [name for kind in type(self).__mro__ for name in getattr(kind, "__slots__", ())]
+        return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
+
+
+class Bad(Event):
+    """A command that is wrong in itself or at this time. reply: the answer that it deserves."""
+
+    __slots__ = ("address", "reply", "text")
+
+    def __init__(self, verb: str, reply: Reply, *, text: str = "", address: str | None = None) -> None:
+        super().__init__(verb)
+        self.reply = reply
+        self.text = text
+        """The command line as received."""
+        self.address = address
+        """An address that can't be understood, as received; None: the trouble is another one."""
+
+
+class Unknown(Event):
+    """A command that does not exist. word: what stands in its place; text: the whole line."""
+
+    __slots__ = ("header", "text", "word")
+
+    def __init__(self, word: str, text: str, *, header: bool) -> None:
+        super().__init__("UNKNOWN")
+        self.word = word
+        self.text = text
+        self.header = header
+        """It looks like a message header."""
+
+
+class Hello(Event):
+    """HELO or EHLO."""
+
+    __slots__ = ("extended", "name")
+
+    def __init__(self, verb: str, name: str) -> None:
+        super().__init__(verb)
+        self.name = name
+        self.extended = verb == "EHLO"
+
+
+class Mail(Event):
+    """MAIL. address: internal form, empty for the null sender."""
+
+    __slots__ = ("address", "given", "params")
+
+    def __init__(self, address: str, given: str, params: MailParams) -> None:
+        super().__init__("MAIL")
+        self.address = address
+        self.given = given
+        """The address as received."""
+        self.params = params
+
+
+class Rcpt(Event):
+    """RCPT. address: internal form."""
+
+    __slots__ = ("address", "given", "params")
+
+    def __init__(self, address: str, given: str, params: RcptParams) -> None:
+        super().__init__("RCPT")
+        self.address = address
+        self.given = given
+        self.params = params
+
+
+class Data(Event):
+    """DATA. A 3xx reply lets the content come."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__("DATA")
+
+
+class Bdat(Event):
+    """BDAT size [LAST]. Answer with accept_chunk(), or with a refusal; then the chunk is dropped."""
+
+    __slots__ = ("first", "last", "size")
+
+    def __init__(self, size: int, *, last: bool, first: bool) -> None:
+        super().__init__("BDAT")
+        self.size = size
+        self.last = last
+        self.first = first
+
+
+class Text(Event):
+    """A piece of content (no reply)."""
+
+    __slots__ = ("blocks",)
+
+    def __init__(self, verb: str, blocks: list[Block]) -> None:
+        super().__init__(verb)
+        self.blocks = blocks
+
+
+class ChunkEnd(Event):
+    """All of a chunk that is not the last has come. size: its bytes; bare: LF alone was in it."""
+
+    __slots__ = ("bare", "size")
+
+    def __init__(self, size: int, *, bare: bool) -> None:
+        super().__init__("BDAT")
+        self.size = size
+        self.bare = bare
+
+
+class Dropped(Event):
+    """A refused chunk has gone by, its refusal is in the output (no reply). last: so has its message."""
+
+    __slots__ = ("last",)
+
+    def __init__(self, verb: str, *, last: bool) -> None:
+        super().__init__(verb)
+        self.last = last
+
+
+class MessageEnd(Event):
+    """All of a message has come. size: its bytes, as message_size_limit counts them."""
+
+    __slots__ = ("bare", "size")
+
+    def __init__(self, verb: str, size: int, *, bare: bool) -> None:
+        super().__init__(verb)
+        self.size = size
+        self.bare = bare
+
+
+class Simple(Event):
+    """RSET NOOP QUIT HELP, and AUTH STARTTLS XCLIENT XFORWARD where they mean nothing yet."""
+
+    __slots__ = ("argument",)
+
+    def __init__(self, verb: str, argument: str) -> None:
+        super().__init__(verb)
+        self.argument = argument
+
+
+class Verify(Event):
+    """VRFY. address: internal form; given: as received."""
+
+    __slots__ = ("address", "given")
+
+    def __init__(self, address: str, given: str) -> None:
+        super().__init__("VRFY")
+        self.address = address
+        self.given = given
+
+
+class Etrn(Event):
+    """ETRN. domain: as received, without a leading @ or #."""
+
+    __slots__ = ("domain",)
+
+    def __init__(self, domain: str) -> None:
+        super().__init__("ETRN")
+        self.domain = domain
+
+
+class Pipelined(Event):
+    """A client that did not wait where it must (no reply needed: the command follows).
+
+    text: what it sent too early.
+    """
+
+    __slots__ = ("text",)
+
+    def __init__(self, verb: str, text: bytes) -> None:
+        super().__init__(verb)
+        self.text = text
+
+
+class LongLine(Event):
+    """A command that is too long (no reply): its beginning follows as if it were all."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: bytes) -> None:
+        super().__init__("UNKNOWN")
+        self.text = text
+
+
+class BareLine(Event):
+    """A command line that ends in LF alone, where that is told (no reply needed: the command follows)."""
+
+    __slots__ = ()
