@@ -1,0 +1,311 @@
+"""agent - what every delivery agent does besides delivering
+
+An agent is a function from a request to outcomes. For each request the frame opens the queue
+file, takes a shared lock (so that a qmgr that was started anew sees who is at work), asks for
+one outcome after the other, and settles each before it asks for the next:
+
+| outcome  | log of the message | line in the log   | recipient in the queue file |
+|----------|--------------------|-------------------|-----------------------------|
+| sent     | trace, when asked  | status=sent       | R becomes D                 |
+| bounced  | bounce             | status=bounced    | R becomes D                 |
+| deferred | defer              | status=deferred   | stays R                     |
+
+A recipient that the bounce log did not take is deferred. What ends by a bug or by trouble that
+nobody foresaw defers the recipients that are left. Killed at any point, nothing is lost: what is
+not marked is delivered again.
+
+EventAgent serves many requests at once, SerialAgent one after the other and takes a few in advance,
+so that qmgr and agent wake each other less often.
+
+Parameters: delay_logging_resolution_limit, soft_bounce, ipc_timeout.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+
+from pyfix.clients.bounce import PROTOCOL as BOUNCE_PROTOCOL
+from pyfix.clients.bounce import SERVICES, BounceClient
+from pyfix.clients.deliver import (
+    CONCURRENCY,
+    DEFERRED,
+    PROTOCOL,
+    Answer,
+    Dsn,
+    Flags,
+    Request,
+    decode_request,
+)
+from pyfix.clients.log_adhoc import delivery_status
+from pyfix.clients.serial import SerialChannel
+from pyfix.clients.stream import Channel
+from pyfix.config.params.mail import MailParams
+from pyfix.delivery import log
+from pyfix.delivery.outcome import Fate, Outcome
+from pyfix.mail.dsn import with_class
+from pyfix.mail.error import MailError
+from pyfix.maps.run_now import run_now
+from pyfix.queue.directory import QueueDirectory
+from pyfix.queue.file import CorruptQueueFile, Recipient, mark_done
+from pyfix.server import bug, eager
+from pyfix.server.context import Context
+from pyfix.server.stream import Link, SerialLink, StreamServer
+from pyfix.unix import msg
+from pyfix.unix.locks import flock_shared
+from pyfix.wire.attr import AttrError
+
+CONFIGURATION_ERROR = "mail system configuration error"
+
+NOTIFY_SUCCESS = 2
+PROBE = Flags.MTA_VRFY | Flags.USR_VRFY
+CORRUPT_MODE = 0o400  # of a queue file that qmgr is to move to corrupt
+
+Outcomes = Iterator[Outcome] | AsyncIterator[Outcome]
+
+
+class Delivery:
+    """One request under way.
+
+    request: what qmgr asks; fd: the queue file, open for reading and writing; pending: the
+    recipients without an outcome, by offset.
+    """
+
+    __slots__ = ("answer", "fd", "pending", "request")
+
+    def __init__(self, request: Request, fd: int) -> None:
+        self.request = request
+        self.fd = fd
+        self.pending = {recipient.offset: recipient for recipient in request.recipients}
+        self.answer = Answer()
+
+
+Deliver = Callable[[Delivery], Outcomes]
+
+
+class Frame:
+    """What both kinds of agent do with a request.
+
+    deliver: the agent's function; relay: what its log lines name when an outcome does not.
+    """
+
+    def __init__(
+        self,
+        queue: QueueDirectory,
+        bounce: BounceClient,
+        deliver: Deliver,
+        *,
+        relay: str = "none",
+        resolution: int = 2,
+        soft_bounce: bool = False,
+    ) -> None:
+        self._queue = queue
+        self._bounce = bounce
+        self._deliver = deliver
+        self._relay = relay
+        self._resolution = resolution
+        self._soft_bounce = soft_bounce
+
+    async def handle(self, attrs: bytes, body: bytes) -> bytes:
+        """Do what a frame asks; the attributes of the answer. Raises nothing."""
+        try:
+            request = decode_request(attrs, body)
+        except AttrError as error:
+            msg.warning(log.broken_request(str(error)))
+            return Answer(DEFERRED).encode()
+        request.stats.agent_handoff = time.time()
+        fd = self._open(request)
+        if fd is None:
+            return Answer(DEFERRED).encode()
+        delivery = Delivery(request, fd)
+        try:
+            await self._run(delivery)
+        finally:
+            os.close(fd)
+        return delivery.answer.encode()
+
+    def _open(self, request: Request) -> int | None:
+        """The locked queue file; None (and a warning) when it is not to be had."""
+        try:
+            fd = self._queue.open(request.queue_name, request.queue_id, os.O_RDWR)
+        except OSError as error:
+            msg.warning(log.open_failed(request.queue_name, request.queue_id, error.strerror or str(error)))
+            return None
+        if flock_shared(fd):
+            return fd
+        os.close(fd)
+        msg.warning(log.locked(request.queue_name, request.queue_id))
+        return None
+
+    async def _run(self, delivery: Delivery) -> None:
+        request = delivery.request
+        try:
+            await self._settle_all(delivery, self._deliver(delivery))
+        except CorruptQueueFile as error:
+            msg.warning(log.corrupted(request.queue_name, request.queue_id, str(error)))
+            os.fchmod(delivery.fd, CORRUPT_MODE)
+            delivery.answer.status = DEFERRED
+        except Exception as error:
+            delivery.answer.status = DEFERRED
+            status, reason = _foreseen(error)
+            if not isinstance(error, MailError):
+                msg.error(bug.line(error, f"{request.queue_id}: delivery"))
+            for recipient in list(delivery.pending.values()):
+                await self._settle(delivery, Outcome(recipient, status, reason))
+        if delivery.pending:
+            delivery.answer.status = DEFERRED
+
+    async def _settle_all(self, delivery: Delivery, outcomes: Outcomes) -> None:
+        if isinstance(outcomes, AsyncIterator):
+            async for outcome in outcomes:
+                await self._settle(delivery, outcome)
+        else:
+            for outcome in outcomes:
+                await self._settle(delivery, outcome)
+
+    async def _settle(self, delivery: Delivery, outcome: Outcome) -> None:
+        delivery.pending.pop(outcome.recipient.offset, None)
+        if outcome.site:
+            delivery.answer.site = outcome.dsn
+        fate = outcome.fate
+        if delivery.request.flags & PROBE:
+            done = await self._settle_probe(delivery, outcome)
+        elif fate is Fate.SENT:
+            done = await self._sent(delivery, outcome)
+        elif fate is Fate.BOUNCED and not self._soft_bounce:
+            done = await self._bounced(delivery, outcome)
+        else:
+            done = await self._deferred(delivery, outcome)
+        if not done:
+            delivery.answer.status = DEFERRED
+        elif delivery.request.flags & (Flags.SUCCESS if fate is Fate.SENT else Flags.BOUNCE):
+            mark_done(delivery.fd, outcome.recipient.offset)
+
+    async def _sent(self, delivery: Delivery, outcome: Outcome) -> bool:
+        if outcome.recipient.notify & NOTIFY_SUCCESS:
+            await self._append("trace", delivery.request, outcome.recipient, outcome.dsn)
+        self._log(delivery, outcome, "sent")
+        return True
+
+    async def _bounced(self, delivery: Delivery, outcome: Outcome) -> bool:
+        request = delivery.request
+        if not await self._append("bounce", request, outcome.recipient, outcome.dsn):
+            msg.info(log.bounce_failed(request.queue_id))
+            return await self._deferred(delivery, Outcome(outcome.recipient, "4.3.0", "bounce failed"))
+        delivery.answer.bounced += 1
+        self._log(delivery, outcome, "bounced")
+        return True
+
+    async def _deferred(self, delivery: Delivery, outcome: Outcome) -> bool:
+        word = "deferred"
+        if outcome.fate is Fate.BOUNCED:
+            word = "SOFTBOUNCE"
+            outcome.dsn.status = with_class(outcome.dsn.status, "4")
+            outcome.dsn.action = "delayed"
+        await self._append("defer", delivery.request, outcome.recipient, outcome.dsn)
+        self._log(delivery, outcome, word)
+        return False
+
+    async def _settle_probe(self, delivery: Delivery, outcome: Outcome) -> bool:
+        """A probe is never deferred: what became of it is what was asked."""
+        word = outcome.dsn.action = outcome.fate.value[1]
+        if delivery.request.flags & Flags.USR_VRFY:
+            await self._append("trace", delivery.request, outcome.recipient, outcome.dsn)
+        self._log(delivery, outcome, word)
+        return True
+
+    async def _append(self, service: str, request: Request, recipient: Recipient, dsn: Dsn) -> bool:
+        done = await self._bounce.append(service, request.queue_id, recipient, dsn)
+        if not done:
+            msg.warning(log.service_failure(request.queue_id, service))
+        return done
+
+    def _log(self, delivery: Delivery, outcome: Outcome, status: str) -> None:
+        msg.info(
+            delivery_status(
+                delivery.request.queue_id,
+                outcome.recipient,
+                self._relay if outcome.relay is None else outcome.relay,
+                delivery.request.stats,
+                outcome.dsn,
+                status,
+                now=time.time(),
+                limit=self._resolution,
+            )
+        )
+
+
+def _foreseen(error: Exception) -> tuple[str, str]:
+    """Status and reason of recipients that were left when a delivery ended by this."""
+    if isinstance(error, MailError):
+        return error.status, error.text
+    return "4.3.0", "unknown mail transport error"
+
+
+def make_frame(context: Context, bounce: BounceClient, deliver: Deliver, relay: str) -> Frame:
+    """A frame as main.cf wants it."""
+    cfg = MailParams(context.main)
+    return Frame(
+        QueueDirectory.from_config(context.main),
+        bounce,
+        deliver,
+        relay=relay,
+        resolution=cfg.delay_logging_resolution_limit,
+        soft_bounce=cfg.soft_bounce,
+    )
+
+
+class EventAgent:
+    """An agent that serves many requests at once. concurrency: how many on one connection."""
+
+    def __init__(
+        self, context: Context, deliver: Deliver, *, relay: str = "none", concurrency: int = 100
+    ) -> None:
+        self._channels = {name: Channel(f"private/{name}", BOUNCE_PROTOCOL) for name in SERVICES}
+        self._frame = make_frame(context, BounceClient(dict(self._channels)), deliver, relay)
+        self._server = StreamServer(PROTOCOL, self, [(CONCURRENCY, str(concurrency))])
+
+    async def start(self) -> None:
+        """Nothing to begin with."""
+
+    async def serve(self, sock: socket.socket) -> None:
+        """One connection of qmgr's."""
+        await self._server.serve(sock)
+
+    async def retire(self) -> None:
+        """Let qmgr go elsewhere."""
+        await self._server.retire()
+
+    def frame(self, link: Link, stream: int, attrs: bytes, body: bytes) -> None:
+        """One request."""
+        eager.start(self._answer(link, stream, attrs, body))
+
+    def closed(self, link: Link) -> None:
+        """qmgr has hung up; what it asked for comes to its end."""
+
+    async def _answer(self, link: Link, stream: int, attrs: bytes, body: bytes) -> None:
+        link.send(stream, await self._frame.handle(attrs, body))
+
+
+class SerialAgent:
+    """An agent that does one thing at a time, in as many processes as are needed.
+
+    concurrency: requests that it takes in advance.
+    """
+
+    def __init__(self, context: Context, deliver: Deliver, *, relay: str, concurrency: int = 4) -> None:
+        timeout = MailParams(context.main).ipc_timeout
+        channels = {
+            name: SerialChannel(f"private/{name}", BOUNCE_PROTOCOL, timeout=timeout) for name in SERVICES
+        }
+        self._frame = make_frame(context, BounceClient(dict(channels)), deliver, relay)
+        self._greeting = [(CONCURRENCY, str(concurrency))]
+        self._wake = context.wake
+
+    def serve(self, sock: socket.socket) -> None:
+        """One connection of qmgr's, to its end."""
+        link = SerialLink(sock, PROTOCOL, self._greeting, self._wake)
+        for stream, attrs, body in link.requests():
+            link.send(stream, run_now(self._frame.handle(attrs, body)))

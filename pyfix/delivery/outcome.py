@@ -1,0 +1,51 @@
+"""outcome - what became of one recipient
+
+An agent yields one for each recipient; the class of the status decides: 2 sent, 4 deferred,
+5 bounced.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from pyfix.clients.deliver import Dsn
+from pyfix.queue.file import Recipient
+
+
+class Fate(Enum):
+    """What a status means: (word in the log, word for a probe, action of the DSN)."""
+
+    SENT = ("sent", "deliverable", "delivered")
+    DEFERRED = ("deferred", "undeliverable", "delayed")
+    BOUNCED = ("bounced", "undeliverable", "failed")
+
+
+FATES = {"2": Fate.SENT, "4": Fate.DEFERRED, "5": Fate.BOUNCED}
+
+
+class Outcome:
+    """One recipient's.
+
+    status: enhanced code; reason: text for the log and for reports; relay: what the log names as
+    the relay (None: the agent's usual word); action: instead of the fate's own ("relayed", ...);
+    site: the trouble is the whole destination's; dsn_more: diag_type, diag_text, mta_type, mta_mname.
+    """
+
+    __slots__ = ("dsn", "fate", "recipient", "relay", "site")
+
+    def __init__(
+        self,
+        recipient: Recipient,
+        status: str,
+        reason: str,
+        *,
+        relay: str | None = None,
+        action: str = "",
+        site: bool = False,
+        **dsn_more: str,
+    ) -> None:
+        self.recipient = recipient
+        self.fate = FATES.get(status[:1], Fate.DEFERRED)
+        self.dsn = Dsn(status, reason, action or self.fate.value[2], **dsn_more)
+        self.relay = relay
+        self.site = site
