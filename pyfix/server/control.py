@@ -27,6 +27,11 @@ RETIRE = b"retire"
 STRESS = b"stress"
 CALM = b"calm"
 
+CONTROL_FD = 3
+"""Where a zygote finds its control socket."""
+STATUS_FD = 3
+"""Where a worker that was started by exec finds its status socket; listening sockets follow."""
+
 _ROOM = 65536
 
 

@@ -5,7 +5,7 @@
     serve    sessions, in worker.py or serial.py
 
 Run as a program it is how master starts a worker where it can't be a subreaper:
-    python -m pyfix.server.daemon CONFIG_DIR ORDER    (descriptors from 3 on: see STATUS_FD)
+    python -m pyfix.server.daemon CONFIG_DIR ORDER    COUNT    (see control.STATUS_FD)
 
 Parameters: queue_directory, mail_owner, max_use, max_idle, default_process_limit, daemon_timeout
 """
@@ -19,17 +19,13 @@ from typing import Any, NoReturn
 
 from pyfix.config.main_cf import BadConfig, MainCf
 from pyfix.config.params.mail import MailParams
-from pyfix.config.params.server import ServerParams
 from pyfix.server import bug, control, log, privileges, programs
 from pyfix.server.context import Context
-from pyfix.server.control import Start
+from pyfix.server.control import STATUS_FD, Start
 from pyfix.server.serial import SerialWorker
 from pyfix.server.worker import Worker, new_event_loop
 from pyfix.unix import locks, msg, prctl
 from pyfix.unix.maillog_client import Postlog
-
-STATUS_FD = 3
-"""Where an exec'ed worker finds its status socket; listening sockets follow."""
 
 
 def run(
@@ -43,8 +39,9 @@ def run(
     try:
         with socket.socket(fileno=status_fd) as status:
             control.say(status, control.pid_word(os.getpid()))
-            _prepare(order, own_log=own_log, main=main)
-            _live(order, main.with_overrides(order.overrides), status, listeners)
+            main = main.with_overrides(_names(order) + order.overrides)
+            _prepare(order, main, own_log=own_log)
+            _live(order, main, status, listeners)
         code = 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1
@@ -61,11 +58,15 @@ def _last_words(text: str) -> None:
         msg.fatal(text)
 
 
-def _prepare(order: Start, *, own_log: bool, main: MainCf) -> None:
+def _names(order: Start) -> tuple[tuple[str, str], ...]:
+    return ("service_name", order.service), ("process_name", order.program)
+
+
+def _prepare(order: Start, main: MainCf, *, own_log: bool) -> None:
     prctl.set_name(order.program)
     msg.verbose = order.verbose
     if own_log:
-        msg.to(log.sink(main.with_overrides(order.overrides), order.program))
+        msg.to(log.sink(main, order.program))
 
 
 def warm_up() -> None:
@@ -78,16 +79,15 @@ def warm_up() -> None:
 
 
 def _live(order: Start, main: MainCf, status: socket.socket, listeners: list[int]) -> None:
-    cfg = ServerParams(main)
-    mail = MailParams(main)
-    lock = _only_one(order, mail.process_id_directory) if order.single else -1
+    cfg = MailParams(main)
+    lock = _only_one(order, cfg.process_id_directory) if order.single else -1
     context = _context(order, main, status)
     try:
         program = programs.load(order.program)(context)
     except LookupError as error:
         msg.fatal(str(error))
     _silence(order.program)
-    privileges.drop(mail.mail_owner, chroot="." if order.chroot else None, keep_root=not order.unpriv)
+    privileges.drop(cfg.mail_owner, chroot="." if order.chroot else None, keep_root=not order.unpriv)
     max_idle = None if order.program in programs.NO_MAX_IDLE else float(cfg.max_idle)
     sessions = cfg.max_use * _at_once(order, cfg.default_process_limit)
     max_sessions = None if order.program in programs.NO_MAX_USE else sessions

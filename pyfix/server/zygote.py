@@ -22,8 +22,6 @@ from pyfix.config.main_cf import MainCf
 from pyfix.server import bug, control, daemon, log, programs
 from pyfix.unix import msg, prctl, signals
 
-CONTROL_FD = 3
-
 assert encodings.idna  # sockets need it later, when nothing can be imported any more
 
 
@@ -76,7 +74,7 @@ def main() -> None:
     daemon.warm_up()
     gc.collect()
     gc.freeze()
-    with socket.socket(fileno=CONTROL_FD) as channel:
+    with socket.socket(fileno=control.CONTROL_FD) as channel:
         channel.set_inheritable(False)
         serve(config, channel)
     log.leave(0)

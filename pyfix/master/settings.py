@@ -1,0 +1,88 @@
+"""settings - everything that master reads, read and checked as a whole before it is used
+
+Parameters: master_service_disable, service_throttle_time and those of listen.py
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from pyfix.config.main_cf import MainCf
+from pyfix.config.master_cf import Service as Entry
+from pyfix.config.master_cf import load_services
+from pyfix.config.params.mail import MailParams
+from pyfix.config.params.master import MasterParams
+from pyfix.master import listen, log
+from pyfix.master.listen import Endpoint, Interfaces
+from pyfix.server import privileges, programs
+from pyfix.unix import msg, users
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One state of main.cf and master.cf."""
+
+    cfg: MailParams
+    throttle_time: float
+    owner: users.User
+    interfaces: Interfaces
+    entries: dict[str, Entry]
+    """By `name/type`, those that can be served and are not disabled."""
+
+    def maxproc(self, entry: Entry) -> int:
+        """The sessions that a service may serve at once; 0: any number."""
+        return self.cfg.default_process_limit if entry.maxproc is None else entry.maxproc
+
+    def endpoints(self, entry: Entry) -> list[Endpoint]:
+        """Where a service listens. BadConfig: its name makes no address."""
+        return listen.endpoints(entry, self.cfg, self.interfaces)
+
+    def wanted(self) -> dict[Endpoint, int]:
+        """Every socket there has to be, and its backlog."""
+        return {
+            endpoint: max(self.maxproc(entry), self.cfg.default_process_limit)
+            for entry in self.entries.values()
+            for endpoint in self.endpoints(entry)
+        }
+
+
+def load(config_dir: str, keep: Interfaces | None = None) -> Settings:
+    """Read both files. BadConfig: something is wrong with one, with file and line.
+
+    keep: the interfaces of a running master, which do not change.
+    """
+    main = MainCf.load(config_dir)
+    cfg = MailParams(main)
+    cfg.check()
+    own = MasterParams(main)
+    own.check()
+    where = listen.interfaces(cfg) if keep is None else keep
+    entries = {f"{entry.name}/{entry.type}": entry for entry in load_services(config_dir)}
+    disabled = Disabled(own.master_service_disable)
+    served = {key: e for key, e in entries.items() if not disabled(e) and _known(e, config_dir)}
+    settings = Settings(cfg, own.service_throttle_time, privileges.owner_of(cfg.mail_owner), where, served)
+    settings.wanted()
+    return settings
+
+
+def _known(entry: Entry, config_dir: str) -> bool:
+    if programs.locate(entry.program) is not None:
+        return True
+    where = f"{config_dir}/master.cf, line {entry.line}"
+    msg.warning(log.unknown_program(where, entry.name, entry.program))
+    return False
+
+
+class Disabled:
+    """master_service_disable: `name/type`, a type, or `all`; `!` before one makes an exception."""
+
+    def __init__(self, text: str) -> None:
+        self._patterns = [word for word in re.split(r"[\s,]+", text) if word]
+
+    def __call__(self, entry: Entry) -> bool:
+        names = {f"{entry.name}/{entry.type}", entry.type, "all"}
+        for pattern in self._patterns:
+            if pattern.removeprefix("!") in names:
+                return not pattern.startswith("!")
+        return False

@@ -1,0 +1,111 @@
+"""postlogd - writes the lines of all daemons to maillog_file
+
+Service: postlog, unix-dgram. One line in a datagram from Postfix's programs, one or more
+from ours; the time, host and program stand in them already. Without maillog_file the text
+goes to syslog. A reload makes a new postlogd, which opens the file anew.
+
+Privileges: mail_owner; the file is opened before.
+Parameters: maillog_file, maillog_file_permissions, maillog_file_prefixes, syslog_facility
+Sources: postlogd(8).
+"""
+
+import asyncio
+import os
+import re
+import socket
+from collections.abc import Callable, Sequence
+
+from pyfix.config.params.mail import MailParams
+from pyfix.server import log
+from pyfix.server.context import Context
+from pyfix.unix import msg
+from pyfix.unix.maillog_client import Append, Syslog
+from pyfix.unix.msg import Priority
+
+STDOUT = "/dev/stdout"
+BATCH = 256
+"""Datagrams written at once."""
+_SIZE = 65536
+_FRAME_WORDS = 5
+
+Write = Callable[[Sequence[bytes]], None]
+
+
+class Postlogd:
+    """The service's one worker."""
+
+    def __init__(self, context: Context) -> None:
+        cfg = MailParams(context.main)
+        self._syslog = Syslog(log.tag(context.main, context.program), cfg.syslog_facility)
+        self._write: Write = self._to_syslog
+        self._fd = -1
+        if cfg.maillog_file:
+            check_prefix(cfg.maillog_file, cfg.maillog_file_prefixes)
+            self._fd = open_log(cfg.maillog_file, log.file_mode(context.main))
+            self._write = self._to_file
+            msg.to(Append(self._fd, log.frame(context.main, context.program)))
+        self._sock: socket.socket
+        self._over = asyncio.Event()
+
+    async def start(self) -> None:
+        """Nothing runs beside the datagrams."""
+
+    async def serve_datagrams(self, sock: socket.socket) -> None:
+        """Write lines until retire()."""
+        self._sock = sock
+        loop = asyncio.get_running_loop()
+        loop.add_reader(sock.fileno(), self.receive)
+        await self._over.wait()
+        loop.remove_reader(sock.fileno())
+        while self.receive():
+            pass
+
+    async def retire(self) -> None:
+        """Write what has arrived, and end."""
+        self._over.set()
+
+    def receive(self) -> int:
+        """Write the lines of the datagrams that are there; returns how many datagrams."""
+        lines: list[bytes] = []
+        count = 0
+        try:
+            while count < BATCH:
+                data = self._sock.recv(_SIZE)
+                count += 1
+                lines += data.strip(b"\n").replace(b"\0", b"?").split(b"\n")
+        except (BlockingIOError, InterruptedError):
+            pass
+        if lines:
+            self._write(lines)
+        return count
+
+    def _to_file(self, lines: Sequence[bytes]) -> None:
+        data = b"\n".join(lines) + b"\n"
+        try:
+            while data:
+                data = data[os.write(self._fd, data) :]
+        except OSError as error:
+            self._syslog(Priority.ERROR, f"error: write log file: {error.strerror}")
+            self._to_syslog(data.split(b"\n")[:-1])
+
+    def _to_syslog(self, lines: Sequence[bytes]) -> None:
+        for line in lines:
+            words = line.split(None, _FRAME_WORDS)
+            self._syslog(Priority.INFO, words[-1].decode("utf-8", "replace"))
+
+
+def check_prefix(path: str, prefixes: str) -> None:
+    """maillog_file must lie below one of maillog_file_prefixes; fatal when not."""
+    allowed = [prefix for prefix in re.split(r"[\s,]+", prefixes) if prefix]
+    if not any(path == p or path.startswith(p.rstrip("/") + "/") for p in allowed):
+        msg.fatal(f"maillog_file '{path}' does not match any maillog_file_prefixes entry")
+
+
+def open_log(path: str, mode: int) -> int:
+    """The descriptor that lines are appended to; fatal when it can't be had."""
+    if path == STDOUT:
+        return 1
+    try:
+        return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, mode)
+    except OSError as error:
+        msg.fatal(f"open log file '{path}': {error.strerror}")
