@@ -58,7 +58,7 @@ class Bounce:
         """One request."""
         try:
             command = int(decode_pairs(attrs).get("nrequest", ""))
-            answer = COMMANDS.get(command, Bounce._refuse)(self, attrs)
+            answer = COMMANDS.get(command, Bounce.refuse)(self, attrs)
         except (AttrError, ValueError) as error:
             msg.warning(malformed(str(error)))
             answer = FAILED
@@ -67,7 +67,8 @@ class Bounce:
     def closed(self, link: Link) -> None:
         """A client has gone; nothing of its is kept."""
 
-    def _append(self, attrs: bytes) -> bytes:
+    def append(self, attrs: bytes) -> bytes:
+        """Add an entry to a message's log."""
         _, _, queue_id, *fields = APPEND.decode(attrs)
         recipient, dsn = recipient_from_fields(fields[:5]), Dsn.from_fields(fields[5:])
         entry = LogEntry(
@@ -87,11 +88,12 @@ class Bounce:
             return FAILED
         return DONE
 
-    def _refuse(self, _: bytes) -> bytes:
+    def refuse(self, _: bytes) -> bytes:
+        """No reports yet."""
         return FAILED
 
 
-COMMANDS: dict[int, Callable[[Bounce, bytes], bytes]] = {Command.APPEND: Bounce._append}
+COMMANDS: dict[int, Callable[[Bounce, bytes], bytes]] = {Command.APPEND: Bounce.append}
 
 
 def malformed(reason: str) -> str:

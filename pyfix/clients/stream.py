@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from typing import Protocol
 
 from pyfix.mail.error import Retry
 from pyfix.unix.turn import TurnWriter
@@ -20,6 +21,13 @@ Answer = tuple[bytes, bytes]
 
 class ServiceGone(Retry):
     """No connection, or the connection was lost before the answer came."""
+
+
+class Receiver(Protocol):
+    """What hears the answer to a request."""
+
+    def deliver(self, answer: Answer | ServiceGone) -> None:
+        """One frame of it, or that no more will come. Raises nothing."""
 
 
 class Exchange:
@@ -73,7 +81,7 @@ class Connection(asyncio.Protocol):
         self._reader = FrameReader()
         self._out: TurnWriter
         self._transport: asyncio.WriteTransport
-        self._open: dict[int, Exchange] = {}
+        self._open: dict[int, Receiver] = {}
         self._last = 0
         self._resumed: asyncio.Future[None] | None = None
 
@@ -82,6 +90,13 @@ class Connection(asyncio.Protocol):
         self._last += 1
         exchange = self._open[self._last] = Exchange(self, self._last)
         return exchange
+
+    def call(self, receiver: Receiver, attrs: bytes, body: bytes = b"") -> int:
+        """A request of one frame whose answer is heard without a task; its number, for forget()."""
+        self._last += 1
+        self._open[self._last] = receiver
+        self.send(self._last, attrs, body)
+        return self._last
 
     def send(self, stream: int, attrs: bytes, body: bytes) -> None:
         """One frame of a request."""
@@ -124,8 +139,8 @@ class Connection(asyncio.Protocol):
             for stream, attrs, body in self._reader.receive(data):
                 if stream == CONNECTION:
                     self._about_connection(attrs)
-                elif (exchange := self._open.get(stream)) is not None:
-                    exchange.deliver((attrs, body))
+                elif (receiver := self._open.get(stream)) is not None:
+                    receiver.deliver((attrs, body))
         except (StreamError, AttrError):
             self._transport.abort()
 
@@ -144,8 +159,8 @@ class Connection(asyncio.Protocol):
             self.greeting.set_exception(gone)
             self.greeting.exception()  # nobody may be waiting any more
         self.resume_writing()
-        for exchange in self._open.values():
-            exchange.deliver(gone)
+        for receiver in list(self._open.values()):
+            receiver.deliver(gone)
 
     def pause_writing(self) -> None:
         self._resumed = asyncio.get_running_loop().create_future()
