@@ -28,8 +28,10 @@ class CidrRule:
         self._negated = negated
 
     def matches(self, address: Address) -> bool:
-        """Whether the rule applies to the address."""
-        return self._network.contains(address) is not self._negated
+        """Whether the rule applies; to an address of the other IP version none does, negated or not."""
+        return address.version == self._network.version and (
+            self._network.contains(address) is not self._negated
+        )
 
 
 class CidrTable:

@@ -2,12 +2,14 @@
 
     /pattern/flags result     !/pattern/flags result     if /pattern/flags ... endif
 
+regexp: also has /pattern/flags!/other/flags result: the second pattern must not match.
+
 See also: regexp_table(5), pcre_table(5).
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from pyfix.maps.lines import SPACE
 from pyfix.maps.rules import (
@@ -26,14 +28,21 @@ from pyfix.maps.watch import Watch
 R = TypeVar("R", bound=Skippable)
 
 
-@dataclass(frozen=True, slots=True)
-class PatternLine:
-    """A rule as read. template: None for an IF."""
+class Delimited(NamedTuple):
+    """A pattern as written."""
 
-    line: int
     pattern: str
     flags: str
     negated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PatternLine:
+    """A rule as read. but: a second pattern that must match too (regexp); template: None for an IF."""
+
+    line: int
+    first: Delimited
+    but: Delimited | None
     template: Template | None
 
 
@@ -76,18 +85,27 @@ def _end(complain: Complain, nesting: Nesting, number: int, rest: str, at: int) 
 def _parse(table_type: str, complain: Complain, number: int, word: str, text: str) -> PatternLine:
     if not word and text[0].isascii() and text[0].isalnum():
         raise BadRuleError("ignoring unrecognized request")
-    negated, text = negation(text)
-    pattern, text = _pattern(table_type, text)
-    end = 0
-    while end < len(text) and text[end] not in SPACE + "!":
-        end += 1
-    flags, text = text[:end], text[end:].strip(SPACE)
+    first, text = _delimited(table_type, text)
     if word:
         if text:
             complain(number, f'ignoring extra text after IF statement: "{text}"')
             complain(number, "do not prepend whitespace to statements between IF and ENDIF")
-        return PatternLine(number, pattern, flags, negated, None)
-    return PatternLine(number, pattern, flags, negated, _result(complain, number, text, negated=negated))
+        return PatternLine(number, first, None, None)
+    but = None
+    if text[:1] == "!" and table_type == "regexp":
+        but, text = _delimited(table_type, text)
+    return PatternLine(number, first, but, _result(complain, number, text, first))
+
+
+def _delimited(table_type: str, text: str) -> tuple[Delimited, str]:
+    """The pattern at the start of the text, and what follows it."""
+    negated, text = negation(text)
+    pattern, text = _pattern(table_type, text)
+    stop = SPACE + "!" if table_type == "regexp" else SPACE
+    end = 0
+    while end < len(text) and text[end] not in stop:
+        end += 1
+    return Delimited(pattern, text[:end], negated), text[end:].strip(SPACE)
 
 
 def _pattern(table_type: str, text: str) -> tuple[str, str]:
@@ -104,10 +122,10 @@ def _pattern(table_type: str, text: str) -> tuple[str, str]:
     return text[1:at], text[at + 1 :]
 
 
-def _result(complain: Complain, number: int, text: str, *, negated: bool) -> Template:
+def _result(complain: Complain, number: int, text: str, pattern: Delimited) -> Template:
     if not text:
         complain(number, "no replacement text: using empty string")
     template = Template.parse(text)
-    if negated and template.highest:
+    if pattern.negated and template.highest:
         raise BadRuleError("$number found in negative match replacement text: skipping this rule")
     return template

@@ -146,17 +146,21 @@ Plain = Callable[[list[str]], Iterable[Test]]
 class MatchList:
     """Items in order. What is common to the three kinds of list."""
 
-    def __init__(self, text: str, name: str, plain: Plain, *, domains: bool, parent: bool, utf8: bool) -> None:
+    def __init__(
+        self, text: str, name: str, plain: Plain, *, domains: bool, parent: bool, utf8: bool
+    ) -> None:
         self.name = name
         self._utf8 = utf8
         self._tests: list[tuple[bool, Test]] = []
         self._tables: list[LocalTable] = []
         self._known: dict[tuple[str, str], bool] = {}
         for (decision, is_table), items in groupby(read_items(text, name), _kind):
+            tests: Iterable[Test]
             if is_table:
-                self._tests += [(decision, self._table(item, domains=domains, parent=parent)) for item in items]
+                tests = [self._table(item, domains=domains, parent=parent) for item in items]
             else:
-                self._tests += [(decision, test) for test in plain([self._fold(item.text) for item in items])]
+                tests = plain([self._fold(item.text) for item in items])
+            self._tests += [(decision, test) for test in tests]
 
     def __bool__(self) -> bool:
         return bool(self._tests)

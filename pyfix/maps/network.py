@@ -48,12 +48,13 @@ def parse_address(text: str) -> Address | None:
 
 def parse_network(pattern: str) -> Network:
     """The block that a pattern stands for; BadNetworkError when it is none."""
-    text, slash, length = _unbracketed(pattern).partition("/")
+    pattern = _unbracketed(pattern)
+    text, slash, length = pattern.partition("/")
     if slash and not (length.isascii() and length.isdigit()):
         raise BadNetworkError(f'bad mask value in "{pattern}"')
     address = parse_address(text)
     if address is None:
-        raise BadNetworkError(f'bad address pattern: "{text if slash else pattern.strip("[]")}"')
+        raise BadNetworkError(f'bad address pattern: "{text}"')
     bits = BITS[address.version]
     width = int(length) if slash else bits
     if width > bits:

@@ -10,9 +10,9 @@ See also: regexp_table(5).
 """
 
 from pyfix.maps import regcomp
-from pyfix.maps.delimited import PatternLine, read_rules
+from pyfix.maps.delimited import Delimited, PatternLine, read_rules
 from pyfix.maps.lines import decode, encode
-from pyfix.maps.rules import BadRuleError, Template
+from pyfix.maps.rules import BadRuleError
 from pyfix.maps.table import Options
 from pyfix.maps.watch import Watch
 
@@ -20,23 +20,27 @@ FLAGS = {"i": regcomp.ICASE, "m": regcomp.NEWLINE, "x": regcomp.EXTENDED}
 
 
 class RegexpRule:
-    """One pattern. template: None for an IF; skip_to: where to go on when it doesn't match."""
+    """One rule. template: None for an IF; skip_to: where to go on when it doesn't match."""
 
-    __slots__ = ("_fixed", "_negated", "_pattern", "line", "skip_to", "template")
+    __slots__ = ("_but", "_but_negated", "_fixed", "_negated", "_pattern", "line", "skip_to", "template")
 
-    def __init__(
-        self, line: int, pattern: regcomp.Pattern, *, negated: bool, template: Template | None
-    ) -> None:
-        self.line = line
+    def __init__(self, rule: PatternLine) -> None:
+        """BadRuleError when a pattern is bad or the template asks for a group that is not there."""
+        highest = rule.template.highest if rule.template else 0
+        self.line = rule.line
         self.skip_to = 0
-        self.template = template
-        self._pattern = pattern
-        self._negated = negated
-        self._fixed = None if template is None or template.highest else template.fixed
+        self.template = rule.template
+        self._fixed = None if rule.template is None or highest else rule.template.fixed
+        self._pattern = _compile(rule.first, highest)
+        self._negated = rule.first.negated
+        self._but = None if rule.but is None else _compile(rule.but, 0)
+        self._but_negated = rule.but is not None and rule.but.negated
 
     def matches(self, text: bytes) -> bool:
         """Whether the rule applies to the text."""
-        return self._pattern.search(text) is not self._negated
+        if self._pattern.search(text) is self._negated:
+            return False
+        return self._but is None or self._but.search(text) is not self._but_negated
 
     def result(self, text: bytes) -> str:
         """The value for a text that has just matched."""
@@ -76,20 +80,19 @@ class RegexpTable:
 
 def open_regexp(options: Options, name: str) -> RegexpTable:
     """Read and compile the rules; OpenError when the file can't be read."""
-    return RegexpTable(*read_rules(options, name, _compile))
+    return RegexpTable(*read_rules(options, name, RegexpRule))
 
 
-def _compile(rule: PatternLine) -> RegexpRule:
+def _compile(text: Delimited, highest: int) -> regcomp.Pattern:
     flags = regcomp.ICASE | regcomp.EXTENDED
-    for letter in rule.flags:
+    for letter in text.flags:
         if letter not in FLAGS:
             raise BadRuleError(f'unknown regexp option "{letter}": skipping this rule')
         flags ^= FLAGS[letter]
-    highest = rule.template.highest if rule.template else 0
     try:
-        pattern = regcomp.Pattern(encode(rule.pattern), flags, captures=highest)
+        pattern = regcomp.Pattern(encode(text.pattern), flags, captures=highest)
     except regcomp.BadPatternError as error:
         raise BadRuleError(str(error)) from None
     if highest > pattern.groups:
         raise BadRuleError(f'out of range replacement index "{highest}": skipping this rule')
-    return RegexpRule(rule.line, pattern, negated=rule.negated, template=rule.template)
+    return pattern

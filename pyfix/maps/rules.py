@@ -153,5 +153,5 @@ def _number(text: str, match: re.Match[str]) -> int:
     if not name.isdecimal():
         raise BadRuleError(f'non-numeric replacement index "{name}"', _BAD)
     if int(name) < 1:
-        raise BadRuleError(f'out-of-range replacement index "{name}"', _BAD)
+        raise BadRuleError(f'out of range replacement index "{name}"', _BAD)
     return int(name)

@@ -8,6 +8,7 @@ place, in transactions; only a replaced one must be opened again.
 
 import os
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 QUIET = 1.0
@@ -15,7 +16,7 @@ QUIET = 1.0
 
 _SAME_TICK = 20_000_000  # nanoseconds: within these two writes may bear the same time
 
-Stamp = tuple[int, int, int, int]
+Stamp = tuple[object, ...]
 
 
 class Watch(Protocol):
@@ -101,6 +102,26 @@ class AskAgain:
     def stamp(self) -> Stamp:
         """Always the same."""
         return (0, 0, 0, 0)
+
+
+class Together:
+    """The files of several tables, each of which sees to its own changes."""
+
+    __slots__ = ("_stamps",)
+
+    def __init__(self, stamps: list[Callable[[], Stamp | None]]) -> None:
+        self._stamps = stamps
+
+    def due(self) -> bool:
+        """Never: the parts open themselves again."""
+        return False
+
+    def postpone(self) -> None:
+        """Nothing to put off."""
+
+    def stamp(self) -> Stamp:
+        """The stamps of all parts."""
+        return tuple([stamp() for stamp in self._stamps])
 
 
 def stamp_of(status: os.stat_result) -> Stamp:
