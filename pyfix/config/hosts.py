@@ -79,14 +79,6 @@ def own_addresses(main: "MainCf") -> list[str]:
     return [str(found.ip) for found in _own(main)]
 
 
-def listen_addresses(main: "MainCf") -> list[str]:
-    """The addresses that a service without a host binds: the wildcards for "all", else own_addresses."""
-    if main.value("inet_interfaces").strip() == "all":
-        wildcard = {"ipv4": "0.0.0.0", "ipv6": "::"}  # noqa: S104 - what the parameter means
-        return [wildcard[name] for name in protocols(main)]
-    return own_addresses(main)
-
-
 def proxy_addresses(main: "MainCf") -> list[str]:
     """The addresses of proxy_interfaces, resolved."""
     name = "proxy_interfaces"
