@@ -26,12 +26,21 @@ def split_address(address: str) -> tuple[str, str | None]:
     return (local, domain) if at else (domain, None)
 
 
+def split_route(address: str) -> tuple[str, str]:
+    """A source route with its colon (`@one,@two:`, mostly empty), and the address behind it."""
+    if address[:1] != "@" or ":" not in address:
+        return "", address
+    route, _, rest = address.partition(":")
+    return route + ":", rest
+
+
 def quote(address: str) -> str:
     """The external form of an internal address; the empty address stays empty."""
-    local, domain = split_address(address)
-    if not address or DOT_STRING.fullmatch(local):
+    route, rest = split_route(address)
+    local, domain = split_address(rest)
+    if not rest or DOT_STRING.fullmatch(local):
         return address
-    quoted = '"' + ESCAPED.sub(r"\\\1", local) + '"'
+    quoted = route + '"' + ESCAPED.sub(r"\\\1", local) + '"'
     return quoted if domain is None else f"{quoted}@{domain}"
 
 
@@ -39,8 +48,9 @@ def unquote(address: str) -> str:
     """The internal form of an external address."""
     if '"' not in address and "\\" not in address:
         return address
-    local, domain = split_address(address)
-    plain = QUOTING.sub(lambda found: found[1] or "", local)
+    route, rest = split_route(address)
+    local, domain = split_address(rest)
+    plain = route + QUOTING.sub(lambda found: found[1] or "", local)
     return plain if domain is None else f"{plain}@{domain}"
 
 

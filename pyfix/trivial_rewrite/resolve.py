@@ -1,0 +1,276 @@
+"""resolve - where the mail for an address goes
+
+    resolved, by_sender = await Resolver(...).resolve(sender, "user@example.com")
+
+First the domains of this host are peeled off, with the routes that a local part may hold
+(`user%other@here`, `other!user@here`, `"user@other"@here`), until what is left is local or
+someone else's. Then the domain's class gives transport and nexthop, relayhost and the
+sender change that for mail that leaves, the transport table changes it for all, and the
+relocated table ends it.
+
+A table in trouble gives FLAG_FAIL, a domain that can't be one FLAG_ERROR.
+
+Parameters: resolve_null_domain resolve_numeric_domain resolve_dequoted_address
+allow_min_user swap_bangpath allow_percent_hack empty_address_recipient myhostname
+relayhost *_transport sender_dependent_*_maps transport_maps relocated_maps
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from pyfix.clients.rewrite import (
+    CLASS_ALIAS,
+    CLASS_DEFAULT,
+    CLASS_RELAY,
+    FLAG_ERROR,
+    FLAG_FAIL,
+    FLAG_ROUTED,
+    Resolved,
+)
+from pyfix.mail.address import quote
+from pyfix.mail.tokens import QUOTED, Token, internal, scan
+from pyfix.maps.addresses import find_address
+from pyfix.maps.maps import Maps
+from pyfix.maps.table import TableError
+from pyfix.trivial_rewrite.classes import Classes, lookup_failure
+from pyfix.trivial_rewrite.hostname import is_address, is_hostname, is_literal
+from pyfix.trivial_rewrite.rewrite import Context, ends_with_dot, find_last, is_empty, rewrite_tokens
+from pyfix.trivial_rewrite.transport import Route, TransportTable
+from pyfix.unix import msg
+
+NO_TRANSPORT = "CHANNEL NOT UPDATED"
+NO_NEXTHOP = "NEXTHOP NOT UPDATED"
+DUNNO = "dunno"
+ROUTE_MARK = re.compile("[@!%]")
+
+
+@dataclass(frozen=True, slots=True)
+class Syntax:
+    """How addresses are taken apart; the names are the parameters'."""
+
+    myhostname: str
+    empty_address_recipient: str = "MAILER-DAEMON"
+    resolve_dequoted_address: bool = True
+    resolve_null_domain: bool = False
+    resolve_numeric_domain: bool = False
+    allow_min_user: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BySender:
+    """A table of the sender's, with the key for the null sender."""
+
+    maps: Maps
+    null_key: str
+    delimiter: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """What says where mail goes. transports: class bit -> transport[:nexthop]."""
+
+    transports: dict[int, str]
+    names: dict[int, str]
+    """Class bit -> the parameter that is to blame for an empty transport."""
+    relayhost: str
+    relayhost_by_sender: BySender
+    default_by_sender: BySender
+    table: TransportTable
+    relocated: Maps
+    relocated_prefix: str = "5.1.6 User has moved to "
+    delimiter: str = ""
+    unknown_alias: str = "5.1.1 User unknown in virtual alias table"
+
+
+class EndError(Exception):
+    """Resolving ends here, with these flags."""
+
+    def __init__(self, flags: int) -> None:
+        super().__init__(flags)
+        self.flags = flags
+
+
+class Resolver:
+    """Answers of one configuration."""
+
+    def __init__(self, syntax: Syntax, rewriting: Context, classes: Classes, routes: Routes) -> None:
+        self._syntax = syntax
+        self._rewriting = rewriting
+        self._classes = classes
+        self._routes = routes
+
+    async def resolve(self, sender: str, address: str) -> tuple[Resolved, bool]:
+        """Where an address goes (internal form), and whether another sender's might go elsewhere."""
+        resolved = Resolved(NO_TRANSPORT, NO_NEXTHOP, "NEXTRCPT NOT UPDATED", 0)
+        by_sender = False
+        try:
+            local = await self._destination(address, resolved)
+            by_sender = await self._route(sender, resolved, local=local)
+        except EndError as end:
+            resolved.flags |= end.flags
+        except TableError:
+            resolved.flags |= FLAG_FAIL
+        return resolved, by_sender
+
+    # The address
+
+    async def _destination(self, address: str, resolved: Resolved) -> bool:
+        """Find the recipient behind the address; True: it is local."""
+        tokens, local = await self._peel(address)
+        resolved.recipient = recipient = internal(tokens)
+        local_part, at, domain = recipient.rpartition("@")
+        assert at  # the loop saw to it
+        if is_address(domain) and self._syntax.resolve_numeric_domain:
+            domain = f"[{domain}]"
+            resolved.recipient = f"{local_part}@{domain}"
+        if not (is_literal(domain) if domain.startswith("[") else is_hostname(domain)):
+            raise EndError(FLAG_ERROR | CLASS_DEFAULT)
+        if ROUTE_MARK.search(local_part):
+            resolved.flags |= FLAG_ROUTED
+        return local
+
+    async def _peel(self, address: str) -> tuple[list[Token], bool]:
+        """Take the host's own domains off until a user or another domain is left."""
+        tokens = scan(quote(address) or '""')
+        own: list[Token] = []  # the last @domain that was taken off
+        for _ in range(len(address) + 100):
+            self._trim(tokens)
+            if (at := find_last(tokens, "@")) >= 0:
+                if at + 1 < len(tokens) and not await self._is_local(tokens[at + 1 :]):
+                    return tokens, False
+                own = tokens[at:]
+                del tokens[at:]
+            following = self._unroute(tokens)
+            if following is not None:
+                tokens = following
+            elif not tokens or is_empty(tokens):
+                tokens = scan(self._syntax.empty_address_recipient)
+            elif not own:
+                tokens = [*tokens, Token("@"), *scan(self._syntax.myhostname)]
+            else:
+                return [*tokens, *own], True
+        msg.warning(f"resolve_addr: <{address}>: giving up after {len(address) + 100} iterations")
+        raise EndError(FLAG_FAIL)
+
+    async def _is_local(self, domain: list[Token]) -> bool:
+        return await self._classes.is_local(internal(domain))
+
+    def _trim(self, tokens: list[Token]) -> None:
+        """A dot at the end of the domain goes, and with resolve_null_domain an empty domain."""
+        if ends_with_dot(tokens) and find_last(tokens, "@") >= 0:
+            tokens.pop()
+        if self._syntax.resolve_null_domain and tokens and tokens[-1].kind == "@":
+            tokens.pop()
+
+    def _unroute(self, tokens: list[Token]) -> list[Token] | None:
+        """Follow a route in the local part one step; None: there is none."""
+        marks = self._marks()
+        if any(token.kind in marks for token in tokens):
+            return rewrite_tokens(self._rewriting, tokens)
+        if not (self._syntax.resolve_dequoted_address and len(tokens) == 1 and tokens[0].kind == QUOTED):
+            return None
+        text = tokens[0].text
+        mark = next((mark for mark in marks if mark in text), None)
+        if mark is None:
+            return None
+        return rewrite_tokens(self._rewriting, scan(self._crack(text, mark)))
+
+    def _crack(self, text: str, mark: str) -> str:
+        """A quoted local part with a route in it, so that the route is seen."""
+        if mark == "!":
+            return text
+        local, _, domain = text.rpartition(mark)
+        return quote(f"{local}@{domain}")
+
+    def _marks(self) -> list[str]:
+        marks = ["@"]
+        if self._rewriting.allow_percent_hack:
+            marks.append("%")
+        if self._rewriting.swap_bangpath:
+            marks.append("!")
+        return marks
+
+    # The way there
+
+    async def _route(self, sender: str, resolved: Resolved, *, local: bool) -> bool:
+        """Fill in transport and nexthop; True: the sender had a say."""
+        domain = resolved.recipient.rpartition("@")[2]
+        bit = await self._classes.of(domain, local=local)
+        resolved.flags |= bit
+        route, by_sender = await self._class_route(bit, sender, domain)
+        if bit != CLASS_ALIAS:
+            route = await self._by_table(resolved.recipient, route)
+        route = await self._relocated(resolved.recipient, route)
+        resolved.transport, resolved.nexthop = route.transport, route.nexthop
+        if not self._syntax.allow_min_user and resolved.recipient.startswith("-"):
+            resolved.flags |= FLAG_ERROR
+        return by_sender
+
+    async def _class_route(self, bit: int, sender: str, domain: str) -> tuple[Route, bool]:
+        routes = self._routes
+        if bit == CLASS_ALIAS:
+            return Route("error", routes.unknown_alias), False
+        destination = routes.transports[bit]
+        nexthop, by_sender = domain, False
+        if bit == CLASS_DEFAULT and routes.default_by_sender.maps:
+            destination = await _ask(routes.default_by_sender, sender) or destination
+            by_sender = True
+        if bit in {CLASS_RELAY, CLASS_DEFAULT}:
+            nexthop = await self._relay(sender) or domain
+            by_sender = by_sender or bool(routes.relayhost_by_sender.maps)
+        transport, _, own_nexthop = destination.partition(":")
+        if not transport:
+            self._blame(bit)
+        return Route(transport, own_nexthop or nexthop), by_sender
+
+    async def _relay(self, sender: str) -> str:
+        """The host that takes all mail that leaves; empty: none does."""
+        by_sender = self._routes.relayhost_by_sender
+        if not by_sender.maps:
+            return self._routes.relayhost
+        found = await _find_raw(by_sender, sender)
+        if found is None:
+            return self._routes.relayhost
+        return "" if found.lower() == DUNNO else found
+
+    def _blame(self, bit: int) -> None:
+        msg.warning(f"parameter {self._routes.names[bit]}: null transport is not allowed")
+        raise EndError(FLAG_FAIL)
+
+    async def _by_table(self, recipient: str, route: Route) -> Route:
+        try:
+            return await self._routes.table.route(recipient, route)
+        except TableError:
+            msg.warning(lookup_failure(self._routes.table.maps.name))
+            raise
+
+    async def _relocated(self, recipient: str, route: Route) -> Route:
+        """Who has moved is told where to."""
+        maps = self._routes.relocated
+        if not maps:
+            return route
+        try:
+            found = await find_address(
+                maps, recipient, delimiter=self._routes.delimiter, is_local=lambda _: False
+            )
+        except TableError:
+            msg.warning(lookup_failure(maps.name))
+            raise
+        return route if found is None else Route("error", self._routes.relocated_prefix + found.value)
+
+
+async def _find_raw(table: BySender, sender: str) -> str | None:
+    try:
+        found = await find_address(table.maps, sender or table.null_key, delimiter=table.delimiter)
+    except TableError:
+        msg.warning(lookup_failure(table.maps.name))
+        raise
+    return None if found is None else found.value
+
+
+async def _ask(table: BySender, sender: str) -> str | None:
+    """The table's value; None: it has none, or DUNNO."""
+    found = await _find_raw(table, sender)
+    return None if found is None or found.lower() == DUNNO else found
