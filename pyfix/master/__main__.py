@@ -23,12 +23,12 @@ from typing import NoReturn
 
 from pyfix.config.main_cf import BadConfig, MainCf
 from pyfix.config.params.mail import MailParams
-from pyfix.master import lock, notify, settings
 from pyfix.master import log as lines
+from pyfix.master import notify, settings
 from pyfix.master.loop import Loop
 from pyfix.master.master import Master
 from pyfix.server import log, privileges
-from pyfix.unix import msg, prctl
+from pyfix.unix import msg, pid_file, prctl
 from pyfix.unix.maillog_client import Postlog
 
 USAGE = "usage: master [-c config_dir] [-d] [-D] [-e exit_time] [-i] [-s] [-t] [-v] [-w]"
@@ -62,25 +62,25 @@ def _run(config_dir: str, options: dict[str, str]) -> NoReturn:
         os.chdir(cfg.queue_directory)
     except OSError as error:
         msg.fatal(f"chdir {cfg.queue_directory}: {error.strerror}")
-    pid_file = f"{cfg.process_id_directory}/master.pid"
+    path = f"{cfg.process_id_directory}/master.pid"
     if "-t" in options:
-        sys.exit(1 if lock.is_held(pid_file) else 0)
+        sys.exit(1 if pid_file.is_held(path) else 0)
     if "-i" in options and os.getpid() != 1:
         msg.fatal("the -i option needs process ID 1")
     told = _parent_waits() if "-w" in options else -1
     if not {"-d", "-i"} & set(options) and os.getpgrp() != os.getpid():
         os.setsid()
-    locks = _take_locks(pid_file, cfg)
+    locks = _take_locks(path, cfg)
     _supervise(config_dir, main_cf, options, told)
     assert locks
     log.leave(0)
 
 
-def _take_locks(pid_file: str, cfg: MailParams) -> list[int]:
+def _take_locks(path: str, cfg: MailParams) -> list[int]:
     owner = privileges.owner_of(cfg.mail_owner)
-    held = [lock.hold(pid_file)]
+    held = [pid_file.hold(path)]
     with privileges.acting_as(owner):
-        held.append(lock.hold(f"{cfg.data_directory}/master.lock"))
+        held.append(pid_file.hold(f"{cfg.data_directory}/master.lock"))
     return held
 
 

@@ -28,7 +28,7 @@ class Settings:
     owner: users.User
     interfaces: Interfaces
     entries: dict[str, Entry]
-    """By `name/type`, those that can be served and are not disabled."""
+    """By key, those that can be served and are not disabled."""
 
     def maxproc(self, entry: Entry) -> int:
         """The sessions that a service may serve at once; 0: any number."""
@@ -58,7 +58,7 @@ def load(config_dir: str, keep: Interfaces | None = None) -> Settings:
     own = MasterParams(main)
     own.check()
     where = listen.interfaces(cfg) if keep is None else keep
-    entries = {f"{entry.name}/{entry.type}": entry for entry in load_services(main)}
+    entries = {entry.key: entry for entry in load_services(main)}
     disabled = Disabled(own.master_service_disable)
     served = {key: e for key, e in entries.items() if not disabled(e) and _known(e, config_dir)}
     settings = Settings(cfg, own.service_throttle_time, privileges.owner_of(cfg.mail_owner), where, served)

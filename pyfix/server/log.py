@@ -28,17 +28,18 @@ def sink(main: MainCf, program: str, directory: str = "") -> msg.Sink:
     if not cfg.maillog_file:
         return Syslog(tag(main, program), cfg.syslog_facility)
     path = f"{directory}public/{cfg.postlog_service_name}"
-    return Postlog(path, frame(main, program), lambda: direct(main, program))
+    before = frame(main, program)
+    return Postlog(path, before, lambda: direct(main, before))
 
 
-def direct(main: MainCf, program: str) -> msg.Sink:
+def direct(main: MainCf, before: Frame) -> msg.Sink:
     """The log file itself where this process may write it, else syslog."""
     cfg = MailParams(main)
     try:
         target = 1 if cfg.maillog_file == "/dev/stdout" else cfg.maillog_file
-        return Append(target, frame(main, program), file_mode(main))
+        return Append(target, before, file_mode(main))
     except OSError:
-        return Syslog(tag(main, program), cfg.syslog_facility)
+        return Syslog(before.tag, cfg.syslog_facility)
 
 
 def file_mode(main: MainCf) -> int:

@@ -18,6 +18,7 @@ import socket
 import sys
 from collections.abc import Iterable
 
+from pyfix.config import registry
 from pyfix.config.main_cf import MainCf
 from pyfix.server import bug, control, daemon, log, programs
 from pyfix.unix import msg, prctl, signals
@@ -71,6 +72,7 @@ def main() -> None:
     prctl.set_name("zygote")
     msg.to(log.sink(config, "zygote"))
     preload(names)
+    registry.load()
     daemon.warm_up()
     gc.collect()
     gc.freeze()

@@ -51,7 +51,7 @@ class Frame:
 
     def __init__(self, tag: str, host: str) -> None:
         self._host = host.partition(".")[0] or "localhost"
-        self._tag = tag
+        self.tag = tag
         self._second = -1
         self._stamp = ""
 
@@ -60,7 +60,7 @@ class Frame:
         second = int(time.time())
         if second != self._second:
             self._second, self._stamp = second, stamp(second)
-        return f"{self._stamp} {self._host} {self._tag}[{os.getpid()}]: {text}"
+        return f"{self._stamp} {self._host} {self.tag}[{os.getpid()}]: {text}"
 
 
 def stamp(second: float) -> str:

@@ -1,4 +1,4 @@
-"""lock - one master for each queue, one for each data directory
+"""pid_file - one master for each queue, one for each data directory
 
 pid/master.pid and DATA_DIRECTORY/master.lock hold the pid in a field of 32 columns and a
 line end, and are locked (flock) while master runs; the lock, not the number, says that
