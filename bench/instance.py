@@ -116,7 +116,11 @@ class Instance:
 
     def __enter__(self) -> Self:
         self.command("start")
-        wait_for(self._answers, 20, f"{self.kind.name} does not answer on port {self.port}")
+        try:
+            wait_for(self._answers, 20, f"{self.kind.name} does not answer on port {self.port}")
+        except BaseException:
+            self.command("stop")
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
