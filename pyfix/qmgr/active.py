@@ -1,0 +1,278 @@
+"""active - messages enter and leave the active queue
+
+| step    | before                     | after                          | killed in between                   |
+|---------|----------------------------|--------------------------------|-------------------------------------|
+| start   | active/ID                  | incoming/ID                    | the next start goes on              |
+| feed    | incoming/ID or deferred/ID | active/ID                      | the next start moves it to incoming |
+| locked  | active/ID                  | incoming/ID, not before 60 s   | the same, without the 60 s          |
+| corrupt | active/ID                  | corrupt/ID                     | it is read again                    |
+| defer   | active/ID                  | deferred/ID, time of next try  | as after start                      |
+| hold    | active/ID, bounce log      | hold/ID, bounce log            | read again: all done, held          |
+| remove  | active/ID, all done        | nothing                        | read again: all done, removed       |
+
+No step needs an fsync: after a crash of the machine a message may be in the queue it came from,
+and be delivered again. Feeding costs lstat, rename, open, flock, read, close.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+
+from pyfix.clients.deliver import Dsn
+from pyfix.qmgr import log
+from pyfix.qmgr.defer import Backoff
+from pyfix.qmgr.deliver import Deliveries
+from pyfix.qmgr.message import UNTHROTTLE, Message
+from pyfix.qmgr.resolve import Policy, Resolver, resolve_message
+from pyfix.queue.directory import QueueDirectory
+from pyfix.queue.file import CorruptQueueFile, Recipient, mark_done, read_envelope, read_recipients
+from pyfix.queue.logs import read_log, remove_log
+from pyfix.server import eager
+from pyfix.unix import msg
+from pyfix.unix.locks import flock_exclusive
+
+LOCKED_DELAY = 60.0  # seconds until a file that an agent still works on is looked at again
+FRESH = 2.0  # seconds: a file that was written so soon after its arrival was never deferred
+NOTIFY_SUCCESS = 2 << 1  # in qmgr_opts: some recipient's success is to be reported
+
+DISCARDED = Dsn("2.0.0", "undeliverable postmaster notification discarded", "delivered")
+
+
+class Active:
+    """The active queue.
+
+    room: called when there is room after a message has left; limits: messages, recipients in memory.
+    deliveries is set by whoever makes both.
+    """
+
+    deliveries: Deliveries
+
+    def __init__(
+        self,
+        queue: QueueDirectory,
+        resolver: Resolver,
+        policy: Policy,
+        backoff: Backoff,
+        room: Callable[[], None],
+        *,
+        message_limit: int = 20000,
+        recipient_limit: int = 20000,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.messages: dict[str, Message] = {}
+        self._queue = queue
+        self._resolver = resolver
+        self._policy = policy
+        self._backoff = backoff
+        self._room = room
+        self._message_limit = message_limit
+        self._recipient_limit = recipient_limit
+        self._recipients = 0
+        self._clock = clock
+
+    @property
+    def full(self) -> bool:
+        """Whether nothing more may enter."""
+        return len(self.messages) >= self._message_limit or self._recipients >= self._recipient_limit
+
+    def start_over(self) -> None:
+        """Move what an earlier qmgr left in active back to incoming."""
+        now = self._clock()
+        for queue_id in list(self._queue.scan("active")):
+            self._move(queue_id, "active", "incoming", when=now)
+
+    # In
+
+    def feed(self, queue_name: str, queue_id: str, status: os.stat_result) -> None:
+        """Take a file of incoming or deferred into the active queue and start its delivery."""
+        if queue_id in self.messages or not self._move(queue_id, queue_name, "active"):
+            return
+        message = self._read(queue_id, status)
+        if message is None:
+            return
+        self.messages[queue_id] = message
+        self._recipients += message.recipients
+        envelope = message.envelope
+        left = len(envelope.recipients) + max(envelope.rcpt_unread, 0)
+        msg.info(log.queue_active(queue_id, envelope.sender, envelope.content_len, left))
+        if message.force_expire and self._log_exists("defer", queue_id):
+            message.deferred = True
+            self.done(message)
+            return
+        if queue_name != "incoming" or status.st_mtime > message.arrival + FRESH:
+            remove_log(self._queue, "defer", queue_id)
+        if message.unthrottle:
+            self._clear_unthrottle(queue_id, status)
+        eager.start(self._deliver(message))
+
+    def _read(self, queue_id: str, status: os.stat_result) -> Message | None:
+        """The message; None when it is not to be had now, and the file is out of the way."""
+        try:
+            fd = self._queue.open("active", queue_id)
+        except OSError as error:
+            msg.warning(log.queue_trouble("open", "active", queue_id, error.strerror or str(error)))
+            return None
+        try:
+            if not flock_exclusive(fd):
+                self._still_locked(queue_id)
+                return None
+            envelope = read_envelope(fd)
+        except CorruptQueueFile as error:
+            self._corrupt(queue_id, str(error))
+            return None
+        except OSError as error:
+            msg.warning(log.queue_trouble("read", "active", queue_id, error.strerror or str(error)))
+            self._move(queue_id, "active", "deferred", when=self._clock() + self._backoff.minimal)
+            return None
+        finally:
+            os.close(fd)
+        for text in envelope.warnings:
+            msg.warning(log.problem(queue_id, text))
+        return Message(queue_id, envelope, status)
+
+    async def _deliver(self, message: Message) -> None:
+        """Find out where the recipients in memory go, and send them there."""
+        try:
+            routes, discarded = await resolve_message(self._resolver, message.envelope, self._policy)
+        except Exception as error:
+            msg.error(log.problem(message.queue_id, f"address resolver failure: {error}"))
+            message.deferred = True
+            self.done(message)
+            return
+        if discarded:
+            self._discard(message, discarded)
+        self.deliveries.assign(message, routes)
+
+    def _discard(self, message: Message, recipients: list[Recipient]) -> None:
+        """Recipients that get nothing, and nobody is told."""
+        queue_id = message.queue_id
+        try:
+            fd = self._queue.open("active", queue_id, os.O_RDWR)
+        except OSError as error:
+            msg.warning(log.queue_trouble("open", "active", queue_id, error.strerror or str(error)))
+            message.deferred = True
+            return
+        try:
+            for recipient in recipients:
+                msg.info(self.deliveries.status_line(message, recipient, DISCARDED, "sent"))
+                msg.warning(log.double_bounce_discarded(queue_id))
+                mark_done(fd, recipient.offset)
+        finally:
+            os.close(fd)
+
+    # Out
+
+    def done(self, message: Message) -> None:
+        """Every recipient in memory is decided, or deferred."""
+        if message.envelope.rcpt_offset and self._next_recipients(message):
+            return
+        queue_id = message.queue_id
+        del self.messages[queue_id]
+        self._recipients -= message.recipients
+        if message.deferred:
+            self._defer_or_expire(message)
+        elif message.bounced and self._log_exists("bounce", queue_id):
+            self._hold(message, log.bounced_to_hold(queue_id, message.envelope.sender))
+        else:
+            self._remove(message)
+        self._room()
+
+    def _next_recipients(self, message: Message) -> bool:
+        """Read the next batch and deliver to it; False when it can't be read."""
+        envelope = message.envelope
+        try:
+            fd = self._queue.open("active", message.queue_id)
+            try:
+                recipients = read_recipients(fd, envelope)
+            finally:
+                os.close(fd)
+        except (OSError, CorruptQueueFile) as error:
+            msg.warning(log.queue_trouble("read", "active", message.queue_id, str(error)))
+            message.deferred = True
+            return False
+        self._recipients += len(recipients) - message.recipients
+        message.recipients = len(recipients)
+        message.jobs.clear()
+        if not recipients:
+            return False
+        eager.start(self._deliver(message))
+        return True
+
+    def _remove(self, message: Message) -> None:
+        queue_id = message.queue_id
+        if message.envelope.qmgr_opts & NOTIFY_SUCCESS:
+            remove_log(self._queue, "trace", queue_id)
+        try:
+            self._queue.remove("active", queue_id)
+        except FileNotFoundError:
+            msg.warning(log.queue_trouble("remove", "active", queue_id, "No such file or directory"))
+            return
+        except OSError as error:
+            msg.warning(log.queue_trouble("remove", "active", queue_id, error.strerror or str(error)))
+            self._move(queue_id, "active", "deferred", when=self._clock() + self._backoff.minimal)
+            return
+        msg.info(log.removed(queue_id))
+
+    def _defer_or_expire(self, message: Message) -> None:
+        queue_id, sender = message.queue_id, message.envelope.sender
+        if self._queue.status("active", queue_id) is None:
+            self._missing_or_corrupt(queue_id)
+            return
+        now = self._clock()
+        age = now - message.create_time
+        if message.force_expire or self._backoff.expired(age, sender):
+            self._hold(message, log.expired_to_hold(queue_id, sender, int(age)))
+        else:
+            self._move(queue_id, "active", "deferred", when=now + self._backoff.delay(age))
+
+    def _missing_or_corrupt(self, queue_id: str) -> None:
+        """An agent could not read the file and took its mode away, or somebody removed it."""
+        if os.path.lexists(self._queue.path("active", queue_id)):
+            self._corrupt(queue_id, "")
+
+    def _hold(self, message: Message, text: str) -> None:
+        """Keep for the administrator what nobody can be told of yet."""
+        if self._move(message.queue_id, "active", "hold"):
+            msg.warning(text)
+
+    def _still_locked(self, queue_id: str) -> None:
+        msg.info(log.skipped(queue_id))
+        self._move(queue_id, "active", "incoming", when=self._clock() + LOCKED_DELAY)
+
+    def _corrupt(self, queue_id: str, reason: str) -> None:
+        if reason:
+            msg.warning(log.problem(queue_id, reason))
+        msg.warning(log.saving_corrupt(queue_id))
+        try:
+            self._queue.corrupt("active", queue_id)
+        except OSError as error:
+            msg.warning(log.queue_trouble("save corrupt", "active", queue_id, error.strerror or str(error)))
+
+    def _move(self, queue_id: str, from_queue: str, to_queue: str, *, when: float | None = None) -> bool:
+        """Rename, with a time stamp first when there is to be one; False (and a warning) when that failed."""
+        try:
+            if when is not None:
+                self._queue.set_time(from_queue, queue_id, when)
+            self._queue.rename(queue_id, from_queue, to_queue)
+        except FileNotFoundError:
+            return False  # somebody else moved or removed it: that was meant
+        except OSError as error:
+            action = f"rename to {to_queue}:"
+            msg.warning(log.queue_trouble(action, from_queue, queue_id, error.strerror or str(error)))
+            return False
+        return True
+
+    def _log_exists(self, name: str, queue_id: str) -> bool:
+        """Whether a log of the message has entries; in doubt it has."""
+        try:
+            return bool(read_log(self._queue, name, queue_id))
+        except OSError:
+            return True
+
+    def _clear_unthrottle(self, queue_id: str, status: os.stat_result) -> None:
+        try:
+            os.chmod(self._queue.path("active", queue_id), status.st_mode & 0o7777 & ~UNTHROTTLE)
+        except OSError as error:
+            msg.warning(log.queue_trouble("chmod", "active", queue_id, error.strerror or str(error)))

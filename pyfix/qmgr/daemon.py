@@ -1,0 +1,145 @@
+"""qmgr - queue manager: decides what is delivered when, and how much at once
+
+Service:    qmgr (public/qmgr), one process
+Privileges: mail_owner, chroot, no network
+Parameters: qmgr_message_active_limit, qmgr_message_recipient_limit, queue_run_delay, the back-off and
+            lifetime parameters (defer), transport_retry_time, defer_transports, <transport>_... (limits)
+Sources:    qmgr(8), commands sheet section 3
+
+Triggers are letters on public/qmgr: I or W scan incoming, D scan deferred, A regardless of time
+stamps, F forget what is dead. A NUL ends the session, as Postfix's clients want it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+from pyfix.clients.bounce import PROTOCOL as BOUNCE_PROTOCOL
+from pyfix.clients.bounce import SERVICES, BounceClient
+from pyfix.clients.rewrite import RewriteClient
+from pyfix.clients.stream import Channel
+from pyfix.config.params.mail import MailParams
+from pyfix.config.params.qmgr import QmgrParams
+from pyfix.qmgr.active import Active
+from pyfix.qmgr.defer import Backoff
+from pyfix.qmgr.deliver import Deliveries
+from pyfix.qmgr.limits import read_limits
+from pyfix.qmgr.resolve import Policy, Resolver
+from pyfix.qmgr.scan import Scan
+from pyfix.queue.directory import QueueDirectory
+from pyfix.server.context import Context
+
+BATCH = 50  # messages that enter in one turn of the loop
+
+INCOMING_LETTERS = frozenset(b"IW")
+
+
+class Qmgr:
+    """The queue manager. resolver: instead of the rewrite service (tests)."""
+
+    def __init__(self, context: Context, resolver: Resolver | None = None) -> None:
+        main = context.main
+        mail, cfg = MailParams(main), QmgrParams(main)
+        self._main = main
+        self._mail, self._cfg = mail, cfg
+        self._resolver = resolver
+        self._queue = QueueDirectory.from_config(main)
+        self._scans = (Scan(self._queue, "incoming"), Scan(self._queue, "deferred"))
+        self._turn = 0
+        self._retiring = False
+        self._feeding: asyncio.Handle | None = None
+        self._queue_run: asyncio.TimerHandle | None = None
+        self._policy = Policy(
+            frozenset(cfg.defer_transports.replace(",", " ").split()), mail.double_bounce_sender
+        )
+        self._backoff = Backoff(
+            mail.minimal_backoff_time,
+            mail.maximal_backoff_time,
+            mail.maximal_queue_lifetime,
+            mail.bounce_queue_lifetime,
+        )
+        self._active: Active
+        self._deliveries: Deliveries
+
+    async def start(self) -> None:
+        """Take over what an earlier qmgr left, and begin."""
+        mail, cfg = self._mail, self._cfg
+        self._active = Active(
+            self._queue,
+            self._resolver or RewriteClient(),
+            self._policy,
+            self._backoff,
+            self._feed_soon,
+            message_limit=cfg.qmgr_message_active_limit,
+            recipient_limit=cfg.qmgr_message_recipient_limit,
+        )
+        channels = {name: Channel(f"private/{name}", BOUNCE_PROTOCOL) for name in SERVICES}
+        self._deliveries = self._active.deliveries = Deliveries(
+            lambda name: read_limits(self._main, name),
+            BounceClient(dict(channels)),
+            self._active.done,
+            backoff=mail.minimal_backoff_time,
+            retry_time=cfg.transport_retry_time,
+            ipc_timeout=cfg.qmgr_ipc_timeout,
+            resolution=mail.delay_logging_resolution_limit,
+        )
+        self._active.start_over()
+        self.trigger(b"I")
+        self._run_queue()
+
+    async def serve(self, sock: socket.socket) -> None:
+        """One trigger session: letters until a NUL or until the client hangs up."""
+        loop = asyncio.get_running_loop()
+        with sock:
+            while letters := await loop.sock_recv(sock, 4096):
+                self.trigger(letters)
+                if 0 in letters:
+                    return
+
+    async def retire(self) -> None:
+        """Send nothing more; wait for what is under way."""
+        self._retiring = True
+        if self._queue_run is not None:
+            self._queue_run.cancel()
+        if self._feeding is not None:
+            self._feeding.cancel()
+        await self._deliveries.stop()
+        self._deliveries.close()
+
+    def trigger(self, letters: bytes) -> None:
+        """Do what the letters ask for; others are ignored."""
+        asked = frozenset(letters)
+        if asked & frozenset(b"F"):
+            self._deliveries.revive_all()
+        incoming, deferred = self._scans
+        ignore_time = bool(asked & frozenset(b"A"))
+        if asked & INCOMING_LETTERS:
+            incoming.request(ignore_time=ignore_time)
+        if asked & frozenset(b"D"):
+            deferred.request(ignore_time=ignore_time)
+        self._feed_soon()
+
+    def _run_queue(self) -> None:
+        """Scan deferred now and every queue_run_delay seconds."""
+        self.trigger(b"D")
+        self._queue_run = asyncio.get_running_loop().call_later(self._mail.queue_run_delay, self._run_queue)
+
+    def _feed_soon(self) -> None:
+        if self._feeding is None and not self._retiring and any(scan.active for scan in self._scans):
+            self._feeding = asyncio.get_running_loop().call_soon(self._feed)
+
+    def _feed(self) -> None:
+        """Let some messages in: from incoming and deferred in turn, while there is room."""
+        self._feeding = None
+        for _ in range(BATCH):
+            if self._active.full:
+                return
+            scan = self._scans[self._turn]
+            self._turn = 1 - self._turn
+            candidate = scan.next() if scan.active else None
+            if candidate is not None:
+                self._active.feed(scan.name, *candidate)
+            elif not any(scan.active for scan in self._scans):
+                return
+        self._feed_soon()

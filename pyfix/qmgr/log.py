@@ -1,0 +1,74 @@
+"""log - what qmgr says"""
+
+from __future__ import annotations
+
+from pyfix.mail.address import quote
+
+
+def queue_active(queue_id: str, sender: str, size: int, nrcpt: int) -> str:
+    """A message entered the active queue. size: bytes of content; nrcpt: recipients still to do."""
+    return f"{queue_id}: from=<{quote(sender)}>, size={size}, nrcpt={nrcpt} (queue active)"
+
+
+def removed(queue_id: str) -> str:
+    """All recipients are decided and nothing is left to report."""
+    return f"{queue_id}: removed"
+
+
+def skipped(queue_id: str) -> str:
+    """An agent of an earlier qmgr is still at work."""
+    return f"{queue_id}: skipped, still being delivered"
+
+
+def bounced_to_hold(queue_id: str, sender: str) -> str:
+    """All recipients are decided, some were bounced, and nobody can tell the sender yet."""
+    return (
+        f"{queue_id}: from=<{quote(sender)}>, undeliverable recipients can't be reported to the sender: "
+        f"message placed on hold"
+    )
+
+
+def expired_to_hold(queue_id: str, sender: str, age: int) -> str:
+    """A message was too long in the queue, and nobody can tell the sender yet. age: seconds."""
+    return (
+        f"{queue_id}: from=<{quote(sender)}>, expired after {age} seconds and can't be returned to "
+        f"the sender: message placed on hold"
+    )
+
+
+def saving_corrupt(queue_id: str, queue_name: str = "active") -> str:
+    """A queue file can't be read."""
+    return f'saving corrupt file "{queue_id}" from queue "{queue_name}" to queue "corrupt"'
+
+
+def problem(queue_id: str, text: str) -> str:
+    """Something about a message."""
+    return f"{queue_id}: {text}"
+
+
+def queue_trouble(action: str, queue_name: str, queue_id: str, reason: str) -> str:
+    """The file system did not do what was asked."""
+    return f"{action} {queue_name}/{queue_id}: {reason}"
+
+
+def connect_failed(transport: str, reason: str) -> str:
+    """An agent can't be reached."""
+    return f"connect to transport private/{transport}: {reason}"
+
+
+def transport_failure(transport: str) -> str:
+    """An agent was lost with requests under way."""
+    return (
+        f"transport {transport} failure -- see a previous warning/fatal/panic logfile record "
+        f"for the problem description"
+    )
+
+
+def bad_parameter(name: str, value: str, default: str) -> str:
+    """A transport's parameter is wrong."""
+    return f"{name}: bad value {value!r}: using {default}"
+
+
+def double_bounce_discarded(queue_id: str) -> str:
+    """A report about a report had nowhere to go."""
+    return f"{queue_id}: undeliverable postmaster notification discarded"

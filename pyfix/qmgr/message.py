@@ -1,0 +1,83 @@
+"""message - one message in the active queue"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from pyfix.clients.deliver import NORMAL, Request, Stats
+from pyfix.qmgr.entry import Entry
+from pyfix.qmgr.job import Job
+from pyfix.queue.file import Envelope
+
+FORCE_EXPIRE = 0o010  # group execute: postsuper -e
+UNTHROTTLE = 0o040  # group read: the flush service released it
+
+
+class Message:
+    """envelope: of its queue file; outstanding: entries that are not decided yet; deferred: some recipient
+    is still to do after this round; bounced: there may be a bounce log; active_arrival: seconds;
+    recipients: how many are in memory; jobs: by transport.
+    """
+
+    __slots__ = (
+        "active_arrival",
+        "arrival",
+        "bounced",
+        "create_time",
+        "deferred",
+        "envelope",
+        "force_expire",
+        "jobs",
+        "outstanding",
+        "queue_id",
+        "recipients",
+        "unthrottle",
+    )
+
+    def __init__(self, queue_id: str, envelope: Envelope, status: os.stat_result) -> None:
+        self.queue_id = queue_id
+        self.envelope = envelope
+        self.arrival = envelope.arrival[0] + envelope.arrival[1] / 1e6
+        self.create_time = envelope.create_time or envelope.arrival[0]
+        self.active_arrival = time.time()
+        self.jobs: dict[str, Job] = {}
+        self.outstanding = 0
+        self.recipients = len(envelope.recipients)
+        self.deferred = False
+        self.bounced = envelope.done_count > 0  # by an earlier round, or by a qmgr that was killed
+        self.force_expire = bool(status.st_mode & FORCE_EXPIRE)
+        self.unthrottle = bool(status.st_mode & UNTHROTTLE)
+
+    def stats(self) -> Stats:
+        """The times so far."""
+        return Stats(self.arrival, self.active_arrival)
+
+    def request(self, entry: Entry) -> Request:
+        """What an agent is asked to do."""
+        envelope = self.envelope
+        attr = envelope.attrs.get
+        return Request(
+            self.queue_id,
+            entry.queue.nexthop,
+            envelope.sender,
+            entry.recipients,
+            flags=NORMAL | envelope.trace_flags,
+            offset=envelope.content_offset,
+            size=envelope.content_len,
+            encoding=attr("encoding", ""),
+            sendopts=envelope.sendopts,
+            envelope_id=envelope.envelope_id,
+            ret_flags=envelope.ret_flags,
+            stats=self.stats(),
+            log_client_name=envelope.logged("client_name"),
+            log_client_address=envelope.logged("client_address"),
+            log_client_port=envelope.logged("client_port"),
+            log_protocol_name=envelope.logged("protocol_name"),
+            log_helo_name=envelope.logged("helo_name"),
+            sasl_method=attr("sasl_method", ""),
+            sasl_username=attr("sasl_username", ""),
+            sasl_sender=attr("sasl_sender", ""),
+            log_ident=attr("log_ident", ""),
+            rewrite_context=attr("rewrite_context", ""),
+        )

@@ -1,0 +1,54 @@
+"""queue - one destination of a transport: what waits for it and how much goes on at once
+
+ready:     entries may leave while fewer than the window are busy
+dead:      the window is 0 and `why` says why; a timer revives it
+suspended: a rate delay runs; nothing leaves until it is over
+
+Pure: timers belong to the transport.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from pyfix.clients.deliver import Dsn
+from pyfix.qmgr.feedback import Rules, Window
+
+if TYPE_CHECKING:
+    from pyfix.qmgr.entry import Entry
+
+
+class Queue:
+    """name: unique in its transport; nexthop: what the agent is told; listed: waits its turn in a JobList."""
+
+    __slots__ = ("busy", "listed", "name", "nexthop", "suspended", "todo", "why", "window")
+
+    def __init__(self, name: str, nexthop: str, rules: Rules) -> None:
+        self.name = name
+        self.nexthop = nexthop
+        self.window = Window(rules)
+        self.todo: deque[Entry] = deque()
+        self.busy = 0
+        self.why: Dsn | None = None
+        self.suspended = False
+        self.listed = False
+
+    @property
+    def dead(self) -> bool:
+        """Whether the whole destination is in trouble."""
+        return self.why is not None
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is known about this destination that would be lost with it."""
+        return not (self.todo or self.busy or self.why or self.suspended)
+
+    def may_send(self) -> bool:
+        """Whether an entry is there and may leave."""
+        return bool(self.todo) and self.busy < self.window.size and not self.suspended
+
+    def take(self) -> Entry:
+        """The next entry; it is busy from now on."""
+        self.busy += 1
+        return self.todo.popleft()
