@@ -151,7 +151,7 @@ def parse_service(line: Line, *, chroot: bool = False) -> Service:
     wakeup, if_used = _wakeup(line)
     maxproc = line.value(6, _number, None)
     assert maxproc is None or isinstance(maxproc, int)
-    program, *words = [_unbraced(line, word) for word in line.words[7:] or [line.field(7)]]
+    program, *words = [unbraced(line, word) for word in line.words[7:] or [line.field(7)]]
     if program == "-":
         raise line.bad('field "command" has no default value')
     overrides, verbose, args = _options(line, words)
@@ -168,7 +168,7 @@ def _options(line: Line, words: list[str]) -> tuple[tuple[tuple[str, str], ...],
         word = words[at]
         at += 1
         if word.startswith("-o"):
-            rest = [_unbraced(line, word[2:])] if word[2:] else words[at : at + 1]
+            rest = [unbraced(line, word[2:])] if word[2:] else words[at : at + 1]
             at += not word[2:]
             overrides.append(_setting(line, rest))
         elif word.strip("v") == "-":
@@ -234,7 +234,7 @@ def _words(text: str) -> Iterator[str]:
         yield text[begin:]
 
 
-def _unbraced(line: Line, word: str) -> str:
+def unbraced(line: Line, word: str) -> str:
     """What is in the braces around a word, trimmed; other words as they are. Raises BadConfig."""
     if not word.startswith("{"):
         return word

@@ -1,0 +1,68 @@
+"""check - what must be true of main.cf before a program goes on
+
+The values of the shared parameters, the users and groups they name, and the addresses of
+this host. Who runs as an ordinary user can become nobody else, so that then users and
+groups only have to be known by name where they are set.
+
+Sources: postconf(5); the checks and words are those of every Postfix program at its start.
+"""
+
+import os
+
+from pyfix.config import hosts
+from pyfix.config.main_cf import MainCf
+from pyfix.config.params.mail import MailParams
+from pyfix.unix import users
+
+FACILITIES = frozenset(
+    "auth authpriv cron daemon ftp kern lpr mail news syslog user uucp".split()
+    + [f"local{number}" for number in range(8)]
+)
+
+
+def check(main: MainCf) -> None:
+    """Raises BadConfig for the first thing that is wrong, located where a setting is to blame."""
+    cfg = MailParams(main)
+    cfg.check()
+    if cfg.syslog_facility not in FACILITIES:
+        problem = f"parameter syslog_facility: unrecognized value: {cfg.syslog_facility}"
+        raise main.bad("syslog_facility", problem)
+    hosts.protocols(main)
+    hosts.own_addresses(main)
+    if os.geteuid() == 0:
+        _check_owners(cfg)
+
+
+def _check_owners(cfg: MailParams) -> None:
+    """The users and groups, when they will be used."""
+    owner, group = _user(cfg, "mail_owner", cfg.mail_owner), _group(cfg, cfg.setgid_group)
+    default = _user(cfg, "default_privs", cfg.default_privs)
+    if owner.uid == default.uid:
+        problem = f"parameters default_privs and mail_owner specify the same user {owner.name}"
+        raise cfg.main.bad("default_privs", problem)
+    for user, name in ((owner, "mail_owner"), (default, "default_privs")):
+        if user.gid == group:
+            what = f"user {user.name} and group {cfg.setgid_group} have the same group ID: {group}"
+            raise cfg.main.bad(name, f"parameters {name} and setgid_group: {what}")
+
+
+def _user(cfg: MailParams, name: str, value: str) -> users.User:
+    found = users.find_user(value)
+    if found is None:
+        raise cfg.main.bad(name, f"parameter {name}: unknown user name value: {value}")
+    if not found.uid:
+        raise cfg.main.bad(name, f"parameter {name}: user {value} has privileged user ID")
+    if not found.gid:
+        raise cfg.main.bad(name, f"parameter {name}: user {value} has privileged group ID")
+    return found
+
+
+def _group(cfg: MailParams, value: str) -> int:
+    name = "setgid_group"
+    try:
+        found = users.group(value)
+    except users.UnknownUserError:
+        raise cfg.main.bad(name, f"parameter {name}: unknown group name: {value}") from None
+    if not found:
+        raise cfg.main.bad(name, f"parameter {name}: group {value} has privileged group ID")
+    return found
