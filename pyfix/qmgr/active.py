@@ -1,14 +1,14 @@
 """active - messages enter and leave the active queue
 
-| step    | before                     | after                          | killed in between                   |
-|---------|----------------------------|--------------------------------|-------------------------------------|
-| start   | active/ID                  | incoming/ID                    | the next start goes on              |
-| feed    | incoming/ID or deferred/ID | active/ID                      | the next start moves it to incoming |
-| locked  | active/ID                  | incoming/ID, not before 60 s   | the same, without the 60 s          |
-| corrupt | active/ID                  | corrupt/ID                     | it is read again                    |
-| defer   | active/ID                  | deferred/ID, time of next try  | as after start                      |
-| hold    | active/ID, bounce log      | hold/ID, bounce log            | read again: all done, held          |
-| remove  | active/ID, all done        | nothing                        | read again: all done, removed       |
+| step    | before                     | after                          | killed in between                  |
+|---------|----------------------------|--------------------------------|------------------------------------|
+| start   | active/ID                  | incoming/ID                    | the next start goes on             |
+| feed    | incoming/ID or deferred/ID | active/ID                      | the next start moves it to incoming|
+| locked  | active/ID                  | incoming/ID, not before 60 s   | the same, without the 60 s         |
+| corrupt | active/ID                  | corrupt/ID                     | it is read again                   |
+| defer   | active/ID                  | deferred/ID, time of next try  | as after start                     |
+| hold    | active/ID, bounce log      | hold/ID, bounce log            | read again: all done, held         |
+| remove  | active/ID, all done        | nothing                        | read again: all done, removed      |
 
 No step needs an fsync: after a crash of the machine a message may be in the queue it came from,
 and be delivered again. Feeding costs lstat, rename, open, flock, read, close.

@@ -13,6 +13,7 @@ from functools import cache
 _AT_FDCWD = -100
 _RENAME_NOREPLACE = 1
 _SYNC_FILE_RANGE_WRITE = 2
+_SYNC_FILE_RANGE_WRITE_AND_WAIT = 7
 _UNSUPPORTED = {errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP}
 
 # An fsync of a new file makes its name durable too (or nothing there is durable anyway).
@@ -38,6 +39,18 @@ def start_writing(fd: int) -> None:
     )
     if function is not None:
         function(fd, 0, 0, _SYNC_FILE_RANGE_WRITE)
+
+
+def write_data(fd: int) -> None:
+    """Have a file's data on the disk before anything refers to them; only a later fsync makes the file durable.
+
+    OSError: they could not be written. Where there is no such call this is a whole fsync.
+    """
+    function = _library_function(
+        "sync_file_range", ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint
+    )
+    if function is None or function(fd, 0, 0, _SYNC_FILE_RANGE_WRITE_AND_WAIT) < 0:
+        os.fsync(fd)
 
 
 def rename_noreplace(old: str, new: str) -> None:

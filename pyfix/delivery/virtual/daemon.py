@@ -1,0 +1,119 @@
+"""virtual - deliver to the mailboxes of virtual domains
+
+Service:    virtual
+Privileges: root, becomes the recipient for each delivery and is mail_owner in between; no chroot, no
+            network. Started by an ordinary user: that user, always
+Parameters: virtual_mailbox_limit, see mailbox, mbox, agent
+Sources:    virtual(8)
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Iterator
+
+from pyfix.config.params.mail import MailParams
+from pyfix.config.params.virtual import VirtualParams
+from pyfix.delivery import log
+from pyfix.delivery.agent import CONFIGURATION_ERROR, PROBE, Delivery, SerialAgent
+from pyfix.delivery.as_user import as_user, become, can_switch
+from pyfix.delivery.mail_copy import Letter, MailboxError
+from pyfix.delivery.outcome import Outcome
+from pyfix.delivery.virtual.mailbox import Mailbox, Mailboxes
+from pyfix.delivery.virtual.maildir import Maildir
+from pyfix.delivery.virtual.mbox import Locking, Mbox, NotOwnedError, NotRegularError
+from pyfix.mail.error import MailError
+from pyfix.maps.maps import Maps
+from pyfix.queue.file import Recipient
+from pyfix.server.context import Context
+from pyfix.server.privileges import owner_of
+from pyfix.unix import msg
+
+
+class Virtual(SerialAgent):
+    """The service."""
+
+    def __init__(self, context: Context) -> None:
+        main = context.main
+        mail, cfg = MailParams(main), VirtualParams(main)
+        limit = cfg.virtual_mailbox_limit
+        if 0 < limit < mail.message_size_limit:
+            msg.fatal("main.cf configuration error: virtual_mailbox_limit is smaller than message_size_limit")
+        if not cfg.virtual_mailbox_base:
+            msg.fatal("main.cf configuration error: virtual_mailbox_base is empty")
+
+        def maps(name: str, text: str) -> Maps:
+            return Maps(text, name=name, config_dir=main.config_dir)
+
+        self._owner = owner_of(mail.mail_owner)
+        self._mailboxes = Mailboxes(
+            maps("virtual_mailbox_maps", mail.virtual_mailbox_maps),
+            maps("virtual_uid_maps", cfg.virtual_uid_maps),
+            maps("virtual_gid_maps", cfg.virtual_gid_maps),
+            base=cfg.virtual_mailbox_base,
+            minimum_uid=cfg.virtual_minimum_uid,
+            delimiter=mail.recipient_delimiter,
+        )
+        styles = tuple(cfg.virtual_mailbox_lock.replace(",", " ").split())
+        locking = Locking(styles, mail.deliver_lock_attempts, mail.deliver_lock_delay, mail.stale_lock_time)
+        self._maildir = Maildir(limit)
+        self._mbox = Mbox(locking, limit, strict=mail.strict_mailbox_ownership)
+        super().__init__(context, self.deliver, relay="virtual")
+
+    def serve(self, sock: socket.socket) -> None:
+        """One connection of qmgr's, as mail_owner."""
+        if can_switch():
+            become(self._owner.uid, self._owner.gid)
+        super().serve(sock)
+
+    def deliver(self, delivery: Delivery) -> Iterator[Outcome]:
+        """One recipient after the other; the same mailbox gets a message once."""
+        seen: set[str] = set()
+        for recipient in delivery.request.recipients:
+            key = recipient.address.lower()
+            if key in seen:
+                yield Outcome(recipient, "2.0.0", "delivered to mailbox")
+                continue
+            seen.add(key)
+            yield self._outcome(delivery, recipient)
+
+    def _outcome(self, delivery: Delivery, recipient: Recipient) -> Outcome:
+        request = delivery.request
+        letter = Letter(delivery.fd, request.offset, request.size, request.sender, recipient)
+        if letter.delivered_to(recipient.address):
+            return Outcome(recipient, "5.4.6", f"mail forwarding loop for {recipient.address}")
+        try:
+            mailbox = self._mailboxes.find(recipient.address)
+        except MailError as error:
+            return Outcome(recipient, error.status, error.text)
+        maildir = mailbox.path.endswith("/")
+        if request.flags & PROBE:
+            return Outcome(recipient, "2.0.0", f"delivers to {'maildir' if maildir else 'mailbox'}")
+        with as_user(mailbox.uid, mailbox.gid, self._owner):
+            return (self._to_maildir if maildir else self._to_mbox)(recipient, mailbox, letter)
+
+    def _to_maildir(self, recipient: Recipient, mailbox: Mailbox, letter: Letter) -> Outcome:
+        try:
+            self._maildir.deliver(mailbox.path, letter)
+        except MailboxError as error:
+            if error.errno == errno.EACCES:
+                msg.warning(log.access_problem(mailbox.uid, mailbox.gid, str(error)))
+                msg.warning(log.ACCESS_HINT)
+            return Outcome(recipient, error.status, f"maildir delivery failed: {error}")
+        return Outcome(recipient, "2.0.0", "delivered to maildir")
+
+    def _to_mbox(self, recipient: Recipient, mailbox: Mailbox, letter: Letter) -> Outcome:
+        try:
+            self._mbox.deliver(mailbox.path, letter, mailbox.uid)
+        except NotRegularError:
+            msg.warning(log.not_regular(recipient.address.lower(), mailbox.path))
+            reason = f"delivery failed to mailbox {mailbox.path}: {CONFIGURATION_ERROR}"
+            return Outcome(recipient, "5.3.5", reason)
+        except NotOwnedError:
+            msg.warning(log.OWNERSHIP_HINT)
+            reason = f"destination {mailbox.path} is not owned by recipient"
+            return Outcome(recipient, "4.2.0", f"delivery failed to mailbox {mailbox.path}: {reason}")
+        except MailboxError as error:
+            return Outcome(recipient, error.status, f"delivery failed to mailbox {mailbox.path}: {error}")
+        return Outcome(recipient, "2.0.0", "delivered to mailbox")

@@ -1,0 +1,85 @@
+"""mailbox - where a recipient's mail goes, and whose files they are
+
+The tables are asked for the whole address in lower case, then without extension, then for
+@domain. A path that ends in a slash is a maildir, any other a mbox.
+
+Without root nobody can become another user: then virtual_uid_maps and virtual_gid_maps are not
+asked, and all mailboxes belong to the user who runs the daemon.
+
+Parameters: virtual_mailbox_base, virtual_mailbox_maps, virtual_uid_maps, virtual_gid_maps,
+            virtual_minimum_uid, recipient_delimiter
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+from pyfix.delivery import log
+from pyfix.delivery.agent import CONFIGURATION_ERROR
+from pyfix.delivery.as_user import can_switch
+from pyfix.mail.error import Refused, Retry
+from pyfix.maps.addresses import find_address
+from pyfix.maps.maps import Maps
+from pyfix.maps.run_now import run_now
+from pyfix.unix import msg
+
+_NUMBER = re.compile(r"\s*([0-9]{1,10})", re.ASCII)
+
+
+class Mailbox:
+    """path: of the file, or of the maildir with its slash; uid, gid: whose."""
+
+    __slots__ = ("gid", "path", "uid")
+
+    def __init__(self, path: str, uid: int, gid: int) -> None:
+        self.path = path
+        self.uid = uid
+        self.gid = gid
+
+
+class Mailboxes:
+    """All of them. base: virtual_mailbox_base; minimum_uid: virtual_minimum_uid."""
+
+    def __init__(
+        self,
+        mailboxes: Maps,
+        uids: Maps,
+        gids: Maps,
+        *,
+        base: str,
+        minimum_uid: int = 100,
+        delimiter: str = "",
+    ) -> None:
+        self._mailboxes = mailboxes
+        self._uids = uids
+        self._gids = gids
+        self._base = base
+        self._minimum_uid = minimum_uid
+        self._delimiter = delimiter
+
+    def find(self, address: str) -> Mailbox:
+        """The mailbox of a recipient. Refused: there is none; Retry: a table is in trouble or wrong."""
+        user = address.lower()
+        path = self._find(self._mailboxes, user)
+        if path is None:
+            raise Refused(f'unknown user: "{user}"', status="5.1.1")
+        if not can_switch():
+            return Mailbox(f"{self._base}/{path}", os.getuid(), os.getgid())
+        uid = self._id(self._uids, user, "uid", self._minimum_uid)
+        return Mailbox(f"{self._base}/{path}", uid, self._id(self._gids, user, "gid", 1))
+
+    def _find(self, maps: Maps, user: str) -> str | None:
+        found = run_now(find_address(maps, user, delimiter=self._delimiter))
+        return None if found is None else found.value
+
+    def _id(self, maps: Maps, user: str, kind: str, minimum: int) -> int:
+        value = self._find(maps, user)
+        if value is None:
+            msg.warning(log.not_found(user, maps.name))
+            raise Retry(CONFIGURATION_ERROR, status="4.3.5")
+        number = _NUMBER.match(value)
+        if number is None or int(number[1]) < minimum:
+            msg.warning(log.bad_id(user, kind, value, maps.name))
+            raise Retry(CONFIGURATION_ERROR, status="4.3.5")
+        return int(number[1])

@@ -1,0 +1,121 @@
+"""maildir - one file for each message
+
+| step   | before   | after                      | made durable by                         |
+|--------|----------|----------------------------|-----------------------------------------|
+| write  | nothing  | tmp/NAME, all data on disk | nothing: a left-over in tmp is garbage  |
+| rename | tmp/NAME | new/UNIQUE                 | fsync of the file, of new/ where needed |
+
+One fsync for data and name: a journal that holds the file's last change holds the rename too. It
+comes before the recipient is marked, so that a crash delivers twice at worst.
+
+tmp/SECONDS.Ppid.HOST; new/SECONDS.VdeviceIinodeMmicroseconds.HOST, hexadecimal device and inode.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import time
+from collections.abc import Callable
+
+from pyfix.delivery.mail_copy import Letter, mailbox_error, write
+from pyfix.queue.system import keeps_new_names, write_data
+from pyfix.unix.files import fsync_directory
+
+FOLDERS = ("tmp", "new", "cur")
+MODE = 0o600
+DIRECTORY_MODE = 0o700
+
+
+class Maildir:
+    """The writer. limit: bytes of one file (virtual_mailbox_limit), 0: none."""
+
+    def __init__(self, limit: int, clock: Callable[[], float] = time.time) -> None:
+        self._limit = limit
+        self._clock = clock
+        self._host = socket.gethostname().replace("/", "\\057").replace(":", "\\072")
+        self._pid = os.getpid()
+        self._durable: dict[int, bool] = {}  # by device: names last with the fsync of their file
+
+    def deliver(self, path: str, letter: Letter) -> None:
+        """Write a message; `path` ends in a slash. MailboxError; CorruptQueueFile."""
+        now = self._clock()
+        temporary = f"{path}tmp/{int(now)}.P{self._pid}.{self._host}"
+        try:
+            fd = _create(path, temporary)
+        except OSError as error:
+            raise mailbox_error(error, f"create maildir file {temporary}") from error
+        try:
+            self._fill(fd, path, temporary, letter, now)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise
+        finally:
+            os.close(fd)
+
+    def _fill(self, fd: int, path: str, temporary: str, letter: Letter, now: float) -> None:
+        try:
+            write(fd, letter.plain(), self._limit)
+            write_data(fd)
+        except OSError as error:
+            raise mailbox_error(error, "error writing message", "5.3.0") from error
+        status = os.fstat(fd)
+        seconds, fraction = divmod(now, 1)
+        unique = f"{int(seconds)}.V{status.st_dev:x}I{status.st_ino:x}M{int(fraction * 1e6)}.{self._host}"
+        final = f"{path}new/{unique}"
+        try:
+            _move(path, temporary, final)
+        except OSError as error:
+            raise mailbox_error(error, f"create maildir file {final}") from error
+        try:
+            os.fsync(fd)
+            if not self._name_lasts(path, status.st_dev):
+                fsync_directory(f"{path}new")
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                os.unlink(final)
+            raise mailbox_error(error, "error writing message", "5.3.0") from error
+
+    def _name_lasts(self, path: str, device: int) -> bool:
+        known = self._durable.get(device)
+        if known is None:
+            known = self._durable[device] = keeps_new_names(path)
+        return known
+
+
+def _create(path: str, temporary: str) -> int:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    try:
+        return os.open(temporary, flags, MODE)
+    except FileNotFoundError:
+        _make_folders(path)
+    except FileExistsError:
+        os.unlink(temporary)  # of an earlier process with our number, or of our last try
+    return os.open(temporary, flags, MODE)
+
+
+def _move(path: str, temporary: str, final: str) -> None:
+    try:
+        os.rename(temporary, final)
+    except FileNotFoundError:
+        _make_folders(path)
+        os.rename(temporary, final)
+
+
+def _make_folders(path: str) -> None:
+    """What is missing of the maildir, with the recipient's rights."""
+    for folder in FOLDERS:
+        _make_directories(path + folder)
+
+
+def _make_directories(path: str) -> None:
+    """Like makedirs, but all of them private."""
+    if os.path.isdir(path):
+        return
+    parent = os.path.dirname(path.rstrip("/"))
+    if parent and not os.path.isdir(parent):
+        _make_directories(parent)
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(path, DIRECTORY_MODE)
