@@ -13,11 +13,11 @@ Parameters: recipient_delimiter, propagate_unmatched_extensions.
 Sources: canonical(5), virtual(5), transport(5), ADDRESS_REWRITING_README.
 """
 
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import IntFlag, auto
 from typing import NamedTuple
 
+from pyfix.mail.address import split_extension
 from pyfix.maps.maps import Maps
 
 
@@ -112,25 +112,29 @@ def parents(domain: str, *, dot: bool) -> Iterator[str]:
         at = domain.find(".", at + 1)
 
 
-RESERVED = frozenset({"mailer-daemon", "double-bounce"})
-"""Localparts that have no extension whatever their characters."""
+async def map_address(
+    maps: Maps,
+    address: str,
+    *,
+    addresses: Callable[[str], Iterable[str]],
+    delimiter: str = "",
+    is_local: Callable[[str], bool] | None = None,
+    propagate: bool = False,
+    keys: Keys = ADDRESS,
+) -> list[str] | None:
+    """The addresses that one takes its place by, as canonical and virtual tables have it.
 
-
-_OWNER_REQUEST = re.compile(r"owner-|.+-request\Z", re.IGNORECASE | re.DOTALL)
-
-
-def split_extension(user: str, delimiter: str, *, owner_request_special: bool = True) -> tuple[str, str]:
-    """The localpart without its extension, and the extension with its delimiter.
-
-    The first of the delimiter characters in the localpart counts. owner-list and list-request
-    are whole when `-` is the delimiter; so are MAILER-DAEMON and double-bounce.
+    addresses: takes a table's value apart into complete addresses in internal form; propagate:
+    an extension that the key left out is added to each (propagate_unmatched_extensions). None:
+    no key is there. TableError: a table can't answer.
     """
-    if not delimiter or user.lower() in RESERVED:
-        return user, ""
-    at = min([place for place in map(user.find, delimiter) if place >= 0], default=-1)
-    if at <= 0 or ("-" in delimiter and owner_request_special and _OWNER_REQUEST.match(user)):
-        return user, ""
-    return user[:at], user[at:]
+    found = await find_address(maps, address, delimiter=delimiter, is_local=is_local, keys=keys)
+    if found is None:
+        return None
+    results = list(addresses(keep_user(found.value, address)))
+    if not propagate or not found.extension:
+        return results
+    return [add_extension(result, found.extension) for result in results]
 
 
 def add_extension(address: str, extension: str) -> str:

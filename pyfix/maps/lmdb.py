@@ -73,7 +73,7 @@ class LmdbTable:
             with self._index.begin() as transaction:
                 found = self._find(transaction, wanted)
         except lmdb.Error as error:
-            raise TableError(self._name, str(error)) from None
+            raise TableError(self._name, reason(error)) from None
         finally:
             fcntl.lockf(fd, fcntl.LOCK_UN)
         return None if found is None else decode(found)
@@ -115,8 +115,10 @@ def index_path(name: str) -> str:
 
 
 def reason(error: lmdb.Error) -> str:
-    """What went wrong in LMDB's words, without the path that py-lmdb puts in front."""
-    return str(error)
+    """What went wrong in LMDB's words, without what py-lmdb puts in front."""
+    text = str(error)
+    at = text.find("MDB_")
+    return text[at:] if at >= 0 else text.rpartition(": ")[2]
 
 
 def _index(path: str, fd: int) -> Index:

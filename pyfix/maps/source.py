@@ -10,6 +10,7 @@ See also: postmap(1) INPUT FILE FORMAT, aliases(5).
 
 import re
 
+from pyfix.mail.tokens import external, internal, scan
 from pyfix.maps.lines import SPACE
 from pyfix.unix import msg
 
@@ -46,3 +47,24 @@ def _words(line: str) -> tuple[str, str]:
 
 
 _WORD = re.compile(r"[^\s]*", re.ASCII)
+
+
+_PLAIN_ALIAS = re.compile(r"([\w.+-]+)[ \t]*:[ \t]*([\w.+=@-]+(?:, [\w.+=@-]+)*)[ \t\r]*", re.ASCII)
+"""Most aliases need no tokens."""
+
+
+def alias_entry(line: str, place: str) -> tuple[str, str] | None:
+    """Name (unquoted) and value (addresses in external form) of a line of aliases(5)."""
+    plain = _PLAIN_ALIAS.fullmatch(line)
+    if plain is not None:
+        return plain[1], plain[2]
+    tokens = scan(line)
+    kinds = [token.kind for token in tokens]
+    colon = kinds.index(":") if ":" in kinds else 0
+    if colon == 0 or colon == len(tokens) - 1:
+        msg.warning(f"{place}: need name:value pair")
+        return None
+    if "@" in kinds[:colon]:
+        msg.warning(f"{place}: name must be local")
+        return None
+    return internal(tokens[:colon]), external(tokens[colon + 1 :])

@@ -17,5 +17,4 @@ GROUPS = {
     "bounce": "pyfix.config.params.bounce:BounceParams",
     "showq": "pyfix.config.params.showq:ShowqParams",
     "postlogd": "pyfix.config.params.postlogd:PostlogdParams",
-    "maps": "pyfix.config.params.maps:MapsParams",
 }

@@ -1,0 +1,373 @@
+"""tables - what postmap and postalias have in common: build, change, ask and dump lookup tables
+
+The two differ in the syntax of their source files and in how they print a pair; see Command.
+
+Exit status: 0 done (-q, -d: something was found), 1 not found or trouble.
+Parameters: default_database_type, lmdb_map_size, smtputf8_enable.
+Sources: postmap(1), postalias(1).
+"""
+
+import base64
+import binascii
+import contextlib
+import os
+import re
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from pyfix.commands import mail_conf
+from pyfix.config.params.mail import MailParams
+from pyfix.maps import index
+from pyfix.maps.lines import decode, encode, logical_lines
+from pyfix.maps.open import TYPES, open_or_fail
+from pyfix.maps.table import LocalTable, OpenError, TableError, fold_key, is_utf8
+from pyfix.unix import msg
+
+INDEXED = frozenset({"hash", "btree", "lmdb"})
+READ_ONLY = frozenset({"cidr", "pcre", "regexp", "texthash", "inline"})
+
+Entry = Callable[[str, str], tuple[str, str] | None]
+
+
+@dataclass(frozen=True)
+class Command:
+    """One of the two programs. joint: between key and value in output; extra: entries of every table."""
+
+    name: str
+    letters: str
+    usage: str
+    entry: Entry
+    joint: str
+    extra: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass
+class Request:
+    """What the command line asks for. key: of -q or -d."""
+
+    command: Command
+    flags: set[str] = field(default_factory=set)
+    mode: str = ""
+    key: str = ""
+    config_dir: str | None = None
+    maps: list[str] = field(default_factory=list)
+
+    @property
+    def fold(self) -> bool:
+        """Whether keys are folded to lower case."""
+        return "f" not in self.flags
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What main.cf and the options come to."""
+
+    request: Request
+    default_type: str
+    map_size: int
+    utf8: bool
+
+    def key(self, text: str) -> str:
+        """A key as it stands in an index file."""
+        return fold_key(text, utf8=self.utf8) if self.request.fold else text
+
+    def split(self, spec: str) -> tuple[str, str]:
+        """A table's type and name."""
+        table_type, colon, name = spec.partition(":")
+        return (table_type, name) if colon else (self.default_type, spec)
+
+    def open(self, spec: str) -> LocalTable:
+        """The opened table; OpenError."""
+        return open_or_fail(spec, fold=self.request.fold, utf8=self.utf8, default=self.default_type)
+
+
+def run(command: Command, argv: list[str] | None) -> int:
+    """Do what the command line asks for; returns the exit status."""
+    found, operands = mail_conf.begin(argv, command.name, command.letters, f"usage: {command.usage}")
+    request = _request(command, found, operands)
+    settings = _settings(request)
+    try:
+        return MODES[request.mode](settings)
+    except (OpenError, index.UpdateError) as error:
+        msg.fatal(str(error))
+    finally:
+        sys.stdout.flush()
+
+
+def _request(command: Command, found: list[tuple[str, str]], operands: list[str]) -> Request:
+    request = Request(command, maps=operands)
+    for letter, value in found:
+        if letter in MODES:
+            if request.mode:
+                msg.fatal(f"specify only one of {'-s or -q or -d' if letter == 's' else '-s -q or -d'}")
+            request.mode, request.key = letter, decode(os.fsencode(value))
+        elif letter == "c":
+            request.config_dir = value
+        else:
+            request.flags.add(letter)
+    if request.flags & set("bhm") and (request.mode, request.key) != ("q", "-"):
+        msg.fatal('specify -b -h or -m only with "-q -"')
+    if "m" in request.flags:
+        msg.fatal("-m: MIME parsing is not available yet")
+    if not operands:
+        msg.fatal(f"usage: {command.usage}")
+    return request
+
+
+def _settings(request: Request) -> Settings:
+    cfg = MailParams(mail_conf.load(request.config_dir))
+    utf8 = cfg.smtputf8_enable and "u" not in request.flags
+    if request.flags & set("bh") and "U" not in request.flags:
+        utf8 = False
+    return Settings(request, cfg.default_database_type, cfg.lmdb_map_size, utf8)
+
+
+# -q
+
+
+def _query(settings: Settings) -> int:
+    request = settings.request
+    tables = Tables(settings)
+    if request.key != "-":
+        found = tables.find(request.key)
+        if found is not None:
+            _write(found)
+        return found is None
+    keys = message_lines(request.flags) if request.flags & set("bh") else stdin_lines()
+    seen = False
+    for key in keys:
+        found = tables.find(key)
+        if found is not None:
+            seen = True
+            _write(f"{key}{request.command.joint}{found}")
+    return not seen
+
+
+class Tables:
+    """The tables named on the command line, opened when they are needed."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._open: dict[str, LocalTable] = {}
+
+    def find(self, key: str) -> str | None:
+        """The first table's value for the key; trouble ends the command."""
+        for spec in self._settings.request.maps:
+            table = self._open.get(spec) or self._open.setdefault(spec, self._settings.open(spec))
+            try:
+                value = table.lookup_now(key)
+            except TableError as error:
+                msg.fatal(trouble(error, "query"))
+            if value is not None:
+                return self._shown(table, key, value)
+        return None
+
+    def _shown(self, table: LocalTable, key: str, value: str) -> str:
+        if not value:
+            msg.warning(f"table {table.name}: key {key}: empty string result is not allowed")
+            msg.warning(f"table {table.name} should return NO RESULT in case of NOT FOUND")
+        return _content(self._settings, table.name, key, value)
+
+
+def _content(settings: Settings, table: str, key: str, value: str) -> str:
+    """The value, with -F what its base64 stands for."""
+    if "F" not in settings.request.flags:
+        return value
+    try:
+        return decode(base64.b64decode(encode(value), validate=True))
+    except (binascii.Error, ValueError):
+        msg.warning(f"table {table}: key {key}: malformed BASE64 value: {value:.30}")
+        msg.fatal(f"table {table}: query error")
+
+
+def trouble(error: TableError, action: str) -> str:
+    """A table can't do what was asked of it."""
+    detail = f": {error.reason}" if error.reason else ""
+    return f"table {error.table}: {action} error{detail}"
+
+
+def stdin_lines() -> Iterator[str]:
+    """Lines of standard input, without their ends."""
+    for line in sys.stdin.buffer:
+        yield decode(line.removesuffix(b"\n"))
+
+
+def message_lines(flags: set[str]) -> Iterator[str]:
+    """Of a message on standard input: logical header lines (-h), body lines (-b).
+
+    The empty line between them counts as a body line, and is there even when it is missing.
+    """
+    header, body = _parts(list(stdin_lines()))
+    if "h" in flags:
+        yield from header
+    if "b" in flags:
+        yield ""
+        yield from body
+
+
+def _parts(lines: list[str]) -> tuple[list[str], list[str]]:
+    """The logical header lines, and what comes after the empty line."""
+    header: list[str] = []
+    for at, line in enumerate(lines):
+        if header and line[:1] in (" ", "\t"):
+            header[-1] += "\n" + line
+            continue
+        match = _HEADER.match(line)
+        if match is None:
+            return header, lines[at + (line == "") :]
+        header.append(f"{match['name']}:{line[match.end() :]}")
+    return header, []
+
+
+_HEADER = re.compile(r"(?P<name>[!-9;-~]+)[ \t]*:")
+
+
+# -d
+
+
+def _delete(settings: Settings) -> int:
+    request = settings.request
+    keys = list(stdin_lines()) if request.key == "-" else [request.key]
+    found = 0
+    for spec in request.maps:
+        table_type, name = settings.split(spec)
+        if table_type not in INDEXED:
+            _refuse_delete(settings, spec, table_type)
+        found += index.delete(name, [settings.key(key) for key in keys], map_size=settings.map_size)
+    return not found
+
+
+def _refuse_delete(settings: Settings, spec: str, table_type: str) -> None:
+    if table_type in READ_ONLY:
+        msg.fatal(f"{spec} map requires O_RDONLY access mode")
+    if table_type == "fail":
+        msg.fatal(f"table {spec}: delete error: Application error")
+    msg.fatal(f"table {settings.open(spec).name}: delete operation is not supported")
+
+
+# -s
+
+
+def _dump(settings: Settings) -> int:
+    table = settings.open(settings.request.maps[0])
+    items = getattr(table.source, "items", None)
+    if items is None:
+        failing = table.name.startswith("fail:")
+        msg.fatal(
+            f"table {table.name}: sequence "
+            + ("error: Application error" if failing else "operation is not supported")
+        )
+    for key, value in items():
+        _write(f"{key}{settings.request.command.joint}{_content(settings, table.name, key, value)}")
+    return 0
+
+
+def _write(line: str) -> None:
+    sys.stdout.buffer.write(encode(line) + b"\n")
+
+
+# Building
+
+
+def _build(settings: Settings) -> int:
+    for spec in settings.request.maps:
+        table_type, name = settings.split(spec)
+        if "i" in settings.request.flags:
+            _add(settings, table_type, name)
+        else:
+            _rebuild(settings, table_type, name)
+    return 0
+
+
+def _add(settings: Settings, table_type: str, name: str) -> None:
+    _check_type(table_type)
+    text = decode(sys.stdin.buffer.read())
+    entries = _entries(settings, f"{table_type}:{name}", text, "stdin", ())
+    index.add(name, entries, map_size=settings.map_size, nul="n" not in settings.request.flags)
+
+
+def _rebuild(settings: Settings, table_type: str, name: str) -> None:
+    flags = settings.request.flags
+    try:
+        with open(name, "rb") as file:
+            status = os.fstat(file.fileno())
+            text = decode(file.read())
+    except OSError as error:
+        raise OpenError(f"open {name}: {error.strerror}") from None
+    _check_type(table_type)
+    with as_owner(status) if "o" not in flags else contextlib.nullcontext():
+        entries = _entries(settings, f"{table_type}:{name}", text, name, settings.request.command.extra)
+        mode = 0o644 if "p" in flags else stat.S_IMODE(status.st_mode) & 0o777
+        index.rebuild(name, entries, map_size=settings.map_size, mode=mode, nul="n" not in flags)
+
+
+def _check_type(table_type: str) -> None:
+    if table_type not in TYPES:
+        raise OpenError(f"unsupported dictionary type: {table_type}")
+    if table_type not in INDEXED:
+        raise OpenError(
+            f"unsupported dictionary type: {table_type} does not support bulk-mode creation."
+        )
+
+
+def _entries(
+    settings: Settings, table: str, text: str, file: str, extra: tuple[tuple[str, str], ...]
+) -> index.Entries:
+    request = settings.request
+    entries = index.Entries(table, _duplicates(request.flags))
+    for number, line in logical_lines(text, file):
+        place = f"{file}, line {number}"
+        if settings.utf8 and not is_utf8(line):
+            msg.warning(f'{place}: non-UTF-8 input "{line}" -- ignoring this line')
+            continue
+        entry = request.command.entry(line, place)
+        value = None if entry is None else _stored(request.flags, entry[1], place)
+        if entry is not None and value is not None:
+            entries.add(settings.key(entry[0]), value)
+    for key, value in extra:
+        entries.add(key, value)
+    return entries
+
+
+def _duplicates(flags: set[str]) -> index.Duplicates:
+    if "r" in flags:
+        return index.Duplicates.REPLACE
+    return index.Duplicates.IGNORE if "w" in flags else index.Duplicates.WARN
+
+
+def _stored(flags: set[str], value: str, place: str) -> str | None:
+    """The value, with -F the base64 of the files that it names."""
+    if "F" not in flags:
+        return value
+    contents = []
+    for path in value.replace(",", " ").split():
+        try:
+            with open(path, "rb") as file:
+                contents.append(file.read())
+        except OSError as error:
+            msg.warning(f"{place}: open {path}: {error.strerror}: skipping this entry")
+            return None
+    return base64.b64encode(b"\n".join(contents)).decode()
+
+
+@contextlib.contextmanager
+def as_owner(status: os.stat_result) -> Iterator[None]:
+    """Work with the rights of a file's owner, if the file is not root's and we are."""
+    if os.geteuid() != 0 or status.st_uid == 0:
+        yield
+        return
+    groups = os.getgroups()
+    os.setgroups([status.st_gid])
+    os.setegid(status.st_gid)
+    os.seteuid(status.st_uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+        os.setgroups(groups)
+
+
+MODES: dict[str, Callable[[Settings], int]] = {"q": _query, "d": _delete, "s": _dump, "": _build}
