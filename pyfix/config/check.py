@@ -9,13 +9,13 @@ Sources: postconf(5); the checks and words are those of every Postfix program at
 
 import os
 
-from pyfix.config import hosts
+from pyfix.config import networks
 from pyfix.config.main_cf import MainCf
 from pyfix.config.params.mail import MailParams
 from pyfix.unix import users
 
 FACILITIES = frozenset(
-    "auth authpriv cron daemon ftp kern lpr mail news syslog user uucp".split()
+    ["auth", "authpriv", "cron", "daemon", "ftp", "kern", "lpr", "mail", "news", "syslog", "user", "uucp"]
     + [f"local{number}" for number in range(8)]
 )
 
@@ -27,8 +27,8 @@ def check(main: MainCf) -> None:
     if cfg.syslog_facility not in FACILITIES:
         problem = f"parameter syslog_facility: unrecognized value: {cfg.syslog_facility}"
         raise main.bad("syslog_facility", problem)
-    hosts.protocols(main)
-    hosts.own_addresses(main)
+    networks.protocols(main)
+    networks.own_addresses(main)
     if os.geteuid() == 0:
         _check_owners(cfg)
 

@@ -11,11 +11,11 @@ Sources: postconf(5).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from pathlib import Path
+from os import PathLike
 from typing import NamedTuple
 
 from pyfix.config.expand import Expander, ExpandError
-from pyfix.config.syntax import SPACE, BadConfig, logical_lines, split_setting
+from pyfix.config.syntax import SPACE, BadConfig, logical_lines, read_text, split_setting
 from pyfix.unix import msg
 
 __all__ = ["BadConfig", "MainCf", "Setting"]
@@ -59,14 +59,10 @@ class MainCf:
         self._overrides = overrides
 
     @classmethod
-    def load(cls, config_dir: str | Path, overrides: Iterable[tuple[str, str]] = ()) -> "MainCf":
+    def load(cls, config_dir: str | PathLike[str], overrides: Iterable[tuple[str, str]] = ()) -> "MainCf":
         """Read config_dir/main.cf. Raises BadConfig: no such file, or bad syntax."""
         path = f"{config_dir}/main.cf"
-        try:
-            text = Path(path).read_bytes().decode("utf-8", "surrogateescape")
-        except OSError as e:
-            raise BadConfig(f"open {path}: {e.strerror}") from e
-        return cls.from_text(text, overrides, config_dir=str(config_dir), path=path)
+        return cls.from_text(read_text(path), overrides, config_dir=str(config_dir), path=path)
 
     @classmethod
     def from_text(

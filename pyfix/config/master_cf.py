@@ -11,13 +11,13 @@ Sources: master(5).
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from os import PathLike
+from typing import NamedTuple
 
 from pyfix.config.expand import parse_level
 from pyfix.config.main_cf import MainCf
 from pyfix.config.params.mail import MailParams
-from pyfix.config.syntax import SPACE, BadConfig, logical_lines, split_setting
+from pyfix.config.syntax import SPACE, BadConfig, logical_lines, read_text, split_setting
 from pyfix.unix import msg
 
 TYPES = frozenset({"inet", "unix", "fifo", "pass", "unix-dgram"})
@@ -37,8 +37,7 @@ _WAKEUP = re.compile(r"([0-9]+)(\??)", re.ASCII)
 _NUMBER = re.compile(r"[0-9]+", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
+class Service(NamedTuple):
     """One line of master.cf.
 
     wakeup: seconds, 0 for never; maxproc: sessions at once, 0 for any number, None for
@@ -101,7 +100,7 @@ class Line:
         return bool(self.value(index, ("n", "y").index, default))
 
 
-def load_services(source: "str | Path | MainCf") -> list[Service]:
+def load_services(source: "str | PathLike[str] | MainCf") -> list[Service]:
     """The services of a configuration directory's master.cf, in order. Raises BadConfig, located.
 
     Of two with the same address the last counts, with a warning.
@@ -122,11 +121,7 @@ def load_services(source: "str | Path | MainCf") -> list[Service]:
 
 def read_lines(path: str) -> list[Line]:
     """The logical lines of a master.cf. Raises BadConfig when it can't be read."""
-    try:
-        text = Path(path).read_bytes().decode("utf-8", "surrogateescape")
-    except OSError as e:
-        raise BadConfig(f"open {path}: {e.strerror}") from e
-    return list(lines_of(text, path))
+    return list(lines_of(read_text(path), path))
 
 
 def lines_of(text: str, path: str) -> Iterator[Line]:

@@ -7,7 +7,6 @@ Sources: the literal list pyfix.config.params.GROUPS.
 """
 
 from importlib import import_module
-from importlib.util import find_spec
 
 from pyfix.config.param import Parameter, Params
 from pyfix.config.params import GROUPS
@@ -43,7 +42,11 @@ def group(name: str) -> type[Params]:
 
 
 def _import(name: str) -> None:
-    if find_spec(GROUPS[name].partition(":")[0]) is None:
+    try:
+        declared = group(name).declared()
+    except ModuleNotFoundError as e:
+        if e.name != GROUPS[name].partition(":")[0]:
+            raise
         return  # a program that is not there yet
-    for parameter in group(name).declared():
+    for parameter in declared:
         _declared[parameter.name] = parameter

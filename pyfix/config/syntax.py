@@ -25,6 +25,15 @@ class LogicalLine(NamedTuple):
     text: str
 
 
+def read_text(path: str) -> str:
+    """The text of a configuration file. Raises BadConfig when it can't be read."""
+    try:
+        with open(path, "rb") as file:
+            return file.read().decode("utf-8", "surrogateescape")
+    except OSError as e:
+        raise BadConfig(f"open {path}: {e.strerror}") from e
+
+
 def logical_lines(text: str) -> Iterator[LogicalLine]:
     """Join continued lines and leave out comments and empty lines.
 
