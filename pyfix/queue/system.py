@@ -42,7 +42,7 @@ def start_writing(fd: int) -> None:
 
 
 def write_data(fd: int) -> None:
-    """Have a file's data on the disk before anything refers to them; only a later fsync makes the file durable.
+    """Have a file's data on the disk before anything refers to them. Only a later fsync makes the file durable.
 
     OSError: they could not be written. Where there is no such call this is a whole fsync.
     """

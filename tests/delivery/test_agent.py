@@ -1,0 +1,156 @@
+"""The frame around every agent: log, message logs, marks, answers."""
+
+import fcntl
+import os
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from pyfix.clients.deliver import Answer, Flags, decode_answer
+from pyfix.delivery import agent
+from pyfix.delivery.agent import Delivery, Frame
+from pyfix.delivery.outcome import Outcome
+from pyfix.mail.error import Retry
+from pyfix.maps.run_now import run_now
+from pyfix.queue.file import CorruptQueueFile
+
+
+@pytest.fixture(autouse=True)
+def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(agent.time, "time", lambda: 1000000001.0)
+
+
+def run(store, logs, deliver, queue_id: str, *, soft_bounce: bool = False, **more: object) -> Answer:
+    frame = Frame(store.queue, logs, deliver, relay="virtual", soft_bounce=soft_bounce)
+    return decode_answer(run_now(frame.handle(*store.request(queue_id, **more).encode())))
+
+
+def by_name(delivery: Delivery) -> Iterator[Outcome]:
+    """The local part says what becomes of a recipient."""
+    texts = {"ok": ("2.0.0", "delivered to maildir"), "wait": ("4.2.0", "busy"), "no": ("5.1.1", "unknown")}
+    for recipient in delivery.request.recipients:
+        yield Outcome(recipient, *texts[recipient.address.split("@")[0]])
+
+
+def test_each_outcome_is_logged_entered_and_marked(store, logs) -> None:
+    queue_id = store.put("ok@d.test", "wait@d.test", "no@d.test", original="all@d.test")
+    answer = run(store, logs, by_name, queue_id)
+    tail = "orig_to=<all@d.test>, relay=virtual, delay=0.75, delays=0/0.75/0/0"
+    assert store.lines == [
+        f"{queue_id}: to=<ok@d.test>, {tail}, dsn=2.0.0, status=sent (delivered to maildir)",
+        f"{queue_id}: to=<wait@d.test>, {tail}, dsn=4.2.0, status=deferred (busy)",
+        f"{queue_id}: to=<no@d.test>, {tail}, dsn=5.1.1, status=bounced (unknown)",
+    ]
+    assert logs.entries == [
+        ("defer", "wait@d.test", "4.2.0 delayed busy"),
+        ("bounce", "no@d.test", "5.1.1 failed unknown"),
+    ]
+    assert store.todo(queue_id) == ["wait@d.test"]
+    assert (answer.status, answer.bounced, answer.site.status) == (-1, 1, "")
+
+
+def test_all_sent_is_a_plain_answer(store, logs) -> None:
+    answer = run(store, logs, by_name, store.put("ok@d.test"))
+    assert (answer.status, answer.bounced) == (0, 0)
+
+
+def test_soft_bounce_keeps_the_recipient(store, logs) -> None:
+    queue_id = store.put("no@d.test")
+    answer = run(store, logs, by_name, queue_id, soft_bounce=True)
+    assert store.lines[0].endswith("dsn=4.1.1, status=SOFTBOUNCE (unknown)")
+    assert logs.entries == [("defer", "no@d.test", "4.1.1 delayed unknown")]
+    assert store.todo(queue_id) == ["no@d.test"]
+    assert answer.status == -1
+
+
+def test_a_bounce_that_nobody_wrote_down_is_deferred(store, logs) -> None:
+    logs.take = False
+    queue_id = store.put("no@d.test")
+    assert run(store, logs, by_name, queue_id).status == -1
+    assert f"{queue_id}: status=deferred (bounce failed)" in store.lines
+    assert store.todo(queue_id) == ["no@d.test"]
+
+
+def test_a_probe_is_never_deferred(store, logs) -> None:
+    queue_id = store.put("wait@d.test")
+    answer = run(store, logs, by_name, queue_id, flags=3 | Flags.USR_VRFY)
+    assert store.lines[0].endswith("dsn=4.2.0, status=undeliverable (busy)")
+    assert logs.entries == [("trace", "wait@d.test", "4.2.0 undeliverable busy")]
+    assert answer.status == 0
+
+
+def test_trouble_that_nobody_foresaw_defers_who_is_left(store, logs) -> None:
+    def deliver(delivery: Delivery) -> Iterator[Outcome]:
+        yield Outcome(delivery.request.recipients[0], "2.0.0", "ok")
+        raise ZeroDivisionError("oops")
+
+    queue_id = store.put("one@d.test", "two@d.test")
+    assert run(store, logs, deliver, queue_id).status == -1
+    assert store.todo(queue_id) == ["two@d.test"]
+    assert re.search(r"error: \w+: delivery ended by a bug: .*: ZeroDivisionError: oops", store.lines[1])
+    assert store.lines[2].endswith("dsn=4.3.0, status=deferred (unknown mail transport error)")
+
+
+def test_classified_trouble_defers_with_its_own_words(store, logs) -> None:
+    def deliver(_: Delivery) -> Iterator[Outcome]:
+        raise Retry("table is away", status="4.3.5")
+
+    queue_id = store.put("one@d.test")
+    run(store, logs, deliver, queue_id)
+    assert len(store.lines) == 1
+    assert store.lines[0].endswith("dsn=4.3.5, status=deferred (table is away)")
+
+
+def test_who_got_no_outcome_stays(store, logs) -> None:
+    queue_id = store.put("one@d.test")
+    assert run(store, logs, lambda _: iter(()), queue_id).status == -1
+    assert store.todo(queue_id) == ["one@d.test"]
+
+
+def test_a_corrupt_file_is_marked_for_qmgr(store, logs) -> None:
+    def deliver(_: Delivery) -> Iterator[Outcome]:
+        raise CorruptQueueFile("bad record")
+
+    queue_id = store.put("one@d.test")
+    assert run(store, logs, deliver, queue_id).status == -1
+    assert store.lines == [f"warning: corrupted queue file: active/{queue_id}: bad record"]
+    assert os.stat(f"active/{queue_id}").st_mode & 0o777 == 0o400
+
+
+def test_a_file_that_is_gone_or_locked_is_deferred(store, logs) -> None:
+    queue_id = store.put("ok@d.test")
+    request = store.request(queue_id).encode()
+    frame = Frame(store.queue, logs, by_name)
+    with open(f"active/{queue_id}", "rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert decode_answer(run_now(frame.handle(*request))).status == -1
+    os.unlink(f"active/{queue_id}")
+    assert decode_answer(run_now(frame.handle(*request))).status == -1
+    assert store.lines == [
+        f"warning: shared lock active/{queue_id}: Resource temporarily unavailable",
+        f"warning: open active {queue_id}: No such file or directory",
+    ]
+    assert decode_answer(run_now(frame.handle(b"nonsense", b""))).status == -1
+
+
+def test_an_agent_holds_a_shared_lock(store, logs) -> None:
+    def deliver(delivery: Delivery) -> Iterator[Outcome]:
+        with open(f"active/{delivery.request.queue_id}", "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            with pytest.raises(BlockingIOError):
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield Outcome(delivery.request.recipients[0], "2.0.0", "ok")
+
+    assert run(store, logs, deliver, store.put("ok@d.test")).status == 0
+
+
+def test_the_site_s_trouble_is_in_the_answer(store, logs) -> None:
+    def deliver(delivery: Delivery) -> Iterator[Outcome]:
+        who = delivery.request.recipients[0]
+        more = {"mta_type": "dns", "mta_mname": "x"}
+        yield Outcome(who, "4.4.1", "connect to x: refused", relay="none", site=True, **more)
+
+    answer = run(store, logs, deliver, store.put("ok@d.test"))
+    assert answer.site.fields() == ("4.4.1", "", "", "dns", "x", "delayed", "connect to x: refused")
+    assert "relay=none" in store.lines[0]
