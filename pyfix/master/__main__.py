@@ -105,11 +105,16 @@ def _supervise(config_dir: str, main_cf: MainCf, options: dict[str, str], told: 
     config = settings.load(config_dir)
     master = Master(loop, config, given, verbose=msg.verbose, subreaper=prctl.become_subreaper())
     prctl.set_name("master")
-    master.start()
+    master.listen()
     msg.to(sink)
+    if "-d" not in options:
+        _leave_terminal(keep_output=bool({"-s", "-i"} & set(options)))
+    master.start()
     msg.info(lines.started(config_dir))
-    _let_go(options, told)
     notify.ready()
+    if told >= 0:
+        os.write(told, b"+")
+        os.close(told)
     if isinstance(sink, Postlog):
         sink.collect(loop)
     if "-e" in options:
@@ -117,16 +122,11 @@ def _supervise(config_dir: str, main_cf: MainCf, options: dict[str, str], told: 
     loop.run()
 
 
-def _let_go(options: dict[str, str], told: int) -> None:
-    """Leave the terminal, and tell who waits."""
-    if "-d" not in options:
-        null = os.open(os.devnull, os.O_RDWR)
-        for fd in (0,) if {"-s", "-i"} & set(options) else (0, 1, 2):
-            os.dup2(null, fd)
-        os.close(null)
-    if told >= 0:
-        os.write(told, b"+")
-        os.close(told)
+def _leave_terminal(*, keep_output: bool) -> None:
+    null = os.open(os.devnull, os.O_RDWR)
+    for fd in (0,) if keep_output else (0, 1, 2):
+        os.dup2(null, fd)
+    os.close(null)
 
 
 if __name__ == "__main__":

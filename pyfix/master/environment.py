@@ -34,7 +34,7 @@ def for_daemons(cfg: MailParams, given: Mapping[str, str], verbose: int) -> dict
     if cfg.maillog_file:
         result["POSTLOG_SERVICE"] = f"{cfg.queue_directory}/public/{cfg.postlog_service_name}"
         result["POSTLOG_HOSTNAME"] = cfg.myhostname
-    result["PYTHONPATH"] = source_directory()
+    result["PYTHONPATH"] = ":".join([source_directory(), *filter(None, [result.get("PYTHONPATH")])])
     result["PYTHONUTF8"] = "1"
     return result
 

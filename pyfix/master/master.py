@@ -70,9 +70,12 @@ class Master:
 
     # The life of the suite
 
-    def start(self) -> None:
-        """Listen and begin. BadConfig: a socket can't be had; then nothing has begun."""
+    def listen(self) -> None:
+        """Open all sockets. BadConfig: one can't be had; then nothing has begun."""
         self._listeners.open_new(self._config.wanted())
+
+    def start(self) -> None:
+        """Begin. Processes inherit standard input and output as they are now."""
         self._loop.on_signals(self.signals, self._signal)
         self._begin()
 

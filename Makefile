@@ -1,0 +1,47 @@
+# make start   the first minute: an instance below var/, one message through it
+# make stop    stop it
+# make test    all tests, in an environment of their own
+# make peers   (root, Debian) real Postfix and other programs that some tests talk to
+# make bench   beside real Postfix, in one run
+
+# The system's interpreter where it will do: distributions build it with profile-guided
+# optimisation, and it can be read by the users that daemons become.
+USABLE = import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell /usr/bin/python3 -c '$(USABLE)' 2>/dev/null && echo /usr/bin/python3 || echo python3)
+BIN = .venv/bin
+PIP = $(BIN)/pip --quiet --disable-pip-version-check
+
+start: .venv/installed
+	@$(BIN)/pyfix demo var
+
+stop: .venv/installed
+	@$(BIN)/pyfix end var
+
+test: .venv/tests
+	$(BIN)/pytest
+
+bench: .venv/tests
+	$(BIN)/python bench/run.py
+
+.venv/installed: pyproject.toml
+	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv
+	@$(PIP) install --editable .
+	@touch $@
+
+.venv/tests: .venv/installed
+	@$(PIP) install --editable '.[test]'
+	@touch $@
+
+# Debian starts a daemon when it is installed, unless policy-rc.d says no. Nothing that was
+# there before is changed.
+PEERS = postfix postfix-doc postfix-lmdb postfix-pcre swaks pflogsumm fail2ban
+POLICY = /usr/sbin/policy-rc.d
+
+peers:
+	@if ! test -e $(POLICY); then \
+	    printf '#!/bin/sh\n# pyfix: make peers\nexit 101\n' > $(POLICY) && chmod 755 $(POLICY); fi
+	apt-get -q update
+	DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends $(PEERS); \
+	    status=$$?; grep -q 'pyfix: make peers' $(POLICY) && rm $(POLICY); exit $$status
+
+.PHONY: start stop test bench peers

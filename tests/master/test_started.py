@@ -1,0 +1,243 @@
+"""A started master, with toy services."""
+
+import os
+import signal
+import threading
+
+import pytest
+
+ECHO = "{port0} inet n - n - 10 toy:Echo"
+
+
+def test_worker_is_started_when_a_connection_comes(toys, connect):
+    mail = toys(ECHO)
+    assert mail.pids_of("toy:Echo") == []
+    client = connect(mail.ports[0])
+    assert client.pid() in mail.pids_of("toy:Echo")
+
+
+def test_daemons_are_never_root(toys, connect):
+    mail = toys(ECHO)
+    assert f"uid={mail.owner.uid} " in connect(mail.ports[0]).ask("x")
+    assert mail.owner.uid != 0
+
+
+def test_one_worker_serves_several_connections(toys, connect):
+    mail = toys(ECHO)
+    clients = [connect(mail.ports[0]) for _ in range(3)]
+    assert len({client.pid() for client in clients}) == 1
+
+
+def test_connection_beyond_the_limit_waits(toys, connect):
+    mail = toys("echo unix n - n - 1 toy:Echo")
+    path = mail.queue / "public" / "echo"
+    first = connect(path)
+    assert first.pid()
+    second = connect(path)
+    second.sock.settimeout(0.3)
+    second.sock.sendall(b"x\n")
+    with pytest.raises(TimeoutError):
+        second.sock.recv(99)
+    first.sock.close()
+    second.sock.settimeout(20)
+    assert second.sock.recv(99)
+
+
+def test_unix_sockets_are_open_to_all_who_reach_them(toys):
+    mail = toys("one unix n - n - - toy:Echo\ntwo unix y - n - - toy:Echo")
+    for path in (mail.queue / "public" / "one", mail.queue / "private" / "two"):
+        assert path.stat().st_mode & 0o777 == 0o666
+        assert path.stat().st_uid == mail.owner.uid
+
+
+def test_nothing_of_masters_reaches_a_worker(toys, connect, monkeypatch):
+    monkeypatch.setenv("SECRET", "of root")
+    mail = toys("{port0} inet n - n - 1 toy:Files")
+    found = connect(mail.ports[0]).ask("x").splitlines()
+    assert f"cwd={mail.queue}" in found
+    assert "umask=77" in found
+    assert not [line for line in found if "SECRET" in line or "master." in line or "main.cf" in line]
+    assert f"MAIL_CONFIG={mail.config}" in found
+    sockets = [line for line in found if line.startswith("socket:")]
+    assert len(sockets) <= 5  # status, one listener, the session, the loop's own pair; log
+
+
+def test_service_whose_workers_fail_is_left_alone_for_a_while(toys, connect):
+    mail = toys("bad unix n - n - - toy:Broken")
+    connect(mail.queue / "public" / "bad")
+    mail.wait_for(r"warning: /usr/libexec/postfix/toy:Broken: bad command startup -- throttling")
+    assert mail.log().count("broken toy") == 1
+    assert "RuntimeError: broken toy" in mail.log()
+
+
+def test_throttled_service_is_tried_again(toys, connect):
+    mail = toys("bad unix n - n - - toy:Broken", "service_throttle_time = 1s")
+    connect(mail.queue / "public" / "bad")
+    mail.wait_for(lambda log: log.count("broken toy") >= 2)
+
+
+def test_reload_keeps_an_open_session(toys, connect):
+    mail = toys(ECHO)
+    old = connect(mail.ports[0])
+    pid = old.pid()
+    mail.reload()
+    assert old.pid() == pid
+    assert connect(mail.ports[0]).pid() != pid
+    old.sock.close()
+    mail.wait_until(lambda: pid not in mail.pids_of("toy:Echo"))
+
+
+def test_reload_refuses_no_connection(toys, connect):
+    mail = toys(ECHO)
+    failures, answers, stop = [], [], threading.Event()
+
+    def stream():
+        while not stop.is_set():
+            try:
+                answers.append(connect(mail.ports[0]).pid())
+            except (OSError, ValueError) as error:
+                failures.append(error)
+
+    thread = threading.Thread(target=stream)
+    thread.start()
+    for _ in range(3):
+        mail.reload()
+        seen = len(set(answers))
+        mail.wait_until(lambda seen=seen: len(set(answers)) > seen)
+    stop.set()
+    thread.join()
+    assert failures == []
+
+
+def test_bad_master_cf_is_reported_and_the_old_one_stays(toys, connect):
+    mail = toys(ECHO)
+    mail.edit("master.cf", "echo unix n - n - - toy:Echo\nnonsense\n")
+    os.kill(mail.master_pid, signal.SIGHUP)
+    mail.wait_for(r"master\.cf: line \d+: ")
+    assert connect(mail.ports[0]).pid()
+    assert not (mail.queue / "public" / "echo").exists()
+
+
+def test_bad_main_cf_is_reported_and_the_old_one_stays(toys, connect):
+    mail = toys(ECHO)
+    with (mail.config / "main.cf").open("a") as file:
+        file.write("default_process_limit = many\n")
+    os.kill(mail.master_pid, signal.SIGHUP)
+    mail.wait_for(r"the old configuration stays in force: .*main\.cf, line \d+: .*default_process_limit")
+    assert connect(mail.ports[0]).pid()
+
+
+def test_reload_adds_and_removes_services(toys, connect):
+    mail = toys("old unix n - n - - toy:Echo")
+    path = mail.config / "master.cf"
+    path.write_text(path.read_text().replace("old unix", "new unix"))
+    mail.reload()
+    assert connect(mail.queue / "public" / "new").pid()
+    assert not (mail.queue / "public" / "old").exists()
+
+
+def test_killed_worker_is_replaced(toys, connect):
+    mail = toys(ECHO)
+    client = connect(mail.ports[0])
+    pid = client.pid()
+    os.kill(pid, signal.SIGKILL)
+    assert connect(mail.ports[0]).pid() != pid
+    mail.wait_for(rf"warning: process /usr/libexec/postfix/toy:Echo pid {pid} killed by signal 9")
+
+
+def test_killed_zygote_is_replaced_while_workers_serve_on(toys, connect):
+    mail = toys(ECHO + "\n{port1} inet n - n - 10 toy:Echo", "service_throttle_time = 1s")
+    old = connect(mail.ports[0])
+    pid = old.pid()
+    zygote = mail.pid_of("zygote")
+    os.kill(zygote, signal.SIGKILL)
+    assert old.pid() == pid
+    assert connect(mail.ports[1]).pid() not in (0, pid)
+    assert zygote not in mail.pids_of("zygote")
+
+
+def test_bug_in_a_session_costs_that_session_only(toys, connect):
+    mail = toys(ECHO)
+    other = connect(mail.ports[0])
+    pid = other.pid()
+    assert connect(mail.ports[0]).ask("bug") == ""
+    mail.wait_for(rf"toy:Echo\[{pid}\]: error: session ended by a bug: .*ValueError: a bug")
+    assert other.pid() == pid
+    assert connect(mail.ports[0]).pid() != pid
+
+
+def test_two_masters_exclude_each_other(toys):
+    mail = toys(ECHO)
+    pid = mail.master_pid
+    done = mail.command("postfix", "start")
+    assert done.returncode == 1
+    assert "fatal: the Postfix mail system is already running" in done.stderr
+    assert mail.master_pid == pid
+
+
+def test_workers_end_when_master_is_killed(toys, connect):
+    mail = toys(ECHO)
+    pid = connect(mail.ports[0]).pid()
+    os.kill(mail.master_pid, signal.SIGKILL)
+    mail.wait_until(lambda: not os.path.exists(f"/proc/{pid}") or _is_zombie(pid))
+
+
+def _is_zombie(pid: int) -> bool:
+    with open(f"/proc/{pid}/stat") as file:
+        return file.read().rpartition(")")[2].split()[0] == "Z"
+
+
+def test_stop_ends_everything(toys, connect):
+    mail = toys(ECHO)
+    client = connect(mail.ports[0])
+    pids = [client.pid(), *mail.pids_of("zygote"), mail.master_pid]
+    client.sock.close()
+    done = mail.command("postfix", "stop")
+    assert done.returncode == 0
+    assert not [pid for pid in pids if os.path.exists(f"/proc/{pid}") and not _is_zombie(pid)]
+    assert "postfix/master[" in mail.log()
+    assert ": terminating on signal 15\n" in mail.log()
+    assert list((mail.queue / "public").iterdir()) == []
+    assert (mail.queue / "pid" / "master.pid").stat().st_size == 33
+
+
+def test_stop_does_not_wait_for_ever(toys, connect):
+    mail = toys(ECHO)
+    client = connect(mail.ports[0])
+    pid = client.pid()
+    assert mail.command("postfix", "stop").returncode == 0
+    assert not os.path.exists(f"/proc/{pid}") or _is_zombie(pid)
+
+
+def test_status_tells_whether_it_runs(toys):
+    mail = toys(ECHO)
+    assert mail.command("postfix", "status").returncode == 0
+    mail.stop()
+    assert mail.command("postfix", "status").returncode == 1
+
+
+def test_unknown_program_has_no_socket_and_is_named(toys):
+    mail = toys("local unix - n n - - local\n" + ECHO)
+    assert not (mail.queue / "private" / "local").exists()
+    mail.wait_for(r"master\.cf, line 2: service local is not available: no such program: local")
+
+
+def test_line_with_a_wake_up_starts_its_service(toys):
+    mail = toys("echo unix n - n 1 1 toy:Echo")
+    mail.pid_of("toy:Echo")
+
+
+def test_question_mark_waits_for_the_first_use(toys, connect):
+    mail = toys("echo unix n - n 1? 1 toy:Echo\n" + ECHO)
+    assert connect(mail.ports[0]).pid()
+    assert len(mail.pids_of("toy:Echo")) == 1
+
+
+def test_taken_port_stops_the_start(toys, instance, connect):
+    mail = toys(ECHO)
+    other = instance(start=False)
+    (other.config / "master.cf").write_text(f"127.0.0.1:{mail.ports[0]} inet n - n - - smtpd\n")
+    done = other.command("postfix", "start")
+    assert done.returncode == 1
+    assert f"fatal: bind 127.0.0.1 port {mail.ports[0]}: Address already in use" in done.stderr
+    assert other.command("postfix", "status").returncode == 1
