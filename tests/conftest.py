@@ -4,6 +4,10 @@ import os
 
 import pytest
 
+from tests.real_postfix import real_postfix
+
+__all__ = ["real_postfix"]
+
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Make a run fail that skipped anything, where everything is there to be tested."""
