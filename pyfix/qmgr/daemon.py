@@ -59,6 +59,7 @@ class Qmgr:
             mail.maximal_queue_lifetime,
             mail.bounce_queue_lifetime,
         )
+        self._channels: dict[str, Channel]
         self._active: Active
         self._deliveries: Deliveries
 
@@ -74,7 +75,7 @@ class Qmgr:
             message_limit=cfg.qmgr_message_active_limit,
             recipient_limit=cfg.qmgr_message_recipient_limit,
         )
-        channels = {name: Channel(f"private/{name}", BOUNCE_PROTOCOL) for name in SERVICES}
+        channels = self._channels = {name: Channel(f"private/{name}", BOUNCE_PROTOCOL) for name in SERVICES}
         self._deliveries = self._active.deliveries = Deliveries(
             lambda name: read_limits(self._main, name),
             BounceClient(dict(channels)),
@@ -106,6 +107,8 @@ class Qmgr:
             self._feeding.cancel()
         await self._deliveries.stop()
         self._deliveries.close()
+        for channel in self._channels.values():
+            channel.close()
 
     def trigger(self, letters: bytes) -> None:
         """Do what the letters ask for; others are ignored."""

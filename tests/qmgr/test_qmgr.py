@@ -1,0 +1,379 @@
+"""A whole qmgr: from files in the queue to requests at agents, and back."""
+
+import asyncio
+import fcntl
+import os
+import time
+
+import pytest
+
+from pyfix.clients.deliver import Answer, Dsn
+from pyfix.clients.rewrite import CLASS_LOCAL, FLAG_ERROR, FLAG_FAIL
+
+
+def test_a_message_goes_out_and_is_removed(instance, toy) -> None:
+    async def scenario() -> None:
+        agent = toy()
+        queue_id = instance.put("a@virtual.test", "b@virtual.test")
+        async with instance.running(virtual=agent):
+            await instance.until_logged("removed")
+            assert instance.lines == [
+                f"{queue_id}: from=<s@a.test>, size=17, nrcpt=2 (queue active)",
+                f"{queue_id}: removed",
+            ]
+            assert instance.where(queue_id) == []
+            (request,) = agent.requests
+            assert request.nexthop == "virtual.test"
+            assert [r.address for r in request.recipients] == ["a@virtual.test", "b@virtual.test"]
+
+    asyncio.run(scenario())
+
+
+def test_recipients_are_grouped_by_destination_and_limit(instance, toy) -> None:
+    async def scenario() -> None:
+        agent = toy()
+        instance.put(*[f"u{n}@virtual.one.test" for n in range(5)], "x@virtual.two.test")
+        async with instance.running("virtual_destination_recipient_limit = 2", virtual=agent):
+            await instance.until_logged("removed")
+            groups = sorted((r.nexthop, len(r.recipients)) for r in agent.requests)
+            assert groups == [
+                ("virtual.one.test", 1),
+                ("virtual.one.test", 2),
+                ("virtual.one.test", 2),
+                ("virtual.two.test", 1),
+            ]
+
+    asyncio.run(scenario())
+
+
+def test_a_destination_gets_no_more_than_its_window(instance, toy) -> None:
+    async def scenario() -> None:
+        agent = toy()
+        agent.verdict = lambda _: None
+        for n in range(10):
+            instance.put(f"u{n}@virtual.test")
+        async with instance.running("virtual_initial_destination_concurrency = 3", virtual=agent):
+            await instance.until(lambda: len(agent.held) == 3)
+            await asyncio.sleep(0.02)
+            assert agent.most == 3
+            agent.release()
+            await instance.until(lambda: len(agent.held) == 4)
+            assert agent.most == 4
+            while agent.held:
+                agent.release()
+                await asyncio.sleep(0.005)
+            await instance.until(lambda: sum("removed" in line for line in instance.lines) == 10)
+
+    asyncio.run(scenario())
+
+
+def test_serial_agents_get_several_connections(instance, toy) -> None:
+    async def scenario() -> None:
+        agent = toy(concurrency=2)
+        agent.verdict = lambda _: None
+        for n in range(5):
+            instance.put(f"u{n}@virtual.test")
+        async with instance.running(virtual=agent):
+            await instance.until(lambda: len(agent.held) == 5)
+            assert len(agent.server.links) == 3
+            while agent.held:
+                agent.release()
+            await instance.until(lambda: sum("removed" in line for line in instance.lines) == 5)
+
+    asyncio.run(scenario())
+
+
+def test_a_transport_that_is_not_there_defers_its_mail(instance) -> None:
+    async def scenario() -> None:
+        queue_id = instance.put("a@local.test")
+        async with instance.running() as qmgr:
+            await instance.until(lambda: instance.where(queue_id) == ["deferred", "defer"])
+            assert instance.lines[1] == (
+                "warning: connect to transport private/local: No such file or directory"
+            )
+            assert instance.lines[2].startswith(f"{queue_id}: to=<a@local.test>, relay=none, delay=")
+            assert instance.lines[2].endswith("dsn=4.3.0, status=deferred (mail transport unavailable)")
+            assert 295 < os.stat(f"deferred/{queue_id}").st_mtime - time.time() < 301
+            said = len(instance.lines)
+            another = instance.put("b@local.test")
+            qmgr.trigger(b"I")
+            await instance.until(lambda: instance.where(another) == ["deferred", "defer"])
+            assert not any("warning" in line for line in instance.lines[said:])
+
+    asyncio.run(scenario())
+
+
+def test_without_a_retry_service_qmgr_defers_by_itself(instance) -> None:
+    async def scenario() -> None:
+        open("private/retry", "w").close()  # nobody listens there
+        queue_id = instance.put("a@local.test")
+        async with instance.running():
+            await instance.until(lambda: instance.where(queue_id) == ["deferred", "defer"])
+            assert "warning: connect to transport private/retry: Connection refused" in instance.lines
+            assert instance.lines[-1].endswith("dsn=4.3.0, status=deferred (mail transport unavailable)")
+
+    asyncio.run(scenario())
+
+
+def test_a_mixed_message_keeps_who_is_left_and_is_held_when_a_bounce_remains(instance, toy) -> None:
+    async def scenario() -> None:
+        queue_id = instance.put("a@virtual.test", "b@error.test", "c@local.test")
+        async with instance.running(virtual=toy()) as qmgr:
+            await instance.until(lambda: "deferred" in instance.where(queue_id))
+            assert instance.where(queue_id) == ["deferred", "bounce", "defer"]
+            assert instance.todo("deferred", queue_id) == ["c@local.test"]
+            qmgr.trigger(b"FAD")
+            await instance.until(lambda: sum("deferred (mail" in line for line in instance.lines) == 2)
+        agent = toy()
+        async with instance.running(local=agent) as qmgr:
+            qmgr.trigger(b"AD")
+            await instance.until_logged("placed on hold")
+            assert instance.where(queue_id) == ["hold", "bounce"]
+            assert len(agent.requests) == 1
+            assert instance.lines[-1] == (
+                f"warning: {queue_id}: from=<s@a.test>, undeliverable recipients can't be reported to the "
+                "sender: message placed on hold"
+            )
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("sender", "main_cf", "held"),
+    [
+        ("s@a.test", "maximal_queue_lifetime = 1h", True),
+        ("", "maximal_queue_lifetime = 1h", False),
+        ("", "bounce_queue_lifetime = 1h", True),
+        ("s@a.test", "maximal_queue_lifetime = 1d", False),
+    ],
+)
+def test_what_waited_too_long_is_held(instance, sender: str, main_cf: str, held: bool) -> None:
+    async def scenario() -> None:
+        queue_id = instance.put("a@local.test", sender=sender, age=7200)
+        async with instance.running(main_cf):
+            await instance.until_logged("status=deferred")
+            await instance.until(lambda: "active" not in instance.where(queue_id))
+            assert instance.where(queue_id)[0] == ("hold" if held else "deferred")
+            assert any("expired after 7200 seconds" in line for line in instance.lines) is held
+
+    asyncio.run(scenario())
+
+
+def test_a_dead_site_is_not_tried_for_others(instance, toy) -> None:
+    async def scenario() -> None:
+        agent = toy()
+        agent.verdict = lambda _: Answer(-1, Dsn("4.4.1", "connect to x: refused"))
+        first = instance.put("a@smtp.test")
+        async with instance.running("smtp_initial_destination_concurrency = 1", smtp=agent) as qmgr:
+            await instance.until(lambda: instance.where(first) == ["deferred"])
+            second = instance.put("b@smtp.test")
+            qmgr.trigger(b"I")
+            await instance.until(lambda: instance.where(second) == ["deferred", "defer"])
+            assert len(agent.requests) == 1
+            assert instance.lines[-1].endswith(
+                "dsn=4.4.1, status=deferred (delivery temporarily suspended: connect to x: refused)"
+            )
+            agent.verdict = agent.deliver
+            qmgr.trigger(b"FAD")
+            await instance.until(lambda: sum("removed" in line for line in instance.lines) == 2)
+
+    asyncio.run(scenario())
+
+
+def test_a_lost_agent_defers_what_it_had(instance, toy) -> None:
+    async def scenario() -> None:
+        agent = toy()
+        agent.verdict = lambda _: None
+        queue_id = instance.put("a@virtual.test")
+        async with instance.running(virtual=agent):
+            await instance.until(lambda: len(agent.held) == 1)
+            for link in list(agent.server.links):
+                link.close()
+            await instance.until(lambda: instance.where(queue_id) == ["deferred", "defer"])
+            assert instance.lines[1] == (
+                "warning: transport virtual failure -- see a previous warning/fatal/panic logfile record "
+                "for the problem description"
+            )
+            assert instance.lines[2].endswith("dsn=4.3.0, status=deferred (unknown mail transport error)")
+
+    asyncio.run(scenario())
+
+
+def test_an_agent_that_says_goaway_loses_nothing(instance, toy) -> None:
+    async def scenario() -> None:
+        agent = toy()
+        agent.verdict = lambda _: None
+        instance.put("a@virtual.test")
+        async with instance.running(virtual=agent) as qmgr:
+            await instance.until(lambda: len(agent.held) == 1)
+            (link,) = agent.server.links
+            link.goaway()
+            await asyncio.sleep(0.01)
+            instance.put("b@virtual.test")
+            qmgr.trigger(b"I")
+            await instance.until(lambda: len(agent.held) == 2)
+            assert len(agent.server.links) == 2
+            agent.release()
+            agent.release()
+            await instance.until(lambda: sum("removed" in line for line in instance.lines) == 2)
+
+    asyncio.run(scenario())
+
+
+def test_what_an_earlier_qmgr_left_in_active_is_delivered(instance, toy) -> None:
+    async def scenario() -> None:
+        queue_id = instance.put("a@virtual.test", "b@virtual.test", queue="active", done=1)
+        async with instance.running(virtual=(agent := toy())):
+            await instance.until_logged("removed")
+            assert [r.address for r in agent.requests[0].recipients] == ["b@virtual.test"]
+            assert instance.where(queue_id) == []
+
+    asyncio.run(scenario())
+
+
+def test_a_message_without_recipients_left_is_removed_at_once(instance) -> None:
+    async def scenario() -> None:
+        queue_id = instance.put("a@virtual.test", queue="active", done=1)
+        async with instance.running():
+            await instance.until_logged("removed")
+            assert instance.lines[0] == f"{queue_id}: from=<s@a.test>, size=17, nrcpt=0 (queue active)"
+
+    asyncio.run(scenario())
+
+
+def test_a_file_that_an_agent_still_works_on_is_skipped(instance) -> None:
+    async def scenario() -> None:
+        queue_id = instance.put("a@virtual.test", queue="active")
+        with open(f"active/{queue_id}", "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH)
+            async with instance.running():
+                await instance.until_logged(f"{queue_id}: skipped, still being delivered")
+                await asyncio.sleep(0.01)
+                assert instance.where(queue_id) == ["incoming"]
+                assert 58 < os.stat(f"incoming/{queue_id}").st_mtime - time.time() < 61
+                assert len(instance.lines) == 1
+
+    asyncio.run(scenario())
+
+
+def test_a_bad_file_goes_to_corrupt_and_the_rest_flows(instance, toy) -> None:
+    async def scenario() -> None:
+        bad = instance.put("a@virtual.test")
+        os.truncate(f"incoming/{bad}", 150)
+        instance.put("a@virtual.test")
+        async with instance.running(virtual=toy()):
+            await instance.until_logged("removed")
+            await instance.until_logged("corrupt")
+            assert instance.where(bad) == ["corrupt"]
+            line = f'warning: saving corrupt file "{bad}" from queue "active" to queue "corrupt"'
+            assert line in instance.lines
+
+    asyncio.run(scenario())
+
+
+def test_incomplete_and_future_files_are_left_alone(instance) -> None:
+    async def scenario() -> None:
+        writing = instance.put("a@virtual.test", mode=0o600)
+        later = instance.put("a@virtual.test", queue="deferred")
+        os.utime(f"deferred/{later}", (time.time() + 50, time.time() + 50))
+        async with instance.running():
+            await asyncio.sleep(0.02)
+            assert instance.where(writing) == ["incoming"]
+            assert instance.where(later) == ["deferred"]
+            assert instance.lines == []
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("flags", "line"),
+    [
+        (FLAG_ERROR, "dsn=5.1.3, status=bounced (bad address syntax)"),
+        (FLAG_FAIL, "dsn=4.3.0, status=deferred (address resolver failure)"),
+    ],
+)
+def test_addresses_that_do_not_resolve(instance, flags: int, line: str) -> None:
+    async def scenario() -> None:
+        instance.resolver.flags["a@virtual.test"] = flags
+        instance.put("a@virtual.test")
+        async with instance.running():
+            await instance.until_logged(line)
+            await instance.until(lambda: not os.listdir("active"))
+
+    asyncio.run(scenario())
+
+
+def test_defer_transports(instance) -> None:
+    async def scenario() -> None:
+        instance.put("a@virtual.test")
+        async with instance.running("defer_transports = smtp, virtual"):
+            await instance.until_logged("dsn=4.3.2, status=deferred (deferred transport)")
+            await instance.until(lambda: not os.listdir("active"))
+
+    asyncio.run(scenario())
+
+
+def test_a_double_bounce_ends_here(instance) -> None:
+    async def scenario() -> None:
+        instance.resolver.flags["double-bounce@virtual.test"] = CLASS_LOCAL
+        queue_id = instance.put("double-bounce@virtual.test", sender="")
+        async with instance.running():
+            await instance.until_logged("removed")
+            assert instance.lines[1].endswith(
+                "dsn=2.0.0, status=sent (undeliverable postmaster notification discarded)"
+            )
+            assert instance.lines[2] == (
+                f"warning: {queue_id}: undeliverable postmaster notification discarded"
+            )
+
+    asyncio.run(scenario())
+
+
+def test_no_more_messages_are_active_than_the_limit(instance, toy) -> None:
+    async def scenario() -> None:
+        agent = toy()
+        agent.verdict = lambda _: None
+        for n in range(6):
+            instance.put(f"u{n}@virtual.test", queue="incoming" if n % 2 else "deferred")
+        async with instance.running("qmgr_message_active_limit = 2", virtual=agent):
+            for left in range(6, 0, -1):  # the agent holds two until the last
+                await instance.until(lambda left=left: len(agent.held) == min(left, 2))
+                assert len(os.listdir("active")) <= 2
+                agent.release()
+            await instance.until(lambda: sum("removed" in line for line in instance.lines) == 6)
+
+    asyncio.run(scenario())
+
+
+def test_more_recipients_than_one_batch(instance, toy) -> None:
+    async def scenario() -> None:
+        agent = toy()
+        queue_id = instance.put(*[f"u{n}@virtual.test" for n in range(5100)])
+        async with instance.running("virtual_destination_recipient_limit = 0", virtual=agent):
+            await instance.until_logged("removed")
+            assert [len(r.recipients) for r in agent.requests] == [5000, 100]
+            assert instance.lines[0] == f"{queue_id}: from=<s@a.test>, size=17, nrcpt=5100 (queue active)"
+
+    asyncio.run(scenario())
+
+
+def test_retirement_waits_for_what_is_under_way_and_sends_nothing_new(instance, toy) -> None:
+    async def scenario() -> None:
+        agent = toy()
+        agent.verdict = lambda _: None
+        first = instance.put("a@virtual.test")
+        async with instance.running("virtual_destination_concurrency_limit = 1", virtual=agent) as qmgr:
+            await instance.until(lambda: len(agent.held) == 1)
+            second = instance.put("b@virtual.test")
+            qmgr.trigger(b"I")
+            await instance.until(lambda: instance.where(second) == ["active"])
+            retiring = asyncio.ensure_future(qmgr.retire())
+            await asyncio.sleep(0.01)
+            assert not retiring.done()
+            agent.release()
+            await retiring
+            assert instance.where(first) == []
+            assert instance.where(second) == ["active"]
+            assert len(agent.requests) == 1
+
+    asyncio.run(scenario())
