@@ -16,6 +16,7 @@ One exchange is one frame there and one back: `request=rewrite rule address` wit
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Generic, Protocol, TypeVar
@@ -54,6 +55,11 @@ CLASS_VIRTUAL = 1024  # virtual mailbox domain
 CLASS_RELAY = 2048
 CLASS_DEFAULT = 4096
 CLASS_MASK = CLASS_LOCAL | CLASS_ALIAS | CLASS_VIRTUAL | CLASS_RELAY | CLASS_DEFAULT
+
+# No rule changes such an address, whatever main.cf says: nothing to complete, no route in it.
+ATOM = "[A-Za-z0-9_+=*~-]+"
+LABEL = "[A-Za-z0-9_-]+"
+COMPLETE = re.compile(rf"{ATOM}(?:\.{ATOM})*@{LABEL}(?:\.{LABEL})+", re.ASCII)
 
 KEEP = 30.0  # seconds
 LIMIT = 20000  # answers of each kind
@@ -139,6 +145,8 @@ class RewriteClient:
 
     async def rewrite(self, rule: str, address: str) -> str:
         """An address (external form) completed by a rule: RULE_LOCAL or RULE_REMOTE."""
+        if COMPLETE.fullmatch(address):
+            return address
         known = self._rewritten.get((rule, address))
         if known is not None:
             return known

@@ -2,7 +2,7 @@
 
     tokens = scan('"B, C" <q@old.test> (comment)')   flat: words, comments, operators
     items = parse(tokens)                             the addresses among them are Address items
-    text = external(items, fold=True)                 one header body, line ends where it may fold
+    text = header_text(items)                         one header body, line ends where it may fold
 
 Nothing is thrown away: what can't be understood is left where it is, so that a header
 can always be written back. Written back it has the look that Postfix gives it: comments
@@ -27,6 +27,7 @@ START_GROUP = "group:"  # the colon after the name of a group
 WORDS = frozenset({ATOM, QUOTED, LITERAL, COMMENT})  # what is no operator
 
 OPERATORS = frozenset('|%!()<>@,;:\\".[]')
+NAME_LIMIT = 250  # bytes of what stands around an address in a header
 LIMIT = 10240  # tokens of a header, header_address_token_limit
 
 _PLAIN = re.compile(r'[^|%!()<>@,;:\\".\[\] \t\r\n]+')
@@ -256,18 +257,35 @@ def _internal_text(token: Item) -> str:
     return _INTERNAL.get(token.kind, _itself)(token)
 
 
-def external(items: Sequence[Item], *, fold: bool = False) -> str:
-    """The text of these tokens. fold: for a header, with a line end after each comma."""
-    return _join(items, _folding_text if fold else _external_text)
+def external(items: Sequence[Item]) -> str:
+    """The text of these tokens."""
+    return _join(items, _external_text)
+
+
+def header_text(items: Sequence[Item]) -> str:
+    """The same for a header: a line end after each comma, and no more names and comments than are bearable."""
+    texts = []
+    start = 0
+    for at, item in enumerate(items):
+        if item.kind == ",":
+            texts.append(_bearable(items[start:at]))
+            start = at + 1
+    texts.append(_bearable(items[start:]))
+    return ",\n".join(texts)
+
+
+def _bearable(items: Sequence[Item]) -> str:
+    """One address with its name and comments; the bare address when those are absurdly long."""
+    text = external(items)
+    if len(text) <= NAME_LIMIT:
+        return text
+    address = next((_external_text(item) for item in items if isinstance(item, Address)), "")
+    return f"<{address}>" if len(text) - len(address) > NAME_LIMIT else text
 
 
 def external_address(tokens: Sequence[Item]) -> str:
     """The address that these tokens make, in external form."""
     return quote(internal(tokens)) or '""'
-
-
-def _folding_text(item: Item) -> str:
-    return ",\n" if item.kind == "," else _external_text(item)
 
 
 def _external_text(item: Item) -> str:
@@ -297,8 +315,17 @@ _SHARED: dict[str, Callable[[Token], str]] = {
     COMMENT: _text,
     START_GROUP: lambda _: ":",
 }
-_INTERNAL: dict[str, Callable[[Token], str]] = _SHARED | {QUOTED: _text, LITERAL: lambda token: f"[{token.text}]"}
-_EXTERNAL: dict[str, Callable[[Token], str]] = _SHARED | {QUOTED: _quoted, LITERAL: _literal, ",": lambda _: ", "}
+_INTERNAL: dict[str, Callable[[Token], str]] = {
+    **_SHARED,
+    QUOTED: _text,
+    LITERAL: lambda token: f"[{token.text}]",
+}
+_EXTERNAL: dict[str, Callable[[Token], str]] = {
+    **_SHARED,
+    QUOTED: _quoted,
+    LITERAL: _literal,
+    ",": lambda _: ", ",
+}
 _NON_OPERATORS = WORDS | {Address.kind}
 
 

@@ -1,0 +1,194 @@
+"""cleanup - completes messages and puts them into the incoming queue
+
+Service:    cleanup      unix  n       -       y       -       0       cleanup
+Privileges: mail_owner, no network; may be in a chroot
+Parameters: params/cleanup.py
+Sources:    cleanup(8)
+
+What is said on a connection is in pyfix.clients.cleanup. Messages that are complete in one
+turn of the event loop are made durable together, then all their senders are answered, then
+the queue manager hears of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+from pyfix.cleanup import log
+from pyfix.cleanup.feed import Feed
+from pyfix.cleanup.message import Message
+from pyfix.cleanup.setup import address_mapper, message_rules
+from pyfix.cleanup.store import Store
+from pyfix.cleanup.verdict import NotAcceptedError
+from pyfix.clients import cleanup as service
+from pyfix.clients.cleanup import FLAG_DISCARD, STAT_OK, STAT_WRITE
+from pyfix.clients.rewrite import RewriteClient
+from pyfix.clients.trigger import Trigger
+from pyfix.config.params.mail import MailParams
+from pyfix.queue.batch import make_durable
+from pyfix.queue.directory import QueueDirectory
+from pyfix.server import eager
+from pyfix.server.context import Context
+from pyfix.server.stream import Link, StreamServer
+from pyfix.unix import msg
+from pyfix.wire.attr import AttrError
+
+START = 1 << 18  # bytes after which a message is worked on before its end has come
+
+
+class Session:
+    """One message of one client."""
+
+    def __init__(self, daemon: Cleanup, link: Link, stream: int, store: Store, flags: int) -> None:
+        self.store = store
+        self._daemon = daemon
+        self._link = link
+        self._stream = stream
+        self._feed = Feed()
+        self._message = Message(store, self._feed, daemon.rules, daemon.mapper, flags)
+        self._started = False
+        self._task: asyncio.Task[None] | None = None
+        self._ended = False
+        self._refusal: NotAcceptedError | None = None
+
+    def take(self, records: bytes, *, last: bool) -> None:
+        """Records of the message; last: there are no more."""
+        if self._refusal is None:
+            self._feed.put(records)
+        if last:
+            self._ended = True
+            self._feed.end()
+            if self._refusal is not None:
+                self._answer_refusal(self._refusal)
+                return
+        if not self._started and (last or self._feed.size >= START):
+            self._started = True
+            self._task = eager.start(self._run())
+
+    async def _run(self) -> None:
+        try:
+            await self._message.process()
+        except NotAcceptedError as refusal:
+            self._refusal = refusal
+            self._drop("canceled")
+            if self._ended:
+                self._answer_refusal(refusal)
+            return
+        if self._message.flags & FLAG_DISCARD:
+            self._drop("discarded")
+            self.answer(STAT_OK)
+        else:
+            self._daemon.commit(self)
+
+    def _answer_refusal(self, refusal: NotAcceptedError) -> None:
+        self.answer(refusal.status, refusal.reason)
+
+    def answer(self, status: int, reason: str = "") -> None:
+        """The verdict: the client's stream is over."""
+        self._daemon.done(self._link, self._stream)
+        self._link.send(self._stream, service.STATUS.encode(status, reason))
+
+    def cancel(self) -> None:
+        """The client has given up."""
+        if self._task is not None:
+            self._task.cancel()
+        if self._refusal is None:
+            self._drop("canceled")
+
+    def _drop(self, why: str) -> None:
+        self.store.remove()
+        msg.info(log.removed(self.store.queue_id, why))
+
+    def committed(self, error: OSError | None) -> None:
+        """The file is durable, or it is not."""
+        if error is None:
+            self.store.close()
+            self.answer(STAT_OK)
+            return
+        msg.warning(log.write_error(self.store.queue_id, error))
+        self._drop("canceled")
+        self.answer(STAT_WRITE)
+
+
+class Cleanup:
+    """The cleanup service."""
+
+    def __init__(self, context: Context) -> None:
+        mail = MailParams(context.main)
+        self.rules = message_rules(context.main)
+        self._queue = QueueDirectory.from_config(context.main)
+        self._rewriter = RewriteClient(f"private/{mail.rewrite_service_name}")
+        self.mapper = address_mapper(context.main, self._rewriter)
+        self._qmgr_path = f"public/{mail.queue_service_name}"
+        self._qmgr: Trigger
+        self._loop: asyncio.AbstractEventLoop
+        self._server = StreamServer(service.PROTOCOL, self)
+        self._sessions: dict[tuple[Link, int], Session] = {}
+        self._batch: list[Session] = []
+
+    async def start(self) -> None:
+        """Know the loop."""
+        self._loop = asyncio.get_running_loop()
+        self._qmgr = Trigger(self._qmgr_path)
+
+    async def serve(self, sock: socket.socket) -> None:
+        """Take messages from one client until it goes."""
+        await self._server.serve(sock)
+
+    async def retire(self) -> None:
+        """Ask all clients to go elsewhere."""
+        await self._server.retire()
+
+    # Frames
+
+    def frame(self, link: Link, stream: int, attrs: bytes, body: bytes) -> None:
+        """One frame of one message."""
+        session = self._sessions.get((link, stream))
+        if session is None:
+            self._open(link, stream, attrs)
+        elif attrs == service.CANCEL:
+            del self._sessions[link, stream]
+            session.cancel()
+        else:
+            session.take(body, last=attrs == service.END)
+
+    def _open(self, link: Link, stream: int, attrs: bytes) -> None:
+        try:
+            (flags,) = service.OPEN.decode(attrs)
+        except AttrError:
+            return  # of a message that is over
+        try:
+            store = Store(self._queue)
+        except OSError as error:
+            msg.warning(log.create_error(error))
+            link.send(stream, service.STATUS.encode(STAT_WRITE, ""))
+            return
+        self._sessions[link, stream] = Session(self, link, stream, store, flags)
+        link.send(stream, service.OPENED.encode(store.queue_id))
+
+    def closed(self, link: Link) -> None:
+        """A client has gone, with it what it had not finished."""
+        for key in [key for key in self._sessions if key[0] is link]:
+            self._sessions.pop(key).cancel()
+
+    def done(self, link: Link, stream: int) -> None:
+        """A message has its verdict."""
+        self._sessions.pop((link, stream), None)
+
+    # Batches
+
+    def commit(self, session: Session) -> None:
+        """Make this message durable together with the others of this turn."""
+        if not self._batch:
+            self._loop.call_soon(self._commit_all)
+        self._batch.append(session)
+
+    def _commit_all(self) -> None:
+        batch = [session for session in self._batch if session.store.file.fd >= 0]
+        self._batch = []
+        results = make_durable([session.store.file for session in batch])
+        for session, error in zip(batch, results, strict=True):
+            session.committed(error)
+        if any(session.store.file.queue == "incoming" for session in batch):
+            self._qmgr.send(b"I")

@@ -1,0 +1,273 @@
+"""envelope - the records before the content: who, when, to whom
+
+Each record type has its handler in a table; most are checked and passed on. What can't be
+right ends the message (NotAcceptedError with STAT_BAD), with Postfix's words in the log.
+
+Parameters: delay_warning_time queue_file_attribute_count_limit
+Sources: queue-file sheet section 4
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import ClassVar
+
+from pyfix.cleanup import log
+from pyfix.cleanup.map import ENVELOPE_SENDER, AddressMapper
+from pyfix.cleanup.recipient import Pending, Recipients
+from pyfix.cleanup.store import Store
+from pyfix.cleanup.verdict import malformed
+from pyfix.clients.cleanup import FLAG_BCC_OK, FLAG_MAP_OK, FLAG_MASK_EXTRA, FLAG_SMTPUTF8
+from pyfix.maps.maps import Maps
+from pyfix.queue import records as rec
+from pyfix.unix import msg
+
+RECIPIENT_TYPES = frozenset(rec.RCPT + rec.DONE + rec.ORCP + rec.DRCP + rec.KILL + b"on")
+MIXED = 1  # size record: recipient records stand among others
+RET_VALUES = frozenset({1, 2})
+NOTIFY_VALUES = range(1, 16)
+VERP = frozenset("-=+")
+
+
+class Envelope:
+    """What is known of one message before its content."""
+
+    def __init__(
+        self,
+        store: Store,
+        mapper: AddressMapper,
+        recipients: Recipients,
+        flags: int,
+        *,
+        delay_warning: int = 0,
+        attribute_limit: int = 100,
+        sender_bcc: Maps | None = None,
+    ) -> None:
+        self._store = store
+        self._mapper = mapper
+        self._recipients = recipients
+        self._delay_warning = delay_warning
+        self._attribute_limit = attribute_limit
+        self._sender_bcc = sender_bcc
+        self._pending = Pending()
+        self._in_recipients = False
+        self._has_create_time = False
+        self._has_warning = False
+        self.flags = flags
+        self.arrival = 0
+        self.sender: str | None = None
+        self.full_name = ""
+        self.sendopts = 0
+        self.qmgr_opts = 0
+        self.attributes: dict[str, str] = {}
+
+    async def take(self, kind: int, data: bytes, whole: bytes) -> None:
+        """One record. whole: with its type and length."""
+        handler = self._HANDLERS.get(kind)
+        if handler is None:
+            raise malformed(self._store.queue_id, f"unexpected record type {kind} in envelope")
+        if kind == rec.ATTR[0]:
+            await self._attribute(data, whole)
+            return
+        if self.arrival and not self._has_create_time:
+            self._write_create_time()
+        self._note_recipients(kind)
+        await handler(self, data, whole)
+
+    def complete(self) -> None:
+        """The content begins: all that a message needs must have come."""
+        if self.sender is None:
+            raise malformed(self._store.queue_id, "missing sender envelope record")
+        if not self.arrival:
+            raise malformed(self._store.queue_id, "missing time envelope record")
+        if not self._has_create_time:
+            self._write_create_time()
+
+    async def extracted(self, kind: int, data: bytes, whole: bytes) -> None:
+        """One record after the content, as far as it is about recipients."""
+        if kind in RECIPIENT_TYPES or kind == rec.ATTR[0]:
+            await self.take(kind, data, whole)
+        elif kind not in rec.EXTRACTED:
+            raise malformed(self._store.queue_id, f"unexpected record type {kind} in extracted envelope")
+
+    # Handlers, in the order of their table
+
+    async def _size(self, data: bytes, _: bytes) -> None:
+        fields = data.split()
+        if len(fields) > 5 and fields[5].isdigit():
+            self.sendopts |= int(fields[5])
+
+    async def _time(self, data: bytes, whole: bytes) -> None:
+        fields = data.split()
+        if not self.arrival and fields and fields[0].isdigit():
+            self.arrival = int(fields[0])
+            self._store.add(whole)
+
+    async def _pass(self, _: bytes, whole: bytes) -> None:
+        self._store.add(whole)
+
+    async def _ignore(self, data: bytes, whole: bytes) -> None:
+        pass
+
+    async def _full_name(self, data: bytes, whole: bytes) -> None:
+        self.full_name = self.full_name or _text(data)
+        self._store.add(whole)
+
+    async def _sender(self, data: bytes, _: bytes) -> None:
+        store = self._store
+        if self.sender is not None:
+            raise malformed(store.queue_id, "multiple envelope sender records")
+        mapping = bool(self.flags & FLAG_MAP_OK)
+        self.sender = await self._mapper.envelope(
+            store.queue_id, _text(data), ENVELOPE_SENDER, mapping=mapping
+        )
+        store.record(rec.FROM, self.sender.encode("utf-8", "surrogateescape"))
+        if self._sender_bcc and self.sender and self.flags & FLAG_BCC_OK:
+            await self._recipients.copy(self._sender_bcc, self.sender, self.flags)
+
+    async def _recipient(self, data: bytes, _: bytes) -> None:
+        if self.sender is None:
+            raise malformed(self._store.queue_id, "envelope recipient precedes sender")
+        about, self._pending = self._pending, Pending()
+        address = _text(data)
+        about.original = about.original or address
+        about.dsn_orcpt = about.dsn_orcpt or self._typed(about.original)
+        await self._recipients.add(address, about, self.flags)
+
+    def _typed(self, original: str) -> str:
+        """An original recipient as DSN has it, when the client did not say."""
+        utf8 = not original.isascii() and self.flags & FLAG_SMTPUTF8
+        return f"{'utf-8' if utf8 else 'rfc822'};{original}"
+
+    async def _original(self, data: bytes, _: bytes) -> None:
+        self._pending.original = _text(data)
+
+    async def _done(self, _data: bytes, _whole: bytes) -> None:
+        self._pending = Pending()
+
+    async def _warning(self, _: bytes, whole: bytes) -> None:
+        if not self._has_warning:
+            self._has_warning = True
+            self._store.add(whole)
+
+    async def _verp(self, data: bytes, whole: bytes) -> None:
+        if not self.sender or len(data) != 2 or not VERP.issuperset(_text(data)):
+            msg.warning(log.bad_verp(self._store.queue_id, _text(data)))
+            return
+        self._store.add(whole)
+
+    async def _flags(self, data: bytes, _: bytes) -> None:
+        extra = int(data) if data.isdigit() else 0
+        if extra & ~FLAG_MASK_EXTRA or not data.isdigit():
+            msg.warning(log.bad_flags(self._store.queue_id, extra))
+        self.flags |= extra & FLAG_MASK_EXTRA
+
+    Handler = Callable[["Envelope", bytes, bytes], Awaitable[None]]
+    _HANDLERS: ClassVar[dict[int, Handler]] = {
+        rec.SIZE[0]: _size,
+        rec.TIME[0]: _time,
+        rec.CTIME[0]: _ignore,
+        rec.FILT[0]: _pass,
+        rec.INSP[0]: _ignore,
+        rec.FULL[0]: _full_name,
+        rec.FROM[0]: _sender,
+        rec.RCPT[0]: _recipient,
+        rec.ORCP[0]: _original,
+        rec.DONE[0]: _done,
+        rec.DRCP[0]: _done,
+        rec.WARN[0]: _warning,
+        rec.VERP[0]: _verp,
+        rec.ATTR[0]: _ignore,  # has a table of its own
+        rec.KILL[0]: _ignore,
+        rec.RDR[0]: _pass,
+        rec.FLGS[0]: _flags,
+        rec.MILT_COUNT[0]: _ignore,
+        rec.PTR[0]: _ignore,
+    }
+
+    # Attributes
+
+    async def _attribute(self, data: bytes, whole: bytes) -> None:
+        name, equals, value = _text(data).partition("=")
+        if not equals or not name:
+            why = f"malformed attribute: missing '=' after attribute name: {_text(data)[:100]}"
+            raise malformed(self._store.queue_id, why)
+        if name != "create_time" and self.arrival and not self._has_create_time:
+            self._write_create_time()
+        self._note_recipients(rec.ATTRIBUTE_TYPES.get(name.encode(), rec.ATTR)[0])
+        if not value:
+            msg.warning(log.null_attribute(self._store.queue_id, name))
+            return
+        checker = self._CHECKERS.get(name)
+        if checker is not None and not checker(self, value):
+            return
+        if name not in self.attributes and len(self.attributes) >= self._attribute_limit:
+            why = f"attribute count exceeds limit {self._attribute_limit}"
+            raise malformed(self._store.queue_id, why)
+        self.attributes[name] = value
+        self._store.add(whole)
+
+    def _create_time(self, value: str) -> bool:
+        if self._has_create_time or not value.isdigit():
+            return False
+        self._has_create_time = True
+        return True
+
+    def _rewrite_context(self, value: str) -> bool:
+        if value not in {"local", "remote"}:
+            raise malformed(self._store.queue_id, f"bad rewriting context: {value[:100]}")
+        return True
+
+    def _ret_flags(self, value: str) -> bool:
+        if not value.isdigit() or int(value) not in RET_VALUES:
+            raise malformed(self._store.queue_id, f"bad DSN RET record <{value[:200]}>")
+        return True
+
+    def _trace_flags(self, value: str) -> bool:
+        if not value.isdigit():
+            raise malformed(self._store.queue_id, f"bad TFLAG record <{value[:200]}>")
+        return True
+
+    def _dsn_orcpt(self, value: str) -> bool:
+        self._pending.dsn_orcpt = value
+        return False  # written with its recipient
+
+    def _notify(self, value: str) -> bool:
+        if value.isdigit() and int(value) in NOTIFY_VALUES:
+            self._pending.notify = int(value)
+        else:
+            msg.warning(log.bad_notify(self._store.queue_id, value))
+        return False
+
+    _CHECKERS: ClassVar[dict[str, Callable[[Envelope, str], bool]]] = {  # True: the record is stored
+        "create_time": _create_time,
+        "rewrite_context": _rewrite_context,
+        "ret_flags": _ret_flags,
+        "trace_flags": _trace_flags,
+        "dsn_orig_rcpt": _dsn_orcpt,
+        "notify_flags": _notify,
+    }
+
+    # What goes between the records
+
+    def _write_create_time(self) -> None:
+        self._has_create_time = True
+        self._store.attribute("create_time", str(int(time.time())))
+
+    def _note_recipients(self, kind: int) -> None:
+        """The first recipient's records begin, or other records stand between them."""
+        if kind not in RECIPIENT_TYPES:
+            if self._in_recipients and kind != rec.PTR[0]:
+                self.qmgr_opts |= MIXED
+            return
+        if self._in_recipients:
+            return
+        self._in_recipients = True
+        if self._delay_warning and self.sender and not self._has_warning:
+            self._has_warning = True
+            self._store.record(rec.WARN, b"%15d" % (self.arrival + self._delay_warning))
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")

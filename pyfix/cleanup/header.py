@@ -1,0 +1,211 @@
+"""header - the headers of one message: looked at, rewritten, completed
+
+A header that nothing changes goes to the file as its records came. From others lines are
+made anew. After the last one come those that are missing.
+
+Parameters: message_drop_headers hopcount_limit always_add_missing_headers
+undisclosed_recipients_header header_from_format header_address_token_limit
+Sources: cleanup(8), RFC 5322 section 3.6
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from pyfix.cleanup import log
+from pyfix.cleanup.envelope import Envelope
+from pyfix.cleanup.map import HEADER_RECIPIENT, HEADER_SENDER, AddressMapper
+from pyfix.cleanup.store import Store
+from pyfix.cleanup.verdict import NotAcceptedError, malformed
+from pyfix.clients.cleanup import FLAG_MAP_OK, STAT_HOPS
+from pyfix.clients.rewrite import RULE_LOCAL, RULE_REMOTE
+from pyfix.mail.address import quote
+from pyfix.mail.dates import mail_date
+from pyfix.mail.headers import (
+    ADDRESSES,
+    KNOWN,
+    VISIBLE_RECIPIENTS,
+    Kind,
+    fold_addresses,
+    header_name,
+    header_value,
+)
+from pyfix.mail.tokens import QUOTED, Address, Token, external, header_text, parse
+from pyfix.queue import records as rec
+from pyfix.unix import msg
+
+NEEDS_QUOTES = re.compile(r'[%!()<>@,;:\\".\[\]|]')
+MAILER_DAEMON = "MAILER-DAEMON"
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderRules:
+    """What main.cf says about headers. drop: names in lower case; remote_domain: for remote headers."""
+
+    myhostname: str
+    drop: frozenset[bytes] = frozenset({b"bcc", b"content-length", b"resent-bcc", b"return-path"})
+    hopcount_limit: int = 50
+    always_add_missing: bool = False
+    undisclosed: bytes = b""
+    remote_domain: str = ""
+    token_limit: int = 10240
+    line_limit: int = 2048
+    long_ids: bool = False
+    standard_from: bool = True
+
+
+class Headers:
+    """The headers of one message."""
+
+    def __init__(self, store: Store, mapper: AddressMapper, rules: HeaderRules, envelope: Envelope) -> None:
+        self._store = store
+        self._mapper = mapper
+        self._rules = rules
+        self._envelope = envelope
+        self._hops = 0
+        self._resent = ""
+        self._seen: set[bytes] = set()
+        self._rule = self._rewrite_rule()
+        self.message_id = ""
+        self.encoding = ""
+
+    def _rewrite_rule(self) -> str | None:
+        """How addresses in headers are completed; None: they are left alone."""
+        if self._envelope.attributes.get("rewrite_context", "local") == "local":
+            return RULE_LOCAL
+        return RULE_REMOTE if self._rules.remote_domain else None
+
+    # One header
+
+    async def take(self, header: bytes, records: bytes) -> None:
+        """One header: its lines joined by line feeds; its records as they came."""
+        name = header_name(header)
+        assert name is not None
+        folded = name.lower()
+        kind = KNOWN.get(folded, Kind(0))
+        self._seen.add(folded)
+        if kind & Kind.RESENT:
+            self._resent = "Resent-"
+        noticed = self._NOTICED.get(folded)
+        if noticed is not None:
+            noticed(self, header_value(header))
+        if folded in self._rules.drop:
+            return
+        if kind & ADDRESSES and self._rule is not None:
+            changed = await self._rewritten(header, name, kind, self._rule)
+            records = records if changed is None else changed
+        self._store.add(records)
+
+    async def _rewritten(self, header: bytes, name: bytes, kind: Kind, rule: str) -> bytes | None:
+        """The header with its addresses rewritten, as records; None: nothing has changed."""
+        body = header.partition(b":")[2].decode("utf-8", "surrogateescape")
+        items = parse(body, self._rules.token_limit)
+        side = HEADER_SENDER if kind & Kind.SENDER else HEADER_RECIPIENT
+        mapping = bool(self._envelope.flags & FLAG_MAP_OK)
+        changed = False
+        for item in items:
+            if isinstance(item, Address):
+                changed |= await self._mapper.header_address(
+                    self._store.queue_id, item, rule, side, mapping=mapping
+                )
+        if not changed:
+            return None
+        text = header_text(items).encode("utf-8", "surrogateescape")
+        return self._lines(fold_addresses(name + b": " + text))
+
+    def _lines(self, lines: list[bytes]) -> bytes:
+        limit = self._rules.line_limit
+        if all(len(line) <= limit for line in lines):
+            return rec.encode_text(lines)
+        return b"".join([rec.encode_line(line, limit) for line in lines])
+
+    def _note_message_id(self, value: bytes) -> None:
+        text = value.decode("utf-8", "surrogateescape")
+        msg.info(log.message_id(self._store.queue_id, text))
+        self.message_id = self.message_id or text
+
+    def _note_resent_message_id(self, value: bytes) -> None:
+        text = value.decode("utf-8", "surrogateescape")
+        msg.info(log.message_id(self._store.queue_id, text, resent=True))
+
+    def _note_received(self, _: bytes) -> None:
+        self._hops += 1
+        if self._hops >= self._rules.hopcount_limit:
+            msg.warning(log.rejected(self._store.queue_id, "hopcount exceeded"))
+            raise NotAcceptedError(STAT_HOPS)
+
+    def _note_encoding(self, value: bytes) -> None:
+        if value.lower() in {b"8bit", b"binary"}:
+            self.encoding = "8bit"
+
+    _NOTICED: ClassVar[dict[bytes, Callable[[Headers, bytes], None]]] = {
+        b"message-id": _note_message_id,
+        b"resent-message-id": _note_resent_message_id,
+        b"received": _note_received,
+        b"content-transfer-encoding": _note_encoding,
+    }
+
+    # After the last one
+
+    def finish(self) -> None:
+        """Add what is missing, if this message is one that gets it."""
+        if not self._hops:
+            raise malformed(self._store.queue_id, "no Received: header")
+        completing = self._rule is not None or self._rules.always_add_missing
+        if completing:
+            self._add_message_id()
+        if not completing and b"message-id" not in self._seen:
+            msg.info(log.message_id(self._store.queue_id, "<>"))
+        if completing:
+            self._add_date()
+            self._add_from()
+            self._add_recipients()
+
+    def _lacks(self, name: bytes) -> bool:
+        return self._resent.lower().encode() + name not in self._seen
+
+    def _add(self, text: str) -> None:
+        self._store.add(self._lines([self._resent.encode() + text.encode("utf-8", "surrogateescape")]))
+
+    def _add_message_id(self) -> None:
+        if not self._lacks(b"message-id"):
+            return
+        file = self._store.file
+        unique = file.id if self._rules.long_ids else f"{_stamp(file.seconds)}.{file.id}"
+        value = f"<{unique}@{self._rules.myhostname}>"
+        self._add(f"Message-Id: {value}")
+        msg.info(log.message_id(file.id, value, resent=bool(self._resent)))
+        self._seen.add(b"message-id")
+        self.message_id = self.message_id or value
+
+    def _add_date(self) -> None:
+        if self._lacks(b"date"):
+            self._add(f"Date: {mail_date(self._envelope.arrival)}")
+
+    def _add_from(self) -> None:
+        if not self._lacks(b"from"):
+            return
+        sender = quote(self._envelope.sender or MAILER_DAEMON)
+        name = self._envelope.full_name if self._envelope.sender else ""
+        self._add(f"From: {self._with_name(sender, name)}")
+
+    def _with_name(self, sender: str, name: str) -> str:
+        name = name.translate({10: " ", 13: " "})
+        if not name:
+            return sender
+        if not self._rules.standard_from:
+            return f"{sender} ({name})"
+        phrase = external([Token(QUOTED, name)]) if NEEDS_QUOTES.search(name) else name
+        return f"{phrase} <{sender}>"
+
+    def _add_recipients(self) -> None:
+        if self._rules.undisclosed and not self._seen & VISIBLE_RECIPIENTS:
+            self._store.add(self._lines([self._rules.undisclosed]))
+
+
+def _stamp(seconds: int) -> str:
+    return time.strftime("%Y%m%d%H%M%S", time.gmtime(seconds))

@@ -1,0 +1,224 @@
+"""message - one message from its first record to its queue file
+
+Envelope and headers are read record by record, the body in bulk. What ends a message early
+is raised as NotAcceptedError; the rest of the input is then nobody's concern.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pyfix.cleanup import log
+from pyfix.cleanup.envelope import Envelope
+from pyfix.cleanup.feed import Feed, InputError
+from pyfix.cleanup.header import HeaderRules, Headers
+from pyfix.cleanup.map import AddressMapper
+from pyfix.cleanup.recipient import Recipients
+from pyfix.cleanup.store import Store
+from pyfix.cleanup.verdict import NotAcceptedError, malformed
+from pyfix.clients.cleanup import (
+    FLAG_BCC_OK,
+    FLAG_DISCARD,
+    FLAG_HOLD,
+    FLAG_REQTLS,
+    FLAG_SMTPUTF8,
+    STAT_RCPT,
+    STAT_SIZE,
+    STAT_WRITE,
+)
+from pyfix.mail.headers import header_name
+from pyfix.maps.maps import Maps
+from pyfix.queue import records as rec
+from pyfix.unix import msg
+
+UTF8_REQUESTED = 1  # sendopts bits
+UTF8_HEADER = 2
+UTF8_SENDER = 4
+REQUIRETLS = 32
+
+LINE = frozenset(rec.NORM + rec.CONT)
+WHITE = frozenset({b" ", b"\t"})
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What main.cf says about messages."""
+
+    headers: HeaderRules
+    size_limit: int = 10240000
+    header_size_limit: int = 102400
+    delay_warning: int = 0
+    attribute_limit: int = 100
+    duplicate_limit: int = 1000
+    original_counts: bool = True
+    empty_address: str = "MAILER-DAEMON"
+    always_bcc: str = ""
+    sender_bcc: Maps | None = field(default=None)
+    recipient_bcc: Maps | None = field(default=None)
+
+
+class Message:
+    """A message on its way to disk."""
+
+    def __init__(self, store: Store, feed: Feed, rules: Rules, mapper: AddressMapper, flags: int) -> None:
+        self._store = store
+        self._feed = feed
+        self._rules = rules
+        self._mapper = mapper
+        self._recipients = Recipients(
+            store,
+            mapper,
+            duplicate_limit=rules.duplicate_limit,
+            original_counts=rules.original_counts,
+            empty_address=rules.empty_address,
+            bcc_maps=rules.recipient_bcc,
+        )
+        self._envelope = Envelope(
+            store,
+            mapper,
+            self._recipients,
+            flags,
+            delay_warning=rules.delay_warning,
+            attribute_limit=rules.attribute_limit,
+            sender_bcc=rules.sender_bcc,
+        )
+        self._pushed_back: tuple[int, bytes, bytes] | None = None
+        self._body_start = (b"", b"")
+        self._utf8_header = False
+
+    @property
+    def flags(self) -> int:
+        """The FLAG bits as the message has changed them."""
+        return self._envelope.flags
+
+    async def process(self) -> None:
+        """Read all of it and write the file, so far not durable. NotAcceptedError."""
+        try:
+            await self._process()
+        except InputError as error:
+            raise malformed(self._store.queue_id, str(error)) from None
+        except OSError as error:
+            msg.warning(log.write_error(self._store.queue_id, error))
+            raise NotAcceptedError(STAT_WRITE) from None
+
+    async def _process(self) -> None:
+        store = self._store
+        await self._read_envelope()
+        store.record(rec.MESG)
+        start = store.position
+        headers = Headers(store, self._mapper, self._rules.headers, self._envelope)
+        await self._read_headers(headers)
+        headers.finish()
+        await self._read_body()
+        size = store.position - start
+        store.record(rec.XTRA)
+        await self._read_extracted(headers)
+        store.record(rec.END)
+        recipients = self._recipients
+        if not recipients.count:
+            raise NotAcceptedError(STAT_RCPT)
+        options = self._envelope.qmgr_opts | recipients.qmgr_opts
+        store.finish(
+            rec.size_record(size, start, recipients.count, options, sendopts=self._sendopts())
+        )
+        if self.flags & FLAG_HOLD and not self.flags & FLAG_DISCARD:
+            store.hold()
+
+    async def _read_envelope(self) -> None:
+        while True:
+            kind, data, whole = await self._feed.record()
+            if kind == rec.MESG[0]:
+                break
+            await self._envelope.take(kind, data, whole)
+        self._envelope.complete()
+
+    # Content
+
+    async def _read_headers(self, headers: Headers) -> None:
+        """All headers; what ends them is left for the body."""
+        while True:
+            line, whole = await self._line()
+            if header_name(line) is None:
+                self._body_start = (line, whole)
+                return
+            header, whole = await self._continuation(line, whole)
+            self._utf8_header = self._utf8_header or not header.isascii()
+            await headers.take(header, whole)
+
+    async def _continuation(self, header: bytes, whole: bytes) -> tuple[bytes, bytes]:
+        """The header with the lines that belong to it."""
+        lines, records = [header], [whole]
+        while True:
+            line, whole = await self._line(only_continuation=True)
+            if not whole:
+                return b"\n".join(lines), b"".join(records)
+            lines.append(line)
+            records.append(whole)
+
+    async def _line(self, *, only_continuation: bool = False) -> tuple[bytes, bytes]:
+        """A text line from its pieces, and its records; no records: the next thing is none."""
+        pieces: list[bytes] = []
+        records: list[bytes] = []
+        while True:
+            kind, data, whole = await self._next()
+            if kind not in LINE or (only_continuation and not pieces and data[:1] not in WHITE):
+                self._pushed_back = (kind, data, whole)
+                break
+            pieces.append(data)
+            records.append(whole)
+            if kind == rec.NORM[0]:
+                break
+        return b"".join(pieces), b"".join(records)
+
+    async def _next(self) -> tuple[int, bytes, bytes]:
+        if self._pushed_back is not None:
+            record, self._pushed_back = self._pushed_back, None
+            return record
+        return await self._feed.record()
+
+    async def _read_body(self) -> None:
+        """What follows the headers; a line that is no header gets an empty line before it."""
+        store, limit = self._store, self._rules.size_limit
+        line, whole = self._body_start
+        if line:
+            store.record(rec.NORM)
+        store.add(whole)
+        while self._pushed_back is None and (text := await self._feed.text()) is not None:
+            store.add(text)
+            if limit and store.position > limit:
+                self._too_big()
+        kind, _, _ = await self._next()
+        if kind != rec.XTRA[0]:
+            raise malformed(store.queue_id, f"unexpected record type {kind} in message content")
+
+    def _too_big(self) -> None:
+        msg.warning(log.too_big(self._store.queue_id))
+        raise NotAcceptedError(STAT_SIZE)
+
+    # The end
+
+    async def _read_extracted(self, headers: Headers) -> None:
+        if headers.message_id:
+            self._store.attribute("message_id", headers.message_id)
+        encoding = headers.encoding or self._envelope.attributes.get("encoding", "")
+        if encoding:
+            self._store.attribute("encoding", encoding)
+        while True:
+            kind, data, whole = await self._feed.record()
+            if kind == rec.END[0]:
+                break
+            await self._envelope.extracted(kind, data, whole)
+        if self._rules.always_bcc and self.flags & FLAG_BCC_OK:
+            await self._recipients.add_copy(self._rules.always_bcc, self.flags)
+
+    def _sendopts(self) -> int:
+        bits = self._envelope.sendopts
+        if self.flags & FLAG_SMTPUTF8:
+            bits |= UTF8_REQUESTED
+        if self.flags & FLAG_REQTLS:
+            bits |= REQUIRETLS
+        if self._utf8_header:
+            bits |= UTF8_HEADER
+        if not (self._envelope.sender or "").isascii():
+            bits |= UTF8_SENDER
+        return bits

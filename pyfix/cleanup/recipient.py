@@ -1,0 +1,118 @@
+"""recipient - who gets the message: expanded, each once, as records of the queue file
+
+Parameters: duplicate_filter_limit enable_original_recipient
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pyfix.cleanup.map import ENVELOPE_RECIPIENT, AddressMapper
+from pyfix.cleanup.store import Store
+from pyfix.clients.cleanup import FLAG_BCC_OK, FLAG_MAP_OK
+from pyfix.maps.maps import Maps
+from pyfix.queue import records as rec
+
+NOTIFY_NEVER = 1
+NOTIFY_SUCCESS = 2
+NOTIFY_SHIFT = 1  # of notify bits in the size record
+
+
+@dataclass(slots=True)
+class Pending:
+    """What was said about the next recipient."""
+
+    original: str = ""
+    dsn_orcpt: str = ""
+    notify: int = 0
+
+
+class Recipients:
+    """Recipients of one message."""
+
+    def __init__(
+        self,
+        store: Store,
+        mapper: AddressMapper,
+        *,
+        duplicate_limit: int = 1000,
+        original_counts: bool = True,
+        empty_address: str = "MAILER-DAEMON",
+        bcc_maps: Maps | None = None,
+    ) -> None:
+        self._store = store
+        self._mapper = mapper
+        self._limit = duplicate_limit
+        self._original_counts = original_counts
+        self._empty_address = empty_address
+        self._bcc_maps = bcc_maps
+        self._seen: set[tuple[str | int, ...]] = set()
+        self.count = 0
+        self.qmgr_opts = 0
+        self.last = ""
+        """The last one, as logged."""
+
+    async def add(self, address: str, about: Pending, flags: int) -> None:
+        """A recipient as the client gave it (internal form)."""
+        mapping = bool(flags & FLAG_MAP_OK)
+        original = about.original or address
+        clean = await self._mapper.envelope(
+            self._store.queue_id, address or self._empty_address, ENVELOPE_RECIPIENT, mapping=mapping
+        )
+        await self._out(clean, original, about.dsn_orcpt, about.notify, mapping=mapping)
+        self.last = clean
+        if flags & FLAG_BCC_OK and self._bcc_maps:
+            await self.copy(self._bcc_maps, clean, flags)
+
+    async def copy(self, maps: Maps, address: str, flags: int) -> None:
+        """The copy that a bcc table wants for mail of, or to, an address."""
+        found = await self._mapper.find(self._store.queue_id, maps, address)
+        if found is not None:
+            await self.add_copy(found.value, flags)
+
+    async def add_copy(self, address: str, flags: int) -> None:
+        """A recipient of which the sender shall not hear."""
+        mapping = bool(flags & FLAG_MAP_OK)
+        clean = await self._mapper.envelope(
+            self._store.queue_id, address, ENVELOPE_RECIPIENT, mapping=mapping
+        )
+        await self._out(clean, clean, "", NOTIFY_NEVER, mapping=mapping)
+
+    async def _out(self, address: str, original: str, orcpt: str, notify: int, *, mapping: bool) -> None:
+        if not mapping:
+            self._write(address, original, orcpt, notify, notify)
+            return
+        addresses = await self._mapper.expand(self._store.queue_id, address)
+        kept = notify
+        if addresses != [address] and notify & NOTIFY_SUCCESS:
+            kept = notify & ~NOTIFY_SUCCESS or NOTIFY_NEVER
+        for final in addresses:
+            self._write(final, original, orcpt, kept, notify)
+
+    def _write(self, address: str, original: str, orcpt: str, notify: int, asked: int) -> None:
+        if self._is_known(address, original, orcpt, notify):
+            return
+        parts = []
+        if notify:
+            parts.append(rec.attribute("notify_flags", str(notify)))
+        self.qmgr_opts |= (notify | asked) << NOTIFY_SHIFT
+        if orcpt:
+            parts.append(rec.attribute("dsn_orig_rcpt", orcpt))
+        parts.append(rec.encode(rec.ORCP, _bytes(original)))
+        parts.append(rec.encode(rec.RCPT, _bytes(address)))
+        self._store.add(b"".join(parts))
+        self.count += 1
+
+    def _is_known(self, address: str, original: str, orcpt: str, notify: int) -> bool:
+        """Whether the same recipient is in the file already (beyond the limit nobody remembers)."""
+        folded = address.lower()
+        key = (orcpt.lower(), notify, original.lower(), folded) if self._original_counts else (folded,)
+        if key in self._seen:
+            return True
+        if self._limit == 0 or len(self._seen) < self._limit:
+            self._seen.add(key)
+        return False
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")

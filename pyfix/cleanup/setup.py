@@ -1,0 +1,115 @@
+"""setup - what main.cf says about messages, for the other modules of this room
+
+Called before the jail: it opens the tables.
+"""
+
+from __future__ import annotations
+
+import re
+
+from pyfix.cleanup.header import HeaderRules
+from pyfix.cleanup.map import SENDERS, AddressMapper, AddressRules, Masquerade, Table
+from pyfix.cleanup.message import Rules
+from pyfix.clients.rewrite import Rewriter
+from pyfix.config.main_cf import MainCf
+from pyfix.config.params.cleanup import CleanupParams
+from pyfix.config.params.mail import MailParams
+from pyfix.maps.maps import Maps
+from pyfix.maps.match import StringMatch
+
+SEPARATORS = re.compile(r"[,\s]+")
+RECIPIENT_CLASSES = frozenset({"envelope_recipient", "header_recipient"})
+
+
+def words(text: str) -> list[str]:
+    """The words of a parameter's list."""
+    return [word for word in SEPARATORS.split(text) if word]
+
+
+def message_rules(main: MainCf) -> Rules:
+    """All about messages but their addresses."""
+    mail, cfg = MailParams(main), CleanupParams(main)
+    return Rules(
+        _header_rules(mail, cfg),
+        size_limit=mail.message_size_limit,
+        header_size_limit=mail.header_size_limit,
+        delay_warning=int(mail.delay_warning_time),
+        attribute_limit=cfg.queue_file_attribute_count_limit,
+        duplicate_limit=mail.duplicate_filter_limit,
+        original_counts=mail.enable_original_recipient,
+        empty_address=mail.empty_address_recipient,
+        always_bcc=cfg.always_bcc,
+        sender_bcc=_maps(main, cfg.sender_bcc_maps, "sender_bcc_maps"),
+        recipient_bcc=_maps(main, cfg.recipient_bcc_maps, "recipient_bcc_maps"),
+    )
+
+
+def _header_rules(mail: MailParams, cfg: CleanupParams) -> HeaderRules:
+    return HeaderRules(
+        mail.myhostname,
+        drop=frozenset(word.rstrip(":").lower().encode() for word in words(mail.message_drop_headers)),
+        hopcount_limit=cfg.hopcount_limit,
+        always_add_missing=cfg.always_add_missing_headers,
+        undisclosed=cfg.undisclosed_recipients_header.encode("utf-8", "surrogateescape"),
+        remote_domain=mail.remote_header_rewrite_domain,
+        token_limit=mail.header_address_token_limit,
+        line_limit=mail.line_length_limit,
+        long_ids=mail.enable_long_queue_ids,
+        standard_from=mail.header_from_format == "standard",
+    )
+
+
+def address_mapper(main: MainCf, rewriter: Rewriter) -> AddressMapper:
+    """All about addresses."""
+    mail, cfg = MailParams(main), CleanupParams(main)
+    propagate = set(words(mail.propagate_unmatched_extensions))
+    rules = AddressRules(
+        canonical=_canonical(main, mail, cfg),
+        virtual=_maps(main, mail.virtual_alias_maps, "virtual_alias_maps"),
+        masquerade=Masquerade(
+            tuple(words(cfg.masquerade_domains)),
+            frozenset(word.lower() for word in words(cfg.masquerade_exceptions)),
+            frozenset(words(cfg.masquerade_classes)),
+        ),
+        delimiter=mail.recipient_delimiter,
+        keep_canonical_extension="canonical" in propagate,
+        keep_virtual_extension="virtual" in propagate,
+        expansion_limit=cfg.virtual_alias_expansion_limit,
+        recursion_limit=cfg.virtual_alias_recursion_limit,
+        length_limit=cfg.virtual_alias_address_length_limit,
+    )
+    here = StringMatch(mail.mydestination, name="mydestination")
+    origin = mail.myorigin.lower()
+
+    async def is_local(domain: str) -> bool:
+        return domain.lower() == origin or await here.matches(domain)
+
+    return AddressMapper(rules, rewriter, is_local)
+
+
+def _canonical(main: MainCf, mail: MailParams, cfg: CleanupParams) -> tuple[Table, ...]:
+    """The tables in their order: those of one side first."""
+    rows = (
+        (
+            mail.sender_canonical_maps,
+            "sender_canonical_maps",
+            SENDERS.intersection(words(cfg.sender_canonical_classes)),
+        ),
+        (
+            mail.recipient_canonical_maps,
+            "recipient_canonical_maps",
+            RECIPIENT_CLASSES.intersection(words(cfg.recipient_canonical_classes)),
+        ),
+        (mail.canonical_maps, "canonical_maps", frozenset(words(cfg.canonical_classes))),
+    )
+    tables = []
+    for text, name, classes in rows:
+        maps = _maps(main, text, name)
+        if maps:
+            tables.append(Table(maps, classes))
+    return tuple(tables)
+
+
+def _maps(main: MainCf, text: str, name: str) -> Maps | None:
+    maps = Maps(text, name=name, config_dir=main.config_dir)
+    return maps or None

@@ -1,0 +1,115 @@
+"""store - a queue file as it is being written
+
+Small messages are collected and leave in one write; of long ones a piece leaves as soon as
+there is enough of it. The size record comes first in the file and is known last: with one
+write it is simply put in front, else its place is kept and filled at the end.
+
+| step | on disk |
+|---|---|
+| open | an empty file, mode 0600, under its final name |
+| add, flush | part of the message; a crash leaves a file that nobody takes for complete |
+| finish | the whole message, still mode 0600; pyfix.queue.batch makes it durable and ready |
+| remove | nothing |
+
+Sources: queue-file sheet sections 3 and 4.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from typing import Protocol
+
+from pyfix.queue import records as rec
+from pyfix.queue.directory import NewFile
+
+PIECE = 1 << 20  # bytes that are collected before a write
+
+
+class Queue(Protocol):
+    """Where the file is; a QueueDirectory is one."""
+
+    def create(self, queue: str, /) -> NewFile:
+        """A new file."""
+
+    def path(self, queue: str, queue_id: str, /) -> str:
+        """Where a file is."""
+
+    def rename(self, queue_id: str, from_queue: str, to_queue: str, /) -> None:
+        """Move a file."""
+
+    def remove(self, queue: str, queue_id: str, /) -> None:
+        """Take a file away."""
+
+
+class Store:
+    """One file. OSError of its methods: the disk."""
+
+    def __init__(self, queue: Queue) -> None:
+        self._queue = queue
+        self.file = queue.create("incoming")
+        self._parts: list[bytes] = []
+        self._have = 0
+        self._written = 0
+        self.position = rec.SIZE_SIZE
+        """Where in the file the next record will be."""
+
+    @property
+    def queue_id(self) -> str:
+        """The message's name."""
+        return self.file.id
+
+    def add(self, records: bytes) -> None:
+        """Append records, encoded."""
+        self._parts.append(records)
+        self._have += len(records)
+        self.position += len(records)
+        if self._have >= PIECE:
+            self._flush(rec.size_record())
+
+    def record(self, kind: bytes, data: bytes = b"") -> None:
+        """Append one record."""
+        self.add(rec.encode(kind, data))
+
+    def attribute(self, name: str, value: str) -> None:
+        """Append an attribute."""
+        self.add(rec.attribute(name, value))
+
+    def finish(self, size: bytes) -> None:
+        """Write what is left. size: the size record."""
+        keep_place = self._written > 0
+        self._flush(size)
+        if keep_place:
+            os.pwrite(self.file.fd, size, 0)
+
+    def hold(self) -> None:
+        """Move the file to the hold queue, before it can be taken for complete."""
+        file = self.file
+        self._queue.rename(file.id, file.queue, "hold")
+        file.queue = "hold"
+        if file.directory is not None:
+            file.directory = os.path.dirname(self._queue.path("hold", file.id))
+
+    def close(self) -> None:
+        """The file is as it shall be."""
+        if self.file.fd >= 0:
+            os.close(self.file.fd)
+            self.file.fd = -1
+
+    def remove(self) -> None:
+        """Leave nothing of the message."""
+        self._parts.clear()
+        self.close()
+        with suppress(FileNotFoundError):
+            self._queue.remove(self.file.queue, self.file.id)
+
+    def _flush(self, size: bytes) -> None:
+        if not self._written:
+            self._parts.insert(0, size)
+        data = memoryview(b"".join(self._parts))
+        self._parts.clear()
+        self._have = 0
+        while data:
+            done = os.write(self.file.fd, data)
+            self._written += done
+            data = data[done:]
