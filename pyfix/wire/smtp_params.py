@@ -21,7 +21,9 @@ NEVER, SUCCESS, FAILURE, DELAY = 1, 2, 4, 8
 NOTIFY = {"NEVER": NEVER, "SUCCESS": SUCCESS, "FAILURE": FAILURE, "DELAY": DELAY}
 BODY = {"8BITMIME": "8bit", "7BIT": "7bit"}
 ADDRESS_TYPE = re.compile(r"[A-Za-z0-9-]+", re.ASCII)
-UTF8_ESCAPE = re.compile(r"\\x\{([0-9A-F]{2,6})\}", re.ASCII)
+HEX = re.compile(r"\+[0-9A-Fa-f]{2}", re.ASCII)
+ESCAPE = re.compile(r"\+([0-9A-F]{2})", re.ASCII)
+WRONG_ESCAPE = re.compile(r"\+(?![0-9A-F]{2})", re.ASCII)
 
 BAD_SIZE = Reply(501, "5.5.4", "Bad message size syntax")
 HUGE_SIZE = Reply(552, "5.3.4", "Message size exceeds file system imposed limit")
@@ -147,10 +149,10 @@ def _auth(_: MailParams, __: str, ___: frozenset[str]) -> Reply | None:
 def _notify(params: RcptParams, value: str, offered: frozenset[str]) -> Reply | None:
     if "DSN" not in offered:
         return NO_DSN
-    bits = [NOTIFY.get(word, 0) for word in value.upper().split(",")]
-    if params.notify or 0 in bits or (NEVER in bits and len(bits) > 1):
+    bits = {NOTIFY.get(word, 0) for word in value.upper().split(",") if word}
+    if params.notify or not bits or 0 in bits or (NEVER in bits and len(bits) > 1):
         return BAD_NOTIFY
-    params.notify = sum(set(bits))
+    params.notify = sum(bits)
     return None
 
 
@@ -160,21 +162,26 @@ def _orcpt(params: RcptParams, value: str, offered: frozenset[str]) -> Reply | N
     kind, semicolon, address = value.partition(";")
     if params.orcpt or not semicolon or not ADDRESS_TYPE.fullmatch(kind):
         return BAD_ORCPT
-    utf8 = kind.lower() == "utf-8" and _utf8_xtext(address)
-    if address and not utf8 and not _printable_xtext(address):
+    if address and not _printable_xtext(address):
         return BAD_ORCPT
     params.orcpt = value
     return None
 
 
+def xtext(text: str) -> str | None:
+    """The text behind xtext, hexadecimal digits in either case; None when it is not xtext."""
+    encoded = HEX.sub(lambda found: found[0].upper(), text)
+    if text.isascii():
+        decoded = xtext_decode(encoded.encode("ascii"))
+        return None if decoded is None else decoded.decode("utf-8", "surrogateescape")
+    if WRONG_ESCAPE.search(encoded):
+        return None
+    return ESCAPE.sub(lambda found: chr(int(found[1], 16)), encoded)
+
+
 def _printable_xtext(text: str) -> bool:
-    decoded = xtext_decode(text.encode("utf-8", "surrogateescape"))
-    return bool(decoded) and decoded is not None and all(0x20 <= byte < 0x7F for byte in decoded)
-
-
-def _utf8_xtext(text: str) -> bool:
-    r"""RFC 6533 addresses: printable UTF-8, or \x{HEX} for what is not."""
-    return bool(text) and "=" not in text and "+" not in UTF8_ESCAPE.sub("", text)
+    decoded = xtext(text)
+    return bool(decoded) and all(char >= " " and char != "\x7f" for char in decoded or "")
 
 
 _MAIL: dict[str, Callable[..., Reply | None]] = {

@@ -37,7 +37,7 @@ def parse_path(text: str, *, strict: bool = False) -> str | None:
     addresses = [item for item in items if isinstance(item, Address)]
     if len(addresses) > 1:
         return None
-    others = [item.kind for item in items if not isinstance(item, Address) and item.kind != COMMENT]
+    others = [item.kind for item in items if not isinstance(item, Address)]
     if strict and (others != ["<", ">"] or not text.startswith("<")):
         return None
     return _address(list(addresses[0].tokens)) if addresses else ""

@@ -50,9 +50,10 @@ from pyfix.wire.smtp_reply import Reply
 
 KEYWORDS = frozenset({"DSN", "SMTPUTF8", "CHUNKING"})  # those that change what commands mean
 HEADER = re.compile(r"[!-9;-~]+[ \t]*:")
-DOMAIN = re.compile(
-    r"\[[0-9A-Za-z.:]+\]|(?!-)[^\x00-\x20.<>()@,;:\\\"\[\]]{1,63}(?:\.(?!-)[^\x00-\x20.<>()@,;:\\\"\[\]]{1,63})*"
-)
+LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+IPV4 = r"(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])"
+LITERAL = rf"\[{IPV4}(?:\.{IPV4}){{3}}\]|\[IPv6:[0-9A-Fa-f:.]+\]"
+DOMAIN = re.compile(rf"(?![0-9.]+$){LABEL}(?:\.{LABEL})*|{LITERAL}", re.ASCII)
 CHUNK_DIGITS = 18  # of a chunk size; more is no size
 SPACE = " \t\v\f\r\n"
 
@@ -165,8 +166,7 @@ class Session:
             self.extended = self.extended or self.hello.extended
         if self._leads_to is not None:
             self.state = self._leads_to
-        if self.state is State.DATA:
-            self._begin_content()
+            self._content = self._new_content() if self.state is State.DATA else None
 
     def greet(self, reply: Reply) -> None:
         """Say something unasked: the greeting, a 421."""
@@ -180,7 +180,12 @@ class Session:
     def accept_chunk(self) -> None:
         """Answer a Bdat event: let its chunk come."""
         if self._content is None:
-            self._begin_content()
+            self._content = self._new_content()
+
+    def refuse_rest(self) -> None:
+        """What was accepted so far of a message in chunks is refused after all."""
+        self.state = State.LOST
+        self._content = None
 
     def output(self) -> bytes:
         """What is to be sent, all replies since the last call."""
@@ -226,12 +231,12 @@ class Session:
         return LongLine(line)
 
     def _line(self, line: bytes) -> Event:
-        if b"\0" in line:
-            line = line[: line.index(b"\0")]
         try:
             text = line.decode("utf-8", "strict" if self.limits.utf8 else "surrogateescape")
         except UnicodeDecodeError:
             return self._bad(BAD_UTF8, line.decode("utf-8", "surrogateescape"))
+        if "\0" in text:
+            text = text[: text.index("\0")]
         word, _, argument = text.strip(SPACE).partition(" ")
         verb = word.upper()
         command = COMMANDS.get(verb)
@@ -270,8 +275,8 @@ class Session:
 
     # Content
 
-    def _begin_content(self) -> None:
-        self._content = Content(self.limits.line_length, exact=self.limits.exact_line_ends)
+    def _new_content(self) -> Content:
+        return Content(self.limits.line_length, exact=self.limits.exact_line_ends)
 
     def _next_of_data(self) -> Event | None:
         assert self._content is not None
@@ -436,6 +441,15 @@ def _simple(verb: str) -> Callable[[Session, str], Event | Reply]:
     return parse
 
 
+def _attributes(verb: str) -> Callable[[Session, str], Event | Reply]:
+    syntax = Reply(501, "5.5.4", f"Syntax: {verb} attribute=value...")
+
+    def parse(_: Session, argument: str) -> Event | Reply:
+        return Simple(verb, argument) if argument else syntax
+
+    return parse
+
+
 def _rset(_: Session, argument: str) -> Event | Reply:
     return RSET_SYNTAX if argument else Simple("RSET", "")
 
@@ -486,12 +500,14 @@ def _in(states: tuple[State, ...], code: int, status: str, text: str) -> dict[St
     return dict.fromkeys(states, Reply(code, status, text))
 
 
+MAIL_IN_PROGRESS = _in(IN_TRANSACTION, 503, "5.5.1", "Error: MAIL transaction in progress")
+
 COMMANDS: dict[str, Command] = {
     "HELO": Command(_hello("HELO"), State.READY, last=True, junk=True),
     "EHLO": Command(_hello("EHLO"), State.READY, last=True, junk=True),
-    "XCLIENT": Command(_simple("XCLIENT")),
-    "XFORWARD": Command(_simple("XFORWARD")),
-    "STARTTLS": Command(_starttls, last=True),
+    "XCLIENT": Command(_attributes("XCLIENT"), complaints=MAIL_IN_PROGRESS),
+    "XFORWARD": Command(_attributes("XFORWARD"), complaints=MAIL_IN_PROGRESS),
+    "STARTTLS": Command(_starttls),
     "AUTH": Command(_simple("AUTH")),
     "MAIL": Command(
         _mail,

@@ -61,6 +61,7 @@ class SmtpdParams(Params):
     smtpd_reject_unlisted_recipient = Bool("yes")
     smtpd_reject_unlisted_sender = Bool("no")
     smtpd_reject_footer = Raw("")
+    allow_untrusted_routing = Bool("no")
 
     # What a refusal says.
     access_map_defer_code = Int("450")
@@ -69,6 +70,7 @@ class SmtpdParams(Params):
     reject_code = Int("554")
     invalid_hostname_reject_code = Int("501")
     non_fqdn_reject_code = Int("504")
+    plaintext_reject_code = Int("450")
     relay_domains_reject_code = Int("554")
     unknown_local_recipient_reject_code = Int("550")
     unknown_relay_recipient_reject_code = Int("550")

@@ -1,0 +1,191 @@
+"""connection - a client's connection: bytes to the conversation and back
+
+What comes in one read is dealt with in one go, and its replies leave in one write. While a
+decision waits, input is kept; when too much of it is, reading pauses. A client that says
+nothing for smtpd_timeout is told so and left.
+
+Parameters: smtpd_timeout.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+from pyfix.server.eager import start
+from pyfix.smtpd import log
+from pyfix.smtpd.session import Conversation
+from pyfix.unix import msg
+
+ENOUGH = 1 << 18  # bytes that wait for a decision
+
+
+class Connection(asyncio.Protocol):
+    """One accepted connection. over: resolved when all is said and done."""
+
+    def __init__(self, conversation: Conversation, timeout: float) -> None:
+        loop = asyncio.get_running_loop()
+        self.over: asyncio.Future[None] = loop.create_future()
+        self._conversation = conversation
+        self._timeout = timeout
+        self._loop = loop
+        self._transport: asyncio.Transport
+        self._task: asyncio.Task[None] | None = None
+        self._input: list[bytes] = []
+        self._waiting = 0
+        self._paused = False
+        self._gone = False
+        self._begun = False
+        self._retiring = False
+        self._heard = loop.time()
+        self._timer: asyncio.TimerHandle | None = None
+        self._writable: asyncio.Future[None] | None = None
+
+    # asyncio's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        sock: socket.socket = transport.get_extra_info("socket")
+        if sock.family in {socket.AF_INET, socket.AF_INET6}:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._timer = self._loop.call_later(self._timeout, self._look_at_clock)
+        self._run(self._begin())
+
+    def data_received(self, data: bytes) -> None:
+        self._heard = self._loop.time()
+        if self._task is None and not self._input:
+            self._run(self._converse(data))
+            return
+        self._input.append(data)
+        self._waiting += len(data)
+        if self._waiting > ENOUGH and not self._paused:
+            self._paused = True
+            self._transport.pause_reading()
+
+    def eof_received(self) -> bool:
+        self._lost()
+        return True
+
+    def connection_lost(self, error: Exception | None) -> None:
+        del error  # any end is the same
+        self._lost()
+        self.resume_writing()
+
+    def pause_writing(self) -> None:
+        self._writable = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        if self._writable is not None and not self._writable.done():
+            self._writable.set_result(None)
+        self._writable = None
+
+    # The conversation
+
+    def _run(self, coro: object) -> None:
+        """Go on now, and later in a task if there is something to wait for."""
+        self._task = start(coro)  # type: ignore[arg-type]
+        if self._task is not None:
+            self._task.add_done_callback(self._waited)
+        else:
+            self._idle()
+
+    def _waited(self, task: asyncio.Task[None]) -> None:
+        self._task = None
+        if task.cancelled() or task.exception() is not None:
+            self._fail(task)
+        else:
+            self._heard = self._loop.time()
+            self._idle()
+
+    def _fail(self, task: asyncio.Task[None]) -> None:
+        """A bug in us: it ends this session, and the worker hears of it."""
+        self._conversation.lost()
+        self._transport.abort()
+        self._end(None if task.cancelled() else task.exception())
+
+    def _idle(self) -> None:
+        """Nothing is being decided."""
+        if self._input and not self._conversation.over and not self._gone:
+            data = b"".join(self._input)
+            self._input.clear()
+            self._waiting = 0
+            if self._paused:
+                self._paused = False
+                self._transport.resume_reading()
+            self._run(self._converse(data))
+        elif self._conversation.over:
+            self._close()
+        elif self._gone:
+            self._say_lost()
+
+    async def _begin(self) -> None:
+        await self._conversation.begin()
+        self._begun = True
+        early = b"".join(self._input)
+        if early and self._conversation.site.cfg.smtpd_forbid_unauth_pipelining:
+            self._conversation.wire.output()
+            self._conversation.too_early(early)
+        self._send()
+
+    async def _converse(self, data: bytes) -> None:
+        await self._conversation.receive(data)
+        self._send()
+        if self._writable is not None:
+            await self._writable
+
+    def _send(self) -> None:
+        out = self._conversation.wire.output()
+        if out and not self._transport.is_closing():
+            self._transport.write(out)
+
+    # The end
+
+    def retire(self) -> None:
+        """The worker wants to go. A session goes on to its end."""
+        self._retiring = True
+
+    def _look_at_clock(self) -> None:
+        left = self._heard + self._timeout - self._loop.time()
+        if self._task is not None or left > 0:
+            self._timer = self._loop.call_later(max(left, 1.0), self._look_at_clock)
+            return
+        conversation = self._conversation
+        where, client = conversation.wire.where, conversation.peer.client
+        msg.info(log.timeout(conversation.queue_id, where, client, conversation.received))
+        conversation.say_goodbye(421, "4.4.2", "Error: timeout exceeded")
+        self._send()
+        self._close()
+
+    def _lost(self) -> None:
+        self._gone = True
+        if self._task is None:
+            self._idle()
+
+    def _say_lost(self) -> None:
+        conversation = self._conversation
+        if not self.over.done():
+            where, client = conversation.wire.where, conversation.peer.client
+            msg.info(log.lost_connection(conversation.queue_id, where, client, conversation.received))
+        self._close()
+
+    def _close(self) -> None:
+        if self.over.done():
+            return
+        conversation = self._conversation
+        conversation.lost()
+        conversation.wire.close()
+        bare = conversation.note_bare_lf and conversation.wire.bare
+        msg.info(log.disconnect(conversation.peer.client, conversation.counts, bare_lf=bare))
+        self._transport.close()
+        self._end(None)
+
+    def _end(self, error: BaseException | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self.over.done():
+            return
+        if error is None:
+            self.over.set_result(None)
+        else:
+            self.over.set_exception(error)

@@ -1,0 +1,51 @@
+"""ehlo - what EHLO announces
+
+Parameters: smtpd_discard_ehlo_keywords, smtpd_discard_ehlo_keyword_address_maps,
+message_size_limit, disable_vrfy_command, smtputf8_enable.
+"""
+
+from __future__ import annotations
+
+from pyfix.mail.error import MailError
+from pyfix.smtpd import log
+from pyfix.smtpd.site import Site
+from pyfix.unix import msg
+
+KEYWORDS = (
+    *("PIPELINING", "SIZE", "VRFY", "ETRN", "ENHANCEDSTATUSCODES", "8BITMIME", "DSN", "SMTPUTF8"),
+    "CHUNKING",
+)
+KNOWN = frozenset(KEYWORDS) | {"AUTH", "STARTTLS", "VERP", "XCLIENT", "XFORWARD", "REQUIRETLS"}
+SILENT = "SILENT-DISCARD"
+
+
+async def offered(site: Site, address: str) -> frozenset[str]:
+    """The keywords that a client hears."""
+    discard = await _discarded(site, address)
+    words = {word for word in discard.upper().replace(",", " ").split() if word in KNOWN}
+    if words and SILENT not in discard.upper():
+        msg.info(log.discarding(" ".join(sorted(words))))
+    left = set(KEYWORDS) - words
+    if not site.utf8:
+        left.discard("SMTPUTF8")
+    if site.cfg.disable_vrfy_command:
+        left.discard("VRFY")
+    return frozenset(left)
+
+
+async def _discarded(site: Site, address: str) -> str:
+    if site.discard_keywords:
+        try:
+            found = await site.discard_keywords.find(address)
+        except MailError:
+            return site.cfg.smtpd_discard_ehlo_keywords
+        if found is not None:
+            return found
+    return site.cfg.smtpd_discard_ehlo_keywords
+
+
+def lines(site: Site, keywords: frozenset[str]) -> list[str]:
+    """The lines of the EHLO reply."""
+    limit = site.mail.message_size_limit
+    texts = {"SIZE": f"SIZE {limit}" if limit else "SIZE"}
+    return [site.mail.myhostname, *(texts.get(word, word) for word in KEYWORDS if word in keywords)]

@@ -1,0 +1,141 @@
+"""peer - who the client is
+
+The name is what the address's PTR record says when that name has the address; else it is
+`unknown`, while reverse_name keeps what the PTR said. Look-ups block, so they run in
+threads, and answers are kept for a while: a client that comes often costs one.
+
+Parameters: smtpd_peername_lookup, smtpd_client_port_logging.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pyfix.smtpd import log
+from pyfix.unix import msg
+
+UNKNOWN = "unknown"
+OK, TEMPORARY, PERMANENT = 2, 4, 5
+KEEP = 30.0  # seconds
+LIMIT = 10000  # clients
+TROUBLE_MAY_PASS = frozenset({socket.EAI_AGAIN, socket.EAI_MEMORY, socket.EAI_SYSTEM})
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What an address is called. name_code, reverse_code: OK, TEMPORARY (ask again), PERMANENT."""
+
+    name: str = UNKNOWN
+    reverse_name: str = UNKNOWN
+    name_code: int = PERMANENT
+    reverse_code: int = PERMANENT
+
+
+@dataclass(slots=True)
+class Peer:
+    """The client of a session. addresses without brackets, IPv4-mapped ones as IPv4; ports as text."""
+
+    names: Names
+    address: str
+    port: str
+    server_address: str
+    server_port: str
+    family: int
+    log_port: bool = False
+
+    @property
+    def name(self) -> str:
+        """The verified name."""
+        return self.names.name
+
+    @property
+    def literal(self) -> str:
+        """The address as Received: headers have it."""
+        return f"IPv6:{self.address}" if ":" in self.address else self.address
+
+    @property
+    def client(self) -> str:
+        """name[address] for the log and for replies."""
+        port = f":{self.port}" if self.log_port else ""
+        return f"{self.names.name}[{self.address}]{port}"
+
+    @property
+    def origin(self) -> str:
+        """name[address], never with the port."""
+        return f"{self.names.name}[{self.address}]"
+
+
+class NameCache:
+    """The names of addresses. look_up: blocking, address -> Names; None: nobody is asked for names."""
+
+    def __init__(self, look_up: Callable[[str], Names] | None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._look_up = look_up
+        self._clock = clock
+        self._known: dict[str, tuple[float, Names]] = {}
+
+    async def names(self, address: str) -> Names:
+        """What the address is called."""
+        if self._look_up is None:
+            return Names()
+        known = self._known.get(address)
+        if known is not None and known[0] > self._clock():
+            return known[1]
+        names = await asyncio.get_running_loop().run_in_executor(None, self._look_up, address)
+        self._known.pop(address, None)
+        if len(self._known) >= LIMIT:
+            del self._known[next(iter(self._known))]
+        self._known[address] = (self._clock() + KEEP, names)
+        return names
+
+
+def look_up(address: str) -> Names:
+    """Ask the resolver for the name, and whether the name has the address (blocks)."""
+    try:
+        name = socket.getnameinfo((address, 0), socket.NI_NAMEREQD)[0]
+    except OSError as error:
+        code = _code(error)
+        return Names(name_code=code, reverse_code=code)
+    if not _is_host_name(name):
+        msg.warning(log.not_a_name(name))
+        return Names()
+    try:
+        found = {str(row[4][0]) for row in socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)}
+    except OSError as error:
+        msg.warning(log.not_forward(name, address, error.strerror or ""))
+        return Names(reverse_name=name, name_code=_code(error), reverse_code=OK)
+    if address not in found:
+        msg.warning(log.not_forward(name, address))
+        return Names(reverse_name=name, reverse_code=OK)
+    return Names(name, name, OK, OK)
+
+
+def _code(error: OSError) -> int:
+    return TEMPORARY if error.errno in TROUBLE_MAY_PASS else PERMANENT
+
+
+def _is_host_name(name: str) -> bool:
+    labels = name.rstrip(".").split(".")
+    return (
+        not labels[-1].isdigit()
+        and ":" not in name
+        and all(0 < len(label) < 64 and label.isascii() for label in labels)
+    )
+
+
+def addresses(sock: socket.socket) -> tuple[str, str, str, str, int]:
+    """Client address and port, server address and port, address family of a connection."""
+    if sock.family not in {socket.AF_INET, socket.AF_INET6}:
+        return "127.0.0.1", "0", "127.0.0.1", "0", int(socket.AF_INET)
+    client, server = sock.getpeername(), sock.getsockname()
+    address, local = _unmapped(client[0]), _unmapped(server[0])
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    return address, str(client[1]), local, str(server[1]), int(family)
+
+
+def _unmapped(address: str) -> str:
+    address = address.partition("%")[0]
+    return address[7:] if address.lower().startswith("::ffff:") and "." in address else address

@@ -1,0 +1,154 @@
+"""policy - which restriction lists are asked when
+
+With smtpd_delay_reject the lists about client, HELO and sender wait for the recipient and
+are asked for each, so that a refusal can be logged with all addresses; without it each is
+asked at its own command. The lists about relaying and recipients come next, and then,
+unless a list asked already, whether the recipient exists. `RCPT TO:<postmaster>` is never
+refused.
+
+Parameters: smtpd_*_restrictions, smtpd_delay_reject, smtpd_relay_before_recipient_restrictions,
+smtpd_restriction_classes, smtpd_reject_unlisted_sender, smtpd_reject_unlisted_recipient.
+"""
+
+from __future__ import annotations
+
+from pyfix.config.param import BadConfig
+from pyfix.maps.braces import split
+from pyfix.smtpd import log
+from pyfix.smtpd.checks import (
+    REJECTING,
+    WORDS,
+    reject_unlisted_recipient,
+    reject_unlisted_sender,
+)
+from pyfix.smtpd.restrictions import OK, Check, Rule, Rules, Stage, has_any, parse
+from pyfix.smtpd.site import NO_UNKNOWN_RECIPIENT_CHECKS, Site
+from pyfix.unix import msg
+from pyfix.wire.smtp_reply import Reply
+
+UNLISTED_SENDER = Rules("smtpd_reject_unlisted_sender", [Rule(reject_unlisted_sender, "", "")])
+UNLISTED_RECIPIENT = Rules("smtpd_reject_unlisted_recipient", [Rule(reject_unlisted_recipient, "", "")])
+
+
+class Policy:
+    """The restriction lists of one worker. Fatal (logged) when they would let anybody relay."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        names = split(site.cfg.smtpd_restriction_classes)
+        self._classes: dict[str, Rules] = {name: Rules(name) for name in names}
+        for name, rules in self._classes.items():
+            rules.rules = self._parse(name, site.main.value(name)).rules
+        self._client = self._list("smtpd_client_restrictions")
+        self._helo = self._list("smtpd_helo_restrictions")
+        self._sender = self._list("smtpd_sender_restrictions")
+        self._relay = self._list("smtpd_relay_restrictions")
+        self._recipient = self._list("smtpd_recipient_restrictions")
+        self._data = self._list("smtpd_data_restrictions")
+        self._end_of_data = self._list("smtpd_end_of_data_restrictions")
+        self._etrn = self._list("smtpd_etrn_restrictions")
+        self._rewrite_context = self._list("local_header_rewrite_clients")
+        self._reject_unlisted = (
+            site.cfg.smtpd_reject_unlisted_recipient and NO_UNKNOWN_RECIPIENT_CHECKS not in site.overrides
+        )
+        self._delay = site.cfg.smtpd_delay_reject
+        self._for_recipient = [self._recipient, self._relay]
+        if site.cfg.smtpd_relay_before_recipient_restrictions:
+            self._for_recipient.reverse()
+        self._for_recipient = [rules for rules in self._for_recipient if rules]
+
+    def check(self) -> None:
+        """See that not everybody may relay. BadConfig otherwise."""
+        lists = [*self._for_recipient, *self._classes.values()]
+        if not has_any(lists, REJECTING):
+            raise BadConfig(log.no_reject(_NAMED))
+
+    def _list(self, name: str) -> Rules:
+        return self._parse(name, getattr(self._site.cfg, name))
+
+    def _parse(self, name: str, text: str) -> Rules:
+        return parse(name, text, WORDS, self._classes)
+
+    # When each command comes
+
+    async def connect(self, check: Check) -> Reply | None:
+        """Before the greeting."""
+        return None if self._delay else await self._ask_client(check)
+
+    async def hello(self, check: Check) -> Reply | None:
+        """At HELO."""
+        return None if self._delay else await self._ask_helo(check)
+
+    async def mail(self, check: Check) -> Reply | None:
+        """At MAIL."""
+        return None if self._delay else await self._ask_sender(check)
+
+    async def rcpt(self, check: Check) -> Reply | None:
+        """At RCPT and VRFY: all that is left to ask about this recipient."""
+        recipient = check.recipient or ""
+        if recipient.lower() == "postmaster":
+            return None
+        refusal = await self._ask_earlier(check) if self._delay else None
+        for rules in self._for_recipient:
+            refusal = refusal or await check.run(Stage.RECIPIENT, recipient, rules)
+        if refusal is None and self._reject_unlisted:
+            refusal = await check.run(Stage.RECIPIENT, recipient, UNLISTED_RECIPIENT)
+        return refusal
+
+    async def data(self, check: Check) -> Reply | None:
+        """At DATA and at the first BDAT."""
+        return await check.run(Stage.DATA, "DATA", self._data) if self._data else None
+
+    async def end_of_data(self, check: Check) -> Reply | None:
+        """When all of a message has come."""
+        if not self._end_of_data:
+            return None
+        return await check.run(Stage.END_OF_DATA, "END-OF-MESSAGE", self._end_of_data)
+
+    async def etrn(self, check: Check, domain: str) -> Reply | None:
+        """At ETRN."""
+        refusal = await self._ask_client(check) if self._delay else None
+        refusal = refusal or (await self._ask_helo(check) if self._delay else None)
+        return refusal or (await check.run(Stage.ETRN, domain, self._etrn) if self._etrn else None)
+
+    async def rewrites_locally(self, check: Check) -> bool:
+        """Whether incomplete header addresses of this client get our domain."""
+        return await check.evaluate(self._rewrite_context) is OK
+
+    async def _ask_earlier(self, check: Check) -> Reply | None:
+        return await self._ask_client(check) or await self._ask_helo(check) or await self._ask_sender(check)
+
+    async def _ask_client(self, check: Check) -> Reply | None:
+        return await check.run(Stage.CLIENT, check.peer.client, self._client) if self._client else None
+
+    async def _ask_helo(self, check: Check) -> Reply | None:
+        if not self._helo or check.helo is None:
+            return None
+        return await check.run(Stage.HELO, check.helo, self._helo)
+
+    async def _ask_sender(self, check: Check) -> Reply | None:
+        sender = check.sender or ""
+        refusal = await check.run(Stage.SENDER, sender, self._sender) if self._sender else None
+        if refusal is None and self._site.cfg.smtpd_reject_unlisted_sender:
+            refusal = await check.run(Stage.SENDER, sender, UNLISTED_SENDER)
+        return refusal
+
+
+_NAMED = (
+    "reject_unauth_destination",
+    "defer_unauth_destination",
+    "reject",
+    "defer",
+    "defer_if_permit",
+    "check_relay_domains",
+)
+
+
+def open_policy(site: Site) -> Policy:
+    """The lists of a worker that is starting; fatal when they are no protection."""
+    policy = Policy(site)
+    try:
+        policy.check()
+    except BadConfig as error:
+        msg.fatal(str(error))
+    return policy

@@ -1,0 +1,113 @@
+"""recipients - addresses that do not exist are refused before their mail is accepted
+
+Who is known: an address that canonical or virtual alias maps change, and one that its
+class's table lists. A class without a table takes everything, a virtual alias domain
+nothing. An address whose transport is `error` is refused with that transport's text.
+
+Parameters: local_recipient_maps, virtual_mailbox_maps, relay_recipient_maps,
+virtual_alias_maps, canonical_maps, show_user_unknown_table_name,
+unknown_{local,relay,virtual_alias,virtual_mailbox}_recipient_reject_code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pyfix.clients.rewrite import (
+    CLASS_ALIAS,
+    CLASS_LOCAL,
+    CLASS_MASK,
+    CLASS_RELAY,
+    CLASS_VIRTUAL,
+    FLAG_FAIL,
+    Resolved,
+)
+from pyfix.mail.address import split_address
+from pyfix.mail.dsn import split_dsn, with_class
+from pyfix.mail.error import Retry
+from pyfix.maps.addresses import find_address
+from pyfix.maps.maps import Maps
+from pyfix.smtpd.site import Site
+
+ERROR, RETRY = "error", "retry"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why an address is not taken."""
+
+    code: int
+    status: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class AddressClass:
+    """One class: its table's parameter, the parameter with the code, what the refusal calls the table."""
+
+    maps: str
+    code: str
+    table: str
+
+
+CLASSES = {
+    CLASS_LOCAL: AddressClass(
+        "local_recipient_maps", "unknown_local_recipient_reject_code", "local recipient table"
+    ),
+    CLASS_ALIAS: AddressClass("", "unknown_virtual_alias_reject_code", "virtual alias table"),
+    CLASS_VIRTUAL: AddressClass(
+        "virtual_mailbox_maps", "unknown_virtual_mailbox_reject_code", "virtual mailbox table"
+    ),
+    CLASS_RELAY: AddressClass(
+        "relay_recipient_maps", "unknown_relay_recipient_reject_code", "relay recipient table"
+    ),
+}
+
+
+async def unlisted(site: Site, sender: str, address: str, *, is_sender: bool) -> Refusal | None:
+    """Why the address is unknown; None when it is not. Retry: that can't be told now."""
+    resolved = await site.rewrite.resolve(sender, address)
+    if resolved.flags & FLAG_FAIL:
+        raise Retry("Temporary lookup failure")
+    if await _is_rewritten(site, resolved, is_sender=is_sender):
+        return None
+    if resolved.transport in {ERROR, RETRY}:
+        return _by_transport(resolved, is_sender=is_sender)
+    kind = CLASSES.get(resolved.flags & CLASS_MASK)
+    if kind is None or await _is_listed(site, kind, resolved):
+        return None
+    table = f" in {kind.table}" if site.mail.show_user_unknown_table_name else ""
+    return Refusal(getattr(site.cfg, kind.code), "5.1.0" if is_sender else "5.1.1", f"User unknown{table}")
+
+
+async def _is_rewritten(site: Site, resolved: Resolved, *, is_sender: bool) -> bool:
+    own = site.sender_canonical_maps if is_sender else site.recipient_canonical_maps
+    for maps in (own, site.canonical_maps, site.virtual_alias_maps):
+        if maps and await _has(site, maps, resolved):
+            return True
+    return False
+
+
+async def _is_listed(site: Site, kind: AddressClass, resolved: Resolved) -> bool:
+    if not kind.maps:
+        return False
+    maps: Maps = getattr(site, kind.maps)
+    return not maps or await _has(site, maps, resolved)
+
+
+async def _has(site: Site, maps: Maps, resolved: Resolved) -> bool:
+    domain = split_address(resolved.recipient)[1]
+    local = bool(resolved.flags & CLASS_LOCAL) or domain == site.mail.myorigin
+    found = await find_address(
+        maps, resolved.recipient, delimiter=site.mail.recipient_delimiter, is_local=lambda _: local
+    )
+    return found is not None
+
+
+def _by_transport(resolved: Resolved, *, is_sender: bool) -> Refusal:
+    temporary = resolved.transport == RETRY
+    status, text = split_dsn(resolved.nexthop, default="4.1.0" if temporary else "5.1.0")
+    if is_sender:
+        status = "5.1.0" if status.startswith("5.1.") else status
+    status = with_class(status, status[0] if status[0] in "45" else "5")
+    return Refusal(450 if status[0] == "4" else 550, status, text or "Address is undeliverable")

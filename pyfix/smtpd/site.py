@@ -1,0 +1,136 @@
+"""site - what all sessions of one worker share
+
+Made before the worker gives up its privileges: everything that comes from outside (tables,
+lists, restriction lists) is opened here. The clients of other services connect when first
+used.
+
+Parameters: see pyfix.config.params.smtpd.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from pyfix.clients.cleanup import (
+    FLAG_BCC_OK,
+    FLAG_FILTER,
+    FLAG_MAP_OK,
+    FLAG_MASK_EXTERNAL,
+    FLAG_MILTER,
+    FLAG_SMTP_REPLY,
+    CleanupClient,
+)
+from pyfix.clients.rewrite import Resolved, RewriteClient
+from pyfix.config.main_cf import MainCf
+from pyfix.config.networks import own_addresses, proxy_addresses
+from pyfix.config.param import BadConfig
+from pyfix.config.params.mail import MailParams
+from pyfix.config.params.smtpd import SmtpdParams
+from pyfix.maps.maps import Maps
+from pyfix.maps.match import AddressMatch, DomainMatch, StringMatch, parent_matches
+from pyfix.smtpd.peer import NameCache, look_up
+
+NO_UNKNOWN_RECIPIENT_CHECKS = "no_unknown_recipient_checks"
+OVERRIDES = {  # receive_override_options -> what cleanup is not to do
+    NO_UNKNOWN_RECIPIENT_CHECKS: 0,
+    "no_address_mappings": FLAG_BCC_OK | FLAG_MAP_OK,
+    "no_header_body_checks": FLAG_FILTER,
+    "no_milters": FLAG_MILTER,
+}
+
+
+class Message(Protocol):
+    """A message on its way to cleanup."""
+
+    queue_id: str
+
+    def write(self, records: bytes) -> None:
+        """Add records."""
+
+    async def drain(self) -> None:
+        """Wait while cleanup is behind."""
+
+    async def finish(self) -> tuple[int, str]:
+        """The verdict: STAT bits, reason."""
+
+    def cancel(self) -> None:
+        """Give up."""
+
+
+class Cleanup(Protocol):
+    """The cleanup service."""
+
+    async def open(self, flags: int) -> Message:
+        """A new message."""
+
+
+class Resolver(Protocol):
+    """The rewrite service."""
+
+    async def resolve(self, sender: str, address: str) -> Resolved:
+        """Where an address goes."""
+
+
+class Site:
+    """Configuration, tables and services of one worker."""
+
+    cleanup: Cleanup
+    rewrite: Resolver
+
+    def __init__(self, main: MainCf, service: str = "smtp") -> None:
+        self.main = main
+        self.service = service
+        self.cfg = SmtpdParams(main)
+        self.mail = MailParams(main)
+        self.cleanup = CleanupClient(f"public/{self.mail.cleanup_service_name}")
+        self.rewrite = RewriteClient(f"private/{self.mail.rewrite_service_name}")
+        self.utf8 = self.mail.smtputf8_enable
+        self.names = NameCache(look_up if self.cfg.smtpd_peername_lookup else None)
+        self.overrides = _overrides(self.mail.receive_override_options)
+        self.cleanup_flags = FLAG_MASK_EXTERNAL | FLAG_SMTP_REPLY
+        for option in self.overrides:
+            self.cleanup_flags &= ~OVERRIDES[option]
+        self.own = frozenset(own_addresses(main) + proxy_addresses(main))
+        parents = self.mail.parent_domain_matches_subdomains
+        self.mynetworks = AddressMatch(
+            self.mail.mynetworks,
+            name="mynetworks",
+            parent=parent_matches(parents, "mynetworks"),
+            utf8=self.utf8,
+        )
+        self.bare_newline_exclusions = AddressMatch(
+            self.cfg.smtpd_forbid_bare_newline_exclusions,
+            name="smtpd_forbid_bare_newline_exclusions",
+            utf8=self.utf8,
+        )
+        self.noop_commands = StringMatch(self.cfg.smtpd_noop_commands, name="smtpd_noop_commands")
+        self.forbidden_commands = StringMatch(
+            self.cfg.smtpd_forbidden_commands, name="smtpd_forbidden_commands"
+        )
+        self.mydestination = DomainMatch(self.mail.mydestination, name="mydestination", utf8=self.utf8)
+        self.canonical_maps = self._maps("canonical_maps")
+        self.sender_canonical_maps = self._maps("sender_canonical_maps")
+        self.recipient_canonical_maps = self._maps("recipient_canonical_maps")
+        self.virtual_alias_maps = self._maps("virtual_alias_maps")
+        self.local_recipient_maps = self._maps("local_recipient_maps")
+        self.relay_recipient_maps = self._maps("relay_recipient_maps")
+        self.virtual_mailbox_maps = self._maps("virtual_mailbox_maps")
+        self.discard_keywords = self._maps("smtpd_discard_ehlo_keyword_address_maps")
+
+    def _maps(self, name: str) -> Maps:
+        return Maps(self.main.value(name), name=name, config_dir=self.main.config_dir, utf8=self.utf8)
+
+    def changed(self) -> str | None:
+        """The parameter of a table that was changed on disk; None: all are as they were."""
+        for value in vars(self).values():
+            if isinstance(value, Maps | AddressMatch | DomainMatch | StringMatch) and value.changed():
+                return value.name
+        return None
+
+
+def _overrides(text: str) -> list[str]:
+    words = text.lower().replace(",", " ").split()
+    for word in words:
+        if word not in OVERRIDES:
+            raise BadConfig(f"bad parameter value: receive_override_options = {text}")
+    return words

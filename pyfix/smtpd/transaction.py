@@ -1,0 +1,188 @@
+"""transaction - one message: its envelope, its Received: header, its way to cleanup
+
+The queue file is opened with the first recipient that is accepted. Envelope records are
+collected and go out with the first content; content goes out as it comes.
+
+Record order: queue file format of postcat(1), written for cleanup(8).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from pyfix.clients.cleanup import FLAG_SMTPUTF8, STAT_BARE_LF, reply
+from pyfix.mail.address import quote
+from pyfix.mail.dates import mail_date
+from pyfix.queue import records as rec
+from pyfix.smtpd.peer import Peer
+from pyfix.smtpd.site import Message, Site
+from pyfix.wire.smtp_data import Block
+from pyfix.wire.smtp_event import Mail, Rcpt
+from pyfix.wire.smtp_params import xtext
+from pyfix.wire.smtp_reply import Reply
+
+DRAIN = 1 << 20  # bytes of content between two looks at how cleanup is doing
+
+
+class Transaction:
+    """A message from MAIL to its end."""
+
+    def __init__(self, mail: Mail, *, protocol: str, helo: str | None, context: str) -> None:
+        """protocol: SMTP or ESMTP; context: "local" or "remote" header rewriting."""
+        self.sender = mail.address
+        self.params = mail.params
+        self.protocol = protocol
+        self.helo = helo
+        self.context = context
+        self.arrived = time.time()
+        self.recipients = 0
+        self.first_recipient = ""
+        self.refused = 0
+        """RCPT commands over smtpd_recipient_limit."""
+        self.status = 0
+        """Trouble with the content, STAT bits of the cleanup service."""
+        self.message: Message | None = None
+        self._envelope: list[bytes] = []
+        self._undrained = 0
+
+    @property
+    def queue_id(self) -> str:
+        """For the log."""
+        return "NOQUEUE" if self.message is None else self.message.queue_id
+
+    @property
+    def only_recipient(self) -> str | None:
+        """The recipient, when there is just one."""
+        return self.first_recipient if self.recipients == 1 else None
+
+    async def open(self, site: Site, peer: Peer) -> None:
+        """Get a queue file. Retry when there is none."""
+        utf8 = FLAG_SMTPUTF8 if self.params.smtputf8 else 0
+        self.message = await site.cleanup.open(site.cleanup_flags | utf8)
+        self._envelope = [self._head(site, peer, self.message.queue_id)]
+
+    def add(self, rcpt: Rcpt) -> None:
+        """One more recipient."""
+        self.recipients += 1
+        self.first_recipient = self.first_recipient or rcpt.address
+        self._envelope.append(b"".join(_recipient(rcpt)))
+
+    def begin_content(self, site: Site, peer: Peer) -> None:
+        """The envelope is complete; the content begins with our Received: header."""
+        assert self.message is not None
+        lines = self._received(site, peer, self.message.queue_id)
+        self._envelope.append(rec.encode(rec.MESG))
+        self._envelope.append(rec.encode_text([line.encode("utf-8", "surrogateescape") for line in lines]))
+        self.message.write(b"".join(self._envelope))
+        self._envelope.clear()
+
+    async def write(self, blocks: list[Block]) -> None:
+        """Some content."""
+        assert self.message is not None
+        for block in blocks:
+            records = rec.encode_text(block.lines)
+            if block.partial is not None:
+                records += rec.encode(rec.CONT, block.partial)
+            self.message.write(records)
+            self._undrained += len(records)
+        if self._undrained > DRAIN:
+            self._undrained = 0
+            await self.message.drain()
+
+    async def finish(self, site: Site) -> Reply | None:
+        """All has come: None when cleanup has it, else what the client hears. Retry: cleanup is gone."""
+        assert self.message is not None
+        if self.status:
+            self.cancel()
+            return self._trouble(site)
+        self.message.write(END)
+        status, reason = await self.message.finish()
+        return Reply.from_text(reply(status, reason)) if status else None
+
+    def _trouble(self, site: Site) -> Reply:
+        if self.status != STAT_BARE_LF:
+            return Reply.from_text(reply(self.status, ""))
+        code = site.cfg.smtpd_forbid_bare_newline_reject_code
+        return Reply(code, "5.5.2", f"{site.mail.myhostname} Error: bare <LF> received")
+
+    def cancel(self) -> None:
+        """Nothing of it stays."""
+        if self.message is not None:
+            self.message.cancel()
+
+    # Records
+
+    def _head(self, site: Site, peer: Peer, queue_id: str) -> bytes:
+        seconds = int(self.arrived)
+        micro = int((self.arrived - seconds) * 1e6)
+        content_filter = site.mail.content_filter
+        parts = [rec.encode(rec.TIME, b"%d %d" % (seconds, micro))]
+        if content_filter:
+            parts.append(rec.encode(rec.FILT, content_filter.encode("utf-8", "surrogateescape")))
+        parts += [
+            *_attributes(self._before_sender(queue_id)),
+            rec.encode(rec.FROM, self.sender.encode("utf-8", "surrogateescape")),
+            *_attributes(self._after_sender(peer)),
+        ]
+        return b"".join(parts)
+
+    def _before_sender(self, queue_id: str) -> Iterator[tuple[str, str]]:
+        yield "log_ident", queue_id
+        yield "rewrite_context", self.context
+        if self.params.envid is not None:
+            yield "envelope_id", _decoded(self.params.envid)
+        if self.params.ret:
+            yield "ret_flags", str(self.params.ret)
+
+    def _after_sender(self, peer: Peer) -> Iterator[tuple[str, str]]:
+        helo = self.helo or ""
+        yield "encoding", self.params.body
+        yield "log_client_name", peer.name
+        yield "log_client_address", peer.address
+        yield "log_client_port", peer.port
+        yield "log_message_origin", peer.origin
+        yield "log_helo_name", helo
+        yield "log_protocol_name", self.protocol
+        yield "client_name", peer.name
+        yield "reverse_client_name", peer.names.reverse_name
+        yield "client_address", peer.address
+        yield "client_port", peer.port
+        yield "server_address", peer.server_address
+        yield "server_port", peer.server_port
+        yield "helo_name", helo
+        yield "protocol_name", self.protocol
+        yield "client_address_type", str(peer.family)
+
+    def _received(self, site: Site, peer: Peer, queue_id: str) -> list[str]:
+        protocol = "UTF8SMTP" if self.params.smtputf8 else self.protocol
+        date = mail_date(self.arrived)
+        first = f"Received: from {self.helo or peer.name} ({peer.name} [{peer.literal}])"
+        second = f"\tby {site.mail.myhostname} ({site.mail.mail_name}) with {protocol} id {queue_id}"
+        if self.recipients == 1:
+            return [first, second, f"\tfor <{quote(self.first_recipient)}>; {date}"]
+        return [first, second + ";", f"\t{date}"]
+
+
+END = rec.encode(rec.XTRA) + rec.encode(rec.END)
+
+
+def _attributes(pairs: Iterator[tuple[str, str]]) -> list[bytes]:
+    return [rec.attribute(name, value) for name, value in pairs if value]
+
+
+def _recipient(rcpt: Rcpt) -> Iterator[bytes]:
+    params = rcpt.params
+    if params.notify:
+        yield rec.attribute("notify_flags", str(params.notify))
+    if params.orcpt:
+        kind, _, address = params.orcpt.partition(";")
+        yield rec.attribute("dsn_orig_rcpt", f"{kind};{_decoded(address)}")
+    else:
+        kind = "rfc822" if rcpt.address.isascii() else "utf-8"
+        yield rec.attribute("dsn_orig_rcpt", f"{kind};{quote(rcpt.address)}")
+    yield rec.encode(rec.RCPT, rcpt.address.encode("utf-8", "surrogateescape"))
+
+
+def _decoded(text: str) -> str:
+    return xtext(text) or text

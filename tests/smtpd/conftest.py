@@ -1,0 +1,193 @@
+"""A whole smtpd in this process, on a loopback socket, with doubles of the services it asks."""
+
+import asyncio
+import socket
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from pyfix.clients import rewrite
+from pyfix.clients.rewrite import Resolved
+from pyfix.config.main_cf import MainCf
+from pyfix.queue import records as rec
+from pyfix.server.context import Context
+from pyfix.smtpd.daemon import Smtpd
+from pyfix.unix import msg
+
+MAIN_CF = """
+compatibility_level = 3.6
+myhostname = mx.example.com
+mydomain = example.com
+mydestination = mx.example.com, example.com
+mynetworks = 127.0.0.0/8
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+local_recipient_maps = inline:{{joe=x},{ann=x},{postmaster=x}}
+alias_maps =
+smtpd_peername_lookup = no
+smtpd_error_sleep_time = 0
+smtpd_recipient_limit = 5
+message_size_limit = 100000
+smtpd_forbid_bare_newline_exclusions =
+smtpd_hard_error_limit = 1000
+smtpd_soft_error_limit = 900
+"""
+LOCAL = {"mx.example.com", "example.com", "[127.0.0.1]"}
+
+
+class FakeRewrite:
+    """Resolves as trivial-rewrite does with MAIN_CF."""
+
+    def __init__(self, waits: bool = False) -> None:
+        self.waits = waits
+        self.transports: dict[str, Resolved] = {}
+
+    async def resolve(self, sender: str, address: str) -> Resolved:
+        if self.waits:
+            await asyncio.sleep(0)
+        if address in self.transports:
+            return self.transports[address]
+        local, at, domain = address.rpartition("@")
+        if not at:
+            local, domain = address, "mx.example.com"
+        if domain in LOCAL and "%" in local:
+            local, _, domain = local.rpartition("%")
+            return Resolved("smtp", domain, f"{local}@{domain}", rewrite.CLASS_DEFAULT | rewrite.FLAG_ROUTED)
+        domain = domain.lower()
+        routed = rewrite.FLAG_ROUTED if any(c in local for c in "@%!") else 0
+        bad = not domain or local.endswith("@") or ".." in domain or domain.startswith("-") or "/" in domain
+        bad = bad or (domain.startswith("[") and not domain.strip("[]").replace(".", "").isdigit())
+        bad = bad or domain.replace(".", "").isdigit()
+        if bad and domain.lower().startswith("[ipv6:"):
+            bad = False
+        if bad:
+            return Resolved("error", "bad", address, rewrite.FLAG_ERROR | rewrite.CLASS_DEFAULT)
+        if domain in LOCAL:
+            return Resolved("local", domain, f"{local}@{domain}", rewrite.CLASS_LOCAL | routed)
+        return Resolved("smtp", domain, f"{local}@{domain}", rewrite.CLASS_DEFAULT | routed)
+
+
+class FakeMessage:
+    """Keeps what it is given."""
+
+    def __init__(self, cleanup: "FakeCleanup", queue_id: str, flags: int) -> None:
+        self.cleanup = cleanup
+        self.queue_id = queue_id
+        self.flags = flags
+        self.data = b""
+        self.cancelled = False
+
+    def write(self, records: bytes) -> None:
+        self.data += records
+
+    async def drain(self) -> None:
+        return
+
+    async def finish(self) -> tuple[int, str]:
+        if self.cleanup.waits:
+            await asyncio.sleep(0)
+        return self.cleanup.answer
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+    @property
+    def records(self) -> list[tuple[bytes, bytes]]:
+        return [(kind, data) for _, kind, data in rec.iterate(self.data)]
+
+    @property
+    def content(self) -> list[tuple[bytes, bytes]]:
+        """The content behind our Received: header."""
+        start = self.records.index((rec.MESG, b"")) + 1
+        return [row for row in self.records[start + 3 :] if row[0] in {rec.NORM, rec.CONT}]
+
+
+class FakeCleanup:
+    """Takes every message, or answers as told."""
+
+    def __init__(self, waits: bool = False) -> None:
+        self.waits = waits
+        self.answer = (0, "")
+        self.messages: list[FakeMessage] = []
+        self.trouble: Exception | None = None
+
+    async def open(self, flags: int) -> FakeMessage:
+        if self.waits:
+            await asyncio.sleep(0)
+        if self.trouble is not None:
+            raise self.trouble
+        message = FakeMessage(self, f"4TEST{len(self.messages):03d}", flags)
+        self.messages.append(message)
+        return message
+
+
+class Server:
+    """An smtpd on a loopback port. Talk with it one chunk at a time."""
+
+    def __init__(self, settings: str, waits: bool = False) -> None:
+        main = MainCf.from_text(MAIN_CF + settings)
+        self.smtpd = Smtpd(Context("smtp", "smtpd", main))
+        self.cleanup = self.smtpd.site.cleanup = FakeCleanup(waits)
+        self.rewrite = self.smtpd.site.rewrite = FakeRewrite(waits)
+
+    def talk(self, *chunks: bytes, end: str = "close") -> list[bytes]:
+        """Send each chunk when the server is quiet; greeting and answers. end: close or keep."""
+        return asyncio.run(self._talk(chunks, end))
+
+    async def _talk(self, chunks: tuple[bytes, ...], end: str) -> list[bytes]:
+        ours, theirs = _pair()
+        session = asyncio.get_running_loop().create_task(self.smtpd.serve(theirs))
+        answers = [await self._hear(ours, session)]
+        for chunk in chunks:
+            if answers[-1].endswith(b"<EOF>"):
+                break
+            await asyncio.get_running_loop().sock_sendall(ours, chunk)
+            answers.append(await self._hear(ours, session))
+        if end == "close":
+            ours.close()
+        await session
+        if end != "close":
+            answers.append(await self._hear(ours, session))
+            ours.close()
+        return answers
+
+    async def _hear(self, sock: socket.socket, session: asyncio.Task[None]) -> bytes:
+        heard = b""
+        for _ in range(12):
+            await asyncio.sleep(0)
+            try:
+                while True:
+                    data = sock.recv(65536)
+                    if not data:
+                        return heard + b"<EOF>"
+                    heard += data
+            except BlockingIOError:
+                pass
+            except ConnectionError:
+                return heard + b"<EOF>"
+        return heard
+
+
+def _pair() -> tuple[socket.socket, socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        ours = socket.create_connection(listener.getsockname())
+        theirs, _ = listener.accept()
+    ours.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    ours.setblocking(False)
+    theirs.setblocking(False)
+    return ours, theirs
+
+
+@pytest.fixture
+def log() -> Iterator[list[str]]:
+    """What is logged, with severity words."""
+    lines: list[str] = []
+    before = msg.to(lambda priority, text: lines.append(msg.WORDS[priority] + text))
+    yield lines
+    msg.to(*before)
+
+
+@pytest.fixture
+def server(log: list[str]) -> Callable[..., Server]:
+    """Makes servers: server("name = value\\n", waits=True)."""
+    return Server
