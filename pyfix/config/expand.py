@@ -29,6 +29,7 @@ _OPERATOR = re.compile(r"[<>!=?+\-*/~&|%]*")
 _SUFFIX = re.compile(r"[A-Za-z0-9]*", re.ASCII)
 _LEVEL = re.compile(r"\+?(\d{1,10})(?:\.(\d{1,9})(?:\.(\d{1,9}))?)?", re.ASCII)
 _CLOSING = {"{": "}", "(": ")"}
+_MOST_DIGITS = 18  # of a number that is compared
 _SHOWN = 20  # characters of the rest that an error shows
 
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
@@ -202,8 +203,13 @@ class Expander:
             except ExpandError as e:
                 raise self._error(str(e)) from None
         if all(text.isascii() and text.isdigit() for text in (left, right)):
-            return int(left), int(right)
+            return self._number(left), self._number(right)
         return left, right
+
+    def _number(self, digits: str) -> int:
+        if len(digits.lstrip("0")) > _MOST_DIGITS:
+            raise self._error(f"bad conversion: {digits}")
+        return int(digits[-_MOST_DIGITS:])
 
     def _error(self, text: str) -> ExpandError:
         return ExpandError(text, self._name)

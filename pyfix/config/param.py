@@ -30,8 +30,8 @@ __all__ = ["BadConfig", "Bool", "Int", "Long", "NBool", "NInt", "Parameter", "Pa
 
 T = TypeVar("T")
 
-_NUMBER = re.compile(r"[ \t\n\v\f\r]*[+-]?[0-9]+", re.ASCII)
-_TIME = re.compile(r"[ \t\n\v\f\r]*\+?([0-9]*)(.?)", re.ASCII | re.DOTALL)
+_NUMBER = re.compile(r"[ \t\n\v\f\r]*[+-]?0*[0-9]{1,20}", re.ASCII)
+_TIME = re.compile(r"[ \t\n\v\f\r]*\+?0*([0-9]{0,20})(.?)", re.ASCII | re.DOTALL)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _INT_MAX = 2**31 - 1
 _LONG_MAX = 2**63 - 1

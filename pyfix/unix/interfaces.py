@@ -1,6 +1,7 @@
 """interfaces - the network addresses of this host, with their networks
 
-From the kernel's lists, no library: SIOCGIFCONF for IPv4, /proc/net/if_inet6 for IPv6.
+From the kernel's lists, no library: SIOCGIFCONF for IPv4, /proc/net/if_inet6 for IPv6;
+link-local addresses are told without their interface.
 Where neither works the host is taken to have its loopback addresses only.
 
 Sources: netdevice(7), if_inet6 in proc(5).
@@ -10,7 +11,6 @@ import array
 import fcntl
 import socket
 import struct
-from contextlib import suppress
 from ipaddress import IPv4Interface, IPv6Interface
 from pathlib import Path
 
@@ -54,11 +54,8 @@ def _inet_one(sock: socket.socket, request: bytes) -> IPv4Interface:
 def _inet6() -> list[IPv6Interface]:
     found = []
     for line in _IF_INET6.read_text().splitlines():
-        digits, _, length, _, _, device = line.split()
-        address = socket.inet_ntop(socket.AF_INET6, bytes.fromhex(digits))
-        scope = f"%{device}" if address.startswith("fe80:") else ""
-        with suppress(ValueError):
-            found.append(IPv6Interface(f"{address}{scope}/{int(length, 16)}"))
+        digits, _, length, *_ = line.split()
+        found.append(IPv6Interface((bytes.fromhex(digits), int(length, 16))))
     return found
 
 

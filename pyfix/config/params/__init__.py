@@ -15,6 +15,5 @@ GROUPS = {
     "virtual": "pyfix.config.params.virtual:VirtualParams",
     "error": "pyfix.config.params.error:ErrorParams",
     "bounce": "pyfix.config.params.bounce:BounceParams",
-    "showq": "pyfix.config.params.showq:ShowqParams",
     "postlogd": "pyfix.config.params.postlogd:PostlogdParams",
 }

@@ -11,7 +11,7 @@ from pyfix.config.param import Int, Long, Params, Str
 class VirtualParams(Params):
     """What only virtual reads."""
 
-    virtual_mailbox_base = Str("")
+    virtual_mailbox_base = Str("", min=1)
     virtual_mailbox_limit = Long("51200000")
     virtual_mailbox_lock = Str("fcntl, dotlock", min=1)
     virtual_minimum_uid = Int("100", min=1)

@@ -1,0 +1,81 @@
+"""Every registered parameter is what the reference sheet says it is."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pyfix.config import families, registry
+from pyfix.config.param import Parameter, Time
+from pyfix.config.params import GROUPS
+
+FOLDERS = (
+    *([Path(os.environ["PYFIX_REFERENCE"])] if "PYFIX_REFERENCE" in os.environ else []),
+    Path(__file__).parents[3] / "shared" / "reference",
+)
+SHEET = next((folder / "parameters.tsv" for folder in FOLDERS if (folder / "parameters.tsv").exists()), None)
+# Those whose default depends on the host are computed.
+COMPUTED = {"myhostname", "mydomain", "mynetworks", "process_id", "process_name"}
+OTHER_DEFAULTS = {"config_directory": "/etc/postfix"}
+
+
+def rows() -> Iterator[dict[str, str]]:
+    assert SHEET is not None
+    lines = [line for line in SHEET.read_text().splitlines() if not line.startswith("#")]
+    head = lines[0].split("\t")
+    return (dict(zip(head, line.split("\t"), strict=False)) for line in lines[1:])
+
+
+@pytest.fixture(scope="module")
+def sheet() -> dict[str, dict[str, str]]:
+    if SHEET is None:
+        pytest.skip("no parameters.tsv: set PYFIX_REFERENCE to the folder with the reference sheets")
+    return {row["name"]: row for row in rows()}
+
+
+def facts(parameter: Parameter[object]) -> dict[str, str]:
+    return {
+        "type": parameter.kind,
+        "default_unit": parameter.unit if isinstance(parameter, Time) else "",
+        "min": str(parameter.min or ""),
+        "max": str(parameter.max or ""),
+    }
+
+
+def expected(row: dict[str, str]) -> dict[str, str]:
+    return {
+        "type": row["type"],
+        "default_unit": row["default_unit"],
+        "min": row["min"] if row["min"] != "0" else "",
+        "max": row["max"] if row["max"] != "0" else "",
+    }
+
+
+@pytest.mark.parametrize("name", sorted(registry.everything()))
+def test_a_parameter_is_as_postfix_has_it(name: str, sheet: dict[str, dict[str, str]]) -> None:
+    parameter = registry.everything()[name]
+    if name.startswith("pyfix_"):
+        return
+    row = sheet[name]
+    assert facts(parameter) == expected(row)
+    if name in COMPUTED:
+        assert callable(parameter.default)
+    else:
+        assert parameter.default == OTHER_DEFAULTS.get(name, row["default"])
+
+
+@pytest.mark.parametrize("suffix", sorted(families.SUFFIXES))
+def test_a_transport_parameter_is_as_postfix_has_it(suffix: str, sheet: dict[str, dict[str, str]]) -> None:
+    parameter, row = families.member("any", suffix), sheet[f"<service>_{suffix}"]
+    assert parameter.name == f"any_{suffix}"
+    assert facts(parameter) == expected(row)
+    assert parameter.default == row["default"]
+
+
+@pytest.mark.parametrize("name", sorted(GROUPS))
+def test_a_group_declares_each_name_once(name: str) -> None:
+    others = [p.name for other in GROUPS if other != name for p in registry.group(other).declared()]
+    own = [p.name for p in registry.group(name).declared()]
+    assert sorted({*own} & {*others}) == []
+    assert len(own) == len({*own})
