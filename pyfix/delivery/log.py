@@ -46,6 +46,11 @@ def access_problem(uid: int, gid: int, text: str) -> str:
 ACCESS_HINT = "perhaps you need to create the maildirs in advance"
 
 
+def lookup_failed(maps: str, key: str, reason: str) -> str:
+    """A table can't answer."""
+    return f"table {maps}: lookup {key}: {reason}"
+
+
 def not_found(user: str, maps: str) -> str:
     """A recipient has a mailbox, but no uid or gid."""
     return f"recipient {user}: not found in {maps}"

@@ -16,13 +16,11 @@ import re
 import time
 from collections.abc import Iterator
 
-from pyfix.mail.address import quote, unquote
+from pyfix.mail.address import quote
 from pyfix.queue.file import Recipient, content_bytes, content_chunks
 
 WHOLE = 1 << 20  # bytes; larger content is copied in pieces
-HEADER_LIMIT = 102400  # bytes of header in which Delivered-To: is looked for
 
-_DELIVERED_TO = re.compile(rb"^delivered-to:[ \t]*(.*)$", re.IGNORECASE | re.MULTILINE)
 _FROM = re.compile(rb"^From ", re.MULTILINE)
 
 
@@ -65,23 +63,6 @@ class Letter:
         yield self.envelope_line(now) + self.head()
         yield from _escaped(_ended(self._content()))
         yield b"\n"
-
-    def delivered_to(self, address: str) -> bool:
-        """Whether a header says that this address has got the message before: a loop."""
-        header = b""
-        for chunk in self._content():
-            header += chunk
-            end = header.find(b"\n\n")
-            if end >= 0 or len(header) > HEADER_LIMIT:
-                header = header[: end if end >= 0 else HEADER_LIMIT]
-                break
-        if b"elivered-" not in header and b"ELIVERED-" not in header:
-            return False
-        wanted = address.lower()
-        return any(
-            unquote(found.strip().decode("utf-8", "surrogateescape")).lower() == wanted
-            for found in _DELIVERED_TO.findall(header)
-        )
 
     def _content(self) -> Iterator[bytes]:
         if self._size <= WHOLE:

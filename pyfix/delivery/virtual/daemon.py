@@ -80,9 +80,6 @@ class Virtual(SerialAgent):
 
     def _outcome(self, delivery: Delivery, recipient: Recipient) -> Outcome:
         request = delivery.request
-        letter = Letter(delivery.fd, request.offset, request.size, request.sender, recipient)
-        if letter.delivered_to(recipient.address):
-            return Outcome(recipient, "5.4.6", f"mail forwarding loop for {recipient.address}")
         try:
             mailbox = self._mailboxes.find(recipient.address)
         except MailError as error:
@@ -90,6 +87,7 @@ class Virtual(SerialAgent):
         maildir = mailbox.path.endswith("/")
         if request.flags & PROBE:
             return Outcome(recipient, "2.0.0", f"delivers to {'maildir' if maildir else 'mailbox'}")
+        letter = Letter(delivery.fd, request.offset, request.size, request.sender, recipient)
         with as_user(mailbox.uid, mailbox.gid, self._owner):
             return (self._to_maildir if maildir else self._to_mbox)(recipient, mailbox, letter)
 

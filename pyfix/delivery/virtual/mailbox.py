@@ -22,6 +22,7 @@ from pyfix.mail.error import Refused, Retry
 from pyfix.maps.addresses import find_address
 from pyfix.maps.maps import Maps
 from pyfix.maps.run_now import run_now
+from pyfix.maps.table import TableError
 from pyfix.unix import msg
 
 _NUMBER = re.compile(r"\s*([0-9]{1,10})", re.ASCII)
@@ -70,7 +71,11 @@ class Mailboxes:
         return Mailbox(f"{self._base}/{path}", uid, self._id(self._gids, user, "gid", 1))
 
     def _find(self, maps: Maps, user: str) -> str | None:
-        found = run_now(find_address(maps, user, delimiter=self._delimiter))
+        try:
+            found = run_now(find_address(maps, user, delimiter=self._delimiter))
+        except TableError as error:
+            msg.warning(log.lookup_failed(maps.name, user, error.reason))
+            raise Retry(CONFIGURATION_ERROR, status="4.3.5") from error
         return None if found is None else found.value
 
     def _id(self, maps: Maps, user: str, kind: str, minimum: int) -> int:

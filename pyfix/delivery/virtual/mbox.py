@@ -14,6 +14,7 @@ import stat
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from pyfix.delivery.mail_copy import Letter, MailboxError, mailbox_error, write
 from pyfix.unix import locks
@@ -24,6 +25,9 @@ FILE_LOCKS: dict[str, Callable[[int], bool]] = {
     "fcntl": locks.fcntl_exclusive,
 }
 DOTLOCK = "dotlock"
+NO_ACCESS = "unable to lock for exclusive access"
+
+T = TypeVar("T")
 
 
 class NotRegularError(Exception):
@@ -54,20 +58,25 @@ class Mbox:
 
     def deliver(self, path: str, letter: Letter, uid: int) -> None:
         """Append a message. MailboxError, NotRegularError, NotOwnedError; CorruptQueueFile."""
-        try:
-            fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, MODE)
-        except OSError as error:
-            raise mailbox_error(error, "cannot update mailbox") from error
-        try:
-            status = os.fstat(fd)
-            if not stat.S_ISREG(status.st_mode):
-                raise NotRegularError
-            if self._strict and status.st_uid != uid:
-                raise NotOwnedError
-            with self._locked(path, fd):
+        with self._dotlocked(path):
+            try:
+                fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, MODE)
+            except OSError as error:
+                raise mailbox_error(error, "cannot open file") from error
+            try:
+                self._check(os.fstat(fd), uid)
+                for style in self._locking.styles:
+                    if style in FILE_LOCKS:
+                        self._insist(FILE_LOCKS[style], fd, NO_ACCESS)
                 self._append(fd, letter)
-        finally:
-            os.close(fd)
+            finally:
+                os.close(fd)
+
+    def _check(self, status: os.stat_result, uid: int) -> None:
+        if not stat.S_ISREG(status.st_mode):
+            raise NotRegularError
+        if self._strict and status.st_uid != uid:
+            raise NotOwnedError
 
     def _append(self, fd: int, letter: Letter) -> None:
         size = os.fstat(fd).st_size
@@ -82,29 +91,28 @@ class Mbox:
             raise
 
     @contextlib.contextmanager
-    def _locked(self, path: str, fd: int) -> Iterator[None]:
-        """Every lock of the list."""
-        for style in self._locking.styles:
-            if style in FILE_LOCKS:
-                self._insist(lambda style=style: FILE_LOCKS[style](fd))  # type: ignore[misc]
-        dotlock = DOTLOCK in self._locking.styles
-        if dotlock:
-            self._insist(lambda: locks.dotlock(path, stale=self._locking.stale))
+    def _dotlocked(self, path: str) -> Iterator[None]:
+        """With path.lock, if the list asks for it."""
+        if DOTLOCK not in self._locking.styles:
+            yield
+            return
+        stale = self._locking.stale
+        failed = f"unable to create lock file {path}.lock"
+        self._insist(lambda name: locks.dotlock(name, stale=stale), path, failed)
         try:
             yield
         finally:
-            if dotlock:
-                with contextlib.suppress(OSError):
-                    locks.dotlock_release(path)
+            with contextlib.suppress(OSError):
+                locks.dotlock_release(path)
 
-    def _insist(self, take: Callable[[], bool]) -> None:
+    def _insist(self, take: Callable[[T], bool], what: T, failed: str) -> None:
         """Try a lock as often as we may. MailboxError."""
         for attempt in range(self._locking.attempts):
             if attempt:
                 time.sleep(self._locking.delay)
             try:
-                if take():
+                if take(what):
                     return
             except OSError as error:
-                raise mailbox_error(error, "unable to lock for exclusive access") from error
-        raise MailboxError("4.2.0", "unable to lock for exclusive access: Resource temporarily unavailable")
+                raise mailbox_error(error, failed) from error
+        raise MailboxError("4.2.0", f"{failed}: Resource temporarily unavailable")

@@ -1,0 +1,203 @@
+"""Mailboxes of virtual domains: where mail goes, what is written, what may go wrong."""
+
+import os
+import re
+import stat
+from pathlib import Path
+
+import pytest
+
+from pyfix.config.main_cf import MainCf
+from pyfix.delivery.agent import Delivery
+from pyfix.delivery.virtual import daemon, mailbox
+from pyfix.delivery.virtual.daemon import Virtual
+from pyfix.server.context import Context
+
+ROOT = os.getuid() == 0
+GROUPS = os.getgroups()
+UID = 5000 if ROOT else os.getuid()
+MAIN_CF = """
+virtual_mailbox_base = {root}/mail
+virtual_mailbox_maps = inline:{{u@d.test=u/, m@d.test=m, lost@d.test=lost/, low@d.test=low/}}
+virtual_uid_maps = inline:{{u@d.test=5000, m@d.test=5000, low@d.test=50}}
+virtual_gid_maps = static:5000
+recipient_delimiter = +
+deliver_lock_attempts = 1
+"""
+
+
+@pytest.fixture
+def mail(store) -> Path:
+    path = store.root / "mail"
+    path.mkdir()
+    for directory in (path, *path.parents):
+        if ROOT and directory.is_relative_to("/tmp"):
+            os.chmod(directory, directory.stat().st_mode | 0o055)
+    os.chown(path, UID, -1)
+    return path
+
+
+def be_root_again() -> None:
+    """An agent that root started is mail_owner after a delivery."""
+    if ROOT:
+        os.seteuid(0)
+        os.setegid(0)
+        os.setgroups(GROUPS)
+
+
+def agent(store, more: str = "") -> Virtual:
+    text = MAIN_CF.format(root=store.root) + more
+    return Virtual(Context("virtual", "virtual", MainCf.from_text(text)))
+
+
+def deliver(store, virtual: Virtual, *recipients: str, **message: object) -> list[tuple[str, str]]:
+    queue_id = store.put(*recipients, **message)
+    fd = store.queue.open("active", queue_id, os.O_RDWR)
+    try:
+        outcomes = list(virtual.deliver(Delivery(store.request(queue_id), fd)))
+    finally:
+        os.close(fd)
+        be_root_again()
+    return [(outcome.dsn.status, outcome.dsn.reason) for outcome in outcomes]
+
+
+def test_a_maildir_is_made_and_gets_a_file(store, mail: Path) -> None:
+    answer = deliver(store, agent(store), "U+x@D.test", sender="", original="alias@d.test", end=b"no newline")
+    assert answer == [("2.0.0", "delivered to maildir")]
+    (path,) = (mail / "u/new").iterdir()
+    assert path.read_bytes() == (
+        b"Return-Path: <>\nX-Original-To: alias@d.test\nDelivered-To: U+x@D.test\n"
+        b"Subject: test\n\nhello\nno newline\n"
+    )
+    status = path.stat()
+    host = re.escape(os.uname().nodename)
+    name = rf"[0-9]+\.V{status.st_dev:x}I{status.st_ino:x}M[0-9]+\.{host}"
+    assert re.fullmatch(name, path.name)
+    assert (status.st_uid, stat.S_IMODE(status.st_mode)) == (UID, 0o600)
+    assert sorted(entry.name for entry in (mail / "u").iterdir()) == ["cur", "new", "tmp"]
+    assert list((mail / "u/tmp").iterdir()) == []
+    assert stat.S_IMODE((mail / "u/new").stat().st_mode) == 0o700
+
+
+def test_a_mbox_grows_with_from_lines_quoted(store, mail: Path) -> None:
+    virtual = agent(store)
+    content = [b"Subject: test", b"", b"From here", b" From there", b">From"]
+    for _ in range(2):
+        assert deliver(store, virtual, "m@d.test", content=content) == [("2.0.0", "delivered to mailbox")]
+    once = (
+        rb"From s@a\.test  \w{3} \w{3} [ 0-9]\d \d\d:\d\d:\d\d \d{4}\n"
+        rb"Return-Path: <s@a\.test>\nDelivered-To: m@d\.test\n"
+        rb"Subject: test\n\n>From here\n From there\n>From\n\n"
+    )
+    assert re.fullmatch(once + once, (mail / "m").read_bytes())
+    assert (mail / "m").stat().st_uid == UID
+    assert not (mail / "m.lock").exists()
+
+
+def test_large_content_is_copied_in_pieces(store, mail: Path) -> None:
+    lines = [b"Subject: test", b"", *[b"From %d " % n + b"x" * 900 for n in range(3000)]]
+    deliver(store, agent(store), "u@d.test", "m@d.test", content=lines)
+    body = b"\n".join(lines) + b"\n"
+    (path,) = (mail / "u/new").iterdir()
+    assert path.read_bytes().endswith(b"Delivered-To: u@d.test\n" + body)
+    escaped = body.replace(b"\nFrom ", b"\n>From ")
+    assert (mail / "m").read_bytes().endswith(b"Delivered-To: m@d.test\n" + escaped + b"\n")
+
+
+def test_unknown_users_bounce(store, mail: Path) -> None:
+    assert deliver(store, agent(store), "Nope@D.test") == [("5.1.1", 'unknown user: "nope@d.test"')]
+
+
+def test_a_table_in_trouble_defers(store, mail: Path) -> None:
+    virtual = agent(store, "virtual_mailbox_maps = texthash:/nonexistent/boxes\n")
+    assert deliver(store, virtual, "u@d.test") == [("4.3.5", "mail system configuration error")]
+    assert store.lines[-1].startswith("warning: table virtual_mailbox_maps: lookup u@d.test: ")
+
+
+@pytest.mark.parametrize(
+    ("recipient", "line"),
+    [
+        ("lost@d.test", "warning: recipient lost@d.test: not found in virtual_uid_maps"),
+        ("low@d.test", "warning: recipient low@d.test: bad uid 50 in virtual_uid_maps"),
+    ],
+)
+def test_uid_trouble_defers(store, mail: Path, monkeypatch, recipient: str, line: str) -> None:
+    monkeypatch.setattr(mailbox, "can_switch", lambda: True)
+    virtual = agent(store)
+    assert deliver(store, virtual, recipient) == [("4.3.5", "mail system configuration error")]
+    assert store.lines == [line]
+
+
+def test_without_root_all_mailboxes_are_ours(store, mail: Path, monkeypatch) -> None:
+    for module in (mailbox, daemon):
+        monkeypatch.setattr(module, "can_switch", lambda: False)
+    monkeypatch.setattr("pyfix.delivery.as_user.can_switch", lambda: False)
+    assert deliver(store, agent(store), "lost@d.test") == [("2.0.0", "delivered to maildir")]
+    (path,) = (mail / "lost/new").iterdir()
+    assert path.stat().st_uid == os.getuid()
+
+
+@pytest.mark.parametrize(
+    ("recipient", "reason"),
+    [
+        ("u@d.test", "maildir delivery failed: error writing message: File too large"),
+        ("m@d.test", "delivery failed to mailbox {root}/mail/m: error writing message: File too large"),
+    ],
+)
+def test_over_the_limit_bounces_and_leaves_no_trace(store, mail: Path, recipient: str, reason: str) -> None:
+    virtual = agent(store, "virtual_mailbox_limit = 100\nmessage_size_limit = 100\n")
+    content = [b"Subject: test", b"", b"x" * 200]
+    assert deliver(store, virtual, recipient, content=content) == [("5.2.2", reason.format(root=store.root))]
+    left = [path for path in mail.rglob("*") if path.is_file()]
+    assert [path.stat().st_size for path in left] in ([], [0])
+
+
+def test_a_locked_mbox_defers(store, mail: Path) -> None:
+    (mail / "m.lock").touch()
+    reason = f"unable to create lock file {mail}/m.lock: Resource temporarily unavailable"
+    expected = [("4.2.0", f"delivery failed to mailbox {mail}/m: {reason}")]
+    assert deliver(store, agent(store), "m@d.test") == expected
+
+
+def test_a_mbox_that_is_a_directory_defers(store, mail: Path) -> None:
+    (mail / "m").mkdir()
+    expected = [("4.2.0", f"delivery failed to mailbox {mail}/m: cannot open file: Is a directory")]
+    assert deliver(store, agent(store), "m@d.test") == expected
+
+
+@pytest.mark.skipif(not ROOT, reason="needs root: files of two users")
+def test_rights_are_the_recipient_s(store, mail: Path) -> None:
+    virtual = agent(store)
+    (mail / "m").touch(mode=0o666)
+    os.chmod(mail / "m", 0o666)
+    (status, reason), = deliver(store, virtual, "m@d.test")
+    assert (status, reason) == (
+        "4.2.0",
+        f"delivery failed to mailbox {mail}/m: destination {mail}/m is not owned by recipient",
+    )
+    assert store.lines == [
+        'warning: specify "strict_mailbox_ownership = no" to ignore mailbox ownership mismatch'
+    ]
+    store.lines.clear()
+    os.chown(mail, 0, 0)
+    (status, reason), = deliver(store, virtual, "u@d.test")
+    assert status == "4.2.0"
+    pattern = rf"maildir delivery failed: create maildir file {mail}/u/tmp/\d+\.P\d+\.\S+: Permission denied"
+    assert re.fullmatch(pattern, reason)
+    assert store.lines[0].startswith("warning: maildir access problem for UID/GID=5000/5000: create maildir")
+    assert store.lines[1] == "warning: perhaps you need to create the maildirs in advance"
+
+
+def test_a_mailbox_limit_below_the_message_limit_is_refused(store, mail: Path) -> None:
+    with pytest.raises(SystemExit):
+        agent(store, "virtual_mailbox_limit = 100\n")
+    assert store.lines == [
+        "fatal: main.cf configuration error: virtual_mailbox_limit is smaller than message_size_limit"
+    ]
+
+
+def test_a_probe_delivers_nothing(store, mail: Path) -> None:
+    queue_id = store.put("u@d.test")
+    delivery = Delivery(store.request(queue_id, flags=3 | 512), -1)
+    assert [o.dsn.reason for o in agent(store).deliver(delivery)] == ["delivers to maildir"]
+    assert list(mail.iterdir()) == []
