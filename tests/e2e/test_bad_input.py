@@ -1,0 +1,141 @@
+"""Bad configuration, bad queue files, full disks: told clearly, and nobody else's mail is harmed."""
+
+import os
+import subprocess
+import time
+
+import pytest
+
+MESSAGE = b"Subject: x\r\n\r\nhello\r\n"
+
+
+def _deliver(mail, user: str = "alice") -> None:
+    with mail.smtp() as client:
+        client.sendmail("a@example.com", [f"{user}@demo.test"], MESSAGE)
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "complaint"),
+    [
+        pytest.param("main.cf", "foo bar", "missing '=' after attribute name: \"foo bar\"", id="main.cf syntax"),
+        pytest.param("main.cf", "queue_directory", "missing '='", id="main.cf name only"),
+        pytest.param("master.cf", "smtp inet n - n", "bad", id="master.cf fields"),
+        pytest.param("master.cf", "x nosuch n - n - - smtpd", "nosuch", id="master.cf type"),
+        pytest.param("master.cf", "x unix maybe - n - - smtpd", "maybe", id="master.cf private"),
+        pytest.param("master.cf", "x unix n - n - many smtpd", "many", id="master.cf maxproc"),
+    ],
+)
+def test_a_bad_file_is_named_with_its_line_and_nothing_starts(
+    instance, file: str, line: str, complaint: str
+) -> None:
+    mail = instance(start=False)
+    path = mail.config / file
+    text = path.read_text()
+    path.write_text(text + line + "\n")
+    number = text.count("\n") + 1
+    for command in ("check", "start"):
+        done = mail.command("postfix", command)
+        said = done.stderr + mail.log()
+        assert done.returncode == 1, said
+        assert str(path) in said, said
+        assert f"line {number}" in said, said
+        assert complaint in said, said
+    assert mail.command("postfix", "status").returncode == 1
+
+
+def test_a_bad_value_is_told_at_start(instance) -> None:
+    mail = instance(main_cf="message_size_limit = large", start=False)
+    done = mail.command("postfix", "check")
+    assert done.returncode == 1
+    assert "bad numerical configuration: message_size_limit = large" in done.stderr + mail.log()
+
+
+def test_a_bad_new_master_cf_is_told_and_the_old_one_stays(instance) -> None:
+    mail = instance()
+    master_cf = mail.config / "master.cf"
+    good = master_cf.read_text()
+    master_cf.write_text(good + "broken line\n")
+    mail.command("postfix", "reload")
+    mail.wait_for(rf"{master_cf}.*line {good.count(chr(10)) + 1}")
+    _deliver(mail)
+    mail.wait_for(": removed")
+    master_cf.write_text(good)
+    mail.reload()
+    _deliver(mail)
+    mail.wait_until(lambda: len(mail.maildir("alice@demo.test")) == 2)
+
+
+def test_a_table_that_is_missing_fails_softly_and_comes_back(instance) -> None:
+    mail = instance(main_cf="virtual_alias_maps = texthash:{directory}/etc/valias\n")
+    with mail.smtp() as client:
+        client.mail("a@example.com")
+        code, text = client.rcpt("alice@demo.test")
+    assert (code, text[:5]) == (451, b"4.3.0"), text
+    mail.wait_for(r"open .*valias: No such file or directory")
+    (mail.config / "valias").write_text("sales@demo.test alice@demo.test\n")
+    mail.reload()
+    _deliver(mail, "sales")
+    mail.wait_for(r"to=<alice@demo\.test>, orig_to=<sales@demo\.test>")
+
+
+def test_a_corrupt_queue_file_is_set_aside_and_the_rest_flows(instance) -> None:
+    mail = instance()
+    _deliver(mail)
+    mail.wait_for(": removed")
+    bad = {"ABCDE1111": b"garbage", "ABCDE2222": b"", "ABCDE3333": b"C\x5f" + b" " * 95 + b"T\x01"}
+    for name, content in bad.items():
+        path = mail.queue / "incoming" / name
+        path.write_bytes(content)
+        os.chown(path, mail.owner.uid, mail.owner.gid)
+        path.chmod(0o700)
+    mail.command("postqueue", "-f")
+    _deliver(mail)
+    mail.wait_until(lambda: sorted(mail.queued("corrupt")) == sorted(bad))
+    mail.wait_for(r'saving corrupt file "ABCDE1111" from queue "active" to queue "corrupt"')
+    mail.wait_until(lambda: len(mail.maildir("alice@demo.test")) == 2)
+
+
+def test_no_mail_is_taken_while_queue_minfree_is_not_met(instance) -> None:
+    mail = instance(main_cf="queue_minfree = 1000000000000000")
+    with mail.smtp() as client:
+        client.ehlo()
+        assert client.mail("a@example.com") == (452, b"4.3.1 Insufficient system storage")
+    mail.command("postconf", "-e", "queue_minfree = 0", check=True)
+    mail.reload()
+    _deliver(mail)
+    mail.wait_for(": removed")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount a small file system")
+def test_a_full_disk_is_told_and_recovers(instance) -> None:
+    """The space check is passed (message_size_limit is small), then the disk fills up."""
+    mail = instance(main_cf="message_size_limit = 600000\ndefer_transports = virtual", start=False)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m,mode=0755", "none", mail.queue], check=True)
+    try:
+        mail.start()
+        (mail.queue / "filler").write_bytes(bytes(2_500_000))
+        body = b"Subject: x\r\n\r\n" + (b"x" * 70 + b"\r\n") * 7000
+        codes = []
+        with mail.smtp() as client:
+            for _ in range(10):
+                client.ehlo_or_helo_if_needed()
+                client.docmd("RSET")
+                code = client.mail("a@example.com")[0]
+                if code == 250:
+                    client.rcpt("alice@demo.test")
+                    code = client.data(body)[0]
+                codes.append(code)
+        assert codes[0] == 250
+        assert codes[-1] in {451, 452}
+        assert set(codes) <= {250, 451, 452}
+        (mail.queue / "filler").unlink()
+        _deliver(mail)
+        accepted = codes.count(250) + 1
+        mail.wait_until(lambda: len(mail.queued("deferred")) == accepted)
+        mail.stop()
+    finally:
+        mail.stop()
+        for _ in range(20):
+            if subprocess.run(["umount", mail.queue], check=False).returncode == 0:
+                break
+            time.sleep(0.2)
