@@ -16,13 +16,12 @@ import asyncio
 import socket
 
 from pyfix.server.context import Context
-from pyfix.smtpd import log, peer
+from pyfix.smtpd import peer
 from pyfix.smtpd.connection import Connection
 from pyfix.smtpd.policy import open_policy
 from pyfix.smtpd.session import Conversation
 from pyfix.smtpd.site import Site
 from pyfix.smtpd.space import Space
-from pyfix.unix import msg
 
 
 class Smtpd:
@@ -58,8 +57,6 @@ class Smtpd:
         loop = asyncio.get_running_loop()
         _, connection = await loop.connect_accepted_socket(lambda: Connection(conversation, timeout), sock)
         await connection.over
-        if (name := self.site.changed()) is not None:
-            msg.info(log.table_changed(name))
 
     async def retire(self) -> None:
         """Sessions come to their end by themselves."""

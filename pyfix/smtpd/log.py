@@ -182,8 +182,3 @@ def _list(names: list[str]) -> str:
 def discarding(keywords: str) -> str:
     """EHLO keywords that are not announced to this client."""
     return f"discarding EHLO keywords: {keywords}"
-
-
-def table_changed(name: str) -> str:
-    """A table is new; this worker gives way to one that reads it."""
-    return f"table {name} has changed -- restarting"

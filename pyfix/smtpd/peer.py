@@ -35,7 +35,7 @@ class Names:
     reverse_code: int = PERMANENT
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Peer:
     """The client of a session. addresses without brackets, IPv4-mapped ones as IPv4; ports as text."""
 
@@ -72,7 +72,9 @@ class Peer:
 class NameCache:
     """The names of addresses. look_up: blocking, address -> Names; None: nobody is asked for names."""
 
-    def __init__(self, look_up: Callable[[str], Names] | None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, look_up: Callable[[str], Names] | None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._look_up = look_up
         self._clock = clock
         self._known: dict[str, tuple[float, Names]] = {}

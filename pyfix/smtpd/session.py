@@ -378,7 +378,7 @@ class Conversation:
         if refusal is not None:
             await self.reply(event, refusal)
             return
-        local = await self._policy.rewrites_locally(self._check("MAIL", sender=event.address))
+        local = await self._policy.rewrites_locally(check)
         self._transaction = Transaction(
             event, protocol=self.protocol, helo=self.helo, context="local" if local else "remote"
         )

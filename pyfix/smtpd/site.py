@@ -120,13 +120,6 @@ class Site:
     def _maps(self, name: str) -> Maps:
         return Maps(self.main.value(name), name=name, config_dir=self.main.config_dir, utf8=self.utf8)
 
-    def changed(self) -> str | None:
-        """The parameter of a table that was changed on disk; None: all are as they were."""
-        for value in vars(self).values():
-            if isinstance(value, Maps | AddressMatch | DomainMatch | StringMatch) and value.changed():
-                return value.name
-        return None
-
 
 def _overrides(text: str) -> list[str]:
     words = text.lower().replace(",", " ").split()

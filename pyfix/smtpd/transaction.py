@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from functools import lru_cache
 
 from pyfix.clients.cleanup import FLAG_SMTPUTF8, STAT_BARE_LF, reply
 from pyfix.mail.address import quote
@@ -123,7 +124,8 @@ class Transaction:
         parts += [
             *_attributes(self._before_sender(queue_id)),
             rec.encode(rec.FROM, self.sender.encode("utf-8", "surrogateescape")),
-            *_attributes(self._after_sender(peer)),
+            *_attributes(iter([("encoding", self.params.body)])),
+            _about_client(peer, self.helo or "", self.protocol),
         ]
         return b"".join(parts)
 
@@ -134,25 +136,6 @@ class Transaction:
             yield "envelope_id", _decoded(self.params.envid)
         if self.params.ret:
             yield "ret_flags", str(self.params.ret)
-
-    def _after_sender(self, peer: Peer) -> Iterator[tuple[str, str]]:
-        helo = self.helo or ""
-        yield "encoding", self.params.body
-        yield "log_client_name", peer.name
-        yield "log_client_address", peer.address
-        yield "log_client_port", peer.port
-        yield "log_message_origin", peer.origin
-        yield "log_helo_name", helo
-        yield "log_protocol_name", self.protocol
-        yield "client_name", peer.name
-        yield "reverse_client_name", peer.names.reverse_name
-        yield "client_address", peer.address
-        yield "client_port", peer.port
-        yield "server_address", peer.server_address
-        yield "server_port", peer.server_port
-        yield "helo_name", helo
-        yield "protocol_name", self.protocol
-        yield "client_address_type", str(peer.family)
 
     def _received(self, site: Site, peer: Peer, queue_id: str) -> list[str]:
         protocol = "UTF8SMTP" if self.params.smtputf8 else self.protocol
@@ -165,6 +148,28 @@ class Transaction:
 
 
 END = rec.encode(rec.XTRA) + rec.encode(rec.END)
+
+
+@lru_cache(maxsize=512)
+def _about_client(peer: Peer, helo: str, protocol: str) -> bytes:
+    """The attributes that all messages of a session have."""
+    origin = {"name": peer.name, "address": peer.address, "port": peer.port}
+    pairs = [
+        *((f"log_client_{name}", value) for name, value in origin.items()),
+        ("log_message_origin", peer.origin),
+        ("log_helo_name", helo),
+        ("log_protocol_name", protocol),
+        ("client_name", peer.name),
+        ("reverse_client_name", peer.names.reverse_name),
+        ("client_address", peer.address),
+        ("client_port", peer.port),
+        ("server_address", peer.server_address),
+        ("server_port", peer.server_port),
+        ("helo_name", helo),
+        ("protocol_name", protocol),
+        ("client_address_type", str(peer.family)),
+    ]
+    return b"".join(_attributes(iter(pairs)))
 
 
 def _attributes(pairs: Iterator[tuple[str, str]]) -> list[bytes]:
