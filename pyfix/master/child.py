@@ -78,13 +78,19 @@ class Child:
         else:
             self.state = NEXT.get((self.state, word), self.state)
 
+    def failed_to_start(self, code: int) -> bool:
+        """Whether its end means that the next one will end the same way.
+
+        A worker that was killed from outside after it had begun says nothing about the next.
+        """
+        return self.state is ChildState.STARTING or (code > 0 and not self.served)
+
     def retire(self) -> None:
         """Tell it to leave when its sessions are over."""
         self.state = ChildState.LEAVING
         control.say(self.status, control.RETIRE)
 
     def close(self) -> None:
-        """It has gone."""
-        self.state = ChildState.LEAVING
+        """It has closed its end. What that means is known when it is reaped; the state stays till then."""
         with suppress(OSError):
             self.status.close()

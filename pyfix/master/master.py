@@ -202,7 +202,7 @@ class Master:
         if not self._subreaper or self._stopping:
             return
         names = self._programs(keeps_root=keeps_root)
-        zygote = Zygote(self._config.cfg.config_directory, names, self._environment)
+        zygote = Zygote(self._config.cfg.main, names, self._environment)
         self._zygotes[keeps_root] = zygote
         self._zygote_pids[zygote.pid] = keeps_root
 
@@ -251,7 +251,7 @@ class Master:
     def _order(self, service: Service, fds: list[int]) -> bool:
         order = self._start_of(service)
         if not self._subreaper:
-            exec_worker(order, self._config.cfg.config_directory, self._environment, fds)
+            exec_worker(order, self._config.cfg.main, self._environment, fds)
             return True
         zygote = self._zygotes.get(self._keeps_root(service.entry))
         return zygote is not None and zygote.start(order, fds)
@@ -308,7 +308,7 @@ class Master:
         if code != 0 and not child.killed:
             path = f"{self._config.cfg.daemon_directory}/{child.service.entry.program}"
             msg.warning(log.ended(path, pid, code))
-            if not child.served:
+            if child.failed_to_start(code):
                 child.service.throttle(path)
         child.service.lost(child)
         self._stop_if_done()

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterable, Mapping
 
+from pyfix.config.main_cf import MainCf
 from pyfix.server import control
 from pyfix.server.control import CONTROL_FD, STATUS_FD
 
@@ -22,11 +23,12 @@ _HIGH = 100
 class Zygote:
     """A running zygote; programs: what it imports."""
 
-    def __init__(self, config_dir: str, programs: Iterable[str], environment: Mapping[str, str]) -> None:
+    def __init__(self, main: MainCf, programs: Iterable[str], environment: Mapping[str, str]) -> None:
         self.control, theirs = control.pair()
-        arguments = ["pyfix.server.zygote", config_dir, *sorted(programs)]
-        with theirs:
-            self.pid = run_python(arguments, environment, [theirs.fileno()], CONTROL_FD)
+        arguments = ["pyfix.server.zygote", *sorted(programs)]
+        with theirs, os.fdopen(control.snapshot(main)) as main_cf:
+            fds = [theirs.fileno(), main_cf.fileno()]
+            self.pid = run_python(arguments, environment, fds, CONTROL_FD)
         self.started = time.monotonic()
 
     def start(self, order: control.Start, fds: list[int]) -> bool:
@@ -46,12 +48,11 @@ class Zygote:
         self.control.close()
 
 
-def exec_worker(
-    order: control.Start, config_dir: str, environment: Mapping[str, str], fds: list[int]
-) -> int:
-    """Start a worker without a zygote; returns its pid."""
-    arguments = ["pyfix.server.daemon", config_dir, order.encode().decode(), str(len(fds) - 1)]
-    return run_python(arguments, environment, fds, STATUS_FD)
+def exec_worker(order: control.Start, main: MainCf, environment: Mapping[str, str], fds: list[int]) -> int:
+    """Start a worker without a zygote; returns its pid. fds: as for Zygote.start."""
+    arguments = ["pyfix.server.daemon", order.encode().decode(), str(len(fds) - 1)]
+    with os.fdopen(control.snapshot(main)) as main_cf:
+        return run_python(arguments, environment, [fds[0], main_cf.fileno(), *fds[1:]], STATUS_FD)
 
 
 def run_python(arguments: list[str], environment: Mapping[str, str], fds: list[int], first: int) -> int:

@@ -9,10 +9,13 @@ master and ends; a zygote too.
 """
 
 import json
+import os
 import socket
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
+
+from pyfix.config.main_cf import MainCf, Setting
 
 AVAILABLE = b"available"
 """Takes connections (again)."""
@@ -30,7 +33,9 @@ CALM = b"calm"
 CONTROL_FD = 3
 """Where a zygote finds its control socket."""
 STATUS_FD = 3
-"""Where a worker that was started by exec finds its status socket; listening sockets follow."""
+"""Where a worker that was started by exec finds its status socket."""
+MAIN_CF_FD = 4
+"""Where both find main.cf as master read it; a worker's listening sockets follow."""
 
 _ROOM = 65536
 
@@ -79,6 +84,23 @@ def receive_start(control: socket.socket) -> tuple[Start, list[int]] | None:
     """Wait for an order; None when master has gone."""
     data, fds, _, _ = socket.recv_fds(control, _ROOM, 64)
     return (Start.decode(data), list(fds)) if data else None
+
+
+def snapshot(main: MainCf) -> int:
+    """A descriptor to read main.cf from, as it is in this process: a later edit is not for now."""
+    settings = {name: main.setting(name) for name in main.names()}
+    fd = os.memfd_create("main.cf", os.MFD_CLOEXEC)
+    with os.fdopen(os.dup(fd), "w") as file:
+        json.dump([main.config_dir, main.path, settings], file)
+    return fd
+
+
+def restore(fd: int) -> MainCf:
+    """What snapshot took; closes the descriptor."""
+    with os.fdopen(fd) as file:
+        file.seek(0)
+        config_dir, path, settings = json.load(file)
+    return MainCf(config_dir, path, {name: Setting(*pair) for name, pair in settings.items()}, {})
 
 
 def say(channel: socket.socket, word: bytes) -> None:

@@ -5,7 +5,7 @@
     serve    sessions, in worker.py or serial.py
 
 Run as a program it is how master starts a worker where it can't be a subreaper:
-    python -m pyfix.server.daemon CONFIG_DIR ORDER    COUNT    (see control.STATUS_FD)
+    python -m pyfix.server.daemon ORDER COUNT    (descriptors: see control.py)
 
 Parameters: queue_directory, mail_owner, max_use, max_idle, default_process_limit, daemon_timeout
 """
@@ -21,7 +21,7 @@ from pyfix.config.main_cf import BadConfig, MainCf
 from pyfix.config.params.mail import MailParams
 from pyfix.server import bug, control, log, privileges, programs
 from pyfix.server.context import Context
-from pyfix.server.control import STATUS_FD, Start
+from pyfix.server.control import MAIN_CF_FD, STATUS_FD, Start
 from pyfix.server.serial import SerialWorker
 from pyfix.server.worker import Worker, new_event_loop
 from pyfix.unix import locks, msg, prctl
@@ -169,9 +169,9 @@ def _stuck(_number: int, _frame: object) -> None:
 
 def main() -> NoReturn:
     """The worker that master started by exec."""
-    config_dir, order, count = sys.argv[1:4]
-    fds = list(range(STATUS_FD + 1, STATUS_FD + 1 + int(count)))
-    run(Start.decode(order.encode()), MainCf.load(config_dir), STATUS_FD, fds)
+    order, count = sys.argv[1:3]
+    listeners = list(range(MAIN_CF_FD + 1, MAIN_CF_FD + 1 + int(count)))
+    run(Start.decode(order.encode()), control.restore(MAIN_CF_FD), STATUS_FD, listeners)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ master's orders. For each it forks twice, so that the worker becomes a child of 
 (the subreaper), not its own. It never opens mail or a table. When master closes the
 control socket it ends; its workers go on.
 
-    python -m pyfix.server.zygote CONFIG_DIR PROGRAM ...     (control socket: descriptor 3)
+    python -m pyfix.server.zygote PROGRAM ...     (descriptors: see control.py)
 
 Privileges: those of master, since workers give up their own.
 """
@@ -67,11 +67,10 @@ def preload(names: Iterable[str]) -> None:
 def main() -> None:
     """The zygote, on descriptor 3."""
     signals.reset()
-    config_dir, *names = sys.argv[1:]
-    config = MainCf.load(config_dir)
+    config = control.restore(control.MAIN_CF_FD)
     prctl.set_name("zygote")
     msg.to(log.sink(config, "zygote"))
-    preload(names)
+    preload(sys.argv[1:])
     registry.load()
     daemon.warm_up()
     gc.collect()

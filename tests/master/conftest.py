@@ -1,13 +1,13 @@
 """A started master with toy services, as root and as an ordinary user."""
 
 import os
-import socket
 from pathlib import Path
 
 import pytest
 
 from pyfix.unix import users
 from tests.e2e.instance import free_port, instance, instance_directory
+from tests.master.client import Client
 
 __all__ = ["instance", "instance_directory"]
 
@@ -33,29 +33,6 @@ def toys(request, instance):
         return mail
 
     return start
-
-
-class Client:
-    """A connection that speaks in lines."""
-
-    def __init__(self, address) -> None:
-        family = socket.AF_INET if isinstance(address, tuple) else socket.AF_UNIX
-        self.sock = socket.socket(family)
-        self.sock.settimeout(20)
-        self.sock.connect(address)
-
-    def ask(self, line: str) -> str:
-        self.sock.sendall(line.encode() + b"\n")
-        return self.sock.recv(65536).decode().rstrip("\n")
-
-    def pid(self) -> int:
-        return int(self.ask("who").split()[0])
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.sock.close()
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@ import os
 
 import pytest
 
+from pyfix.config.main_cf import MainCf
 from pyfix.server import control, programs
 
 
@@ -16,6 +17,14 @@ def test_order_arrives_as_it_was_sent_with_its_descriptors(channel):
     assert os.read(fds[0], 9) == b"x"
     for fd in (read, write, *fds):
         os.close(fd)
+
+
+def test_main_cf_arrives_as_master_read_it():
+    main = MainCf.from_text("a = $b \udcff\nb = 1\n", config_dir="/etc/x", path="/etc/x/main.cf")
+    copy = control.restore(control.snapshot(main))
+    assert copy.value("a") == "1 \udcff"
+    assert copy.config_dir == "/etc/x"
+    assert copy.setting("b") == ("1", "/etc/x/main.cf, line 2")
 
 
 def test_zygote_sees_that_master_has_gone(channel):
