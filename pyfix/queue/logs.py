@@ -24,11 +24,15 @@ _DEFAULTS = {"defer": ("4.0.0", "delayed")}
 _FAILED = ("5.0.0", "failed")
 
 
-class Files(Protocol):
-    """The queue, as far as logs need it."""
+class Opener(Protocol):
+    """The queue, as far as a reader needs it."""
 
     def open(self, queue: str, queue_id: str, flags: int = os.O_RDONLY) -> int:
         """A descriptor of the file. OSError."""
+
+
+class Remover(Protocol):
+    """The queue, for who takes logs away."""
 
     def remove(self, queue: str, queue_id: str) -> None:
         """Take the file away. OSError."""
@@ -38,8 +42,8 @@ class LogEntry:
     """One recipient and what became of it.
 
     status: "X.Y.Z"; action: failed, delayed, delivered, relayed, expanded, deliverable or undeliverable;
-    reason: what people read; diag_type, diag_text ("smtp", the reply) and mta_type, mta_name ("dns", the host):
-    empty when unknown.
+    reason: what people read; diag_type, diag_text ("smtp", the reply) and mta_type, mta_name ("dns", the
+    host): empty when unknown.
     """
 
     __slots__ = ("action", "diag_text", "diag_type", "mta_name", "mta_type", "reason", "recipient", "status")
@@ -65,7 +69,7 @@ class LogEntry:
         self.mta_name = mta_name
 
 
-def append_log(queue: Files, log: str, queue_id: str, entry: LogEntry, *, compatible: bool = True) -> None:
+def append_log(queue: Opener, log: str, queue_id: str, entry: LogEntry, *, compatible: bool = True) -> None:
     """Add an entry, durable on return. log: bounce, defer or trace. OSError: it is not there.
 
     compatible: with the line that old readers want (backwards_bounce_logfile_compatibility).
@@ -79,7 +83,7 @@ def append_log(queue: Files, log: str, queue_id: str, entry: LogEntry, *, compat
         os.close(fd)
 
 
-def read_log(queue: Files, log: str, queue_id: str) -> list[LogEntry]:
+def read_log(queue: Opener, log: str, queue_id: str) -> list[LogEntry]:
     """All entries; none when there is no such log. Addresses in internal form. OSError."""
     try:
         fd = queue.open(log, queue_id)
@@ -94,7 +98,7 @@ def read_log(queue: Files, log: str, queue_id: str) -> list[LogEntry]:
     return [_entry(fields, defaults) for fields in _field_sets(text, f"{log}/{queue_id}")]
 
 
-def remove_log(queue: Files, log: str, queue_id: str) -> bool:
+def remove_log(queue: Remover, log: str, queue_id: str) -> bool:
     """Take the whole log away; False when there was none. OSError."""
     try:
         queue.remove(log, queue_id)

@@ -9,6 +9,7 @@ unterminated piece of text in the content.
 See also: queue-file sheet section 4, postcat(1).
 """
 
+import re
 from collections.abc import Iterable, Iterator
 
 SIZE = b"C"  # first record of a finished file, see size_record()
@@ -101,6 +102,9 @@ SUBMITTED_ENVELOPE = frozenset(b"MCFSRVAin")  # what a local user may send to po
 SUBMITTED_CONTENT = frozenset(b"XLN")
 SUBMITTED_EXTRACTED = frozenset(b"EAR")
 
+_NUMBER = re.compile(rb"\s*[+-]?[0-9]{1,18}")
+_SPACE = frozenset(b" \t\n\v\f\r")
+
 POINTER_SIZE = 17  # bytes of a whole pointer record
 SIZE_SIZE = 97  # bytes of a whole size record
 
@@ -163,6 +167,17 @@ def encode_line(line: bytes, limit: int) -> bytes:
 def attribute(name: str, value: str) -> bytes:
     """A named attribute as a record."""
     return encode(ATTR, f"{name}={value}".encode("utf-8", "surrogateescape"))
+
+
+def split_attribute(data: bytes) -> tuple[bytes, bytes]:
+    """(name, value) of a named attribute, without white space around them. ValueError: it is none."""
+    name, equals, value = data.partition(b"=")
+    name = name.strip()
+    if not name:
+        raise ValueError("missing attribute name")
+    if not equals or b" " in name or b"\t" in name:
+        raise ValueError("missing '=' after attribute name")
+    return name, value.strip()
 
 
 def pointer_record(target: int = 0) -> bytes:
@@ -235,3 +250,15 @@ def iterate(buf: bytes, at: int = 0) -> Iterator[tuple[int, bytes, bytes]]:
         kind, start, after = decode(buf, at)
         yield at, _BYTES[kind], buf[start:after]
         at = after
+
+
+def leading_numbers(data: bytes) -> list[int]:
+    """The decimal numbers at the beginning of a record, read as C does: "7x 8" is [7]."""
+    numbers: list[int] = []
+    at = 0
+    while found := _NUMBER.match(data, at):
+        numbers.append(int(found[0]))
+        at = found.end()
+        if at < len(data) and data[at] not in _SPACE:
+            break
+    return numbers

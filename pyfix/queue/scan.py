@@ -16,7 +16,13 @@ from collections.abc import Callable
 from typing import Final
 
 from pyfix.queue.envelope import Envelope, Recipient
-from pyfix.queue.records import ATTRIBUTE_TYPES, CorruptQueueFile, Truncated
+from pyfix.queue.records import (
+    ATTRIBUTE_TYPES,
+    CorruptQueueFile,
+    Truncated,
+    leading_numbers,
+    split_attribute,
+)
 from pyfix.queue.walk import Walk
 
 RECIPIENT_LIMIT = 5000  # recipients in one batch
@@ -88,7 +94,7 @@ class _Scan:
             while True:
                 offset, kind, data = step()
                 if kind == _ATTR:
-                    name, value = _split_attribute(data, offset)
+                    name, value = _attribute(data, offset)
                     if name not in types:
                         if self.table is not _RECIPIENTS:
                             self.attribute(offset, _text(name), _text(value))
@@ -151,7 +157,7 @@ def _end_of_content(walk: Walk) -> int:
 def _size(scan: _Scan, _offset: int, data: bytes) -> bool:
     if scan.size_seen:
         return False
-    numbers = _numbers(data)
+    numbers = leading_numbers(data)
     if not numbers:
         raise CorruptQueueFile("message rejected: weird size record", 0)
     scan.size_seen = True
@@ -173,7 +179,7 @@ def _size(scan: _Scan, _offset: int, data: bytes) -> bool:
 
 def _arrival(scan: _Scan, _offset: int, data: bytes) -> bool:
     if scan.envelope.arrival[0] == 0:
-        seconds, microseconds = (*_numbers(data), 0, 0)[:2]
+        seconds, microseconds = (*leading_numbers(data), 0, 0)[:2]
         scan.envelope.arrival = (seconds, microseconds)
     return False
 
@@ -320,30 +326,18 @@ _THE_REST: Final[_Table] = {
 _EVERYTHING: Final[_Table] = _THE_REST | _RECIPIENTS
 
 
-def _split_attribute(data: bytes, offset: int) -> tuple[bytes, bytes]:
+def _attribute(data: bytes, offset: int) -> tuple[bytes, bytes]:
     """(name, value) of an attribute record. CorruptQueueFile."""
-    name, equals, value = data.partition(b"=")
-    name = name.strip()
-    if not equals or not name or b" " in name:
-        reason = "missing attribute name" if equals and not name else "missing '=' after attribute name"
-        raise CorruptQueueFile(f"bad attribute record: {reason}: {_text(data)[:200]}", offset)
-    return name, value.strip()
-
-
-def _numbers(data: bytes) -> list[int]:
-    """The decimal numbers at the beginning of a record."""
-    numbers: list[int] = []
-    for word in data[:200].split():
-        try:
-            numbers.append(int(word))
-        except ValueError:
-            break
-    return numbers
+    try:
+        return split_attribute(data)
+    except ValueError as error:
+        text = f"bad attribute record: {error}: {_text(data)[:200]}"
+        raise CorruptQueueFile(text, offset) from None
 
 
 def _number(data: bytes) -> int:
     """The first number of a record; 0 when there is none."""
-    return (*_numbers(data), 0)[0]
+    return (*leading_numbers(data), 0)[0]
 
 
 def _flags(data: bytes, known: range) -> int:

@@ -58,7 +58,7 @@ class Walk:
             if kind not in _JUMPS or self._raw:
                 return self._base + at, kind, self._buf[start:end]
             if kind == _PTR:
-                self._follow(self._base + at, self._buf[start:end])
+                self.follow(self._buf[start:end])
 
     def _more(self, error: Truncated) -> None:
         """Have more of the file than before, beginning with the record that is cut off."""
@@ -68,11 +68,13 @@ class Walk:
             raise Truncated(str(error), offset)
         self._buf, self._base, self._at = more, offset, 0
 
-    def _follow(self, offset: int, data: bytes) -> None:
+    def follow(self, data: bytes) -> None:
+        """Go where a pointer record, the last one read, says. CorruptQueueFile."""
+        offset = self.offset
         target = pointer_target(data, offset)
         if target == 0:
             return
-        if target <= offset:
+        if target < offset:
             self._reverse += 1
             if self._reverse > _REVERSE_LIMIT:
                 raise CorruptQueueFile("too many reverse jump records", offset)

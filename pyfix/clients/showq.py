@@ -1,0 +1,160 @@
+"""showq - the queue report, as the showq service tells it and as its readers ask for it
+
+The server speaks first (protocol=mail_queue_list_protocol), then one list for each message, then
+an empty list, and closes. This is Postfix's own protocol, without frames: other programs read it too.
+A message's list goes on with groups of four attributes, one group for each recipient; readers also
+take Postfix 3.7's groups of two.
+
+Commands import this, so it needs no event loop.
+
+See also: ipc sheet section 3, showq.
+"""
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+
+PROTOCOL = "mail_queue_list_protocol"
+GREETING = b"protocol\0" + PROTOCOL.encode() + b"\0\0"
+END = b"\0"
+QUEUES = ("maildrop", "active", "incoming", "deferred", "hold")  # the order of a report
+
+_HEAD = ("queue_name", "queue_id", "time", "size", "forced_expire", "sender")
+
+
+class MalformedReport(Exception):  # noqa: N818 - Postfix's word
+    """What came is no queue report."""
+
+
+class QueuedRecipient:
+    """A recipient in a report. log_class: defer, bounce or empty; reason: what that log says."""
+
+    __slots__ = ("address", "log_class", "original", "reason")
+
+    def __init__(self, address: str, original: str = "", log_class: str = "", reason: str = "") -> None:
+        self.address = address
+        self.original = original
+        self.log_class = log_class
+        self.reason = reason
+
+
+class QueuedMessage:
+    """A message in a report.
+
+    time: arrival, seconds; size: of the content, bytes; addresses in external form, the null sender as
+    MAILER-DAEMON.
+    """
+
+    __slots__ = ("forced_expire", "queue_id", "queue_name", "recipients", "sender", "size", "time")
+
+    def __init__(
+        self,
+        queue_name: str,
+        queue_id: str,
+        time: int,
+        size: int,
+        forced_expire: bool,
+        sender: str,
+        recipients: list[QueuedRecipient],
+    ) -> None:
+        self.queue_name = queue_name
+        self.queue_id = queue_id
+        self.time = time
+        self.size = size
+        self.forced_expire = forced_expire
+        self.sender = sender
+        self.recipients = recipients
+
+
+def encode(message: QueuedMessage) -> bytes:
+    """One message of a report."""
+    m = message
+    values = (m.queue_name, m.queue_id, str(m.time), str(m.size), str(int(m.forced_expire)), m.sender)
+    parts = [part for pair in zip(_HEAD, values, strict=True) for part in pair]
+    for r in m.recipients:
+        parts += ["original_recipient", r.original, "recipient", r.address]
+        parts += ["log_class", r.log_class, "reason", r.reason]
+    return "\0".join([part.replace("\0", "?") for part in parts]).encode("utf-8", "surrogateescape") + b"\0\0"
+
+
+def decode(words: list[bytes]) -> QueuedMessage:
+    """One message from the names and values of its list. MalformedReport."""
+    texts = [word.decode("utf-8", "surrogateescape") for word in words]
+    names, values = texts[::2], texts[1::2]
+    if tuple(names[:6]) != _HEAD or len(values) != len(names):
+        raise MalformedReport("malformed showq server response")
+    queue_name, queue_id, time, size, forced, sender = values[:6]
+    if not (time.isdecimal() and size.isdecimal()):
+        raise MalformedReport("malformed showq server response")
+    recipients = _recipients(names[6:], values[6:])
+    return QueuedMessage(queue_name, queue_id, int(time), int(size), forced != "0", sender, recipients)
+
+
+_SETTERS = {
+    "original_recipient": "original",
+    "recipient": "address",
+    "log_class": "log_class",
+    "reason": "reason",
+}
+
+
+def _recipients(names: list[str], values: list[str]) -> list[QueuedRecipient]:
+    """Groups of attributes; each ends with its reason."""
+    found: list[QueuedRecipient] = []
+    recipient = QueuedRecipient("")
+    for name, value in zip(names, values, strict=True):
+        if name not in _SETTERS:
+            raise MalformedReport("malformed showq server response")
+        setattr(recipient, _SETTERS[name], value)
+        if name == "reason":
+            found.append(recipient)
+            recipient = QueuedRecipient("")
+    for recipient in found:  # before 3.11 there was only the defer log to have a reason from
+        if recipient.reason and not recipient.log_class and "log_class" not in names:
+            recipient.log_class = "defer"
+    return found
+
+
+def connect(path: str) -> socket.socket:
+    """A connection to the service. OSError: it is not there."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.connect(path)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def read_report(receive: Callable[[int], bytes]) -> Iterator[QueuedMessage]:
+    """The messages of a report. receive: as socket.recv. MalformedReport, OSError."""
+    greeted = False
+    for words in _lists(receive):
+        if greeted:
+            if not words:
+                return
+            yield decode(words)
+        elif words != [b"protocol", PROTOCOL.encode()]:
+            raise MalformedReport("malformed showq server response")
+        greeted = True
+    raise MalformedReport("malformed showq server response")
+
+
+def _lists(receive: Callable[[int], bytes]) -> Iterator[list[bytes]]:
+    """Names and values of one list after the other: a list ends where a name is empty."""
+    buf = b""
+    words: list[bytes] = []
+    while data := receive(65536):
+        *whole, buf = (buf + data).split(b"\0")
+        for word in whole:
+            if word or len(words) % 2:
+                words.append(word)
+            else:
+                yield words
+                words = []
+
+
+def ask(queue_directory: str, service: str = "showq") -> Iterator[QueuedMessage]:
+    """The report of a running mail system. OSError when it does not run, MalformedReport."""
+    with connect(os.path.join(queue_directory, "public", service)) as sock:
+        yield from read_report(sock.recv)

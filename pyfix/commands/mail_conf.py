@@ -1,0 +1,89 @@
+"""mail_conf - how a command begins: options, configuration
+
+Small, because scripts call commands in loops: no argparse, no getopt, main.cf only when asked for.
+
+Sources: -c DIR, MAIL_CONFIG.
+"""
+
+import os
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from pyfix.unix import msg
+
+if TYPE_CHECKING:
+    from pyfix.config.main_cf import MainCf
+
+DEFAULT_DIRECTORY = "/etc/postfix"
+
+
+class UsageError(Exception):
+    """A command line that can't be; str: as getopt says it."""
+
+
+def options(args: Iterable[str], letters: str) -> tuple[list[tuple[str, str]], list[str]]:
+    """([(letter, value), ...], operands). letters as for getopt(3): a colon follows those that take a value.
+
+    Operands may stand between options; -- ends them. UsageError.
+    """
+    found: list[tuple[str, str]] = []
+    operands: list[str] = []
+    rest = iter(args)
+    for word in rest:
+        if word == "--":
+            operands.extend(rest)
+        elif word[0:1] != "-" or word == "-":
+            operands.append(word)
+        else:
+            found += _letters(word, rest, letters)
+    return found, operands
+
+
+def _letters(word: str, rest: Iterable[str], letters: str) -> list[tuple[str, str]]:
+    """The options in one word, such as -be or -sVALUE."""
+    found: list[tuple[str, str]] = []
+    for at in range(1, len(word)):
+        letter = word[at]
+        where = letters.find(letter)
+        if where < 0 or letter == ":":
+            raise UsageError(f"invalid option -- '{letter}'")
+        if letters[where + 1 : where + 2] != ":":
+            found.append((letter, ""))
+            continue
+        value = word[at + 1 :] or next(iter(rest), None)
+        if value is None:
+            raise UsageError(f"option requires an argument -- '{letter}'")
+        found.append((letter, value))
+        break
+    return found
+
+
+def begin(
+    argv: list[str] | None, name: str, letters: str, usage: str
+) -> tuple[list[tuple[str, str]], list[str]]:
+    """Messages go to standard error under the command's name, options are taken apart, -v is counted.
+
+    argv: with the name of the command, None for sys.argv. A wrong option ends the command with the usage.
+    """
+    words = sys.argv if argv is None else argv
+    shown = os.path.basename(words[0]) if words else name
+    msg.to_stderr(shown)
+    msg.verbose = 0
+    try:
+        found, operands = options(words[1:], letters)
+    except UsageError as error:
+        sys.stderr.write(f"{shown}: {error}\n")
+        msg.fatal(usage)
+    msg.verbose = sum(letter == "v" for letter, _ in found)
+    return found, operands
+
+
+def load(directory: str | None) -> "MainCf":
+    """main.cf of -c's directory, else MAIL_CONFIG's, else /etc/postfix. A bad one ends the command."""
+    from pyfix.config.main_cf import BadConfig, MainCf
+
+    try:
+        return MainCf.load(directory or os.environ.get("MAIL_CONFIG") or DEFAULT_DIRECTORY)
+    except BadConfig as error:
+        msg.fatal(str(error))

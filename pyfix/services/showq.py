@@ -1,0 +1,85 @@
+"""showq - tell what is in the queue
+
+Service:    showq (unix, public)
+Privileges: user mail_owner, chroot possible, no network
+Parameters: hash_queue_names, hash_queue_depth, empty_address_recipient
+Sources:    showq(8)
+
+A session is one report: maildrop, active, incoming, deferred, hold. After a few messages the loop may do
+something else, so that a report of a hundred thousand is no obstacle for others. The queue goes on
+moving meanwhile: a message may be told twice or not at all.
+"""
+
+import asyncio
+import socket
+from collections.abc import Iterator
+
+from pyfix.clients import showq
+from pyfix.config.params.mail import MailParams
+from pyfix.queue.directory import QueueDirectory
+from pyfix.queue.report import Listed, list_message
+from pyfix.server.context import Context
+from pyfix.unix import msg
+
+BATCH = 20
+"""Messages read before the loop gets its turn."""
+
+
+class Showq:
+    """The showq service."""
+
+    def __init__(self, context: Context) -> None:
+        self._queue = QueueDirectory.from_config(context.main)
+        self._null_sender = MailParams(context.main).empty_address_recipient
+
+    async def start(self) -> None:
+        """Nothing to prepare."""
+
+    async def serve(self, sock: socket.socket) -> None:
+        """One report."""
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.sock_sendall(sock, showq.GREETING)
+            for messages in _batches(self._messages()):
+                await loop.sock_sendall(sock, b"".join(messages))
+                await asyncio.sleep(0)
+            await loop.sock_sendall(sock, showq.END)
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # the reader has seen enough
+        finally:
+            sock.close()
+
+    async def retire(self) -> None:
+        """Nothing to finish."""
+
+    def _messages(self) -> Iterator[bytes | None]:
+        """Each message as it is sent; None for one that there is nothing to say of."""
+        for name in showq.QUEUES:
+            try:
+                for queue_id in self._queue.scan(name):
+                    listed = list_message(self._queue, name, queue_id)
+                    yield None if listed is None else showq.encode(self._told(name, listed))
+            except OSError as error:
+                msg.warning(f"scan {name}: {error.strerror}")
+
+    def _told(self, name: str, listed: Listed) -> showq.QueuedMessage:
+        recipients = [
+            showq.QueuedRecipient(address or self._null_sender, original, log, reason)
+            for original, address, log, reason in listed.recipients
+        ]
+        sender = listed.sender or self._null_sender
+        return showq.QueuedMessage(
+            name, listed.queue_id, listed.time, listed.size, listed.forced_expire, sender, recipients
+        )
+
+
+def _batches(messages: Iterator[bytes | None]) -> Iterator[list[bytes]]:
+    """BATCH messages at a time, those without text counted but left out."""
+    batch: list[bytes] = []
+    for count, message in enumerate(messages, 1):
+        if message is not None:
+            batch.append(message)
+        if count % BATCH == 0:
+            yield batch
+            batch = []
+    yield batch
