@@ -45,7 +45,7 @@ class Session:
         self._daemon = daemon
         self._link = link
         self._stream = stream
-        self._feed = Feed()
+        self._feed = Feed(clean=daemon.rules.replace_stray_cr_lf)
         self._message = Message(store, self._feed, daemon.rules, daemon.mapper, flags)
         self._started = False
         self._task: asyncio.Task[None] | None = None

@@ -18,12 +18,13 @@ from pyfix.cleanup.map import ENVELOPE_SENDER, AddressMapper
 from pyfix.cleanup.recipient import Pending, Recipients
 from pyfix.cleanup.store import Store
 from pyfix.cleanup.verdict import malformed
-from pyfix.clients.cleanup import FLAG_BCC_OK, FLAG_MAP_OK, FLAG_MASK_EXTRA, FLAG_SMTPUTF8
+from pyfix.clients.cleanup import FLAG_BCC_OK, FLAG_MAP_OK, FLAG_MASK_EXTRA
 from pyfix.maps.maps import Maps
 from pyfix.queue import records as rec
 from pyfix.unix import msg
 
 RECIPIENT_TYPES = frozenset(rec.RCPT + rec.DONE + rec.ORCP + rec.DRCP + rec.KILL + b"on")
+EXTRACTED = rec.EXTRACTED - frozenset(rec.PTR + rec.DTXT)
 MIXED = 1  # size record: recipient records stand among others
 RET_VALUES = frozenset({1, 2})
 NOTIFY_VALUES = range(1, 16)
@@ -86,10 +87,14 @@ class Envelope:
 
     async def extracted(self, kind: int, data: bytes, whole: bytes) -> None:
         """One record after the content, as far as it is about recipients."""
-        if kind in RECIPIENT_TYPES or kind == rec.ATTR[0]:
-            await self.take(kind, data, whole)
-        elif kind not in rec.EXTRACTED:
+        if kind not in EXTRACTED:
             raise malformed(self._store.queue_id, f"unexpected record type {kind} in extracted envelope")
+        if kind in RECIPIENT_TYPES or kind == rec.ATTR[0]:
+            before = self.qmgr_opts
+            await self.take(kind, data, whole)
+            self.qmgr_opts = before
+        else:
+            self._store.add(whole)
 
     # Handlers, in the order of their table
 
@@ -130,15 +135,7 @@ class Envelope:
         if self.sender is None:
             raise malformed(self._store.queue_id, "envelope recipient precedes sender")
         about, self._pending = self._pending, Pending()
-        address = _text(data)
-        about.original = about.original or address
-        about.dsn_orcpt = about.dsn_orcpt or self._typed(about.original)
-        await self._recipients.add(address, about, self.flags)
-
-    def _typed(self, original: str) -> str:
-        """An original recipient as DSN has it, when the client did not say."""
-        utf8 = not original.isascii() and self.flags & FLAG_SMTPUTF8
-        return f"{'utf-8' if utf8 else 'rfc822'};{original}"
+        await self._recipients.add(_text(data), about, self.flags)
 
     async def _original(self, data: bytes, _: bytes) -> None:
         self._pending.original = _text(data)
@@ -169,7 +166,7 @@ class Envelope:
         rec.TIME[0]: _time,
         rec.CTIME[0]: _ignore,
         rec.FILT[0]: _pass,
-        rec.INSP[0]: _ignore,
+        rec.INSP[0]: _pass,
         rec.FULL[0]: _full_name,
         rec.FROM[0]: _sender,
         rec.RCPT[0]: _recipient,
@@ -179,11 +176,10 @@ class Envelope:
         rec.WARN[0]: _warning,
         rec.VERP[0]: _verp,
         rec.ATTR[0]: _ignore,  # has a table of its own
-        rec.KILL[0]: _ignore,
+        rec.KILL[0]: _pass,
         rec.RDR[0]: _pass,
         rec.FLGS[0]: _flags,
         rec.MILT_COUNT[0]: _ignore,
-        rec.PTR[0]: _ignore,
     }
 
     # Attributes
@@ -253,12 +249,13 @@ class Envelope:
 
     def _write_create_time(self) -> None:
         self._has_create_time = True
-        self._store.attribute("create_time", str(int(time.time())))
+        self.attributes["create_time"] = now = str(int(time.time()))
+        self._store.attribute("create_time", now)
 
     def _note_recipients(self, kind: int) -> None:
         """The first recipient's records begin, or other records stand between them."""
         if kind not in RECIPIENT_TYPES:
-            if self._in_recipients and kind != rec.PTR[0]:
+            if self._in_recipients:
                 self.qmgr_opts |= MIXED
             return
         if self._in_recipients:

@@ -11,7 +11,9 @@ import asyncio
 from pyfix.queue import records as rec
 from pyfix.queue.records import CorruptQueueFile, Truncated
 
-TEXT = frozenset(b"NLw")
+TEXT = frozenset(rec.NORM + rec.CONT)
+LINE_ENDS = frozenset(b"\r\n")
+SPACES = bytes.maketrans(b"\r\n", b"  ")
 
 
 class InputError(Exception):
@@ -19,11 +21,17 @@ class InputError(Exception):
 
 
 class Feed:
-    """Bytes in, records out. size: bytes that have come so far."""
+    """Bytes in, records out.
 
-    __slots__ = ("_at", "_buf", "_ended", "_parts", "_waiter", "size")
+    size: bytes that have come so far; unfinished_line: the last text record has no line end;
+    clean: CR and LF within lines become spaces (cleanup_replace_stray_cr_lf).
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_at", "_buf", "_clean", "_ended", "_parts", "_waiter", "size", "unfinished_line")
+
+    def __init__(self, *, clean: bool = True) -> None:
+        self._clean = clean
+        self.unfinished_line = False
         self._buf = b""
         self._at = 0
         self._parts: list[bytes] = []
@@ -61,37 +69,52 @@ class Feed:
             except CorruptQueueFile as error:
                 raise InputError(str(error)) from None
             at, self._at = self._at, end
-            return kind, self._buf[start:end], self._buf[at:end]
+            data = self._buf[start:end]
+            if kind in TEXT and self._clean and (b"\r" in data or b"\n" in data):
+                data = data.translate(SPACES)
+                return kind, data, self._buf[at:start] + data
+            return kind, data, self._buf[at:end]
 
     async def text(self) -> bytes | None:
-        """All text records that are there, as they are; None: the next record is no text. InputError."""
+        """All text records that are there; None: the next record is no text. InputError."""
         while True:
-            end = self._skip_text()
-            if end > self._at:
-                found, self._at = self._buf[self._at : end], end
-                return found
+            begin = self._at
+            stray = self._skip_text()
+            if self._at > begin:
+                found = self._buf[begin : self._at]
+                return clean(found) if stray and self._clean else found
             if self._complete():
                 return None
             await self._more()
 
-    def _skip_text(self) -> int:
-        """Where the text records that are there end."""
+    def _skip_text(self) -> bool:
+        """Move behind the text records that are there; True: there is a CR or LF within one."""
         buf, at, size = self._buf, self._at, len(self._buf)
+        begin, last, heads = at, -1, 0  # heads: bytes of record heads that look like line ends
         while at + 1 < size and buf[at] in TEXT:
             length = buf[at + 1]
             if length < 128:
                 end = at + 2 + length
-                if end > size:
-                    return at
-                at = end
-                continue
-            try:
-                at = rec.decode(buf, at)[2]
-            except Truncated:
-                return at
-            except CorruptQueueFile as error:
-                raise InputError(str(error)) from None
-        return at
+                heads += length in LINE_ENDS
+            else:
+                end = self._end_of_long(at)
+            if not 0 < end <= size:
+                break
+            last, at = at, end
+        if last < 0:
+            return False
+        self._at = at
+        self.unfinished_line = buf[last : last + 1] == rec.CONT
+        return buf.count(b"\r", begin, at) + buf.count(b"\n", begin, at) != heads
+
+    def _end_of_long(self, at: int) -> int:
+        """Where a record of 128 bytes or more ends; 0: it is not all there."""
+        try:
+            return rec.decode(self._buf, at)[2]
+        except Truncated:
+            return 0
+        except CorruptQueueFile as error:
+            raise InputError(str(error)) from None
 
     def _complete(self) -> bool:
         """Whether the next record is all there."""
@@ -111,3 +134,8 @@ class Feed:
         self._buf = self._buf[self._at :] + b"".join(self._parts)
         self._parts.clear()
         self._at = 0
+
+
+def clean(text: bytes) -> bytes:
+    """Text records with spaces for CR and LF."""
+    return b"".join([rec.encode(kind, data.translate(SPACES)) for _, kind, data in rec.iterate(text)])

@@ -46,6 +46,7 @@ class Rules:
 
     headers: HeaderRules
     size_limit: int = 10240000
+    replace_stray_cr_lf: bool = True
     header_size_limit: int = 102400
     delay_warning: int = 0
     attribute_limit: int = 100
@@ -141,6 +142,8 @@ class Message:
             if header_name(line) is None:
                 self._body_start = (line, whole)
                 return
+            if whole[:1] != rec.NORM:
+                whole = rec.encode_line(line, self._rules.headers.line_limit)
             header, whole = await self._continuation(line, whole)
             self._utf8_header = self._utf8_header or not header.isascii()
             await headers.take(header, whole)
@@ -152,6 +155,8 @@ class Message:
             line, whole = await self._line(only_continuation=True)
             if not whole:
                 return b"\n".join(lines), b"".join(records)
+            if whole[:1] != rec.NORM:
+                whole = rec.encode_line(line, self._rules.headers.line_limit)
             lines.append(line)
             records.append(whole)
 
@@ -183,10 +188,14 @@ class Message:
         if line:
             store.record(rec.NORM)
         store.add(whole)
+        unfinished = whole[:1] == rec.CONT and [kind for _, kind, _ in rec.iterate(whole)][-1] == rec.CONT
         while self._pushed_back is None and (text := await self._feed.text()) is not None:
             store.add(text)
+            unfinished = self._feed.unfinished_line
             if limit and store.position > limit:
                 self._too_big()
+        if unfinished:
+            store.record(rec.NORM)
         kind, _, _ = await self._next()
         if kind != rec.XTRA[0]:
             raise malformed(store.queue_id, f"unexpected record type {kind} in message content")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pyfix.cleanup.map import ENVELOPE_RECIPIENT, AddressMapper
 from pyfix.cleanup.store import Store
-from pyfix.clients.cleanup import FLAG_BCC_OK, FLAG_MAP_OK
+from pyfix.clients.cleanup import FLAG_BCC_OK, FLAG_MAP_OK, FLAG_SMTPUTF8
 from pyfix.maps.maps import Maps
 from pyfix.queue import records as rec
 
@@ -59,7 +59,8 @@ class Recipients:
         clean = await self._mapper.envelope(
             self._store.queue_id, address or self._empty_address, ENVELOPE_RECIPIENT, mapping=mapping
         )
-        await self._out(clean, original, about.dsn_orcpt, about.notify, mapping=mapping)
+        orcpt = about.dsn_orcpt or _typed(clean, flags)
+        await self._out(clean, original, orcpt, about.notify, mapping=mapping)
         self.last = clean
         if flags & FLAG_BCC_OK and self._bcc_maps:
             await self.copy(self._bcc_maps, clean, flags)
@@ -112,6 +113,12 @@ class Recipients:
         if self._limit == 0 or len(self._seen) < self._limit:
             self._seen.add(key)
         return False
+
+
+def _typed(address: str, flags: int) -> str:
+    """An original recipient as DSN has it, where the client did not say."""
+    utf8 = not address.isascii() and flags & FLAG_SMTPUTF8
+    return f"{'utf-8' if utf8 else 'rfc822'};{address}"
 
 
 def _bytes(text: str) -> bytes:

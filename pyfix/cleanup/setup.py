@@ -32,6 +32,7 @@ def message_rules(main: MainCf) -> Rules:
     return Rules(
         _header_rules(mail, cfg),
         size_limit=mail.message_size_limit,
+        replace_stray_cr_lf=cfg.cleanup_replace_stray_cr_lf,
         header_size_limit=mail.header_size_limit,
         delay_warning=int(mail.delay_warning_time),
         attribute_limit=cfg.queue_file_attribute_count_limit,

@@ -263,7 +263,7 @@ def external(items: Sequence[Item]) -> str:
 
 
 def header_text(items: Sequence[Item]) -> str:
-    """The same for a header: a line end after each comma, and no more names and comments than are bearable."""
+    """The same for a header: a line end after each comma, no absurdly long names and comments."""
     texts = []
     start = 0
     for at, item in enumerate(items):

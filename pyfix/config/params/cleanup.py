@@ -9,6 +9,8 @@ from pyfix.config.param import Bool, Int, Params, Str
 class CleanupParams(Params):
     """Parameters that only cleanup reads."""
 
+    cleanup_replace_stray_cr_lf = Bool("yes")
+
     # Headers.
     always_add_missing_headers = Bool("no")
     hopcount_limit = Int("50", min=1)
