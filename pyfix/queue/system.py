@@ -33,7 +33,7 @@ def _library_function(name: str, *types: type) -> Callable[..., int] | None:
 
 
 def start_writing(fd: int) -> None:
-    """Let the kernel begin to write a file's data, without waiting. No error: fsync reports those."""
+    """Let the kernel begin to write a file's data, without waiting. No error: fsync tells of those."""
     function = _library_function(
         "sync_file_range", ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint
     )

@@ -1,0 +1,124 @@
+"""The bounce, defer and trace services, on a real socket."""
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from pathlib import Path
+
+import pytest
+
+from pyfix.bounce.daemon import Bounce
+from pyfix.clients.bounce import FAILED, PROTOCOL, REPORT, BounceClient, Command
+from pyfix.clients.deliver import Dsn
+from pyfix.clients.stream import Channel
+from pyfix.config.main_cf import MainCf
+from pyfix.queue.file import Recipient
+from pyfix.server.context import Context
+from pyfix.unix import msg
+
+RECIPIENT = Recipient(631, "u@d.test", "alias@d.test", "rfc822;alias@d.test", 6)
+
+
+@pytest.fixture
+def lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    for name in ("bounce", "defer", "trace", "private"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path)
+    lines: list[str] = []
+    before = msg.to(lambda _, text: lines.append(text))
+    yield lines
+    msg.to(*before)
+
+
+@contextlib.asynccontextmanager
+async def serving(name: str, main_cf: str = "") -> AsyncIterator[Channel]:
+    service = Bounce(Context(name, "bounce", MainCf.from_text(main_cf)))
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(f"private/{name}")
+    listener.listen()
+    listener.setblocking(False)
+    channel = Channel(f"private/{name}", PROTOCOL)
+
+    async def accept() -> None:
+        sock, _ = await asyncio.get_running_loop().sock_accept(listener)
+        await service.serve(sock)
+
+    session = asyncio.ensure_future(accept())
+    try:
+        yield channel
+    finally:
+        channel.close()
+        await asyncio.sleep(0.005)
+        session.cancel()
+        await asyncio.gather(session, return_exceptions=True)
+        listener.close()
+
+
+def run(scenario: Callable[[], Coroutine[None, None, None]]) -> None:
+    asyncio.run(scenario())
+
+
+def test_an_entry_is_as_postfix_writes_it(lines: list[str]) -> None:
+    async def scenario() -> None:
+        async with serving("defer") as channel:
+            client = BounceClient({"defer": channel})
+            dsn = Dsn("4.3.2", "deferred transport", "delayed", mta_type="dns", mta_mname="mx.d.test")
+            assert await client.append("defer", "C198A22", RECIPIENT, dsn)
+
+    run(scenario)
+    assert Path("defer/C/C198A22").read_text() == (
+        "\n<u@d.test>: deferred transport\nrecipient=u@d.test\noriginal_recipient=alias@d.test\noffset=631\n"
+        "dsn_orig_rcpt=rfc822;alias@d.test\nnotify_flags=6\nstatus=4.3.2\naction=delayed\n"
+        "mta_type=dns\nmta_mname=mx.d.test\nreason=deferred transport\n\n"
+    )
+    assert lines == []
+
+
+def test_many_entries_share_a_connection(lines: list[str]) -> None:
+    async def scenario() -> None:
+        async with serving("bounce", "backwards_bounce_logfile_compatibility = no") as channel:
+            client = BounceClient({"bounce": channel})
+            dsn = Dsn("5.1.1", "no", "failed")
+            entries = [client.append("bounce", "C198A22", RECIPIENT, dsn) for _ in range(20)]
+            assert await asyncio.gather(*entries) == [True] * 20
+
+    run(scenario)
+    assert Path("bounce/C198A22").read_text().count("\nrecipient=u@d.test\n") == 20
+
+
+def test_no_space_is_told(lines: list[str]) -> None:
+    async def scenario() -> None:
+        os.rmdir("trace")
+        Path("trace").touch()
+        async with serving("trace") as channel:
+            client = BounceClient({"trace": channel})
+            assert not await client.append("trace", "C198A22", RECIPIENT, Dsn("2.0.0", "ok", "delivered"))
+
+    run(scenario)
+    assert lines == ["warning: append to trace/C198A22: Not a directory"]
+
+
+@pytest.mark.parametrize(
+    "request_list",
+    [
+        REPORT.encode(Command.FLUSH, 0, "active", "C198A22", "", 0, "s@a.test", "", 0),
+        REPORT.encode(Command.WARN, 0, "active", "C198A22", "", 0, "s@a.test", "", 0),
+        b"nrequest\x00x\0\0",
+        b"nrequest\x000\0\0",
+        b"nonsense",
+    ],
+)
+def test_other_requests_are_refused(lines: list[str], request_list: bytes) -> None:
+    async def scenario() -> None:
+        async with serving("bounce") as channel:
+            assert await channel.request(request_list) == (FAILED, b"")
+
+    run(scenario)
+
+
+def test_other_service_names_are_refused(lines: list[str]) -> None:
+    with pytest.raises(SystemExit):
+        Bounce(Context("smtp", "bounce", MainCf.from_text("")))
+    assert lines == ["fatal: unexpected service name: smtp"]
