@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import Protocol
+from typing import Protocol, cast
 
 from pyfix.mail.error import Retry
 from pyfix.unix.turn import TurnWriter
@@ -130,9 +130,8 @@ class Connection(asyncio.Protocol):
     # asyncio's side
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.WriteTransport)
-        self._transport = transport
-        self._out = TurnWriter(transport, asyncio.get_running_loop())
+        self._transport = cast(asyncio.WriteTransport, transport)  # uvloop's is not registered as one
+        self._out = TurnWriter(self._transport, asyncio.get_running_loop())
 
     def data_received(self, data: bytes) -> None:
         try:

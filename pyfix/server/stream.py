@@ -10,7 +10,7 @@ import asyncio
 import select
 import socket
 from collections.abc import Iterable, Iterator
-from typing import Protocol
+from typing import Protocol, cast
 
 from pyfix.unix import msg
 from pyfix.unix.turn import TurnWriter
@@ -45,8 +45,8 @@ class Link(asyncio.Protocol):
         self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.WriteTransport)
-        self._out = TurnWriter(transport, asyncio.get_running_loop())
+        # uvloop's transports are not registered as WriteTransport
+        self._out = TurnWriter(cast(asyncio.WriteTransport, transport), asyncio.get_running_loop())
         self._out.write(self._server.greeting)
 
     def data_received(self, data: bytes) -> None:
