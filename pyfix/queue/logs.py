@@ -168,11 +168,11 @@ def _field_sets(text: str, name: str) -> Iterator[dict[str, str]]:
 def _add_line(fields: dict[str, str], line: str, name: str) -> None:
     old = _OLD_STYLE.fullmatch(line)
     if old:
-        fields["recipient"], fields["reason"] = old[1], old[2]
+        fields["recipient"], fields["reason"] = old[1], old[2].rstrip()
         return
     key, equals, value = line.partition("=")
     if equals and key in _NAMES:
-        fields[key] = value
+        fields[key] = value.rstrip()
     else:
         msg.warning(f"{name}: unknown attribute name: {key}, ignored" if equals else malformed(name, line))
 

@@ -1,0 +1,227 @@
+"""postqueue - list the queue, or have it tried now
+
+    postqueue [-v] [-c DIR] -p | -j | -f | -i QUEUE_ID | -s SITE
+
+-p        list, for people
+-j        list, an object of JSON for each message
+-f        try all mail now
+-i -s     try one message, or the mail for one site, now (by the flush service)
+
+While the mail system is down, root and the owner of the queue get their list from the files. Whatever
+goes wrong, the exit status is 69, as Postfix's.
+
+Parameters: queue_directory, enable_long_queue_ids, mail_owner, *_service_name
+See also: postqueue(1).
+"""
+
+import os
+import socket
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from pyfix.clients.showq import QUEUES, MalformedReport, QueuedMessage, QueuedRecipient, ask
+from pyfix.commands import mail_conf
+from pyfix.unix import msg
+
+if TYPE_CHECKING:
+    from pyfix.config.main_cf import MainCf
+    from pyfix.config.params.mail import MailParams
+
+USAGE = (
+    "usage: postqueue -f | postqueue -i queueid | postqueue -j | postqueue -p | postqueue -s site"
+)
+EX_UNAVAILABLE = 69
+_MARKS = {"active": "*", "hold": "!"}
+_LETTERS = "c:fi:jps:v"
+
+
+class Layout:
+    """The columns of a list for people. long_ids: wide enough for long queue ids."""
+
+    def __init__(self, long_ids: bool) -> None:
+        self.head = _LONG_HEAD if long_ids else _SHORT_HEAD
+        self._line = "%-17s %8d %19.19s %s\n" if long_ids else "%-11s %7d %20.20s %s\n"
+        self._indent = " " * (47 if long_ids else 41)
+
+    def message(self, message: QueuedMessage) -> str:
+        """A message with its recipients, and an empty line."""
+        mark = _MARKS.get(message.queue_name, "") + ("#" if message.forced_expire else "")
+        arrival = time.ctime(message.time)
+        lines = [self._line % (message.queue_id + mark, message.size, arrival, message.sender)]
+        said = ""
+        for recipient in message.recipients:
+            if recipient.reason != said:
+                said = recipient.reason
+                lines.append("%78s\n" % f"({said or 'reason unavailable'})")  # noqa: UP031
+            lines.append(f"{self._indent}{recipient.address}\n")
+        return "".join(lines) + "\n"
+
+
+_SHORT_HEAD = "-Queue ID-  --Size-- ----Arrival Time---- -Sender/Recipient-------\n"
+_LONG_HEAD = "----Queue ID----- --Size-- ---Arrival Time---- --Sender/Recipient------\n"
+
+
+def listing(messages: Iterable[QueuedMessage], layout: Layout) -> Iterator[str]:
+    """The list for people, piece by piece."""
+    count = size = 0
+    for message in messages:
+        if count == 0:
+            yield layout.head
+        count += 1
+        size += message.size
+        yield layout.message(message)
+    if count == 0:
+        yield "Mail queue is empty\n"
+    else:
+        yield f"-- {size // 1024} Kbytes in {count} Request{'' if count == 1 else 's'}.\n"
+
+
+def json_listing(messages: Iterable[QueuedMessage]) -> Iterator[str]:
+    """A line of JSON for each message."""
+    for m in messages:
+        yield (
+            f'{{"queue_name": {_json(m.queue_name)}, "queue_id": {_json(m.queue_id)}, '
+            f'"arrival_time": {m.time}, "message_size": {m.size}, '
+            f'"forced_expire": {"true" if m.forced_expire else "false"}, "sender": {_json(m.sender)}, '
+            f'"recipients": [{", ".join(map(_json_recipient, m.recipients))}]}}\n'
+        )
+
+
+def _json_recipient(recipient: QueuedRecipient) -> str:
+    text = f'{{"orig_address": {_json(recipient.original)}, "address": {_json(recipient.address)}'
+    if recipient.log_class and recipient.reason:
+        name = "bounce_reason" if recipient.log_class == "bounce" else "delay_reason"
+        text += f', "{name}": {_json(recipient.reason)}'
+    return text + "}"
+
+
+_ESCAPES = str.maketrans(
+    {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+    | {chr(number): f"\\u{number:04X}" for number in (*range(8), 11, *range(14, 32), 127)}
+)
+
+
+def _json(text: str) -> str:
+    """A string in JSON; what is no UTF-8 becomes the replacement character."""
+    plain = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return f'"{plain.translate(_ESCAPES)}"'
+
+
+def _show(pieces: Iterable[str]) -> None:
+    for piece in pieces:
+        sys.stdout.buffer.write(piece.encode("utf-8", "surrogateescape"))
+    sys.stdout.buffer.flush()
+
+
+def _messages(main_cf: "MainCf", cfg: "MailParams") -> Iterator[QueuedMessage]:
+    """From the showq service, else from the files."""
+    try:
+        yield from ask(cfg.queue_directory, cfg.showq_service_name)
+    except OSError as error:
+        reason = f"Connect to the {cfg.mail_name} {cfg.showq_service_name} service: {error.strerror}"
+        if not _may_read_queue(cfg):
+            msg.fatal(f"Queue report unavailable - mail system is down ({reason})")
+        msg.warning(f"Mail system is down -- accessing queue directly ({reason})")
+        yield from _stored(main_cf, cfg)
+    except MalformedReport as error:
+        msg.fatal(str(error))
+
+
+def _may_read_queue(cfg: "MailParams") -> bool:
+    return os.access(f"{cfg.queue_directory}/deferred", os.R_OK | os.X_OK)
+
+
+def _stored(main_cf: "MainCf", cfg: "MailParams") -> Iterator[QueuedMessage]:
+    from pyfix.queue.directory import QueueDirectory
+    from pyfix.queue.report import list_message
+
+    queue = QueueDirectory.from_config(main_cf, cfg.queue_directory)
+    null = cfg.empty_address_recipient
+    for name in QUEUES:
+        for queue_id in queue.scan(name):
+            listed = list_message(queue, name, queue_id)
+            if listed is not None:
+                recipients = [QueuedRecipient(a or null, o, log, why) for o, a, log, why in listed.recipients]
+                told = (queue_id, listed.time, listed.size, listed.forced_expire, listed.sender or null)
+                yield QueuedMessage(name, *told, recipients)
+
+
+def _flush_all(cfg: "MailParams") -> None:
+    """Have every message tried, and maildrop read."""
+    public = f"{cfg.queue_directory}/public"
+    try:
+        _trigger(f"{public}/{cfg.queue_service_name}", b"FADI")
+    except OSError:
+        msg.fatal("Cannot flush mail queue - mail system is down")
+    try:
+        _trigger(f"{public}/{cfg.pickup_service_name}", b"W")
+    except OSError as error:
+        msg.warning(f"connect to {public}/{cfg.pickup_service_name}: {error.strerror}")
+
+
+def _trigger(path: str, letters: bytes) -> None:
+    """Wake a service up. OSError: it is not there."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        sock.connect(path)
+        sock.sendall(letters + b"\0")
+
+
+def _flush_one(queue_id: str, cfg: "MailParams") -> None:
+    from pyfix.queue.names import is_valid
+
+    if not is_valid(queue_id):
+        msg.fatal(f'Cannot flush queue ID - invalid name: "{queue_id[:100]}"')
+    _no_flush_service(cfg)
+
+
+def _flush_site(site: str, cfg: "MailParams") -> None:
+    if site[:1] == "[" and site[-1:] != "]":
+        msg.fatal(f'Cannot flush mail queue - invalid destination: "{site[:100]}"')
+    _no_flush_service(cfg)
+
+
+def _no_flush_service(cfg: "MailParams") -> None:
+    """The service that could do it does not exist yet."""
+    msg.warning(f"connect to public/{cfg.flush_service_name}: No such file or directory")
+    msg.fatal("Cannot flush mail queue - mail system is down")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """List the queue, or have it tried."""
+    try:
+        return _main(argv)
+    except msg.Fatal:
+        return EX_UNAVAILABLE
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 1
+
+
+def _main(argv: list[str] | None) -> int:
+    found, operands = mail_conf.begin(argv, "postqueue", _LETTERS, USAGE)
+    values = dict(found)
+    modes = [letter for letter, _ in found if letter in "fijps"]
+    if len(modes) != 1 or operands:
+        msg.fatal(USAGE)
+    from pyfix.config.params.mail import MailParams
+
+    main_cf = mail_conf.load(values.get("c"))
+    cfg = MailParams(main_cf)
+    match modes[0]:
+        case "p":
+            _show(listing(_messages(main_cf, cfg), Layout(cfg.enable_long_queue_ids)))
+        case "j":
+            _show(json_listing(_messages(main_cf, cfg)))
+        case "f":
+            _flush_all(cfg)
+        case "i":
+            _flush_one(values["i"], cfg)
+        case _:
+            _flush_site(values["s"], cfg)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
