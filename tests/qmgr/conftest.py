@@ -23,7 +23,7 @@ from pyfix.server.context import Context
 from pyfix.server.stream import Link, StreamServer
 from pyfix.unix import msg
 
-QUEUES = tuple("incoming active deferred hold corrupt bounce defer trace private public".split())
+QUEUES = ("incoming", "active", "deferred", "hold", "corrupt", "bounce", "defer", "trace", "private")
 
 
 class ByDomain:
