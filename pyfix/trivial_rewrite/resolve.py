@@ -227,13 +227,7 @@ class Resolver:
 
     async def _relay(self, sender: str) -> str:
         """The host that takes all mail that leaves; empty: none does."""
-        by_sender = self._routes.relayhost_by_sender
-        if not by_sender.maps:
-            return self._routes.relayhost
-        found = await _find_raw(by_sender, sender)
-        if found is None:
-            return self._routes.relayhost
-        return "" if found.lower() == DUNNO else found
+        return await _ask(self._routes.relayhost_by_sender, sender) or self._routes.relayhost
 
     def _blame(self, bit: int) -> None:
         msg.warning(f"parameter {self._routes.names[bit]}: null transport is not allowed")
@@ -261,16 +255,13 @@ class Resolver:
         return route if found is None else Route("error", self._routes.relocated_prefix + found.value)
 
 
-async def _find_raw(table: BySender, sender: str) -> str | None:
+async def _ask(table: BySender, sender: str) -> str | None:
+    """The table's value for a sender; None: it has none, or DUNNO. TableError."""
+    if not table.maps:
+        return None
     try:
         found = await find_address(table.maps, sender or table.null_key, delimiter=table.delimiter)
     except TableError:
         msg.warning(lookup_failure(table.maps.name))
         raise
-    return None if found is None else found.value
-
-
-async def _ask(table: BySender, sender: str) -> str | None:
-    """The table's value; None: it has none, or DUNNO."""
-    found = await _find_raw(table, sender)
-    return None if found is None or found.lower() == DUNNO else found
+    return None if found is None or found.value.lower() == DUNNO else found.value

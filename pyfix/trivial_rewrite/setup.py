@@ -16,8 +16,8 @@ from pyfix.clients.rewrite import (
     RULE_LOCAL,
     RULE_REMOTE,
 )
-from pyfix.config.networks import own_addresses, proxy_addresses
 from pyfix.config.main_cf import MainCf
+from pyfix.config.networks import own_addresses, proxy_addresses
 from pyfix.config.params.mail import MailParams
 from pyfix.config.params.trivial_rewrite import TrivialRewriteParams
 from pyfix.maps.maps import Maps

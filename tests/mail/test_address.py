@@ -1,6 +1,6 @@
-from pyfix.mail.address import quote, split_address, split_extension, strip_extension, unquote
-
 import pytest
+
+from pyfix.mail.address import quote, split_address, split_extension, strip_extension, unquote
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,9 @@
 import time
 
+import pytest
+
 from pyfix.mail.dates import mail_date
 from pyfix.mail.dsn import split_dsn, with_class, xtext_decode, xtext_encode
-
-import pytest
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
+import pytest
+
 from pyfix.mail.headers import fold_addresses, header_name, header_value
 from pyfix.mail.tokens import Address, external, header_text, internal, parse
-
-import pytest
 
 
 # What real Postfix finds and writes back.
