@@ -1,0 +1,52 @@
+"""An owner of the SMTP server protocol that accepts everything and keeps what it hears, as a fixture."""
+
+import pytest
+
+from pyfix.wire import smtp_event as on
+from pyfix.wire.smtp_reply import Reply
+from pyfix.wire.smtp_server import Limits, Session
+
+OK = Reply(250, "2.0.0", "Ok")
+GO_AHEAD = Reply(354, "", "Go")
+NO_REPLY = (on.Text, on.LongLine, on.Pipelined, on.BareLine, on.Dropped)
+
+
+class Owner:
+    def __init__(self, limits: Limits | None = None) -> None:
+        self.session = Session(limits or Limits())
+        self.events: list[on.Event] = []
+        self.messages: list[list[bytes]] = []
+        self._lines: list[bytes] = []
+        self._partial = b""
+
+    def feed(self, data: bytes) -> bytes:
+        for event in self.session.receive(data):
+            self.events.append(event)
+            self._react(event)
+        return self.session.output()
+
+    def _react(self, event: on.Event) -> None:
+        if isinstance(event, on.Text):
+            self._keep(event)
+        elif isinstance(event, on.Bad):
+            self.session.reply(event.reply)
+        elif isinstance(event, on.Bdat):
+            self.session.accept_chunk()
+        elif not isinstance(event, NO_REPLY):
+            if isinstance(event, on.MessageEnd):
+                self.messages.append(self._lines)
+                self._lines = []
+            self.session.reply(GO_AHEAD if isinstance(event, on.Data) else OK)
+
+    def _keep(self, event: on.Text) -> None:
+        for block in event.blocks:
+            if block.lines:
+                self._lines += [self._partial + block.lines[0], *block.lines[1:]]
+                self._partial = b""
+            if block.partial is not None:
+                self._partial += block.partial
+
+
+@pytest.fixture
+def owner() -> type[Owner]:
+    return Owner
