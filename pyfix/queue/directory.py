@@ -109,6 +109,10 @@ class QueueDirectory:
         hashed = frozenset(cfg.hash_queue_names.replace(",", " ").split())
         return cls(root, hashed, cfg.hash_queue_depth, cfg.enable_long_queue_ids)
 
+    def root_of(self, queue: str) -> str:
+        """The directory of a queue."""
+        return self._prefix + queue
+
     def path(self, queue: str, queue_id: str) -> str:
         """Where the file of this id is, or would be, in this queue."""
         if queue.lower() in self._hashed:

@@ -1,0 +1,241 @@
+"""postsuper - delete, hold, release, requeue or expire messages; put the queue in order
+
+    postsuper [-psSv] [-c DIR] [-d ID] [-e ID] [-f ID] [-h ID] [-H ID] [-r ID] [QUEUE ...]
+
+-d        delete                           -H    release from hold, to deferred
+-e        expire at the next try           -r    requeue, by way of maildrop
+-f        expire, and release from hold    -p    remove what crashes left behind
+-h        put on hold                      -s -S put files where they belong
+
+ID is a queue id, ALL, or - for ids on standard input, and may be given several times. QUEUE limits where
+messages are looked for. Without an option it does -s -p.
+
+Privileges: root, who becomes mail_owner, or mail_owner. What is done is told on standard error and logged.
+Parameters: queue_directory, mail_owner, hash_queue_names, hash_queue_depth
+See also: postsuper(1).
+"""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple
+
+from pyfix.commands import mail_conf
+from pyfix.queue.directory import QueueDirectory
+from pyfix.queue.logs import remove_log
+from pyfix.queue.names import is_valid
+from pyfix.queue.repair import purge, repair
+from pyfix.queue.report import FORCE_EXPIRE
+from pyfix.unix import msg
+
+if TYPE_CHECKING:
+    from pyfix.config.main_cf import MainCf
+    from pyfix.config.params.mail import MailParams
+
+USAGE = (
+    "usage: postsuper [-c config_dir] [-d queue_id (delete)] [-e queue_id (expire)]"
+    " [-f queue_id (expire and/or un-hold)] [-h queue_id (hold)] [-H queue_id (un-hold)]"
+    " [-p (purge temporary files)] [-r queue_id (requeue)] [-s (structure fix)]"
+    " [-S (redundant structure fix)][-v (verbose)] [queue...]"
+)
+MESSAGES = ("hold", "incoming", "active", "deferred")
+LOGS = ("bounce", "defer", "trace")
+QUEUES = ("maildrop", *MESSAGES)
+_DIRECTORIES = frozenset({*QUEUES, *LOGS, "flush", "corrupt", "saved"})
+_LETTERS = "c:d:e:f:h:H:pr:sSv"
+
+
+def _delete(queue: QueueDirectory, name: str, queue_id: str) -> bool:
+    queue.remove(name, queue_id)
+    for log in LOGS:
+        remove_log(queue, log, queue_id)
+    return True
+
+
+def _hold(queue: QueueDirectory, name: str, queue_id: str) -> bool:
+    return _move(queue, name, queue_id, "hold")
+
+
+def _release(queue: QueueDirectory, name: str, queue_id: str) -> bool:
+    return _move(queue, name, queue_id, "deferred")
+
+
+def _requeue(queue: QueueDirectory, name: str, queue_id: str) -> bool:
+    if not _move(queue, name, queue_id, "maildrop"):
+        return False
+    queue.set_time("maildrop", queue_id, time.time())
+    return True
+
+
+def _move(queue: QueueDirectory, name: str, queue_id: str, to: str) -> bool:
+    if name == to:
+        return False
+    queue.rename(queue_id, name, to)
+    return True
+
+
+def _expire(queue: QueueDirectory, name: str, queue_id: str) -> bool:
+    status = queue.status(name, queue_id)
+    if status is None or status.st_mode & FORCE_EXPIRE:
+        return False
+    os.chmod(queue.path(name, queue_id), status.st_mode & 0o777 | FORCE_EXPIRE)
+    return True
+
+
+class Action(NamedTuple):
+    """What is done to a message, how one and how all are told of, and where it is looked for."""
+
+    do: Callable[[QueueDirectory, str, str], bool]
+    done: str
+    total: str
+    queues: tuple[str, ...]
+
+
+ACTIONS = {  # in the order in which totals are told
+    "r": Action(_requeue, "requeued", "Requeued", MESSAGES),
+    "d": Action(_delete, "removed", "Deleted", MESSAGES),
+    "e": Action(_expire, "expired", "Force-expired", MESSAGES),
+    "h": Action(_hold, "placed on hold", "Placed on hold", ("incoming", "active", "deferred")),
+    "H": Action(_release, "released from hold", "Released from hold", ("hold",)),
+}
+
+
+class Work:
+    """One run. names: queues from the command line; none: each action's own."""
+
+    def __init__(self, queue: QueueDirectory, names: tuple[str, ...]) -> None:
+        self._queue = queue
+        self._names = names
+        self._totals: dict[str, int] = {}
+
+    def act(self, letter: str, queue_id: str) -> None:
+        """Do an action to a message, or to all."""
+        action = ACTIONS[letter]
+        names = self._names or action.queues
+        self._totals.setdefault(letter, 0)
+        if queue_id == "ALL":
+            for name in names:
+                ids = list(self._queue.scan(name))
+                self._totals[letter] += sum(self._one(action, name, each) for each in ids)
+        elif not is_valid(queue_id):
+            msg.warning(f"invalid mail queue id: {queue_id}")
+        elif any(self._one(action, name, queue_id) for name in names):
+            self._totals[letter] += 1
+            msg.info(f"{queue_id}: {action.done}")
+
+    def _one(self, action: Action, name: str, queue_id: str) -> bool:
+        path = self._queue.path(name, queue_id)
+        try:
+            return action.do(self._queue, name, queue_id)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            verb = "remove" if action.do is _delete else "rename"
+            msg.warning(f"{verb} file {path}: {error.strerror}")
+            return False
+
+    def tell(self) -> None:
+        """The totals."""
+        for letter, action in ACTIONS.items():
+            if letter in self._totals:
+                msg.info(total(action.total, self._totals[letter]))
+
+
+def total(what: str, count: int) -> str:
+    """Log line: how many messages it was."""
+    return f"{what}: {count} message{'' if count == 1 else 's'}"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Do what the options ask for."""
+    found, names = mail_conf.begin(argv, "postsuper", _LETTERS, USAGE)
+    for name in names:
+        if name not in _DIRECTORIES:
+            msg.fatal(f"invalid directory name: {name}")
+    letters = {letter for letter, _ in found}
+    main_cf = mail_conf.load(dict(found).get("c"))
+    from pyfix.server import log
+
+    _enter(main_cf)
+    try:
+        _run(QueueDirectory.from_config(main_cf), letters, list(_expanded(found)), tuple(names))
+    finally:
+        log.close()
+    return 0
+
+
+def _run(
+    queue: QueueDirectory, letters: set[str], asked: list[tuple[str, str]], names: tuple[str, ...]
+) -> None:
+    """First the structure, then the messages."""
+    if not asked and not letters & {"p", "s", "S"}:
+        letters |= {"p", "s"}
+    if _put_in_order(queue, letters, names or QUEUES) and asked:
+        msg.fatal("CHECK YOUR QUEUE IDS AND RE-ISSUE THE COMMAND")
+    work = Work(queue, names)
+    for letter, queue_id in asked:
+        work.act(letter, queue_id)
+    work.tell()
+
+
+def _expanded(found: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """The actions one by one: - is what standard input says, -f is -e and -H."""
+    for letter, value in found:
+        if letter not in "defhHr":
+            continue
+        values = sys.stdin.read().splitlines() if value == "-" else [value]
+        for queue_id in values:
+            for each in "eH" if letter == "f" else letter:
+                yield each, queue_id
+
+
+def _put_in_order(queue: QueueDirectory, letters: set[str], names: Iterable[str]) -> bool:
+    """Options -p and -s; True when messages got other ids."""
+    message_queues = [name for name in names if name in QUEUES]
+    if "p" in letters:
+        for name in message_queues:
+            purge(queue, name, before=time.time() - 86400)
+    if not letters & {"s", "S"}:
+        return False
+    renamed = repair(queue, message_queues, long_too="S" in letters)
+    if renamed:
+        msg.info(total("Renamed to match inode number", renamed))
+        msg.warning("QUEUE FILE NAMES WERE CHANGED TO MATCH INODE NUMBERS")
+    return renamed > 0
+
+
+def _enter(main_cf: "MainCf") -> None:
+    """Go to the queue, as its owner; lines go to the log too."""
+    from pyfix.config.params.mail import MailParams
+    from pyfix.server import log
+
+    cfg = MailParams(main_cf)
+    try:
+        os.chdir(cfg.queue_directory)
+    except OSError as error:
+        msg.fatal(f"chdir {cfg.queue_directory}: {error.strerror}")
+    sink = log.sink(main_cf, "postsuper")
+    _become_owner(cfg)
+    msg.to(*msg.active(), sink)
+
+
+def _become_owner(cfg: "MailParams") -> None:
+    from pyfix.unix import users
+
+    try:
+        owner = users.user(cfg.mail_owner)
+    except users.UnknownUserError as error:
+        msg.fatal(str(error))
+    if os.geteuid() not in (0, owner.uid):
+        msg.fatal("use of this command is reserved for the superuser")
+    if os.geteuid() != owner.uid:
+        with suppress(PermissionError):
+            os.setgroups([])
+        os.setegid(owner.gid)
+        os.seteuid(owner.uid)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,128 @@
+"""repair - put a queue in order that was restored, moved, or left by a crash
+
+purge   removes files that were never completed.
+repair  moves files where hash_queue_names and hash_queue_depth want them, and gives files whose short
+        id does not hold their inode number (restored from a backup) a new id, their logs too.
+
+To be done while the mail system is down. Each step is one rename, so a run that is cut short is
+finished by the next.
+
+See also: queue-file sheet sections 1 and 2, postsuper(1).
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+
+from pyfix.queue import names
+from pyfix.queue.directory import QueueDirectory, make_directories
+from pyfix.queue.system import rename_noreplace
+from pyfix.unix import msg
+
+LOGS = ("bounce", "defer", "trace")
+
+
+def purge(queue: QueueDirectory, name: str, before: float) -> int:
+    """Remove incomplete files not changed since `before` (seconds since 1970); how many."""
+    count = 0
+    for path in list(_files(queue.root_of(name))):
+        with suppress(FileNotFoundError):
+            status = os.lstat(path)
+            if status.st_mode & 0o700 != 0o700 and status.st_mtime < before:
+                os.unlink(path)
+                count += 1
+    return count
+
+
+def repair(queue: QueueDirectory, queues: Iterable[str], *, long_too: bool = False) -> int:
+    """Put files in their places; how many messages got another id. long_too: check long ids as well."""
+    renamed = 0
+    for name in queues:
+        root = queue.root_of(name)
+        todo = [path for path in _files(root) if names.is_valid(os.path.basename(path))]
+        while todo:
+            left, changed = _pass(queue, name, todo, long_too)
+            renamed += changed
+            if len(left) == len(todo):
+                for path in left:
+                    msg.warning(f"rename file {path}: File exists")
+                break
+            todo = left
+        if name != "maildrop":
+            _remove_empty(root)
+    for log in LOGS:
+        _place(queue, log)
+    return renamed
+
+
+def _files(root: str) -> Iterator[str]:
+    """The paths of all files below a queue's directory."""
+    for directory, below, files in os.walk(root):
+        below[:] = [name for name in below if len(name) == 1]
+        for name in files:
+            yield f"{directory}/{name}"
+
+
+def _pass(queue: QueueDirectory, name: str, paths: list[str], long_too: bool) -> tuple[list[str], int]:
+    """Move each file; (those whose place is taken by another that may move yet, ids changed)."""
+    left: list[str] = []
+    changed = 0
+    for path in paths:
+        old = os.path.basename(path)
+        new = _right_id(old, path, long_too)
+        target = queue.path(name, new)
+        if os.path.normpath(target) == os.path.normpath(path):
+            continue
+        try:
+            make_directories(target)
+            rename_noreplace(path, target)
+        except FileExistsError:
+            left.append(path)
+            continue
+        except OSError as error:
+            msg.warning(f"rename file {path} as {target}: {error.strerror}")
+            continue
+        if new != old:
+            changed += 1
+            _rename_logs(queue, old, new)
+    return left, changed
+
+
+def _right_id(queue_id: str, path: str, long_too: bool) -> str:
+    """The id that a file should have."""
+    inode = os.lstat(path).st_ino
+    try:
+        if names.is_long(queue_id):
+            if not long_too or names.inode(queue_id) == inode:
+                return queue_id
+            return names.long_id(names.seconds(queue_id), names.microseconds(queue_id), inode)
+        return names.short_id(names.microseconds(queue_id), inode)
+    except ValueError:
+        return queue_id
+
+
+def _rename_logs(queue: QueueDirectory, old: str, new: str) -> None:
+    for log in LOGS:
+        with suppress(OSError):
+            make_directories(queue.path(log, new))
+            rename_noreplace(queue.path(log, old), queue.path(log, new))
+
+
+def _place(queue: QueueDirectory, log: str) -> None:
+    """Move logs to their hash directories."""
+    root = queue.root_of(log)
+    for path in list(_files(root)):
+        target = queue.path(log, os.path.basename(path))
+        if os.path.normpath(target) != os.path.normpath(path):
+            with suppress(OSError):
+                make_directories(target)
+                rename_noreplace(path, target)
+    _remove_empty(root)
+
+
+def _remove_empty(root: str) -> None:
+    """Remove hash directories that nothing is in."""
+    for directory, _, _ in os.walk(root, topdown=False):
+        if directory != root and len(os.path.basename(directory)) == 1:
+            with suppress(OSError):
+                os.rmdir(directory)
