@@ -31,8 +31,8 @@ _open_files: WeakValueDictionary[tuple[int, int], "Index"] = WeakValueDictionary
 class Index:
     """An LMDB file open for reading, shared by all tables that name it."""
 
-    def __init__(self, path: str, fd: int) -> None:
-        self.watch = IndexFile(fd)
+    def __init__(self, path: str, watch: IndexFile) -> None:
+        self.watch = watch
         self.environment = lmdb.open(
             path, subdir=False, readonly=True, lock=False, create=False, readahead=False
         )
@@ -128,9 +128,10 @@ def _index(path: str, fd: int) -> Index:
     if index is not None:
         os.close(fd)
         return index
+    watch = IndexFile(fd)
     fcntl.lockf(fd, fcntl.LOCK_SH)
     try:
-        index = Index(path, fd)
+        index = Index(path, watch)
     except lmdb.Error as error:
         raise OpenError(f"open database {path}: {reason(error)}") from None
     finally:

@@ -25,7 +25,7 @@ FLAGS = {  # PCRE2's numbers
     "m": 0x0000_0400,  # MULTILINE
     "s": 0x0000_0020,  # DOTALL
     "x": 0x0000_0080,  # EXTENDED
-    "A": 0x8000_0000,  # ANCHORED
+    "A": 0x8000_0000,  # ANCHORED: the library wants it at each match instead
     "E": 0x0000_0010,  # DOLLAR_ENDONLY
     "U": 0x0004_0000,  # UNGREEDY
     "X": 0,
@@ -35,18 +35,18 @@ FLAGS = {  # PCRE2's numbers
 class PcreRule:
     """One pattern. template: None for an IF; skip_to: where to go on when it doesn't match."""
 
-    __slots__ = ("_negated", "_pattern", "line", "skip_to", "template")
+    __slots__ = ("_match", "_negated", "line", "skip_to", "template")
 
     def __init__(self, rule: PatternLine, pattern: Any) -> None:
         self.line = rule.line
         self.skip_to = 0
         self.template = rule.template
-        self._pattern = pattern
+        self._match = pattern.match if "A" in rule.first.flags else pattern.search
         self._negated = rule.first.negated
 
     def search(self, text: bytes) -> Any:
         """What matched, something false when the rule does not apply."""
-        match = self._pattern.search(text)
+        match = self._match(text)
         return match if not self._negated else match is None
 
 
@@ -98,7 +98,7 @@ def open_pcre(options: Options, name: str) -> PcreTable:
     def compiled(rule: PatternLine) -> PcreRule:
         flags = _flags(rule, complain)
         try:
-            pattern = pcre2.compile(encode(rule.first.pattern), flags)
+            pattern = pcre2.compile(encode(rule.first.pattern), flags | pcre2.ASCII)
         except pcre2.PatternError as error:
             text = error.msg.partition("; ")[2]
             raise BadRuleError(f"error in regex at offset {error.pos}: {text}") from None

@@ -113,7 +113,7 @@ class LocalTable:
         msg.warning(
             f'{self.name}: key "{key}": non-UTF-8 value "{value}": malformed UTF-8 or invalid codepoint'
         )
-        raise TableError(self.name, "non-UTF-8 value")
+        raise TableError(self.name, "")
 
     def stamp(self) -> Stamp | None:
         """Changes when the table's file does; None for a table without a file."""
@@ -135,7 +135,7 @@ class LocalTable:
 
     def _lookup_wide(self, source: Source, key: str) -> str | None:
         if self._utf8 and not is_utf8(key):
-            msg.warning(f'{self.name} lookup "{key}": malformed UTF-8 or invalid codepoint')
+            msg.warning(f'{self.name}: non-UTF-8 key "{key}": malformed UTF-8 or invalid codepoint')
             return None
         return source.lookup(fold_key(key, utf8=self._utf8) if self._fold and source.fixed else key)
 

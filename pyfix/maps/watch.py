@@ -38,29 +38,27 @@ class Watch(Protocol):
 class _File:
     """An open file, closed with this object. The descriptor is ours from now on."""
 
-    __slots__ = ("_next", "fd")
+    __slots__ = ("fd",)
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
-        self._next = 0.0
 
     def __del__(self) -> None:
         os.close(self.fd)
 
-    def postpone(self) -> None:
-        self._next = time.monotonic() + QUIET
-
     def stamp(self) -> Stamp:
+        """What the file is like now."""
         return stamp_of(os.fstat(self.fd))
 
 
 class TextFile(_File):
     """A file whose content was read when the table was opened."""
 
-    __slots__ = ("_seen",)
+    __slots__ = ("_next", "_seen")
 
     def __init__(self, fd: int) -> None:
         super().__init__(fd)
+        self._next = 0.0
         status = os.fstat(fd)
         hot = time.time_ns() - status.st_mtime_ns < _SAME_TICK
         self._seen = (status.st_mtime_ns, -1 if hot else status.st_size)
@@ -72,6 +70,10 @@ class TextFile(_File):
             return False
         return time.time() - status.st_mtime >= QUIET and time.monotonic() >= self._next
 
+    def postpone(self) -> None:
+        """Let a second pass."""
+        self._next = time.monotonic() + QUIET
+
 
 class IndexFile(_File):
     """An index file, which shows changes in place by itself."""
@@ -79,8 +81,11 @@ class IndexFile(_File):
     __slots__ = ()
 
     def due(self) -> bool:
-        """Whether the file was replaced or removed."""
-        return os.fstat(self.fd).st_nlink == 0 and time.monotonic() >= self._next
+        """Whether the file was replaced or removed: opening is tried at every lookup until it works."""
+        return os.fstat(self.fd).st_nlink == 0
+
+    def postpone(self) -> None:
+        """Nothing to put off."""
 
 
 class AskAgain:

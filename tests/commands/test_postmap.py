@@ -1,0 +1,241 @@
+import io
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pyfix.commands import postalias, postmap
+from pyfix.unix import msg
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]) -> Run:
+    """run(main, arguments, stdin=...) gives (status, standard output, messages)."""
+    monkeypatch.chdir(tmp_path)
+    tmp_path.joinpath("etc").mkdir()
+    tmp_path.joinpath("etc/main.cf").write_text("compatibility_level = 3.6\ndefault_database_type = lmdb\n")
+    before = msg.to()
+
+    def call(
+        *args: str, stdin: bytes = b"", main: Callable[[list[str]], int] = postmap.main
+    ) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        try:
+            status = main(["cmd", "-c", "etc", *args])
+        except msg.Fatal:
+            status = 1
+        sys.stdout.flush()
+        out, err = capsysbinary.readouterr()
+        return int(status), out.decode(errors="surrogateescape"), err.decode()
+
+    yield call  # type: ignore[misc]
+    msg.to(*before)
+
+
+TEXT = """# a map
+Key  value  with  space
+  continued
+"quoted key" v2
+k: v
+novalue
+dup a
+dup b
+"""
+
+
+def test_a_source_file_becomes_an_index(run: Run) -> None:
+    Path("t").write_text(TEXT)
+    assert run("t") == (
+        0,
+        "",
+        ('cmd: warning: t, line 5: record is in "key: value" format; is this an alias file?\n'
+        "cmd: warning: t, line 6: expected format: key whitespace value\n"
+        'cmd: warning: lmdb:t: duplicate entry: "dup"\n'),
+    )
+    dump = '"quoted key"\tv2\ndup\ta\nk:\tv\nkey\tvalue  with  space  continued\n'
+    assert run("-s", "hash:t") == (0, dump, "")
+
+
+@pytest.mark.parametrize(("option", "value"), [("-w", "a"), ("-r", "b")])
+def test_duplicates_may_be_ignored_or_replace(run: Run, option: str, value: str) -> None:
+    Path("t").write_text("dup a\ndup b\n")
+    assert run(option, "t") == (0, "", "")
+    assert run("-q", "dup", "t") == (0, f"{value}\n", "")
+
+
+def test_queries_print_the_first_value_found(run: Run) -> None:
+    assert run("-q", "a", "inline:{b=1}", "inline:{A=2}", "static:x") == (0, "2\n", "")
+    assert run("-q", "a", "inline:{b=1}") == (1, "", "")
+
+
+def test_queries_from_standard_input_print_keys_and_values(run: Run) -> None:
+    assert run("-q", "-", "inline:{a=1,b=2}", stdin=b"A\nx\nb\n") == (0, "A\t1\nb\t2\n", "")
+    assert run("-q", "-", "inline:{a=1,b=2}", stdin=b"x\n") == (1, "", "")
+
+
+def test_without_folding_case_counts(run: Run) -> None:
+    Path("t").write_text("Key v\n")
+    assert run("-f", "t")[0] == 0
+    assert run("-f", "-q", "Key", "t") == (0, "v\n", "")
+    assert run("-f", "-q", "key", "t") == (1, "", "")
+
+
+def test_keys_are_deleted(run: Run) -> None:
+    Path("t").write_text("a 1\nb 2\nc 3\n")
+    run("t")
+    assert run("-d", "A", "t") == (0, "", "")
+    assert run("-d", "a", "t") == (1, "", "")
+    assert run("-d", "-", "t", stdin=b"b\nx\n") == (0, "", "")
+    assert run("-s", "t") == (0, "c\t3\n", "")
+
+
+def test_entries_are_added_from_standard_input(run: Run) -> None:
+    assert run("-i", "new", stdin=b"n 1\nbad\n") == (
+        0,
+        "",
+        "cmd: warning: stdin, line 2: expected format: key whitespace value\n",
+    )
+    assert run("-i", "new", stdin=b"n 2\nm 3\n") == (0, "", 'cmd: warning: lmdb:new: duplicate entry: "n"\n')
+    assert run("-ir", "new", stdin=b"m 4\n") == (0, "", "")
+    assert run("-s", "new") == (0, "m\t4\nn\t1\n", "")
+
+
+USAGE = "usage: postmap [-bfFhimnNoprsuUvw] [-c config_dir] [-d key] [-q key] [map_type:]file..."
+
+
+@pytest.mark.parametrize(
+    ("args", "fatal"),
+    [
+        ([], USAGE),
+        (["-q", "a"], USAGE),
+        (["-q", "a", "-d", "a", "t"], "specify only one of -s -q or -d"),
+        (["-q", "a", "-s", "t"], "specify only one of -s or -q or -d"),
+        (["-h", "-q", "a", "t"], 'specify -b -h or -m only with "-q -"'),
+        (["-b", "-s", "t"], 'specify -b -h or -m only with "-q -"'),
+        (["nofile"], "open nofile: No such file or directory"),
+        (["cidr:etc/main.cf"], "unsupported dictionary type: cidr does not support bulk-mode creation."),
+        (["nosuch:etc/main.cf"], "unsupported dictionary type: nosuch"),
+        (["-i", "cidr:x"], "unsupported dictionary type: cidr does not support bulk-mode creation."),
+        (["-q", "a", "lmdb:nofile"], "open database nofile.lmdb: No such file or directory"),
+        (["-q", "a", "fail:x"], "table fail:x: query error: Application error"),
+        (["-q", "a", "static:\udcff"], "table static:?: query error"),
+        (["-d", "a", "fail:x"], "table fail:x: delete error: Application error"),
+        (["-d", "a", "static:x"], "table static:x: delete operation is not supported"),
+        (["-d", "a", "regexp:x"], "regexp:x map requires O_RDONLY access mode"),
+        (["-s", "static:x"], "table static:x: sequence operation is not supported"),
+        (["-s", "fail:x"], "table fail:x: sequence error: Application error"),
+        (["-c", "/no/such", "-q", "a", "static:x"], "open /no/such/main.cf: No such file or directory"),
+    ],
+)
+def test_what_can_not_be_done_ends_in_one_fatal_line(run: Run, args: list[str], fatal: str) -> None:
+    status, out, err = run(*args)
+    assert (status, out) == (1, "")
+    assert err.splitlines()[-1] == f"cmd: fatal: {fatal}"
+
+
+def test_an_unknown_option_is_named(run: Run) -> None:
+    assert run("-z") == (1, "", f"cmd: invalid option -- 'z'\ncmd: fatal: {USAGE}\n")
+
+
+def test_the_index_has_the_permissions_of_its_source(run: Run) -> None:
+    Path("t").write_text("a 1\n")
+    Path("t").chmod(0o640)
+    run("t")
+    assert Path("t.lmdb").stat().st_mode & 0o777 == 0o640
+    Path("t.lmdb").unlink()
+    run("-p", "t")
+    assert Path("t.lmdb").stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become the owner of a file")
+def test_root_builds_as_the_owner_of_the_source(run: Run, tmp_path: Path) -> None:
+    for directory in [tmp_path, *tmp_path.parents][:3]:
+        directory.chmod(directory.stat().st_mode | 0o055)
+    tmp_path.chmod(0o777)
+    Path("t").write_text("a 1\n")
+    os.chown("t", 65534, 1)
+    run("t")
+    status = Path("t.lmdb").stat()
+    assert (status.st_uid, status.st_gid) == (65534, 1)
+    assert os.geteuid() == 0
+    Path("t.lmdb").unlink()
+    run("-o", "t")
+    assert Path("t.lmdb").stat().st_uid == 0
+
+
+def test_files_are_stored_in_base64(run: Run) -> None:
+    Path("one").write_bytes(b"eins\n")
+    Path("two").write_bytes(b"\xff\x00")
+    Path("t").write_text("k one, two\nz nofile\n")
+    assert run("-F", "t") == (
+        0,
+        "",
+        "cmd: warning: t, line 2: open nofile: No such file or directory: skipping this entry\n",
+    )
+    assert run("-s", "t") == (0, "k\tZWlucwoK/wA=\n", "")
+    assert run("-F", "-q", "k", "t") == (0, "eins\n\n\udcff\0\n", "")
+    assert run("-F", "-q", "k", "static:x") == (
+        1,
+        "",
+        ("cmd: warning: table static:x: key k: malformed BASE64 value: x\n"
+        "cmd: fatal: table static:x: query error\n"),
+    )
+
+
+def test_without_utf_8_any_bytes_are_stored(run: Run) -> None:
+    Path("t").write_bytes(b"\xff bad\n")
+    assert run("t") == (0, "", 'cmd: warning: t, line 1: non-UTF-8 input "? bad" -- ignoring this line\n')
+    assert run("-u", "t") == (0, "", "")
+    assert run("-u", "-s", "t") == (0, "\udcff\tbad\n", "")
+
+
+MESSAGE = b"A: b\n c\nX-Y : z\n\nbody\n\nB: 2\n"
+
+
+@pytest.mark.parametrize(
+    ("option", "out"),
+    [
+        ("-h", "A: b\n c\tf\nX-Y: z\tf\n"),
+        ("-b", "\tempty\nbody\tf\n\tempty\nB: 2\tf\n"),
+        ("-hb", "A: b\n c\tf\nX-Y: z\tf\n\tempty\nbody\tf\n\tempty\nB: 2\tf\n"),
+    ],
+)
+def test_a_message_is_looked_up_line_by_line(run: Run, option: str, out: str) -> None:
+    rules = "regexp:{{/./ f} {/^$/ empty}}"
+    assert run(option, "-q", "-", rules, stdin=MESSAGE) == (0, out, "")
+
+
+def test_an_empty_value_is_printed_with_a_warning(run: Run) -> None:
+    status, out, err = run("-q", "k", "inline:{k=}")
+    assert (status, out) == (0, "\n")
+    assert err == (
+        "cmd: warning: table inline:{k=}: key k: empty string result is not allowed\n"
+        "cmd: warning: table inline:{k=} should return NO RESULT in case of NOT FOUND\n"
+    )
+
+
+def test_postalias_reads_aliases(run: Run) -> None:
+    Path("al").write_text('Root: a,b\n"quoted name": :include:/x\nbad\na@b: c\nroot: d\n')
+    assert run("al", main=postalias.main) == (
+        0,
+        "",
+        ("cmd: warning: al, line 3: need name:value pair\n"
+        "cmd: warning: al, line 4: name must be local\n"
+        'cmd: warning: lmdb:al: duplicate entry: "root"\n'),
+    )
+    dump = "@:\t@\nquoted name:\t:include:/x\nroot:\ta, b\n"
+    assert run("-s", "al", main=postalias.main) == (0, dump, "")
+    assert run("-q", "Quoted Name", "al", main=postalias.main) == (0, ":include:/x\n", "")
+    assert run("-q", "-", "al", main=postalias.main, stdin=b"root\nx\n") == (0, "root:\ta, b\n", "")
+    assert run("-i", "al", main=postalias.main, stdin=b"z: y\n") == (0, "", "")
+    assert run("-d", "root", "al", main=postalias.main) == (0, "", "")
+
+
+def test_postalias_has_no_message_modes(run: Run) -> None:
+    status, _, err = run("-b", "x", main=postalias.main)
+    assert status == 1
+    assert "usage: postalias [-Nfinoprsuvw] [-c config_dir] [-d key] [-q key] [map_type:]file..." in err

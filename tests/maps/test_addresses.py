@@ -1,0 +1,88 @@
+import pytest
+
+from pyfix.maps.addresses import TRANSPORT, Keys, address_keys, find_address, keep_user, map_address, parents
+from pyfix.maps.maps import Maps
+from pyfix.maps.run_now import run_now
+from pyfix.maps.table import TableError
+
+
+def is_local(domain: str) -> bool:
+    return domain == "local.test"
+
+
+@pytest.mark.parametrize(
+    ("address", "delimiter", "keys"),
+    [
+        ("u@d.test", "+", ["u@d.test", "@d.test"]),
+        ("u+e@d.test", "+", ["u+e@d.test", "u@d.test", "@d.test"]),
+        ("u+e@d.test", "", ["u+e@d.test", "@d.test"]),
+        ("u-e+f@d.test", "+-", ["u-e+f@d.test", "u@d.test", "@d.test"]),
+        ("+e@d.test", "+", ["+e@d.test", "@d.test"]),
+        ("u+e@local.test", "+", ["u+e@local.test", "u@local.test", "u+e", "u", "@local.test"]),
+        ("u+e", "+", ["u+e", "u"]),
+        ("owner-l@d.test", "-", ["owner-l@d.test", "@d.test"]),
+        ("l-request@d.test", "-", ["l-request@d.test", "@d.test"]),
+        ("MAILER-DAEMON@d.test", "-", ["MAILER-DAEMON@d.test", "@d.test"]),
+        ("a@b@d.test", "+", ["a@b@d.test", "@d.test"]),
+    ],
+)
+def test_keys_are_tried_in_this_order(address: str, delimiter: str, keys: list[str]) -> None:
+    assert [key for key, _ in address_keys(address, delimiter, is_local)] == keys
+
+
+def test_transports_are_looked_up_by_domain_and_parents() -> None:
+    found = [key for key, _ in address_keys("u+e@a.b.test", "+", is_local, TRANSPORT)]
+    assert found == ["u+e@a.b.test", "u@a.b.test", "a.b.test", ".b.test", ".test"]
+    found = [key for key, _ in address_keys("u@a.b.test", "+", keys=Keys.PARENTS, parent_style=True)]
+    assert found == ["b.test", "test"]
+
+
+@pytest.mark.parametrize("domain", ["test", "[1.2.3.4]", "a.", ""])
+def test_some_domains_have_no_parents(domain: str) -> None:
+    assert list(parents(domain, dot=True)) == []
+
+
+CANONICAL = "inline:{@old.test=@new.test, u1@c.test=v1@d.test, u2+x@c.test=z@d.test, rootx=y@d.test}"
+
+
+@pytest.mark.parametrize(
+    ("address", "result"),
+    [
+        ("a+b@old.test", ["a+b@new.test"]),
+        ("u1+ext@c.test", ["v1+ext@d.test"]),
+        ("u2+x@c.test", ["z@d.test"]),
+        ("rootx+1@local.test", ["y+1@d.test"]),
+        ("U1@C.test", ["v1@d.test"]),
+        ("other@c.test", None),
+    ],
+)
+def test_results_keep_the_user_or_the_extension(address: str, result: list[str] | None) -> None:
+    maps = Maps(CANONICAL, name="canonical_maps")
+    mapped = map_address(
+        maps, address, addresses=lambda text: [text], delimiter="+", is_local=is_local, propagate=True
+    )
+    assert run_now(mapped) == result
+
+
+def test_extensions_are_not_propagated_when_they_should_not_be() -> None:
+    maps = Maps("inline:{{u@c.test=a@d.test b@d.test}}", name="virtual_alias_maps")
+    for propagate, result in [(False, ["a@d.test", "b@d.test"]), (True, ["a+x@d.test", "b+x@d.test"])]:
+        mapped = map_address(maps, "u+x@c.test", addresses=str.split, delimiter="+", propagate=propagate)
+        assert run_now(mapped) == result
+
+
+def test_a_pattern_table_sees_the_whole_address_only() -> None:
+    maps = Maps("regexp:{{/^@d/ domain}, {/^u@/ bare}, {/^u.x@/ whole}}", name="m")
+    found = run_now(find_address(maps, "u+x@d.test", delimiter="+"))
+    assert found == ("whole", "")
+    assert run_now(find_address(maps, "v@d.test", delimiter="+")) is None
+
+
+def test_a_failing_table_ends_the_search(log: list[str]) -> None:
+    with pytest.raises(TableError):
+        run_now(find_address(Maps("fail:x", name="m"), "u@d.test"))
+
+
+def test_keep_user_takes_the_whole_local_part() -> None:
+    assert keep_user("@new.test", "a@b@old.test") == "a@b@new.test"
+    assert keep_user("x@y", "a@old.test") == "x@y"
