@@ -237,6 +237,7 @@ class Session:
             return self._bad(BAD_UTF8, line.decode("utf-8", "surrogateescape"))
         if "\0" in text:
             text = text[: text.index("\0")]
+        text = text.rstrip("\r")
         word, _, argument = text.strip(SPACE).partition(" ")
         verb = word.upper()
         command = COMMANDS.get(verb)

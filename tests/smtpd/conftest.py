@@ -125,7 +125,8 @@ class Server:
     """An smtpd on a loopback port. Talk with it one chunk at a time."""
 
     def __init__(self, settings: str, waits: bool = False) -> None:
-        main = MainCf.from_text(MAIN_CF + settings)
+        pairs = [line.split(" = ", 1) for line in settings.splitlines() if line]
+        main = MainCf.from_text(MAIN_CF, overrides=[(name, value) for name, value in pairs])
         self.smtpd = Smtpd(Context("smtp", "smtpd", main))
         self.cleanup = self.smtpd.site.cleanup = FakeCleanup(waits)
         self.rewrite = self.smtpd.site.rewrite = FakeRewrite(waits)
@@ -182,7 +183,7 @@ def _pair() -> tuple[socket.socket, socket.socket]:
 def log() -> Iterator[list[str]]:
     """What is logged, with severity words."""
     lines: list[str] = []
-    before = msg.to(lambda priority, text: lines.append(msg.WORDS[priority] + text))
+    before = msg.to(lambda _, text: lines.append(text))
     yield lines
     msg.to(*before)
 
