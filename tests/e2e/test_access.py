@@ -96,7 +96,7 @@ def test_messages_over_the_limit_are_refused_early_and_late(instance) -> None:
 
 
 def test_errors_slow_a_client_down_and_end_it(instance) -> None:
-    mail = instance(main_cf="smtpd_error_sleep_time = 0.1s\nsmtpd_soft_error_limit = 2\nsmtpd_hard_error_limit = 5")
+    mail = instance(main_cf="smtpd_error_sleep_time = 1s\nsmtpd_soft_error_limit = 3\nsmtpd_hard_error_limit = 5")
     with Talk(mail.port) as client:
         client.ask("EHLO client.example")
         replies = [client.ask("FOO")[0] for _ in range(5)]

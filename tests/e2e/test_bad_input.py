@@ -19,7 +19,7 @@ def _deliver(mail, user: str = "alice") -> None:
     [
         pytest.param("main.cf", "foo bar", "missing '=' after attribute name: \"foo bar\"", id="main.cf syntax"),
         pytest.param("main.cf", "queue_directory", "missing '='", id="main.cf name only"),
-        pytest.param("master.cf", "smtp inet n - n", "bad", id="master.cf fields"),
+        pytest.param("master.cf", "smtp inet n - n", 'missing "wakeup_time" field', id="master.cf fields"),
         pytest.param("master.cf", "x nosuch n - n - - smtpd", "nosuch", id="master.cf type"),
         pytest.param("master.cf", "x unix maybe - n - - smtpd", "maybe", id="master.cf private"),
         pytest.param("master.cf", "x unix n - n - many smtpd", "many", id="master.cf maxproc"),

@@ -28,7 +28,7 @@ def test_a_message_lands_in_the_maildir_and_leaves_postfix_log_lines(instance) -
         rb"Message-Id: <\d{14}\." + queue_id.encode() + rb"@mail\.demo\.test>\nDate: .*"
     )
     assert re.fullmatch(pattern, head), head
-    size = len(message) - sum(len(line) + 1 for line in head.split(b"\n")[:3])
+    size = sum(len(line) + 2 for line in message.splitlines()[3:])  # as records of the queue file
     lines = [
         r"smtpd\[\d+\]: connect from localhost\[127\.0\.0\.1\]",
         rf"smtpd\[\d+\]: {queue_id}: client=localhost\[127\.0\.0\.1\]",

@@ -1,6 +1,7 @@
 """The queue as administrators see and handle it, with our commands and with real Postfix's."""
 
 import json
+import os
 import re
 import shutil
 import smtplib
@@ -58,6 +59,8 @@ def test_real_postfix_reads_our_queue(instance, real_postfix) -> None:
         assert shown == mail.command("postcat", str(ours)).stdout
         assert "Subject: waiting" in shown
     shutil.copytree(mail.queue / "deferred", peer.queue / "deferred", dirs_exist_ok=True)
+    for path in (peer.queue / "deferred").rglob("*"):
+        os.chown(path, mail.owner.uid, mail.owner.gid)
     listing = peer.command("postqueue", "-p").stdout.decode()
     assert all(queue_id in listing for queue_id in queue_ids)
     assert listing.endswith("-- 0 Kbytes in 3 Requests.\n")
