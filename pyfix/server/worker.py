@@ -163,6 +163,9 @@ class Worker:
     async def _session(self, session: Any, sock: socket.socket | None) -> None:
         try:
             await session
+        except ConnectionError:  # the peer went while the program was not looking
+            if sock is not None:
+                sock.close()
         except Exception as error:
             msg.error(bug.line(error, "session"))
             if sock is not None:
