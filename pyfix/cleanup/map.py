@@ -63,7 +63,7 @@ class Masquerade:
             bare = name.removeprefix("!").lower()
             if folded == bare or folded.endswith("." + bare):
                 cut = name.startswith("!") or folded == bare
-                return address if cut else f"{local}@{domain[len(domain) - len(bare) :]}"
+                return address if cut else f"{local}@{name}"
         return address
 
 
@@ -119,7 +119,7 @@ class AddressMapper:
             if before.lower() == address.lower():
                 return address
         msg.warning(log.unreasonable(queue_id, maps.name, "map nesting", address))
-        raise NotAcceptedError(STAT_WRITE)
+        return address
 
     # Headers
 

@@ -116,7 +116,7 @@ class Message:
         await self._read_extracted(headers)
         store.record(rec.END)
         recipients = self._recipients
-        if not recipients.count:
+        if not recipients.given:
             raise NotAcceptedError(STAT_RCPT)
         options = self._envelope.qmgr_opts | recipients.qmgr_opts
         store.finish(
@@ -139,10 +139,14 @@ class Message:
         """All headers; what ends them is left for the body."""
         while True:
             line, whole = await self._line()
-            if header_name(line) is None:
+            name = header_name(line)
+            if name is None:
                 self._body_start = (line, whole)
                 return
-            if whole[:1] != rec.NORM:
+            colon = line.startswith(b":", len(name))
+            if not colon:  # white space before it goes
+                line = name + line[line.index(b":") :]
+            if whole[:1] != rec.NORM or not colon:
                 whole = rec.encode_line(line, self._rules.headers.line_limit)
             header, whole = await self._continuation(line, whole)
             self._utf8_header = self._utf8_header or not header.isascii()

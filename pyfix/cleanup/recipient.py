@@ -49,8 +49,8 @@ class Recipients:
         self._seen: set[tuple[str | int, ...]] = set()
         self.count = 0
         self.qmgr_opts = 0
-        self.last = ""
-        """The last one, as logged."""
+        self.given = 0
+        """How many the client has named: copies don't make a message."""
 
     async def add(self, address: str, about: Pending, flags: int) -> None:
         """A recipient as the client gave it (internal form)."""
@@ -61,7 +61,8 @@ class Recipients:
         )
         orcpt = about.dsn_orcpt or _typed(clean, flags)
         await self._out(clean, original, orcpt, about.notify, mapping=mapping)
-        self.last = clean
+        self.given += 1
+        self.qmgr_opts |= about.notify << NOTIFY_SHIFT
         if flags & FLAG_BCC_OK and self._bcc_maps:
             await self.copy(self._bcc_maps, clean, flags)
 
@@ -81,22 +82,21 @@ class Recipients:
 
     async def _out(self, address: str, original: str, orcpt: str, notify: int, *, mapping: bool) -> None:
         if not mapping:
-            self._write(address, original, orcpt, notify, notify)
+            self._write(address, original, orcpt, notify)
             return
         addresses = await self._mapper.expand(self._store.queue_id, address)
         kept = notify
         if addresses != [address] and notify & NOTIFY_SUCCESS:
             kept = notify & ~NOTIFY_SUCCESS or NOTIFY_NEVER
         for final in addresses:
-            self._write(final, original, orcpt, kept, notify)
+            self._write(final, original, orcpt, kept)
 
-    def _write(self, address: str, original: str, orcpt: str, notify: int, asked: int) -> None:
+    def _write(self, address: str, original: str, orcpt: str, notify: int) -> None:
         if self._is_known(address, original, orcpt, notify):
             return
         parts = []
         if notify:
             parts.append(rec.attribute("notify_flags", str(notify)))
-        self.qmgr_opts |= (notify | asked) << NOTIFY_SHIFT
         if orcpt:
             parts.append(rec.attribute("dsn_orig_rcpt", orcpt))
         parts.append(rec.encode(rec.ORCP, _bytes(original)))
