@@ -148,6 +148,7 @@ def script_sink(system: System, program: str, *, tag: str | None = None) -> msg.
 def check(system: System) -> int:
     """Read all configuration, make what directories are missing, warn of what looks wrong."""
     check_parameters(system.main)
+    log.check_file(system.cfg)
     _complete(system, repair=False)
     for problem in _bad_permissions(system.main.config_dir):
         msg.warning(problem)

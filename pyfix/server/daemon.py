@@ -66,7 +66,9 @@ def _prepare(order: Start, main: MainCf, *, own_log: bool) -> None:
     prctl.set_name(order.program)
     msg.verbose = order.verbose
     if own_log:
-        msg.to(log.sink(main, order.program))
+        own = order.program == "postlogd"  # whom nobody would hear through itself
+        sink = log.direct(main, log.frame(main, order.program)) if own else log.sink(main, order.program)
+        msg.to(sink)
 
 
 def warm_up() -> None:

@@ -1,9 +1,10 @@
 """log - where a daemon's lines go, after main.cf"""
 
 import os
+import re
 from typing import NoReturn
 
-from pyfix.config.main_cf import MainCf
+from pyfix.config.main_cf import BadConfig, MainCf
 from pyfix.config.params.mail import MailParams
 from pyfix.unix import msg
 from pyfix.unix.maillog_client import Append, Frame, Postlog, Syslog
@@ -36,10 +37,20 @@ def direct(main: MainCf, before: Frame) -> msg.Sink:
     """The log file itself where this process may write it, else syslog."""
     cfg = MailParams(main)
     try:
+        check_file(cfg)
         target = 1 if cfg.maillog_file == "/dev/stdout" else cfg.maillog_file
         return Append(target, before, file_mode(main))
-    except OSError:
+    except (OSError, BadConfig):
         return Syslog(before.tag, cfg.syslog_facility)
+
+
+def check_file(cfg: MailParams) -> None:
+    """maillog_file must lie below one of maillog_file_prefixes. BadConfig, located, when not."""
+    path = cfg.maillog_file
+    allowed = [prefix for prefix in re.split(r"[\s,]+", cfg.maillog_file_prefixes) if prefix]
+    if path and not any(path == p or path.startswith(p.rstrip("/") + "/") for p in allowed):
+        problem = f"maillog_file '{path}' does not match any maillog_file_prefixes entry"
+        raise cfg.main.bad("maillog_file", problem)
 
 
 def file_mode(main: MainCf) -> int:

@@ -11,7 +11,6 @@ Sources: postlogd(8).
 
 import asyncio
 import os
-import re
 import socket
 from collections.abc import Callable, Sequence
 
@@ -40,7 +39,7 @@ class Postlogd:
         self._write: Write = self._to_syslog
         self._fd = -1
         if cfg.maillog_file:
-            check_prefix(cfg.maillog_file, cfg.maillog_file_prefixes)
+            log.check_file(cfg)
             self._fd = open_log(cfg.maillog_file, log.file_mode(context.main))
             self._write = self._to_file
             msg.to(Append(self._fd, log.frame(context.main, context.program)))
@@ -92,13 +91,6 @@ class Postlogd:
         for line in lines:
             words = line.split(None, _FRAME_WORDS)
             self._syslog(Priority.INFO, words[-1].decode("utf-8", "replace"))
-
-
-def check_prefix(path: str, prefixes: str) -> None:
-    """maillog_file must lie below one of maillog_file_prefixes; fatal when not."""
-    allowed = [prefix for prefix in re.split(r"[\s,]+", prefixes) if prefix]
-    if not any(path == p or path.startswith(p.rstrip("/") + "/") for p in allowed):
-        msg.fatal(f"maillog_file '{path}' does not match any maillog_file_prefixes entry")
 
 
 def open_log(path: str, mode: int) -> int:

@@ -3,9 +3,10 @@
     Mmm dd hh:mm:ss HOST TAG/PROGRAM[PID]: TEXT
 
 With maillog_file set, lines go to postlogd as datagrams, several in one where a loop
-collects them. While postlogd can't take them they wait here, at most KEEP of them; older
-ones, and those left at the end, go to the fallback (the file where this process may
-write it, else syslog). So a line is not lost in silence, and mail never waits for one.
+collects them. While postlogd can't take them they wait here, at most KEEP of them for
+PATIENCE seconds; older ones, and those left at the end, go to the fallback (the file where
+this process may write it, else syslog). So a line is not lost in silence, and mail never
+waits for one.
 """
 
 import os
@@ -26,7 +27,9 @@ DATAGRAM = 16384
 LINE = 8192
 """Bytes of one line; what is longer is cut."""
 RETRY = 0.02
-"""Seconds until lines are offered again."""
+"""Seconds until lines are offered again; doubled each time, up to a second."""
+PATIENCE = 10.0
+"""Seconds that lines wait for postlogd."""
 
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _SYSLOG = {
@@ -114,6 +117,8 @@ class Postlog:
         self._waiting: deque[tuple[Priority, str, bytes]] = deque()
         self._loop: Scheduler | None = None
         self._scheduled = False
+        self._delay = RETRY
+        self._waited = 0.0
         self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, self.WAIT)
 
@@ -143,8 +148,17 @@ class Postlog:
 
     def _turn(self) -> None:
         self._scheduled = False
-        if self._loop is not None and not self._send(socket.MSG_DONTWAIT):
-            self._schedule(RETRY)
+        if self._loop is None:
+            return
+        if self._send(socket.MSG_DONTWAIT):
+            self._delay, self._waited = RETRY, 0.0
+        elif self._waited > PATIENCE:
+            self._waited = 0.0
+            self._give_up(len(self._waiting))
+        else:
+            self._waited += self._delay
+            self._schedule(self._delay)
+            self._delay = min(2 * self._delay, 1.0)
 
     def _send(self, flags: int) -> bool:
         """Send datagrams until none is left (True) or postlogd takes no more."""

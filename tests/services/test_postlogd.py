@@ -3,9 +3,11 @@ import socket
 
 import pytest
 
-from pyfix.config.main_cf import MainCf
+from pyfix.config.main_cf import BadConfig, MainCf
+from pyfix.config.params.mail import MailParams
+from pyfix.server import log
 from pyfix.server.context import Context
-from pyfix.services.postlogd import Postlogd, check_prefix
+from pyfix.services.postlogd import Postlogd
 from pyfix.unix import msg
 
 
@@ -62,7 +64,7 @@ def test_file_is_for_its_owner_only(postlogd, log_file):
 
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "/variable/log"])
-def test_log_file_outside_the_prefixes_is_fatal(path, log_file):
-    msg.to(lambda *_: None)
-    with pytest.raises(msg.Fatal, match="1"):
-        check_prefix(path, "/var, /dev/stdout")
+def test_log_file_outside_the_prefixes_is_refused_with_its_line(path):
+    cfg = MailParams(MainCf.from_text(f"maillog_file = {path}\n"))
+    with pytest.raises(BadConfig, match=r"main\.cf, line 1: maillog_file '.*' does not match"):
+        log.check_file(cfg)

@@ -88,6 +88,15 @@ def test_lines_that_wait_too_long_go_to_the_fallback(sink, fallback):
     assert fallback == ["line 0", "line 1"]
 
 
+def test_lines_that_wait_for_long_go_to_the_fallback(sink, fallback):
+    loop = Loop()
+    sink.collect(loop)
+    sink(INFO, "unheard")
+    while loop.calls:
+        loop.turn()
+    assert fallback == ["unheard"]
+
+
 def test_lines_left_at_the_end_go_to_the_fallback(sink, fallback):
     sink(INFO, "last words")
     sink.close()
