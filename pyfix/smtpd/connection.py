@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import cast
+from collections.abc import Coroutine
+from typing import Any, cast
 
 from pyfix.server.eager import start
 from pyfix.smtpd import log
@@ -37,7 +38,6 @@ class Connection(asyncio.Protocol):
         self._paused = False
         self._gone = False
         self._begun = False
-        self._retiring = False
         self._heard = loop.time()
         self._timer: asyncio.TimerHandle | None = None
         self._writable: asyncio.Future[None] | None = None
@@ -82,9 +82,13 @@ class Connection(asyncio.Protocol):
 
     # The conversation
 
-    def _run(self, coro: object) -> None:
+    def _run(self, coro: Coroutine[Any, Any, None]) -> None:
         """Go on now, and later in a task if there is something to wait for."""
-        self._task = start(coro)  # type: ignore[arg-type]
+        try:
+            self._task = start(coro)
+        except Exception as error:  # a bug in us: it ends this session, and the worker hears of it
+            self._break(error)
+            return
         if self._task is not None:
             self._task.add_done_callback(self._waited)
         else:
@@ -92,17 +96,17 @@ class Connection(asyncio.Protocol):
 
     def _waited(self, task: asyncio.Task[None]) -> None:
         self._task = None
-        if task.cancelled() or task.exception() is not None:
-            self._fail(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None or task.cancelled():
+            self._break(error)
         else:
             self._heard = self._loop.time()
             self._idle()
 
-    def _fail(self, task: asyncio.Task[None]) -> None:
-        """A bug in us: it ends this session, and the worker hears of it."""
+    def _break(self, error: BaseException | None) -> None:
         self._conversation.lost()
+        self._end(error)
         self._transport.abort()
-        self._end(None if task.cancelled() else task.exception())
 
     def _idle(self) -> None:
         """Nothing is being decided."""
@@ -141,13 +145,10 @@ class Connection(asyncio.Protocol):
 
     # The end
 
-    def retire(self) -> None:
-        """The worker wants to go. A session goes on to its end."""
-        self._retiring = True
-
     def _look_at_clock(self) -> None:
         left = self._heard + self._timeout - self._loop.time()
-        if self._task is not None or left > 0:
+        deciding = self._task is not None and self._writable is None
+        if deciding or left > 0:
             self._timer = self._loop.call_later(max(left, 1.0), self._look_at_clock)
             return
         conversation = self._conversation
@@ -159,7 +160,7 @@ class Connection(asyncio.Protocol):
 
     def _lost(self) -> None:
         self._gone = True
-        if self._task is None:
+        if self._task is None and not self.over.done():
             self._idle()
 
     def _say_lost(self) -> None:

@@ -1,35 +1,29 @@
 """session - one SMTP conversation: events of the protocol become decisions and replies
 
-Every reply goes through Conversation.reply: there it is softened, counted, given its footer
-and slowed down. Decisions are coroutines; those that need no answer from elsewhere come
-to their end at once.
+Decisions are coroutines; those that need no answer from elsewhere come to their end at once.
 
-Parameters: smtpd_{soft,hard}_error_limit, smtpd_junk_command_limit,
-smtpd_recipient_limit, smtpd_forbid_*, smtpd_reject_footer, soft_bounce.
+Parameters: smtpd_recipient_limit, smtpd_recipient_overshoot_limit, message_size_limit,
+queue_minfree, disable_vrfy_command, smtpd_noop_commands, smtpd_forbidden_commands,
+smtpd_forbid_unauth_pipelining, smtpd_delay_open_until_valid_rcpt, strict_smtputf8.
 Sources: smtpd(8).
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Mapping
 from typing import ClassVar
 
 from pyfix.clients.cleanup import STAT_BARE_LF, STAT_SIZE, STAT_WRITE
 from pyfix.clients.rewrite import FLAG_ERROR
 from pyfix.mail.error import MailError, Retry
 from pyfix.smtpd import ehlo, log
-from pyfix.smtpd.peer import Peer
-from pyfix.smtpd.policy import Policy
-from pyfix.smtpd.restrictions import Check
-from pyfix.smtpd.site import Site
-from pyfix.smtpd.space import Space, needed
+from pyfix.smtpd.space import needed
+from pyfix.smtpd.talk import OUT_OF_STEP, Talk
 from pyfix.smtpd.transaction import Transaction
 from pyfix.unix import msg
 from pyfix.wire import smtp_event as on
+from pyfix.wire.smtp_command import BAD_RECIPIENT, BAD_SENDER, COMMANDS
 from pyfix.wire.smtp_reply import Reply
-from pyfix.wire.smtp_server import BAD_RECIPIENT, BAD_SENDER, COMMANDS, Limits, Session
 
 OK = Reply(250, "2.0.0", "Ok")
 SENDER_OK = Reply(250, "2.1.0", "Ok")
@@ -40,7 +34,6 @@ GOODBYE = Reply(221, "2.7.0", "Error: I can break rules, too. Goodbye.")
 NOT_A_COMMAND = Reply(500, "5.5.2", "Error: command not recognized")
 NOT_IMPLEMENTED = Reply(502, "5.5.1", "Error: command not implemented")
 NO_BDAT = Reply(521, "5.5.1", "Error: command not implemented")
-OUT_OF_STEP = Reply(554, "5.5.0", "Error: SMTP protocol synchronization")
 NO_VRFY = Reply(502, "5.5.1", "VRFY command is disabled")
 NO_AUTH = Reply(503, "5.5.1", "Error: authentication not enabled")
 NOT_ALLOWED = Reply(550, "5.7.0", "Error: insufficient authorization")
@@ -50,214 +43,20 @@ NO_SPACE = Reply(452, "4.3.1", "Insufficient system storage")
 TOO_MANY_RECIPIENTS = Reply(452, "4.5.3", "Error: too many recipients")
 NOT_ASCII = Reply(553, "5.6.7", "Must declare SMTPUTF8 to send unicode address")
 HELP = Reply(214, "2.0.0", "Commands: " + " ".join(sorted(COMMANDS)))
-NO_NOTES = str.maketrans(dict.fromkeys(' <>()\\";@', "?"))
-BARE_NEWLINE = frozenset({"normalize", "reject", "note", "no"})
-HANG_UP = frozenset({421, 521})
-CONTENT_VERBS = frozenset({"DATA", "BDAT"})
+SIMPLE = {
+    "RSET": OK,
+    "NOOP": OK,
+    "QUIT": BYE,
+    "HELP": HELP,
+    "AUTH": NO_AUTH,
+    "STARTTLS": NOT_IMPLEMENTED,
+    "XCLIENT": NOT_ALLOWED,
+    "XFORWARD": NOT_ALLOWED,
+}
 
 
-class Conversation:
-    """One client's session."""
-
-    def __init__(self, site: Site, policy: Policy, space: Space, peer: Peer) -> None:
-        self.site = site
-        self.peer = peer
-        self.wire = Session(Limits())
-        self.over = False
-        """Send what is to be sent, then hang up."""
-        self.errors = 0
-        self.counts: dict[str, list[int]] = {}
-        self.note_bare_lf = False
-        self._policy = policy
-        self._space = space
-        self._limit = site.mail.message_size_limit
-        self._transaction: Transaction | None = None
-        self._denied: Reply | None = None
-        self._keywords: frozenset[str] = frozenset()
-        self._junk = 0
-        self._pipelined = False
-        self._count_as_ok = False
-        self._bare_newline = "no"
-
-    # The session
-
-    async def begin(self) -> None:
-        """The client is there and has a name: greet it."""
-        msg.info(log.connect(self.peer.client))
-        self._keywords = await ehlo.offered(self.site, self.peer.address)
-        await self._set_limits()
-        self._denied = await self._policy.connect(self._check("CONNECT"))
-        if self._denied is None:
-            self.wire.greet(Reply(220, "", self.site.cfg.smtpd_banner))
-        else:
-            self.wire.greet(self._denied)
-            self.over = self._denied.code in HANG_UP
-
-    async def _set_limits(self) -> None:
-        cfg = self.site.cfg
-        mode = cfg.smtpd_forbid_bare_newline.lower()
-        mode = mode if mode in BARE_NEWLINE else "normalize"
-        if mode != "no" and await self._is_excluded():
-            mode = "no"
-        self._bare_newline = mode
-        self.note_bare_lf = mode == "note"
-        self.wire.limits = replace(
-            self.wire.limits,
-            line_length=self.site.mail.line_length_limit,
-            exact_line_ends=mode != "no",
-            tell_bare_lines=mode == "reject",
-            utf8=self.site.utf8,
-            strict_paths=cfg.strict_rfc821_envelopes,
-            hello_required=cfg.smtpd_helo_required,
-            offered=self._keywords,
-        )
-
-    async def _is_excluded(self) -> bool:
-        try:
-            return await self.site.bare_newline_exclusions.matches(self.peer.address, self.peer.name)
-        except MailError:
-            return False
-
-    async def receive(self, data: bytes) -> None:
-        """React to what the client has sent."""
-        for event in self.wire.receive(data):
-            await self._react(event)
-            if self.over:
-                return
-            if self.errors >= self.site.cfg.smtpd_hard_error_limit:
-                self._too_many_errors()
-                return
-
-    async def _react(self, event: on.Event) -> None:
-        react = self._REACTIONS[type(event)]
-        if self._denied is not None and not isinstance(event, on.Pipelined) and event.verb != "QUIT":
-            client = self.peer.client
-            await self.reply(event, Reply(503, "5.7.0", f"Error: access denied for {client}"))
-            return
-        try:
-            await react(self, event)
-        except MailError as error:
-            if error.detail:
-                msg.warning(f"{self.queue_id}: {error}")
-            await self.reply(event, Reply(error.code, error.status, f"Error: {error.text}"))
-
-    def _too_many_errors(self) -> None:
-        msg.info(log.too_many_errors(self.queue_id, self.wire.where, self.peer.client))
-        self.say_goodbye(421, "4.7.0", "Error: too many errors")
-
-    def say_goodbye(self, code: int, status: str, text: str) -> None:
-        """End the session with a reply nobody asked for."""
-        self.wire.greet(Reply(code, status, f"{self.site.mail.myhostname} {text}"))
-        self.over = True
-
-    def too_early(self, data: bytes) -> None:
-        """The client talked before the greeting."""
-        msg.info(log.pipelining("CONNECT", self.peer.client, data))
-        self.wire.greet(OUT_OF_STEP)
-        self.over = True
-
-    def lost(self) -> None:
-        """The client is gone, or about to be: nothing of a message under way stays."""
-        if self._transaction is not None:
-            self._transaction.cancel()
-            self._transaction = None
-
-    @property
-    def queue_id(self) -> str:
-        """Of the message under way, or NOQUEUE."""
-        return "NOQUEUE" if self._transaction is None else self._transaction.queue_id
-
-    @property
-    def received(self) -> int | None:
-        """Bytes of content so far; None when none is expected."""
-        return self.wire.received if self.wire.where in CONTENT_VERBS else None
-
-    # Replies
-
-    async def reply(self, event: on.Event, reply: Reply, *, soft: bool = True) -> None:
-        """Answer an event. All answers pass here."""
-        if soft and self.site.mail.soft_bounce:
-            reply = reply.softened()
-        self._count(event, reply)
-        if self.errors > self.site.cfg.smtpd_soft_error_limit and self.site.cfg.smtpd_error_sleep_time:
-            await asyncio.sleep(self.site.cfg.smtpd_error_sleep_time)
-        if reply.code in HANG_UP:
-            self.over = True
-        self.wire.reply(self._with_footer(reply))
-
-    def _count(self, event: on.Event, reply: Reply) -> None:
-        ok = (reply.ok or self._count_as_ok) and not isinstance(event, on.Unknown)
-        self._count_as_ok = False
-        self.errors += not ok
-        row = self.counts.setdefault(event.verb, [0, 0])
-        if isinstance(event, on.MessageEnd) and event.verb == "DATA":  # counted when it was accepted
-            row[0] -= not ok
-            return
-        row[0] += ok
-        row[1] += 1
-        command = COMMANDS.get(event.verb)
-        if command is not None and command.junk:
-            self._junk += 1
-            self.errors += self._junk > self.site.cfg.smtpd_junk_command_limit + 1
-
-    def _with_footer(self, reply: Reply) -> Reply:
-        footer = self.site.cfg.smtpd_reject_footer
-        if not footer or reply.ok:
-            return reply
-        footer = self.site.main.expand(footer)
-        lines = list(reply.lines)
-        if footer.startswith("\\c"):
-            first, *rest = footer[2:].split("\\n")
-            lines[-1] += first
-            return Reply(reply.code, reply.status, *lines, *rest)
-        return Reply(reply.code, reply.status, *lines, *footer.split("\\n"))
-
-    # Decisions
-
-    def _check(self, stage: str, recipient: str | None = None, sender: str | None = None) -> Check:
-        transaction = self._transaction
-        if transaction is not None:
-            sender = transaction.sender
-            recipient = transaction.only_recipient if recipient is None else recipient
-
-        def log_reject(action: str, reply: Reply) -> None:
-            self._log(action, stage, reply.text, sender=sender, recipient=recipient)
-
-        check = Check(
-            self.site, self.peer, log_reject, helo=self.helo, sender=sender, recipient=recipient
-        )
-        check.pipelined = self._pipelined
-        return check
-
-    def _log(self, action: str, stage: str, text: str, *, sender: str | None, recipient: str | None) -> None:
-        msg.info(
-            log.policy(
-                self.queue_id,
-                action,
-                stage,
-                self.peer.client,
-                text,
-                sender=sender,
-                recipient=recipient,
-                protocol=self.protocol,
-                helo=self.helo,
-            )
-        )
-
-    @property
-    def protocol(self) -> str:
-        """SMTP or ESMTP."""
-        return "ESMTP" if self.wire.extended else "SMTP"
-
-    @property
-    def helo(self) -> str | None:
-        """The HELO name as it is logged and recorded."""
-        return None if self.wire.hello is None else _neutered(self.wire.hello.name)
-
-    def _forget(self) -> None:
-        if self._transaction is not None:
-            self._transaction.cancel()
-            self._transaction = None
+class Conversation(Talk):
+    """One client's session: what each event leads to."""
 
     # Commands without a message
 
@@ -519,7 +318,7 @@ class Conversation:
             return Reply(451, "4.3.0", "Error: queue file write error")
 
 
-    _REACTIONS: ClassVar[dict[type[on.Event], Callable[..., Awaitable[None]]]] = {
+    _REACTIONS: ClassVar[Mapping[type[on.Event], Callable[..., Awaitable[None]]]] = {
         on.Bad: _bad,
         on.Unknown: _unknown,
         on.Hello: _hello,
@@ -538,19 +337,3 @@ class Conversation:
         on.ChunkEnd: _chunk_end,
         on.MessageEnd: _message_end,
     }
-
-
-def _neutered(name: str) -> str:
-    return log.printable(name).translate(NO_NOTES)
-
-
-SIMPLE = {
-    "RSET": OK,
-    "NOOP": OK,
-    "QUIT": BYE,
-    "HELP": HELP,
-    "AUTH": NO_AUTH,
-    "STARTTLS": NOT_IMPLEMENTED,
-    "XCLIENT": NOT_ALLOWED,
-    "XFORWARD": NOT_ALLOWED,
-}

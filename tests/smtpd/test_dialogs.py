@@ -308,3 +308,18 @@ def test_silent_client_is_told_and_left(server: Make, log: list[str]) -> None:
     one = server("smtpd_timeout = 1s\n")
     assert one.talk(HELLO, end="keep")[-1] == b"421 4.4.2 mx.example.com Error: timeout exceeded\r\n<EOF>"
     assert log[-2] == "NOQUEUE: timeout after EHLO from unknown[127.0.0.1]"
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_a_bug_ends_the_session_and_is_told(server: Make, waits: bool) -> None:
+    one = server("", waits=waits)
+    one.cleanup.trouble = ZeroDivisionError()
+    with pytest.raises(ZeroDivisionError):
+        one.talk(HELLO, MAIL, RCPT)
+
+
+def test_chunk_over_the_limit_goes_by(server: Make, log: list[str]) -> None:
+    one = server("message_size_limit = 1000\n")
+    answers = one.talk(HELLO, MAIL, RCPT, b"BDAT 1001 LAST\r\n" + b"x" * 1001 + b"RSET\r\n")
+    assert answers[-1] == b"552 5.3.4 Chunk exceeds message size limit\r\n250 2.0.0 Ok\r\n"
+    assert one.cleanup.messages[0].cancelled

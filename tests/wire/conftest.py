@@ -3,8 +3,9 @@
 import pytest
 
 from pyfix.wire import smtp_event as on
+from pyfix.wire.smtp_command import Limits
 from pyfix.wire.smtp_reply import Reply
-from pyfix.wire.smtp_server import Limits, Session
+from pyfix.wire.smtp_server import Session
 
 OK = Reply(250, "2.0.0", "Ok")
 GO_AHEAD = Reply(354, "", "Go")

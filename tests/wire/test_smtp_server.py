@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from pyfix.wire import smtp_event as on
-from pyfix.wire.smtp_server import COMMANDS, Limits
+from pyfix.wire.smtp_command import COMMANDS, Limits
 
 OK = b"250 2.0.0 Ok\r\n"
 BEGIN = b"EHLO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\n"

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pyfix.wire.smtp_server import Limits
+from pyfix.wire.smtp_command import Limits
 
 BEGIN = (b"EHLO x\r\n", b"MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n")
 
