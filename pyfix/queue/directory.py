@@ -232,5 +232,14 @@ def _move(old: str, new: str) -> None:
 
 
 def make_directories(path: str) -> None:
-    """The hash directories that a file of this path needs."""
-    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    """The hash directories that a file of this path needs, for the owner of the queue only. OSError."""
+    directory = os.path.dirname(path)
+    try:
+        os.mkdir(directory, 0o700)
+    except FileExistsError:
+        pass
+    except FileNotFoundError:
+        if not os.path.dirname(directory):
+            raise
+        make_directories(directory)
+        make_directories(path)
