@@ -33,6 +33,9 @@ def lines(text: bytes) -> bytes:
     return b"".join([R(rec.NORM, line) for line in text.split(b"\n")])
 
 
+BODY = lines(HEADERS + b"To: a@b\n\nbody\n.\n")
+
+
 def stream(envelope: bytes, content: bytes, extracted: bytes = b"") -> bytes:
     return envelope + R(rec.MESG) + content + R(rec.XTRA) + extracted + R(rec.END)
 

@@ -1,0 +1,251 @@
+"""The cleanup service, asked over its socket by the client that smtpd uses."""
+
+import asyncio
+import errno
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pyfix.cleanup import daemon
+from pyfix.clients import cleanup as service
+from pyfix.clients.cleanup import reply
+from pyfix.mail.error import Retry
+from pyfix.queue import records as rec
+from tests.cleanup.peer import BODY, ENVELOPE, RCPT, SENDER, TIME, R, lines, stream
+
+WHOLE = stream(ENVELOPE, BODY)
+
+
+def run(test):
+    asyncio.run(test)
+
+
+async def put(client, data, flags=32):
+    message = await client.open(flags)
+    message.write(data)
+    return message.queue_id, await message.finish()
+
+
+def incoming():
+    return sorted(os.listdir("incoming"))
+
+
+def test_a_message_is_ready_when_the_answer_comes(suite):
+    async def main():
+        async with suite().running() as processes:
+            queue_id, answer = await put(processes.client(), WHOLE)
+            assert answer == (0, "")
+            path = Path("incoming", queue_id)
+            assert path.stat().st_mode & 0o7777 == 0o700
+            kinds = b"".join(kind for _, kind, _ in rec.iterate(path.read_bytes()))
+            assert kinds == b"CTAASAORMNNNNNNNNNXAE"
+            assert processes.log == [f"{queue_id}: message-id=<x@y>"]
+            while not processes.triggers:
+                await asyncio.sleep(0.01)
+            assert processes.triggers == [b"I"]
+
+    run(main())
+
+
+def test_messages_of_one_turn_are_made_durable_together(suite, monkeypatch):
+    batches = []
+    real = daemon.make_durable
+
+    def noted(files):
+        batches.append(len(files))
+        return real(files)
+
+    monkeypatch.setattr(daemon, "make_durable", noted)
+
+    async def main():
+        async with suite().running() as processes:
+            client = processes.client()
+            answers = await asyncio.gather(*[put(client, WHOLE) for _ in range(10)])
+            assert [answer for _, answer in answers] == [(0, "")] * 10
+            assert len(incoming()) == 10
+            assert max(batches) > 1
+            assert sum(batches) == 10
+
+    run(main())
+
+
+def test_real_postcat_reads_what_cleanup_wrote(suite):
+    postcat = shutil.which("postcat", path="/usr/sbin:/usr/bin")
+    if postcat is None:
+        pytest.skip("postcat is not installed")
+
+    async def main():
+        async with suite().running() as processes:
+            queue_id, _ = await put(processes.client(), WHOLE)
+            return f"incoming/{queue_id}"
+
+    path = asyncio.run(main())
+    Path("main.cf").write_text("")
+    done = subprocess.run(
+        [postcat, "-c", ".", "-v", path], check=False, capture_output=True, text=True, timeout=20
+    )
+    shown = done.stdout
+    assert "sender: s@example.net" in shown, done.stderr
+    assert "recipient: r@x.test" in shown
+    assert "regular_text: To: a@b" in shown
+    assert "named_attribute: message_id=<x@y>" in shown
+    assert "MESSAGE FILE END" in shown
+
+
+def test_a_cancelled_message_leaves_nothing(suite):
+    async def main():
+        async with suite().running() as processes:
+            client = processes.client()
+            message = await client.open(32)
+            assert incoming() == [message.queue_id]
+            message.write(WHOLE)
+            message.cancel()
+            await put(client, stream(TIME + SENDER, BODY))
+            assert incoming() == []
+            assert processes.log[0] == f"{message.queue_id}: removed (canceled)"
+
+    run(main())
+
+
+def test_a_lost_connection_leaves_nothing(suite):
+    async def main():
+        async with suite().running() as processes:
+            client = processes.client()
+            message = await client.open(32)
+            message.write(WHOLE)
+            client.close()
+            while incoming():
+                await asyncio.sleep(0.01)
+            assert processes.log == [f"{message.queue_id}: removed (canceled)"]
+            with pytest.raises(Retry):
+                await message.finish()
+
+    run(main())
+
+
+def test_a_long_message_is_written_in_pieces(suite):
+    text = [b"%d" % n * 100 for n in range(30000)]
+
+    async def main():
+        async with suite("message_size_limit = 0").running() as processes:
+            message = await processes.client().open(32)
+            message.write(ENVELOPE + R(rec.MESG) + BODY)
+            for at in range(0, len(text), 500):
+                message.write(rec.encode_text(text[at : at + 500]))
+                await message.drain()
+            message.write(R(rec.XTRA) + R(rec.END))
+            assert await message.finish() == (0, "")
+            records = [*rec.iterate(Path("incoming", message.queue_id).read_bytes())]
+            size = [int(number) for number in records[0][2].split()]
+            start = next(offset for offset, kind, _ in records if kind == rec.MESG) + 2
+            end = next(offset for offset, kind, _ in records if kind == rec.XTRA)
+            assert size == [end - start, start, 1, 0, end - start, 0]
+            assert [data for _, _, data in records if data[:4].isdigit()][-1] == text[-1]
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "heard"),
+    [
+        (stream(TIME + SENDER, BODY), service.STAT_RCPT, "550 5.1.0 Error: no recipients specified"),
+        (stream(TIME + RCPT, BODY), service.STAT_BAD, "451 4.3.0 Error: internal protocol error"),
+        (
+            stream(ENVELOPE, lines(b"Received: x\n" * 50 + b"\n")),
+            service.STAT_HOPS,
+            "554 5.4.0 Error: too many hops",
+        ),
+        (
+            stream(ENVELOPE, BODY + rec.encode_text([b"x" * 1000] * 6000)),
+            service.STAT_SIZE,
+            "552 5.3.4 Error: message file too big",
+        ),
+        (b"\xff" * 20, service.STAT_BAD, "451 4.3.0 Error: internal protocol error"),
+        (ENVELOPE, service.STAT_BAD, "451 4.3.0 Error: internal protocol error"),
+    ],
+    ids=["no recipient", "no sender", "hops", "size", "garbage", "end in the middle"],
+)
+def test_what_is_not_accepted_leaves_nothing(suite, data, status, heard):
+    async def main():
+        async with suite("message_size_limit = 5000000").running() as processes:
+            queue_id, answer = await put(processes.client(), data)
+            assert answer == (status, "")
+            assert reply(*answer) == heard
+            assert incoming() == []
+            assert processes.log[-1] == f"{queue_id}: removed (canceled)"
+
+    run(main())
+
+
+def test_a_full_disk_is_a_write_error(suite, monkeypatch):
+    def full(files):
+        return [OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) for _ in files]
+
+    monkeypatch.setattr(daemon, "make_durable", full)
+
+    async def main():
+        async with suite().running() as processes:
+            queue_id, answer = await put(processes.client(), WHOLE)
+            assert answer == (service.STAT_WRITE, "")
+            assert incoming() == []
+            assert f"warning: {queue_id}: write queue file: No space left on device" in processes.log
+
+    run(main())
+
+
+def test_no_file_for_a_message_is_temporary(suite):
+    async def main():
+        async with suite().running() as processes:
+            os.rmdir("incoming")
+            with pytest.raises(Retry):
+                await processes.client().open(32)
+            assert processes.log == [
+                "warning: mail_queue_enter: create file incoming: No such file or directory"
+            ]
+
+    run(main())
+
+
+def test_hold_and_discard(suite):
+    async def main():
+        async with suite().running() as processes:
+            held, answer = await put(processes.client(), WHOLE, 32 | service.FLAG_HOLD)
+            assert answer == (0, "")
+            assert os.listdir("hold") == [held]
+            assert Path("hold", held).stat().st_mode & 0o7777 == 0o700
+            gone, answer = await put(processes.client(), WHOLE, 32 | service.FLAG_DISCARD)
+            assert answer == (0, "")
+            assert incoming() == []
+            assert processes.log[-1] == f"{gone}: removed (discarded)"
+            assert processes.triggers == []
+
+    run(main())
+
+
+def test_addresses_are_completed_by_the_rewrite_service(suite):
+    async def main():
+        async with suite("virtual_alias_maps = inline:{you@example.com=them@d.test}").running() as processes:
+            envelope = TIME + R(rec.FROM, b"me") + R(rec.RCPT, b"you")
+            queue_id, _ = await put(processes.client(), stream(envelope, lines(b"Received: x\nTo: you\n\n")))
+            records = [(kind, data) for _, kind, data in rec.iterate(Path("incoming", queue_id).read_bytes())]
+            assert (rec.FROM, b"me@example.com") in records
+            assert (rec.ORCP, b"you") in records
+            assert (rec.RCPT, b"them@d.test") in records
+            assert (rec.NORM, b"To: you@example.com") in records
+            assert (rec.NORM, b"From: me@example.com") in records
+
+    run(main())
+
+
+def test_a_table_that_can_not_answer_makes_the_client_come_again(suite):
+    async def main():
+        async with suite("virtual_alias_maps = fail:x").running() as processes:
+            queue_id, answer = await put(processes.client(), WHOLE)
+            assert reply(*answer) == "451 4.3.0 Error: queue file write error"
+            problem = "virtual_alias_maps map lookup problem for r@x.test -- message not accepted, try again later"
+            assert f"warning: {queue_id}: {problem}" in processes.log
+
+    run(main())
