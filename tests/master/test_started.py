@@ -2,10 +2,13 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 
 import pytest
 
+from tests.e2e.instance import ROOT
 from tests.master.client import Client
 
 ECHO = "{port0} inet n - n - 10 toy:Echo"
@@ -235,6 +238,58 @@ def test_question_mark_waits_for_the_first_use(toys, connect):
     mail = toys("echo unix n - n 1? 1 toy:Echo\n" + ECHO)
     assert connect(mail.ports[0]).pid()
     assert len(mail.pids_of("toy:Echo")) == 1
+
+
+def test_fifo_wakes_its_service(toys):
+    mail = toys("echo fifo n - n - 1 toy:Echo")
+    with open(mail.queue / "public" / "echo", "wb", buffering=0) as fifo:
+        fifo.write(b"W")
+    mail.pid_of("toy:Echo")
+
+
+def test_another_process_is_started_only_when_the_first_is_full(toys, connect):
+    mail = toys("{port0} inet n - n - 2 toy:Echo")
+    if len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("needs two CPUs")
+    first, second = connect(mail.ports[0]), connect(mail.ports[0])
+    assert first.pid() != second.pid()
+    third = connect(mail.ports[0])
+    third.sock.settimeout(0.3)
+    with pytest.raises(TimeoutError):
+        third.pid()
+
+
+def test_new_work_after_a_reload_has_the_new_configuration(toys, connect):
+    mail = toys("echo unix n - n - 1 toy:Echo")
+    path = mail.queue / "public" / "echo"
+    client = connect(path)
+    assert "stress= " in client.ask("x")
+    client.sock.close()
+    mail.edit("main.cf", "stress = reloaded\n")
+    mail.reload()
+    assert "stress=reloaded " in connect(path).ask("x")
+
+
+WITHOUT_SUBREAPER = """
+import sys
+from pyfix.unix import prctl
+prctl.become_subreaper = lambda: False
+sys.argv[1:] = ["-c", sys.argv[1], "-d"]
+from pyfix.master.__main__ import main
+main()
+"""
+
+
+def test_workers_are_started_by_exec_where_orphans_can_not_be_adopted(toys, connect):
+    mail = toys(ECHO)
+    mail.stop()
+    command = [*mail.prefix, sys.executable, "-c", WITHOUT_SUBREAPER, str(mail.config)]
+    with subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT)}) as master:
+        mail.wait_for(lambda log: log.count("daemon started") == 2)
+        assert connect(mail.ports[0]).pid() in mail.pids_of("toy:Echo")
+        assert mail.pids_of("zygote") == []
+        mail.stop()
+        assert master.wait(20) == 0
 
 
 def test_taken_port_stops_the_start(toys, instance, connect):

@@ -1,0 +1,145 @@
+"""postfix, postlog and pyfix, as an administrator runs them."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pyfix.commands import instance as instances
+from pyfix.config.master_cf import load_services
+from pyfix.server.programs import PROGRAMS
+from tests.e2e.instance import instance, instance_directory
+
+__all__ = ["instance", "instance_directory"]
+
+CONF = Path(__file__).parent.parent.parent / "conf"
+
+
+def test_new_instance_is_complete_and_passes_check(instance):
+    mail = instance(start=False)
+    done = mail.command("postfix", "check")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert stat_of(mail.queue / "maildrop") == 0o730
+    assert stat_of(mail.queue / "public") == 0o710
+    assert stat_of(mail.queue / "private") == 0o700
+    assert (mail.queue / "incoming").stat().st_uid == mail.owner.uid != 0
+
+
+def stat_of(path):
+    return path.stat().st_mode & 0o7777
+
+
+def test_instance_is_not_written_over_another(instance):
+    mail = instance(start=False)
+    done = mail.command("pyfix", "new", str(mail.directory))
+    assert done.returncode == 1
+    assert "exists already" in done.stderr
+
+
+def test_check_makes_missing_directories(instance):
+    mail = instance(start=False)
+    (mail.queue / "hold").rmdir()
+    mail.command("postfix", "check", check=True)
+    assert stat_of(mail.queue / "hold") == 0o700
+    assert (mail.queue / "hold").stat().st_uid == mail.owner.uid
+
+
+def test_check_warns_of_what_others_could_change(instance):
+    mail = instance(start=False)
+    (mail.queue / "active").chmod(0o777)
+    done = mail.command("postfix", "check")
+    assert f"warning: group or other writable: {mail.queue}/active" in done.stderr
+    mail.command("postfix", "set-permissions", check=True)
+    assert stat_of(mail.queue / "active") == 0o700
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "problem"),
+    [
+        ("main.cf", "message_size_limit = big", r"fatal: .*/main\.cf, line \d+: .*message_size_limit"),
+        ("main.cf", "smtpd_timeout = 5x", r"fatal: .*/main\.cf, line \d+: .*smtpd_timeout"),
+        ("main.cf", "no equals sign", r"fatal: .*/main\.cf, line \d+: "),
+        ("master.cf", "nonsense", r"fatal: .*/master\.cf: line \d+: "),
+        ("master.cf", "x unix - - n - - smtpd -o smtpd_timeout=5x", r"fatal: .*/master\.cf, line \d+: .*smtpd_timeout"),
+        ("main.cf", "maillog_file = /etc/x", r"fatal: .*/main\.cf, line \d+: maillog_file '/etc/x' does not match"),
+    ],
+)
+def test_bad_configuration_stops_the_start_with_file_and_line(instance, name, line, problem):
+    mail = instance(start=False)
+    with (mail.config / name).open("a") as file:
+        file.write(line + "\n")
+    done = mail.command("postfix", "start")
+    assert done.returncode == 1
+    assert re.search(problem, done.stderr), done.stderr
+    assert mail.command("postfix", "status").returncode == 1
+
+
+@pytest.mark.parametrize("command", ["stop", "reload", "abort", "flush"])
+def test_what_needs_a_running_system_says_so(instance, command):
+    mail = instance(start=False)
+    done = mail.command("postfix", command)
+    assert done.returncode == 1
+    assert "fatal: the Postfix mail system is not running" in done.stderr
+    assert "postfix/postfix-script[" in mail.log()
+
+
+def test_unknown_command_is_fatal(instance):
+    done = instance(start=False).command("postfix", "frobnicate")
+    assert done.returncode == 1
+    assert done.stderr.startswith("postfix: fatal: unknown command: 'frobnicate'")
+
+
+def test_abort_ends_it_at_once(instance):
+    mail = instance()
+    assert mail.command("postfix", "abort").returncode == 0
+    assert mail.command("postfix", "status").returncode == 1
+
+
+def test_logrotate_sets_the_log_aside_and_goes_on(instance):
+    mail = instance("maillog_file_compressor = true")
+    mail.wait_for("daemon started")
+    mail.command("postfix", "logrotate", check=True)
+    mail.wait_for("reload")
+    old = [path for path in (mail.directory / "log").iterdir() if path.name != "maillog"]
+    assert len(old) == 1
+    assert "daemon started" in old[0].read_text()
+
+
+def test_postlog_puts_lines_into_the_log(instance):
+    mail = instance()
+    mail.command("postlog", "-p", "warn", "-t", "mytag", "some", "words", check=True)
+    mail.wait_for(r" mail mytag\[\d+\]: warning: some words\n")
+    mail.command("postlog", stdin="one\ntwo\n", check=True)
+    mail.wait_for(r" mail postfix/postlog\[\d+\]: two\n")
+
+
+def test_postlog_without_a_running_system_writes_the_file(instance):
+    mail = instance(start=False)
+    mail.command("postlog", "quiet", check=True)
+    assert mail.log().endswith(": quiet\n")
+
+
+def test_every_shipped_service_has_its_program(tmp_path):
+    for name in ("main.cf", "master.cf"):
+        shutil.copy(CONF / name, tmp_path)
+    assert {entry.program for entry in load_services(str(tmp_path))} <= set(PROGRAMS)
+
+
+def test_shipped_configuration_is_found():
+    assert (instances.shipped() / "master.cf").is_file()
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
+@pytest.mark.parametrize("unit", ["postfix.service", "postfix@.service"])
+def test_units_are_clean(unit, tmp_path):
+    text = (CONF / unit).read_text().replace("/usr/sbin/postfix", "/bin/true")
+    (tmp_path / unit).write_text(text)
+    done = subprocess.run(
+        ["systemd-analyze", "verify", str(tmp_path / unit)], capture_output=True, text=True, check=False
+    )
+    complaints = [line for line in done.stderr.splitlines() if unit in line]
+    assert complaints == []
+    assert done.returncode == 0 or os.geteuid() != 0

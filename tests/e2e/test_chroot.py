@@ -1,0 +1,29 @@
+"""Daemons in a jail need nothing copied into it."""
+
+import os
+
+import pytest
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+
+MASTER_CF = """\
+127.0.0.1:{port} inet n - y - - smtpd
+pickup unix n - y 60 1 pickup
+cleanup unix n - y - 0 cleanup
+qmgr unix n - y 300 1 qmgr
+rewrite unix - - y - - trivial-rewrite
+bounce unix - - y - 0 bounce
+showq unix n - y - - showq
+discard unix - - y - - discard
+"""
+
+
+def test_mail_flows_through_chrooted_daemons(instance):
+    mail = instance("virtual_transport = discard", MASTER_CF)
+    with mail.smtp() as client:
+        client.sendmail("bob@demo.test", ["alice@demo.test"], b"Subject: jail\r\n\r\nx\r\n")
+    mail.wait_for(r"status=sent")
+    for program in ("smtpd", "cleanup", "qmgr", "trivial-rewrite"):
+        assert os.readlink(f"/proc/{mail.pid_of(program)}/root") == str(mail.queue)
+    assert "fatal" not in mail.log()
+    assert "ended by a bug" not in mail.log()
