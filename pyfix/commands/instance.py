@@ -50,7 +50,7 @@ virtual_uid_maps = static:{uid}
 virtual_gid_maps = static:{gid}
 
 maillog_file = {directory}/log/maillog
-maillog_file_prefixes = {directory}/log
+maillog_file_prefixes = {directory}/log, /dev/stdout
 """
 
 
