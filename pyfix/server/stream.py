@@ -10,6 +10,7 @@ import asyncio
 import select
 import socket
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Protocol, cast
 
 from pyfix.unix import msg
@@ -153,4 +154,5 @@ class SerialLink:
         ready = dict(poll.poll())
         if self._wake in ready and self._sock.fileno() not in ready:
             self._wake = -1
-            self.send(CONNECTION, GOAWAY)
+            with suppress(ConnectionError):  # a peer that has gone needs not be told
+                self._sock.sendall(encode_frame(CONNECTION, GOAWAY))
