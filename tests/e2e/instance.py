@@ -29,6 +29,8 @@ from pyfix.unix import pid_file, users
 
 ROOT = Path(__file__).parent.parent.parent
 PATIENCE = 20.0
+RUN = "import sys; sys.argv[0] = {0!r}; from pyfix.commands.{0} import main; sys.exit(main())"
+"""A command under the name that it has when it is installed."""
 
 
 class Instance:
@@ -48,7 +50,7 @@ class Instance:
         if isinstance(stdin, bytes):
             stdin = stdin.decode("utf-8", "surrogateescape")
         return subprocess.run(
-            [*self.prefix, sys.executable, "-m", f"pyfix.commands.{name}", *arguments],
+            [*self.prefix, sys.executable, "-c", RUN.format(name), *arguments],
             env=environment,
             input=stdin,
             capture_output=True,
