@@ -25,6 +25,8 @@ from pyfix.unix import msg
 
 RECIPIENT_TYPES = frozenset(rec.RCPT + rec.DONE + rec.ORCP + rec.DRCP + rec.KILL + b"on")
 EXTRACTED = rec.EXTRACTED - frozenset(rec.PTR + rec.DTXT)
+ATTR = rec.ATTR[0]
+ATTRIBUTE_TYPES = {name: kind[0] for name, kind in rec.ATTRIBUTE_TYPES.items()}
 MIXED = 1  # size record: recipient records stand among others
 RET_VALUES = frozenset({1, 2})
 NOTIFY_VALUES = range(1, 16)
@@ -68,8 +70,8 @@ class Envelope:
         handler = self._HANDLERS.get(kind)
         if handler is None:
             raise malformed(self._store.queue_id, f"unexpected record type {kind} in envelope")
-        if kind == rec.ATTR[0]:
-            await self._attribute(data, whole)
+        if kind == ATTR:
+            self.attribute(data, whole)
             return
         if self.arrival and not self._has_create_time:
             self._write_create_time()
@@ -89,7 +91,7 @@ class Envelope:
         """One record after the content, as far as it is about recipients."""
         if kind not in EXTRACTED:
             raise malformed(self._store.queue_id, f"unexpected record type {kind} in extracted envelope")
-        if kind in RECIPIENT_TYPES or kind == rec.ATTR[0]:
+        if kind in RECIPIENT_TYPES or kind == ATTR:
             before = self.qmgr_opts
             await self.take(kind, data, whole)
             self.qmgr_opts = before
@@ -184,24 +186,26 @@ class Envelope:
 
     # Attributes
 
-    async def _attribute(self, data: bytes, whole: bytes) -> None:
-        name, equals, value = _text(data).partition("=")
-        if not equals or not name:
+    def attribute(self, data: bytes, whole: bytes) -> None:
+        """One attribute, like take()."""
+        raw, equals, raw_value = data.partition(b"=")
+        if not equals or not raw:
             why = f"malformed attribute: missing '=' after attribute name: {_text(data)[:100]}"
             raise malformed(self._store.queue_id, why)
-        if name != "create_time" and self.arrival and not self._has_create_time:
+        name, value = _text(raw), _text(raw_value)
+        if self.arrival and not self._has_create_time and name != "create_time":
             self._write_create_time()
-        self._note_recipients(rec.ATTRIBUTE_TYPES.get(name.encode(), rec.ATTR)[0])
+        self._note_recipients(ATTRIBUTE_TYPES.get(raw, ATTR))
         if not value:
             msg.warning(log.null_attribute(self._store.queue_id, name))
             return
         checker = self._CHECKERS.get(name)
         if checker is not None and not checker(self, value):
             return
-        if name not in self.attributes and len(self.attributes) >= self._attribute_limit:
+        self.attributes[name] = value
+        if len(self.attributes) > self._attribute_limit:
             why = f"attribute count exceeds limit {self._attribute_limit}"
             raise malformed(self._store.queue_id, why)
-        self.attributes[name] = value
         self._store.add(whole)
 
     def _create_time(self, value: str) -> bool:

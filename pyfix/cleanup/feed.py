@@ -11,6 +11,7 @@ import asyncio
 from pyfix.queue import records as rec
 from pyfix.queue.records import CorruptQueueFile, Truncated
 
+ATTR = rec.ATTR[0]
 TEXT = frozenset(rec.NORM + rec.CONT)
 LINE_ENDS = frozenset(b"\r\n")
 SPACES = bytes.maketrans(b"\r\n", b"  ")
@@ -74,6 +75,19 @@ class Feed:
                 data = data.translate(SPACES)
                 return kind, data, self._buf[at:start] + data
             return kind, data, self._buf[at:end]
+
+    def attributes(self) -> list[bytes]:
+        """Attributes that are there now, one after the other: their records, `A`, one length byte, data."""
+        buf, at, size = self._buf, self._at, len(self._buf)
+        found = []
+        while at + 1 < size and buf[at] == ATTR and (length := buf[at + 1]) < 128:
+            end = at + 2 + length
+            if end > size:
+                break
+            found.append(buf[at:end])
+            at = end
+        self._at = at
+        return found
 
     async def text(self) -> bytes | None:
         """All text records that are there; None: the next record is no text. InputError."""

@@ -27,9 +27,11 @@ from pyfix.mail.address import quote
 from pyfix.mail.dates import mail_date
 from pyfix.mail.headers import (
     ADDRESSES,
+    COMPLETE_ADDRESSES,
     KNOWN,
+    RESENT,
+    SENDER,
     VISIBLE_RECIPIENTS,
-    Kind,
     fold_addresses,
     header_name,
     header_value,
@@ -86,9 +88,9 @@ class Headers:
         name = header_name(header)
         assert name is not None
         folded = name.lower()
-        kind = KNOWN.get(folded, Kind(0))
+        kind = KNOWN.get(folded, 0)
         self._seen.add(folded)
-        if kind & Kind.RESENT:
+        if kind & RESENT:
             self._resent = "Resent-"
         noticed = self._NOTICED.get(folded)
         if noticed is not None:
@@ -100,11 +102,13 @@ class Headers:
             records = records if changed is None else changed
         self._store.add(records)
 
-    async def _rewritten(self, header: bytes, name: bytes, kind: Kind, rule: str) -> bytes | None:
+    async def _rewritten(self, header: bytes, name: bytes, kind: int, rule: str) -> bytes | None:
         """The header with its addresses rewritten, as records; None: nothing has changed."""
-        body = header.partition(b":")[2].decode("utf-8", "surrogateescape")
-        items = parse(body, self._rules.token_limit)
-        side = HEADER_SENDER if kind & Kind.SENDER else HEADER_RECIPIENT
+        raw = header.partition(b":")[2]
+        if self._mapper.only_completes and COMPLETE_ADDRESSES.fullmatch(raw):
+            return None
+        items = parse(raw.decode("utf-8", "surrogateescape"), self._rules.token_limit)
+        side = HEADER_SENDER if kind & SENDER else HEADER_RECIPIENT
         mapping = bool(self._envelope.flags & FLAG_MAP_OK)
         changed = False
         for item in items:

@@ -89,6 +89,8 @@ class AddressMapper:
         self._rules = rules
         self._rewriter = rewriter
         self._is_local = is_local
+        self.only_completes = not rules.canonical and not rules.masquerade.domains
+        """Complete addresses in headers stay as they are."""
 
     # Envelopes
 

@@ -131,6 +131,8 @@ class Message:
             if kind == rec.MESG[0]:
                 break
             await self._envelope.take(kind, data, whole)
+            for record in self._feed.attributes():
+                self._envelope.attribute(record[2:], record)
         self._envelope.complete()
 
     # Content
@@ -154,15 +156,20 @@ class Message:
 
     async def _continuation(self, header: bytes, whole: bytes) -> tuple[bytes, bytes]:
         """The header with the lines that belong to it."""
-        lines, records = [header], [whole]
-        while True:
-            line, whole = await self._line(only_continuation=True)
-            if not whole:
-                return b"\n".join(lines), b"".join(records)
+        lines, records = [], []
+        room = self._rules.header_size_limit
+        line = header
+        while whole:
+            if len(line) > room:  # what is too much is dropped
+                line, whole = line[:room], b""
             if whole[:1] != rec.NORM:
                 whole = rec.encode_line(line, self._rules.headers.line_limit)
-            lines.append(line)
-            records.append(whole)
+            if line:
+                lines.append(line)
+                records.append(whole)
+            room -= len(line)
+            line, whole = await self._line(only_continuation=True)
+        return b"\n".join(lines), b"".join(records)
 
     async def _line(self, *, only_continuation: bool = False) -> tuple[bytes, bytes]:
         """A text line from its pieces, and its records; no records: the next thing is none."""

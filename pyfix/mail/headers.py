@@ -7,44 +7,48 @@ Sources: RFC 5322 section 3.6, RFC 2045.
 """
 
 import re
-from enum import IntFlag, auto
 
 # RFC 5322 field name: printable, no colon; Postfix lets white space stand before the colon.
 HEADER = re.compile(rb"([!-9;-\x7e]+)[ \t]*:", re.ASCII)
 FOLD = 70  # characters of a line into which addresses are collected
 
 
-class Kind(IntFlag):
-    """What is in a header."""
-
-    SENDER = auto()  # addresses of those who sent
-    RECIPIENT = auto()  # addresses of those who receive
-    RESENT = auto()  # it is about sending again
-
+# What is in a header.
+SENDER = 1  # addresses of those who sent
+RECIPIENT = 2  # addresses of those who receive
+RESENT = 4  # it is about sending again
+ADDRESSES = SENDER | RECIPIENT
 
 KNOWN = {
-    b"apparently-to": Kind.RECIPIENT,
-    b"bcc": Kind.RECIPIENT,
-    b"cc": Kind.RECIPIENT,
-    b"disposition-notification-to": Kind.SENDER,
-    b"errors-to": Kind.SENDER,
-    b"from": Kind.SENDER,
-    b"mail-followup-to": Kind.SENDER,
-    b"reply-to": Kind.SENDER,
-    b"resent-bcc": Kind.RECIPIENT | Kind.RESENT,
-    b"resent-cc": Kind.RECIPIENT | Kind.RESENT,
-    b"resent-date": Kind.RESENT,
-    b"resent-from": Kind.SENDER | Kind.RESENT,
-    b"resent-message-id": Kind.RESENT,
-    b"resent-reply-to": Kind.RECIPIENT | Kind.RESENT,
-    b"resent-sender": Kind.SENDER | Kind.RESENT,
-    b"resent-to": Kind.RECIPIENT | Kind.RESENT,
-    b"return-path": Kind.SENDER,
-    b"return-receipt-to": Kind.SENDER,
-    b"sender": Kind.SENDER,
-    b"to": Kind.RECIPIENT,
+    b"apparently-to": RECIPIENT,
+    b"bcc": RECIPIENT,
+    b"cc": RECIPIENT,
+    b"disposition-notification-to": SENDER,
+    b"errors-to": SENDER,
+    b"from": SENDER,
+    b"mail-followup-to": SENDER,
+    b"reply-to": SENDER,
+    b"resent-bcc": RECIPIENT | RESENT,
+    b"resent-cc": RECIPIENT | RESENT,
+    b"resent-date": RESENT,
+    b"resent-from": SENDER | RESENT,
+    b"resent-message-id": RESENT,
+    b"resent-reply-to": RECIPIENT | RESENT,
+    b"resent-sender": SENDER | RESENT,
+    b"resent-to": RECIPIENT | RESENT,
+    b"return-path": SENDER,
+    b"return-receipt-to": SENDER,
+    b"sender": SENDER,
+    b"to": RECIPIENT,
 }
-ADDRESSES = Kind.SENDER | Kind.RECIPIENT
+
+# What most headers with addresses look like: names and complete addresses, nothing to add or to put right.
+_ATOM = rb"[A-Za-z0-9_+=*~-]++"
+_ADDRESS = rb"%s(?:\.%s)*+@[A-Za-z0-9_-]++(?:\.[A-Za-z0-9_-]++)++" % (_ATOM, _ATOM)
+_WORD = rb"""(?:[A-Za-z0-9_+=*~'.?\x80-\xff-]++|"[^"\\]*+")"""
+_MAILBOX = rb"(?:%s|(?:%s[ \t\n]*+)*+<%s>)" % (_ADDRESS, _WORD, _ADDRESS)
+COMPLETE_ADDRESSES = re.compile(rb"[ \t\n]*+%s[ \t\n]*+(?:,[ \t\n]*+%s[ \t\n]*+)*+" % (_MAILBOX, _MAILBOX))
+
 VISIBLE_RECIPIENTS = frozenset({b"to", b"cc", b"resent-to", b"resent-cc"})
 
 

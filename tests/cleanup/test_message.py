@@ -1,0 +1,109 @@
+"""Messages record by record, without a daemon."""
+
+import pytest
+
+from pyfix.config.main_cf import MainCf
+from pyfix.queue import records as rec
+from tests.cleanup.peer import BODY, ENVELOPE, RCPT, SENDER, TIME, A, Ours, R, lines, stream
+
+BASE = """
+myhostname = mx.example.com
+mydomain = example.com
+myorigin = example.com
+mydestination = example.com
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+"""
+SHORT = stream(TIME + SENDER + A("notify_flags", "4") + RCPT, lines(b"Received: x\nTo: a,\n b\n\nbody\r") + BODY)
+
+
+@pytest.fixture
+def ours(tmp_path):
+    return lambda main_cf="": Ours(MainCf.from_text(BASE + main_cf), tmp_path)
+
+
+def records(data, kind):
+    return [value for _, found, value in rec.iterate(data) if found == kind]
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 7, 64])
+def test_pieces_make_no_difference(ours, step):
+    cleanup = ours()
+    _, whole, whole_id = cleanup.put(SHORT)
+    verdict, data, queue_id = cleanup.put(SHORT, step=step)
+    assert verdict == (0, "")
+    ids = (whole_id.encode(), queue_id.encode())
+    assert [value.replace(ids[1], ids[0]) for _, _, value in rec.iterate(data)][1:] == [
+        value for _, _, value in rec.iterate(whole)
+    ][1:]
+
+
+def test_a_bare_cr_or_lf_in_a_line_becomes_a_space(ours):
+    _, data, _ = ours().put(stream(ENVELOPE, BODY + R(rec.NORM, b"a\rb\nc") + R(rec.NORM, b"x" * 13)))
+    assert records(data, rec.NORM)[-2:] == [b"a b c", b"x" * 13]
+
+
+def test_a_line_end_in_a_header_can_not_make_another_header(ours):
+    content = lines(b"Received: x") + R(rec.NORM, b"X: y\r\nBcc: z") + lines(b"\nbody")
+    _, data, _ = ours().put(stream(ENVELOPE, content))
+    assert b"X: y  Bcc: z" in records(data, rec.NORM)
+
+
+def test_the_first_header_that_is_too_long_loses_its_end(ours):
+    content = lines(b"Received: x\nX: " + b"y" * 90 + b"\n " + b"z" * 90 + b"\n more\nY: z\n\nbody")
+    _, data, _ = ours("header_size_limit = 100\n").put(stream(ENVELOPE, content))
+    assert records(data, rec.NORM)[1:4] == [b"X: " + b"y" * 90, b" " + b"z" * 6, b"Y: z"]
+
+
+def test_remote_headers_are_left_alone(ours):
+    envelope = TIME + A("rewrite_context", "remote") + SENDER + RCPT
+    cleanup = ours()
+    _, data, queue_id = cleanup.put(stream(envelope, lines(b"Received: x\nTo: a\nBcc: b\n\nbody")))
+    assert records(data, rec.NORM) == [b"Received: x", b"To: a", b"", b"body"]
+    assert cleanup.log == [f"{queue_id}: message-id=<>"]
+
+
+def test_remote_headers_are_completed_when_that_is_wanted(ours):
+    envelope = TIME + A("rewrite_context", "remote") + SENDER + RCPT
+    cleanup = ours("always_add_missing_headers = yes\nremote_header_rewrite_domain = domain.invalid\n")
+    _, data, _ = cleanup.put(stream(envelope, lines(b"Received: x\nTo: a\n\nbody")))
+    found = records(data, rec.NORM)
+    assert found[:2] == [b"Received: x", b"To: a@domain.invalid"]
+    assert [line.partition(b":")[0] for line in found[2:5]] == [b"Message-Id", b"Date", b"From"]
+
+
+def test_the_message_id_is_logged_and_kept(ours):
+    cleanup = ours()
+    _, data, queue_id = cleanup.put(stream(ENVELOPE, lines(b"Received: x\nMessage-ID:  <a@b> \n\nbody")))
+    assert cleanup.log == [f"{queue_id}: message-id=<a@b>"]
+    assert b"message_id=<a@b>" in records(data, rec.ATTR)
+
+
+def test_a_thousand_recipients_are_each_there_once(ours):
+    many = b"".join(R(rec.RCPT, b"u%d@x.test" % (n % 1000)) for n in range(1500))
+    _, data, _ = ours().put(stream(TIME + SENDER + many, BODY))
+    assert len(records(data, rec.RCPT)) == 1000
+    assert int(data[2:].split()[2]) == 1000
+
+
+@pytest.mark.parametrize(
+    ("main_cf", "address", "what"),
+    [
+        (
+            "virtual_alias_expansion_limit = 2\nvirtual_alias_maps = inline:{ {r@x.test={a@b, c@d, e@f}} }\n",
+            "r@x.test",
+            "unreasonable virtual_alias_maps map expansion size for r@x.test",
+        ),
+        (
+            "virtual_alias_recursion_limit = 5\nvirtual_alias_maps = pcre:{ {/^(.*)@/ x$$1@y.test} }\n",
+            "r@x.test",
+            "unreasonable virtual_alias_maps map nesting for r@x.test",
+        ),
+    ],
+    ids=["expansion", "nesting"],
+)
+def test_aliases_without_end_are_not_followed(ours, main_cf, address, what):
+    cleanup = ours(main_cf)
+    verdict, _, queue_id = cleanup.put(stream(ENVELOPE, BODY))
+    assert verdict == (256, "4.6.0 Alias expansion error")
+    assert f"warning: {queue_id}: {what} -- message not accepted, try again later" in cleanup.log
