@@ -99,6 +99,7 @@ def test_postsuper_holds_releases_requeues_and_deletes(instance) -> None:
     mail.command("postconf", "-e", "defer_transports =", check=True)
     mail.reload()
     assert mail.command("postsuper", "-r", "ALL").stderr.endswith("Requeued: 2 messages\n")
+    assert mail.command("postqueue", "-f").returncode == 0  # pickup looks by itself only every minute
     mail.wait_until(lambda: len(mail.maildir("alice@demo.test")) == 2)
     mail.wait_for(rf"pickup\[\d+\]: \w+: uid=\d+ from=<a@example\.com> orig_id={third}")
     mail.wait_until(lambda: mail.command("mailq").stdout == "Mail queue is empty\n")
