@@ -19,10 +19,10 @@ from pyfix.delivery import log
 from pyfix.delivery.agent import CONFIGURATION_ERROR, PROBE, Delivery, SerialAgent
 from pyfix.delivery.as_user import as_user, become, can_switch
 from pyfix.delivery.mail_copy import Letter, MailboxError
+from pyfix.delivery.maildir import Maildir
+from pyfix.delivery.mbox import Locking, Mbox, NotOwnedError, NotRegularError
 from pyfix.delivery.outcome import Outcome
 from pyfix.delivery.virtual.mailbox import Mailbox, Mailboxes
-from pyfix.delivery.virtual.maildir import Maildir
-from pyfix.delivery.virtual.mbox import Locking, Mbox, NotOwnedError, NotRegularError
 from pyfix.mail.error import MailError
 from pyfix.maps.maps import Maps
 from pyfix.queue.file import Recipient
