@@ -111,6 +111,7 @@ class MailParams(Params):
     ipc_ttl = Time("1000s", min=1)
     trigger_timeout = Time("10s", min=1)
     tcp_windowsize = Int("0")
+    pyfix_dns_nameservers = Str("")
     deliver_lock_attempts = Int("20", min=1)
     deliver_lock_delay = Time("1s", min=1)
     stale_lock_time = Time("500s", min=1)

@@ -1,0 +1,1 @@
+"""dns - what the Domain Name System says, behind our own small interface over dnspython"""

@@ -1,0 +1,171 @@
+"""resolver - DNS lookups over dnspython
+
+Configured from /etc/resolv.conf when it is made, before a jail closes; pyfix_dns_nameservers
+names other servers (`address`, `address:port`, `[address]:port`). CNAMEs are followed, also where
+the answer ends at one. What came is kept for its time to live, at most an hour; that there is
+nothing, for a minute; that nobody answered, not at all.
+
+Parameters: pyfix_dns_nameservers. Sources: RFC 1035, RFC 7505.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+
+import dns._asyncio_backend
+import dns.asyncbackend
+import dns.asyncresolver
+import dns.exception
+import dns.message
+import dns.name
+import dns.nameserver
+import dns.rdatatype
+import dns.rdtypes.ANY.CNAME
+import dns.rdtypes.ANY.MX
+import dns.rdtypes.ANY.NS
+import dns.rdtypes.ANY.SOA
+import dns.rdtypes.IN.A
+import dns.rdtypes.IN.AAAA
+import dns.resolver
+
+from pyfix.config.hosts import SEPARATORS, name_problem
+from pyfix.config.main_cf import MainCf
+from pyfix.config.params.mail import MailParams
+from pyfix.dns import answer
+from pyfix.dns.answer import NotFound, NullMx, Record, TryAgain
+from pyfix.mail.error import MailError
+from pyfix.unix import msg
+
+MOST_RECORDS = 100
+MOST_ALIASES = 10
+MOST_KEPT = 5000  # answers in the cache
+LONGEST = 3600.0  # seconds that an answer is kept
+NEGATIVE = 60.0
+
+_SERVER = re.compile(r"\[([^]]+)\](?::(\d+))?|([^:]+|[0-9a-fA-F:]*:[0-9a-fA-F:]*:[0-9a-fA-F:.]*)(?::(\d+))?", re.ASCII)
+_ATTEMPTS = 2  # of each server, as resolver(5) has it
+
+
+class DnsResolver:
+    """nameservers: as pyfix_dns_nameservers; empty: those of /etc/resolv.conf."""
+
+    def __init__(
+        self, nameservers: str = "", *, timeout: float | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._backend = dns.asyncbackend.set_default_backend("asyncio")
+        self._resolver = _configured(nameservers)
+        if timeout is not None:
+            self._resolver.timeout = timeout
+        self._resolver.lifetime = self._resolver.timeout * _ATTEMPTS * len(self._resolver.nameservers)
+        self._clock = clock
+        self._kept: dict[tuple[str, str], tuple[float, list[Record] | MailError]] = {}
+
+    @classmethod
+    def from_config(cls, main: MainCf) -> DnsResolver:
+        """As main.cf says."""
+        return cls(MailParams(main).pyfix_dns_nameservers)
+
+    async def lookup(self, name: str, kind: str) -> list[Record]:
+        """Records of a name, see answer.Resolver."""
+        key = name.lower(), kind
+        expires, found = self._kept.get(key, (0.0, None))
+        if found is None or expires <= self._clock():
+            found = await self._lookup(name, kind, key)
+        if isinstance(found, MailError):
+            raise found.with_traceback(None)
+        return found
+
+    async def _lookup(self, name: str, kind: str, key: tuple[str, str]) -> list[Record] | MailError:
+        found: list[Record] | MailError
+        ttl = NEGATIVE
+        try:
+            found, ttl = await self._follow(name, kind)
+        except (NotFound, NullMx) as error:
+            found = error
+        if len(self._kept) >= MOST_KEPT:
+            self._kept.pop(next(iter(self._kept)))
+        self._kept[key] = self._clock() + min(ttl, LONGEST), found
+        return found
+
+    async def _follow(self, name: str, kind: str) -> tuple[list[Record], float]:
+        """The records behind all aliases, and for how many seconds they hold."""
+        asked = _ascii(name)
+        for _ in range(MOST_ALIASES):
+            try:
+                reply = await self._resolver.resolve(
+                    asked, kind, raise_on_no_answer=False, search=False, backend=self._backend
+                )
+            except dns.resolver.NXDOMAIN:
+                raise NotFound(answer.name_error(name, kind, answer.NO_NAME)) from None
+            except dns.message.ChainTooLong:
+                break
+            except (dns.exception.DNSException, OSError):
+                raise TryAgain(answer.name_error(name, kind, answer.TRY_AGAIN)) from None
+            if reply.rrset is not None:
+                return _records(name, kind, reply), reply.expiration - time.time()
+            if str(reply.canonical_name) == str(reply.qname):
+                raise NotFound(answer.name_error(name, kind, answer.NO_DATA), exists=True)
+            asked = reply.canonical_name
+        raise NotFound(answer.loop(name), exists=True)
+
+
+def _records(name: str, kind: str, reply: dns.resolver.Answer) -> list[Record]:
+    found = [_record(data) for data in list(reply)[:MOST_RECORDS]]
+    if kind == "MX":
+        if len(found) == 1 and found[0].data == "":
+            raise NullMx(answer.null_mx(name))
+        found = [record for record in found if _is_host(name, record.data)]
+    if not found:
+        raise NotFound(answer.name_error(name, kind, "Malformed or unexpected name server reply"), exists=True)
+    return found
+
+
+def _record(data: dns.rdata.Rdata) -> Record:
+    if isinstance(data, dns.rdtypes.ANY.MX.MX):
+        return Record(data.exchange.to_text(omit_final_dot=True).removesuffix("."), data.preference)
+    return Record(data.to_text())
+
+
+def _is_host(name: str, host: str) -> bool:
+    """Whether the data of an MX record can be a host; else it is left out, with a warning."""
+    problem = name_problem(host)
+    if problem is None:
+        return True
+    if problem.startswith("numeric"):
+        msg.warning(f"numeric domain name in resource data of MX record for {name}: {host:.100}")
+    else:
+        msg.warning(f"malformed domain name in resource data of MX record for {name}: {host:.100}")
+    return False
+
+
+def _ascii(name: str) -> dns.name.Name:
+    """The name as it is asked for; NotFound when it can't be one."""
+    try:
+        text = name if name.isascii() else name.encode("idna").decode("ascii")
+        if name_problem(text) is None:
+            return dns.name.from_text(text)
+    except (UnicodeError, dns.exception.DNSException):
+        pass
+    raise NotFound(answer.bad_name(name))
+
+
+def _configured(nameservers: str) -> dns.asyncresolver.Resolver:
+    servers = [_server(word) for word in SEPARATORS.split(nameservers) if word]
+    try:
+        resolver = dns.asyncresolver.Resolver(configure=not servers)
+    except (dns.resolver.NoResolverConfiguration, OSError):
+        resolver = dns.asyncresolver.Resolver(configure=False)
+        servers = [dns.nameserver.Do53Nameserver("127.0.0.1")]
+    if servers:
+        resolver.nameservers = servers
+    resolver.timeout = max(resolver.timeout, 5.0)
+    return resolver
+
+
+def _server(word: str) -> dns.nameserver.Nameserver:
+    found = _SERVER.fullmatch(word)
+    if found is None:
+        msg.fatal(f"bad pyfix_dns_nameservers value: {word}")
+    return dns.nameserver.Do53Nameserver(found[1] or found[3], int(found[2] or found[4] or 53))
