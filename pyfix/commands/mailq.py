@@ -9,21 +9,22 @@ import os
 import sys
 
 from pyfix.commands import postqueue
-from pyfix.commands.mail_conf import UsageError, options
 
 
 def main(argv: list[str] | None = None) -> int:
     """List the queue; other options of sendmail are passed over."""
     words = sys.argv if argv is None else argv
-    try:
-        found, _ = options(words[1:], "C:c:v")
-    except UsageError:
-        found = []
-    directory = next((value for letter, value in found if letter in "cC"), "")
-    if directory.endswith("main.cf"):
-        directory = os.path.dirname(directory)
-    verbose = ["-v"] * sum(letter == "v" for letter, _ in found)
-    return postqueue.main([words[0], *verbose, *(["-c", directory] if directory else []), "-p"])
+    directory = _directory(words)
+    return postqueue.main([words[0], *(["-c", directory] if directory else []), "-p"])
+
+
+def _directory(words: list[str]) -> str:
+    """The value of -C, which may name main.cf itself."""
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        if word[:2] in ("-C", "-c"):
+            value = word[2:] or following
+            return os.path.dirname(value) if value.endswith("main.cf") else value
+    return ""
 
 
 if __name__ == "__main__":

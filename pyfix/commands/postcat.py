@@ -236,7 +236,12 @@ class File:
         if self._shown.verbose:
             self._other(prefix, kind, data)
         if not (self._shown.raw and self._shown.verbose) and kind == _PTR:
-            self._walk.follow(data)
+            try:
+                self._walk.follow(data)
+            except CorruptQueueFile as error:
+                self._flush()
+                msg.warning(f"{self._name}: {error}")
+                msg.fatal("bad pointer record, or input is not seekable")
 
     _HANDLERS: ClassVar = {
         _SIZE: _size,

@@ -33,6 +33,7 @@ from pyfix.unix import msg
 if TYPE_CHECKING:
     from pyfix.config.main_cf import MainCf
     from pyfix.config.params.mail import MailParams
+    from pyfix.unix.users import User
 
 USAGE = (
     "usage: postsuper [-c config_dir] [-d queue_id (delete)] [-e queue_id (expire)]"
@@ -216,12 +217,17 @@ def _enter(main_cf: "MainCf") -> None:
         os.chdir(cfg.queue_directory)
     except OSError as error:
         msg.fatal(f"chdir {cfg.queue_directory}: {error.strerror}")
-    sink = log.sink(main_cf, "postsuper")
-    _become_owner(cfg)
-    msg.to(*msg.active(), sink)
+    owner = _owner(cfg)
+    msg.to(*msg.active(), log.sink(main_cf, "postsuper"))
+    if os.geteuid() != owner.uid:
+        with suppress(PermissionError):
+            os.setgroups([])
+        os.setegid(owner.gid)
+        os.seteuid(owner.uid)
 
 
-def _become_owner(cfg: "MailParams") -> None:
+def _owner(cfg: "MailParams") -> "User":
+    """Who the queue belongs to. Anybody else but root is sent away."""
     from pyfix.unix import users
 
     try:
@@ -230,11 +236,7 @@ def _become_owner(cfg: "MailParams") -> None:
         msg.fatal(str(error))
     if os.geteuid() not in (0, owner.uid):
         msg.fatal("use of this command is reserved for the superuser")
-    if os.geteuid() != owner.uid:
-        with suppress(PermissionError):
-            os.setgroups([])
-        os.setegid(owner.gid)
-        os.seteuid(owner.uid)
+    return owner
 
 
 if __name__ == "__main__":

@@ -1,0 +1,167 @@
+"""postsuper: what it does to files, and what it says."""
+
+import io
+import os
+import pwd
+import sys
+import time
+
+import pytest
+
+from pyfix.commands import postsuper
+from pyfix.queue.logs import LogEntry, Recipient, append_log, read_log
+from pyfix.unix import msg
+from pyfix.unix.maillog_client import Postlog
+from tests.queue.build import message, put, spool
+
+
+@pytest.fixture
+def queue(tmp_path):
+    owner = pwd.getpwuid(os.geteuid()).pw_name
+    main_cf = f"queue_directory = {tmp_path}\nmail_owner = {owner}\nmaillog_file = {tmp_path}/maillog\n"
+    main_cf += f"maillog_file_prefixes = {tmp_path}\n"
+    (tmp_path / "main.cf").write_text(main_cf)
+    before, sinks = os.getcwd(), msg.active()
+    yield spool(tmp_path)
+    os.chdir(before)
+    msg.to(*sinks)
+
+
+@pytest.fixture
+def run(queue, tmp_path, capsys):
+    """(status, lines on standard error without the command's name) of a command line."""
+
+    def call(*words):
+        try:
+            status = postsuper.main(["postsuper", "-c", str(tmp_path), *words])
+        except SystemExit as end:
+            status = end.code
+        finally:
+            for sink in msg.to():
+                if isinstance(sink, Postlog):
+                    sink._sock.close()
+        return status, [line.removeprefix("postsuper: ") for line in capsys.readouterr().err.splitlines()]
+
+    return call
+
+
+def where(queue, queue_id):
+    """The queues that have this id."""
+    return [name for name in postsuper.QUEUES if queue_id in queue.scan(name)]
+
+
+@pytest.mark.parametrize(
+    ("option", "start", "end", "lines"),
+    [
+        ("-d", "deferred", [], ["ID: removed", "Deleted: 1 message"]),
+        ("-h", "deferred", ["hold"], ["ID: placed on hold", "Placed on hold: 1 message"]),
+        ("-h", "hold", ["hold"], ["Placed on hold: 0 messages"]),
+        ("-H", "hold", ["deferred"], ["ID: released from hold", "Released from hold: 1 message"]),
+        ("-H", "deferred", ["deferred"], ["Released from hold: 0 messages"]),
+        ("-r", "hold", ["maildrop"], ["ID: requeued", "Requeued: 1 message"]),
+        ("-d", "maildrop", ["maildrop"], ["Deleted: 0 messages"]),
+        ("-e", "hold", ["hold"], ["ID: expired", "Force-expired: 1 message"]),
+    ],
+)
+def test_a_message_is_moved_and_told_of(queue, run, option, start, end, lines):
+    queue_id = put(queue, start, message())
+    other = put(queue, start, message())
+    assert run(option, queue_id) == (0, [line.replace("ID", queue_id) for line in lines])
+    assert where(queue, queue_id) == end
+    assert where(queue, other) == [start]
+
+
+def test_all_messages_are_told_of_in_one_line(queue, run):
+    for name in ("hold", "incoming", "active", "deferred", "maildrop"):
+        put(queue, name, message())
+    assert run("-d", "ALL", "deferred") == (0, ["Deleted: 1 message"])
+    assert run("-h", "ALL") == (0, ["Placed on hold: 2 messages"])
+    assert run("-d", "all") == (0, ["Deleted: 0 messages"])
+    assert run("-d", "ALL") == (0, ["Deleted: 3 messages"])
+    assert len(list(queue.scan("maildrop"))) == 1
+
+
+def test_a_deleted_message_takes_its_logs_along_and_a_requeued_one_keeps_them(queue, run):
+    first, second = (put(queue, "deferred", message()) for _ in range(2))
+    for queue_id in (first, second):
+        for log in postsuper.LOGS:
+            append_log(queue, log, queue_id, LogEntry(Recipient(1, "a@x"), "4.0.0", "delayed", "x"))
+    run("-d", first, "-r", second)
+    assert [len(read_log(queue, log, first)) for log in postsuper.LOGS] == [0, 0, 0]
+    assert [len(read_log(queue, log, second)) for log in postsuper.LOGS] == [1, 1, 1]
+
+
+def test_a_requeued_message_is_tried_now(queue, run):
+    queue_id = put(queue, "deferred", message())
+    queue.set_time("deferred", queue_id, time.time() + 4000)
+    run("-r", queue_id)
+    status = queue.status("maildrop", queue_id)
+    assert status is not None
+    assert status.st_mtime <= time.time() + 1
+
+
+def test_an_expired_message_says_so_in_its_mode_and_leaves_hold_with_f(queue, run):
+    queue_id = put(queue, "hold", message())
+    status, lines = run("-f", queue_id)
+    assert (status, lines[0]) == (0, f"{queue_id}: expired")
+    assert where(queue, queue_id) == ["deferred"]
+    assert os.stat(queue.path("deferred", queue_id)).st_mode & 0o777 == 0o710
+
+
+def test_ids_may_come_on_standard_input(queue, run, monkeypatch):
+    one, two = (put(queue, "hold", message()) for _ in range(2))
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{one}\n\n{two} \nABCDEF\n"))
+    assert run("-d", "-") == (
+        0,
+        [
+            f"{one}: removed",
+            "warning: invalid mail queue id: ",
+            f"warning: invalid mail queue id: {two} ",
+            "Deleted: 1 message",
+        ],
+    )
+
+
+def test_what_was_done_is_logged(queue, run, tmp_path):
+    queue_id = put(queue, "deferred", message())
+    run("-h", queue_id)
+    lines = [line.split(": ", 1)[1] for line in (tmp_path / "maillog").read_text().splitlines()]
+    assert lines == [f"{queue_id}: placed on hold", "Placed on hold: 1 message"]
+
+
+def test_a_name_that_is_taken_is_no_loss(queue, run):
+    queue_id = put(queue, "deferred", message())
+    os.link(queue.path("deferred", queue_id), queue.path("hold", queue_id))
+    status, lines = run("-h", queue_id)
+    assert status == 0
+    assert lines[-1] == "Placed on hold: 0 messages"
+    assert where(queue, queue_id) == ["hold", "deferred"]
+
+
+def test_without_options_the_queue_is_put_in_order(queue, run):
+    queue_id = put(queue, "hold", message())
+    wrong = queue_id[:5] + "1"
+    os.rename(queue.path("hold", queue_id), queue.path("hold", wrong))
+    assert run() == (
+        0,
+        ["Renamed to match inode number: 1 message", "warning: QUEUE FILE NAMES WERE CHANGED TO MATCH INODE NUMBERS"],
+    )
+    assert where(queue, queue_id) == ["hold"]
+    assert run() == (0, [])
+
+
+def test_ids_that_were_just_changed_are_not_acted_on(queue, run):
+    queue_id = put(queue, "hold", message())
+    os.rename(queue.path("hold", queue_id), queue.path("hold", queue_id[:5] + "1"))
+    status, lines = run("-s", "-d", "ALL")
+    assert (status, lines[-1]) == (1, "fatal: CHECK YOUR QUEUE IDS AND RE-ISSUE THE COMMAND")
+    assert where(queue, queue_id) == ["hold"]
+
+
+def test_a_queue_that_does_not_exist_is_fatal(run):
+    assert run("-d", "ALL", "nosuch") == (1, ["fatal: invalid directory name: nosuch"])
+
+
+def test_it_is_for_root_and_the_owner_of_the_queue(run, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    assert run("-d", "ALL") == (1, ["fatal: use of this command is reserved for the superuser"])
