@@ -80,7 +80,8 @@ ODD = {
     "unknown types": TIME + rec.encode(b"Z", b"what\0ever") + MAIN,
     "records after the content": file_bytes(TIME, SENDER, extracted=rec.attribute("message_id", "<m@x>")),
 }
-OPTIONS = [(), *((letters,) for letters in ("-v", "-b", "-h", "-e", "-bh", "-eb", "-eh", "-o", "-do", "-rv")), ("-s", "19")]
+LETTERS = ("-v", "-b", "-h", "-e", "-bh", "-eb", "-eh", "-o", "-do", "-rv")
+OPTIONS = [(), *((letters,) for letters in LETTERS), ("-s", "19")]
 
 
 @pytest.fixture(scope="module")
