@@ -32,6 +32,7 @@ from pyfix.clients.bounce import SERVICES, BounceClient
 from pyfix.clients.deliver import (
     CONCURRENCY,
     DEFERRED,
+    NORMAL,
     PROTOCOL,
     Answer,
     Dsn,
@@ -44,7 +45,7 @@ from pyfix.clients.serial import SerialChannel
 from pyfix.clients.stream import Channel
 from pyfix.config.params.mail import MailParams
 from pyfix.delivery import log
-from pyfix.delivery.outcome import Fate, Outcome
+from pyfix.delivery.outcome import Fate, Outcome, Settled
 from pyfix.mail.dsn import with_class
 from pyfix.mail.error import MailError
 from pyfix.maps.run_now import run_now
@@ -63,23 +64,24 @@ NOTIFY_SUCCESS = 2
 PROBE = Flags.MTA_VRFY | Flags.USR_VRFY
 CORRUPT_MODE = 0o400  # of a queue file that qmgr is to move to corrupt
 
-Outcomes = Iterator[Outcome] | AsyncIterator[Outcome]
+Outcomes = Iterator[Outcome | Settled] | AsyncIterator[Outcome | Settled]
 
 
 class Delivery:
     """One request under way.
 
     request: what qmgr asks; fd: the queue file, open for reading and writing; pending: the
-    recipients without an outcome, by offset.
+    recipients without an outcome, by offset; waiting: offsets of those with a part that was deferred.
     """
 
-    __slots__ = ("answer", "fd", "pending", "request")
+    __slots__ = ("answer", "fd", "pending", "request", "waiting")
 
     def __init__(self, request: Request, fd: int) -> None:
         self.request = request
         self.fd = fd
         self.pending = {recipient.offset: recipient for recipient in request.recipients}
         self.answer = Answer()
+        self.waiting: set[int] = set()
 
 
 Deliver = Callable[[Delivery], Outcomes]
@@ -165,8 +167,12 @@ class Frame:
             for outcome in outcomes:
                 await self._settle(delivery, outcome)
 
-    async def _settle(self, delivery: Delivery, outcome: Outcome) -> None:
-        delivery.pending.pop(outcome.recipient.offset, None)
+    async def _settle(self, delivery: Delivery, outcome: Outcome | Settled) -> None:
+        if isinstance(outcome, Settled):
+            self._settle_parts(delivery, outcome.recipient)
+            return
+        if not outcome.part:
+            delivery.pending.pop(outcome.recipient.offset, None)
         if outcome.site:
             delivery.answer.site = outcome.dsn
         fate = outcome.fate
@@ -180,8 +186,14 @@ class Frame:
             done = await self._deferred(delivery, outcome)
         if not done:
             delivery.answer.status = DEFERRED
-        elif delivery.request.flags & (Flags.SUCCESS if fate is Fate.SENT else Flags.BOUNCE):
+            delivery.waiting.add(outcome.recipient.offset)
+        elif not outcome.part and delivery.request.flags & (Flags.SUCCESS if fate is Fate.SENT else Flags.BOUNCE):
             mark_done(delivery.fd, outcome.recipient.offset)
+
+    def _settle_parts(self, delivery: Delivery, recipient: Recipient) -> None:
+        delivery.pending.pop(recipient.offset, None)
+        if recipient.offset not in delivery.waiting and delivery.request.flags & NORMAL:
+            mark_done(delivery.fd, recipient.offset)
 
     async def _sent(self, delivery: Delivery, outcome: Outcome) -> bool:
         if outcome.recipient.notify & NOTIFY_SUCCESS:
@@ -233,6 +245,7 @@ class Frame:
                 status,
                 now=time.time(),
                 limit=self._resolution,
+                features=outcome.features,
             )
         )
 

@@ -37,3 +37,17 @@ def as_user(uid: int, gid: int, owner: User) -> Iterator[None]:
         yield
     finally:
         become(owner.uid, owner.gid)
+
+
+@contextmanager
+def as_root() -> Iterator[None]:
+    """Be root for a moment, if this process could be; then who it was."""
+    if not can_switch() or os.geteuid() == 0:
+        yield
+        return
+    uid = os.geteuid()
+    os.seteuid(0)
+    try:
+        yield
+    finally:
+        os.seteuid(uid)

@@ -1,11 +1,11 @@
-"""mail_copy - what is written into a mailbox: lines in front, then the message
+"""mail_copy - what is written into a mailbox or a command: lines in front, then the message
 
-    From sender  Fri Nov 20 22:33:31 2026      mbox only
-    Return-Path: <sender>
-    X-Original-To: recipient as it came in     when known
-    Delivered-To: recipient
-
-In a mbox lines that begin with `From ` get a `>` in front, and an empty line follows the message.
+    From sender  Fri Nov 20 22:33:31 2026      Copy.FROM
+    Return-Path: <sender>                      Copy.RETURN_PATH
+    X-Original-To: recipient as it came in     Copy.ORIGINAL, when known
+    Delivered-To: recipient                    Copy.DELIVERED
+    the message                                Copy.QUOTE: `>` before `From `; Copy.DOT: `.` before `.`
+    an empty line                              Copy.BLANK
 """
 
 from __future__ import annotations
@@ -15,84 +15,117 @@ import os
 import re
 import time
 from collections.abc import Iterator
+from enum import Flag, auto
 
 from pyfix.mail.address import quote
 from pyfix.queue.file import Recipient, content_bytes, content_chunks
 
 WHOLE = 1 << 20  # bytes; larger content is copied in pieces
 
-_FROM = re.compile(rb"^From ", re.MULTILINE)
+
+class Copy(Flag):
+    """What is added to a message."""
+
+    NOTHING = 0
+    FROM = auto()
+    RETURN_PATH = auto()
+    ORIGINAL = auto()
+    DELIVERED = auto()
+    QUOTE = auto()
+    DOT = auto()
+    BLANK = auto()
+
+
+PLAIN = Copy.RETURN_PATH | Copy.ORIGINAL | Copy.DELIVERED  # a file of its own
+PIPE = PLAIN | Copy.FROM
+MBOX = PIPE | Copy.QUOTE | Copy.BLANK
 
 
 class Letter:
     """One message for one recipient.
 
-    fd, offset, size: its content in the queue file; sender: internal form.
+    fd, offset, size: its content in the queue file; sender: internal form; delivered: the address in
+    Delivered-To, None: the recipient's, "": no such line.
     """
 
-    __slots__ = ("_fd", "_offset", "_recipient", "_sender", "_size")
+    __slots__ = ("_delivered", "_fd", "_offset", "_recipient", "_sender", "_size")
 
-    def __init__(self, fd: int, offset: int, size: int, sender: str, recipient: Recipient) -> None:
+    def __init__(
+        self, fd: int, offset: int, size: int, sender: str, recipient: Recipient, *, delivered: str | None = None
+    ) -> None:
         self._fd = fd
         self._offset = offset
         self._size = size
         self._sender = sender
         self._recipient = recipient
+        self._delivered = recipient.address if delivered is None else delivered
 
-    def head(self) -> bytes:
-        """The lines in front."""
-        original = self._recipient.original
-        lines = [f"Return-Path: <{quote(self._sender)}>"]
-        if original:
-            lines.append(f"X-Original-To: {quote(original)}")
-        lines.append(f"Delivered-To: {quote(self._recipient.address)}\n")
-        return "\n".join(lines).encode("utf-8", "surrogateescape")
+    def head(self, flags: Copy = PLAIN, now: float = 0, eol: str = "\n") -> bytes:
+        """The lines in front. now: seconds since 1970, for Copy.FROM."""
+        lines = []
+        if Copy.FROM in flags:
+            lines.append(f"From {quote(self._sender) or 'MAILER-DAEMON'}  {time.asctime(time.localtime(now))}")
+        if Copy.RETURN_PATH in flags:
+            lines.append(f"Return-Path: <{quote(self._sender)}>")
+        if Copy.ORIGINAL in flags and self._recipient.original:
+            lines.append(f"X-Original-To: {quote(self._recipient.original)}")
+        if Copy.DELIVERED in flags and self._delivered:
+            lines.append(f"Delivered-To: {quote(self._delivered)}")
+        return "".join([line + eol for line in lines]).encode("utf-8", "surrogateescape")
 
-    def envelope_line(self, now: float) -> bytes:
-        """The line that a message in a mbox begins with. now: seconds since 1970."""
-        sender = quote(self._sender) or "MAILER-DAEMON"
-        return f"From {sender}  {time.asctime(time.localtime(now))}\n".encode("utf-8", "surrogateescape")
+    def chunks(self, flags: Copy, now: float = 0, eol: bytes = b"\n") -> Iterator[bytes]:
+        """All of it. now: seconds since 1970; eol: ends each line."""
+        yield self.head(flags, now, eol.decode("latin-1"))
+        content = _ended(self._content(eol), eol)
+        marks = [(mark, add) for flag, mark, add in _MARKS if flag in flags]
+        yield from _marked(content, marks, eol) if marks else content
+        if Copy.BLANK in flags:
+            yield eol
 
     def plain(self) -> Iterator[bytes]:
         """All of it as a file of its own."""
-        yield self.head()
-        yield from _ended(self._content())
+        return self.chunks(PLAIN)
 
     def mbox(self, now: float) -> Iterator[bytes]:
         """All of it as a part of a mbox."""
-        yield self.envelope_line(now) + self.head()
-        yield from _escaped(_ended(self._content()))
-        yield b"\n"
+        return self.chunks(MBOX, now)
 
-    def _content(self) -> Iterator[bytes]:
+    def _content(self, eol: bytes) -> Iterator[bytes]:
         if self._size <= WHOLE:
-            return iter((content_bytes(self._fd, self._offset),))
-        return content_chunks(self._fd, self._offset)
+            return iter((content_bytes(self._fd, self._offset, eol),))
+        return content_chunks(self._fd, self._offset, eol)
 
 
-def _ended(chunks: Iterator[bytes]) -> Iterator[bytes]:
+_MARKS = ((Copy.QUOTE, b"From ", b">"), (Copy.DOT, b".", b"."))
+
+
+def _ended(chunks: Iterator[bytes], eol: bytes) -> Iterator[bytes]:
     """The same with a line end at the end."""
-    last = b"\n"
+    last = eol
     for chunk in chunks:
         if chunk:
             last = chunk
             yield chunk
-    if not last.endswith(b"\n"):
-        yield b"\n"
+    if not last.endswith(eol):
+        yield eol
 
 
-def _escaped(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """The same with `>` before lines that begin with `From `. Chunks are cut to whole lines first."""
+def _marked(chunks: Iterator[bytes], marks: list[tuple[bytes, bytes]], eol: bytes) -> Iterator[bytes]:
+    """The same with something before lines that begin in a certain way. Chunks are cut to whole lines first."""
+    lines = [(re.compile(rb"(?:\A|(?<=%b))%b" % (re.escape(eol), re.escape(mark))), add + mark) for mark, add in marks]
     rest = b""
     for chunk in chunks:
-        at = chunk.rfind(b"\n") + 1
-        if at:
-            yield _FROM.sub(b">From ", rest + chunk[:at])
-            rest = chunk[at:]
-        else:
+        at = chunk.rfind(eol) + len(eol) if eol in chunk else 0
+        if not at:
             rest += chunk
+            continue
+        text = rest + chunk[:at]
+        for pattern, mark in lines:
+            text = pattern.sub(lambda _, mark=mark: mark, text)  # type: ignore[misc]
+        yield text
+        rest = chunk[at:]
     if rest:
-        yield _FROM.sub(b">From ", rest)
+        yield rest
 
 
 def write(fd: int, chunks: Iterator[bytes], limit: int, size: int = 0) -> None:

@@ -1,9 +1,11 @@
 """mbox - all messages in one file
 
-Locked as virtual_mailbox_lock says while it grows; what could not be written whole is cut off again.
+Locked as virtual_mailbox_lock or mailbox_delivery_lock says while it grows; what could not be written
+whole is cut off again. A mailbox has one name: a file with more hard links is not written to, nor is one
+behind a symbolic link, unless root made the link in a directory where nobody else could have.
 
-Parameters: virtual_mailbox_lock, virtual_mailbox_limit, strict_mailbox_ownership,
-            deliver_lock_attempts, deliver_lock_delay, stale_lock_time
+Parameters: virtual_mailbox_lock, virtual_mailbox_limit, mailbox_delivery_lock, mailbox_size_limit,
+            strict_mailbox_ownership, deliver_lock_attempts, deliver_lock_delay, stale_lock_time
 """
 
 from __future__ import annotations
@@ -17,9 +19,11 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from pyfix.delivery.mail_copy import Letter, MailboxError, mailbox_error, write
-from pyfix.unix import locks
+from pyfix.unix import locks, msg
 
 MODE = 0o600
+FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK
+OPEN_ATTEMPTS = 10  # to open a file that others make and remove meanwhile
 FILE_LOCKS: dict[str, Callable[[int], bool]] = {
     "flock": locks.flock_exclusive,
     "fcntl": locks.fcntl_exclusive,
@@ -28,6 +32,10 @@ DOTLOCK = "dotlock"
 NO_ACCESS = "unable to lock for exclusive access"
 
 T = TypeVar("T")
+
+
+class UnsafeError(Exception):
+    """The file is not one that its path alone leads to."""
 
 
 class NotRegularError(Exception):
@@ -49,56 +57,89 @@ class Locking:
 
 
 class Mbox:
-    """The writer. limit: bytes of the whole mailbox, 0: none; strict: it must be its recipient's."""
+    """The writer.
 
-    def __init__(self, locking: Locking, limit: int, *, strict: bool = True) -> None:
+    limit: bytes of the whole mailbox, 0: none; strict: it must be its recipient's; default: status of
+    trouble in opening that is nothing special.
+    """
+
+    def __init__(self, locking: Locking, limit: int, *, strict: bool = True, default: str = "4.2.0") -> None:
         self._locking = locking
         self._limit = limit
         self._strict = strict
+        self._default = default
 
     def deliver(self, path: str, letter: Letter, uid: int) -> None:
         """Append a message. MailboxError, NotRegularError, NotOwnedError; CorruptQueueFile."""
-        with self._dotlocked(path):
+        with self.opened(path) as fd:
+            self.check(os.fstat(fd), uid)
+            self.append(fd, letter.mbox(time.time()))
+
+    @contextlib.contextmanager
+    def opened(
+        self, path: str, *, owner: tuple[int, int] | None = None, insist: bool = True
+    ) -> Iterator[int]:
+        """The file, open and locked; made if it is not there. MailboxError.
+
+        owner: whose it is to be when it is made (uid, gid), None: whoever this is; insist: give up
+        without dotlock, else only warn.
+        """
+        with self._dotlocked(path, insist=insist):
             try:
-                fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, MODE)
+                fd = open_mailbox(path, owner)
+            except UnsafeError as error:
+                raise MailboxError(self._default, str(error)) from error
             except OSError as error:
-                raise mailbox_error(error, "cannot open file") from error
+                raise mailbox_error(error, "cannot open file", self._default) from error
             try:
-                self._check(os.fstat(fd), uid)
-                for style in self._locking.styles:
-                    if style in FILE_LOCKS:
-                        self._insist(FILE_LOCKS[style], fd, NO_ACCESS)
-                self._append(fd, letter)
+                if stat.S_ISREG(os.fstat(fd).st_mode):
+                    for style in self._locking.styles:
+                        if style in FILE_LOCKS:
+                            self._insist(FILE_LOCKS[style], fd, NO_ACCESS)
+                yield fd
             finally:
                 os.close(fd)
 
-    def _check(self, status: os.stat_result, uid: int) -> None:
+    def check(self, status: os.stat_result, uid: int) -> None:
+        """That it is a file, and of that user. NotRegularError, NotOwnedError."""
         if not stat.S_ISREG(status.st_mode):
             raise NotRegularError
         if self._strict and status.st_uid != uid:
             raise NotOwnedError
 
-    def _append(self, fd: int, letter: Letter) -> None:
-        size = os.fstat(fd).st_size
+    def append(self, fd: int, chunks: Iterator[bytes]) -> None:
+        """Write at the end, all or nothing of it. MailboxError; CorruptQueueFile."""
+        status = os.fstat(fd)
+        regular = stat.S_ISREG(status.st_mode)
         try:
-            write(fd, letter.mbox(time.time()), self._limit, size)
-            os.fsync(fd)
+            if regular:
+                write(fd, chunks, self._limit, status.st_size)
+                os.fsync(fd)
+            else:
+                write(fd, chunks, 0)
         except OSError as error:
-            os.ftruncate(fd, size)
+            _cut(fd, status)
             raise mailbox_error(error, "error writing message", "5.3.0") from error
         except BaseException:
-            os.ftruncate(fd, size)
+            _cut(fd, status)
             raise
 
     @contextlib.contextmanager
-    def _dotlocked(self, path: str) -> Iterator[None]:
-        """With path.lock, if the list asks for it."""
-        if DOTLOCK not in self._locking.styles:
+    def _dotlocked(self, path: str, *, insist: bool) -> Iterator[None]:
+        """With path.lock, if the list asks for it and it is no device."""
+        if DOTLOCK not in self._locking.styles or _is_special(path):
             yield
             return
         stale = self._locking.stale
         failed = f"unable to create lock file {path}.lock"
-        self._insist(lambda name: locks.dotlock(name, stale=stale), path, failed)
+        try:
+            self._insist(lambda name: locks.dotlock(name, stale=stale), path, failed)
+        except MailboxError as error:
+            if insist or not error.errno:
+                raise
+            msg.warning(str(error))
+            yield
+            return
         try:
             yield
         finally:
@@ -114,5 +155,57 @@ class Mbox:
                 if take(what):
                     return
             except OSError as error:
-                raise mailbox_error(error, failed) from error
+                raise mailbox_error(error, failed, self._default) from error
         raise MailboxError("4.2.0", f"{failed}: Resource temporarily unavailable")
+
+
+def open_mailbox(path: str, owner: tuple[int, int] | None = None) -> int:
+    """A descriptor of the file, made if it is not there (then for `owner`, uid and gid). OSError."""
+    for _ in range(OPEN_ATTEMPTS):
+        with contextlib.suppress(FileNotFoundError):
+            return _open_existing(path)
+        with contextlib.suppress(FileExistsError):
+            fd = os.open(path, FLAGS | os.O_CREAT | os.O_EXCL, MODE)
+            if owner is not None:
+                os.fchown(fd, *owner)
+            os.set_blocking(fd, True)
+            return fd
+    raise UnsafeError("file is a symbolic link" if os.path.islink(path) else "file comes and goes")
+
+
+def _open_existing(path: str) -> int:
+    fd = os.open(path, FLAGS)
+    try:
+        _must_be_what_it_seems(path, os.fstat(fd))
+        os.set_blocking(fd, True)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+def _must_be_what_it_seems(path: str, opened: os.stat_result) -> None:
+    """UnsafeError: another file may have been put there for us."""
+    seen = os.lstat(path)
+    if stat.S_ISLNK(seen.st_mode):
+        parent = os.stat(os.path.dirname(path) or ".")
+        if seen.st_uid or parent.st_uid or parent.st_mode & 0o022:
+            raise UnsafeError("file is a symbolic link")
+        seen = os.stat(path)
+    if (seen.st_dev, seen.st_ino) != (opened.st_dev, opened.st_ino):
+        raise UnsafeError("file status changed unexpectedly")
+    if stat.S_ISREG(opened.st_mode) and opened.st_nlink != 1:
+        raise UnsafeError(f"file has {opened.st_nlink} hard links")
+
+
+def _is_special(path: str) -> bool:
+    try:
+        return not stat.S_ISREG(os.stat(path).st_mode)
+    except OSError:
+        return False
+
+
+def _cut(fd: int, before: os.stat_result) -> None:
+    """Back to the size that it had."""
+    if stat.S_ISREG(before.st_mode):
+        os.ftruncate(fd, before.st_size)

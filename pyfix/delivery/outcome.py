@@ -1,7 +1,8 @@
 """outcome - what became of one recipient
 
 An agent yields one for each recipient; the class of the status decides: 2 sent, 4 deferred,
-5 bounced.
+5 bounced. A recipient that stands for several deliveries (an alias of a file and a command) has an
+outcome for each of them, its parts, and is marked at the end, by Settled, when none was deferred.
 """
 
 from __future__ import annotations
@@ -28,10 +29,11 @@ class Outcome:
 
     status: enhanced code; reason: text for the log and for reports; relay: what the log names as
     the relay (None: the agent's usual word); action: instead of the fate's own ("relayed", ...);
-    site: the trouble is the whole destination's; dsn_more: diag_type, diag_text, mta_type, mta_mname.
+    site: the trouble is the whole destination's; part: others of this recipient may follow, then
+    Settled; features: what else the log line says (", tls=..."); dsn_more: diag_type, diag_text, mta_type, mta_mname.
     """
 
-    __slots__ = ("dsn", "fate", "recipient", "relay", "site")
+    __slots__ = ("dsn", "fate", "features", "part", "recipient", "relay", "site")
 
     def __init__(
         self,
@@ -42,6 +44,8 @@ class Outcome:
         relay: str | None = None,
         action: str = "",
         site: bool = False,
+        part: bool = False,
+        features: str = "",
         **dsn_more: str,
     ) -> None:
         self.recipient = recipient
@@ -49,3 +53,14 @@ class Outcome:
         self.dsn = Dsn(status, reason, action or self.fate.value[2], **dsn_more)
         self.relay = relay
         self.site = site
+        self.part = part
+        self.features = features
+
+
+class Settled:
+    """All parts of a recipient have been told."""
+
+    __slots__ = ("recipient",)
+
+    def __init__(self, recipient: Recipient) -> None:
+        self.recipient = recipient

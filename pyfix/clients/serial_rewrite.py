@@ -1,0 +1,55 @@
+"""serial_rewrite - ask trivial-rewrite from a program without an event loop
+
+A rewrite.Rewriter whose coroutines never wait for a loop (run_now). While the service is away it
+asks once a second, as rewrite.RewriteClient does.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from pyfix.clients.rewrite import (
+    PAUSE,
+    PROTOCOL,
+    RESOLVE,
+    RESOLVE_ANSWER,
+    RESOLVE_REQUEST,
+    REWRITE,
+    REWRITE_ANSWER,
+    REWRITE_REQUEST,
+    Resolved,
+    problem_talking,
+)
+from pyfix.clients.serial import SerialChannel
+from pyfix.clients.stream import ServiceGone
+from pyfix.unix import msg
+
+
+class SerialRewriteClient:
+    """The rewrite service. timeout: ipc_timeout, seconds."""
+
+    def __init__(
+        self, service: str = "rewrite", *, timeout: float = 3600, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._service = service
+        self._channel = SerialChannel(f"private/{service}", PROTOCOL, timeout=timeout)
+        self._sleep = sleep
+
+    async def rewrite(self, rule: str, address: str) -> str:
+        """An address (external form) completed by a rule: RULE_LOCAL or RULE_REMOTE."""
+        _, rewritten = REWRITE_ANSWER.decode(self._ask(REWRITE_REQUEST.encode(REWRITE, rule, address)))
+        return str(rewritten)
+
+    async def resolve(self, sender: str, address: str) -> Resolved:
+        """Where an address goes (internal form; the empty sender is the null sender)."""
+        _, *values = RESOLVE_ANSWER.decode(self._ask(RESOLVE_REQUEST.encode(RESOLVE, sender, address)))
+        return Resolved(*values)
+
+    def _ask(self, request: bytes) -> bytes:
+        while True:
+            try:
+                return self._channel.request_now(request)[0]
+            except ServiceGone as gone:
+                msg.warning(problem_talking(self._service, gone))
+            self._sleep(PAUSE)
