@@ -1,6 +1,7 @@
 # make start   the first minute: an instance below var/, one message through it
 # make stop    stop it
 # make test    all tests, in an environment of their own
+# make lint    ruff and mypy --strict
 # make peers   (root, Debian) real Postfix and other programs that some tests talk to
 # make bench   beside real Postfix, in one run
 
@@ -20,8 +21,12 @@ stop: .venv/installed
 test: .venv/tests
 	$(BIN)/pytest
 
+lint: .venv/tests
+	$(BIN)/ruff check
+	$(BIN)/mypy
+
 bench: .venv/tests
-	$(BIN)/python bench/run.py
+	$(BIN)/python -m bench.run $(BENCH)
 
 .venv/installed: pyproject.toml
 	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv
@@ -44,4 +49,4 @@ peers:
 	DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends $(PEERS); \
 	    status=$$?; grep -q 'pyfix: make peers' $(POLICY) && rm $(POLICY); exit $$status
 
-.PHONY: start stop test bench peers
+.PHONY: start stop test lint bench peers
