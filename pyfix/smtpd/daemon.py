@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import socket
 
+from pyfix.config.params.smtpd import SmtpdParams
 from pyfix.server.context import Context
 from pyfix.smtpd import peer
 from pyfix.smtpd.connection import Connection
@@ -57,6 +58,11 @@ class Smtpd:
         loop = asyncio.get_running_loop()
         _, connection = await loop.connect_accepted_socket(lambda: Connection(conversation, timeout), sock)
         await connection.over
+
+    def stress(self, on: bool) -> None:
+        """The service has no sessions left, or has again: parameters that ask for `stress` change at once."""
+        overloaded = self.site.main.with_overrides([("stress", "yes" if on else "")])
+        self.site.cfg = SmtpdParams(overloaded)
 
     async def retire(self) -> None:
         """Sessions come to their end by themselves."""
