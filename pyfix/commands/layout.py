@@ -34,7 +34,7 @@ QUEUE = (
         )
     ),
     Directory("maildrop", 0o730, group="setgid_group"),
-    Directory("public", 0o710, group="setgid_group"),
+    Directory("public", 0o711, group="setgid_group"),  # open: who may use a socket is a matter of each
 )  # fmt: skip
 
 
@@ -72,6 +72,7 @@ def complete(wanted: Iterator[Place], *, repair: bool = False) -> list[str]:
         elif repair:
             _set(place)
         else:
+            _open(place)
             problems += _wrong(place)
     return problems
 
@@ -80,6 +81,13 @@ def _set(place: Place) -> None:
     if privileges.is_root():
         os.chown(place.path, place.uid, place.gid)
     os.chmod(place.path, place.mode)
+
+
+def _open(place: Place) -> None:
+    """Postfix's set-gid programs need no way for others; ours has no such programs."""
+    mode = stat.S_IMODE(os.stat(place.path).st_mode)
+    if place.mode & ~mode & 0o001:
+        os.chmod(place.path, mode | 0o001)
 
 
 def _wrong(place: Place) -> Iterator[str]:

@@ -10,6 +10,8 @@
 While the mail system is down, root and the owner of the queue get their list from the files. Whatever
 goes wrong, the exit status is 69, as Postfix's.
 
+The servers know by the kernel who asks: authorized_mailq_users, authorized_flush_users; root and mail_owner always may.
+
 Parameters: queue_directory, enable_long_queue_ids, mail_owner, *_service_name
 See also: postqueue(1).
 """
@@ -21,9 +23,10 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from pyfix.clients import flush
 from pyfix.clients.showq import QUEUES, MalformedReport, QueuedMessage, QueuedRecipient, ask
 from pyfix.commands import mail_conf
-from pyfix.unix import msg
+from pyfix.unix import msg, users
 
 if TYPE_CHECKING:
     from pyfix.config.main_cf import MainCf
@@ -173,19 +176,49 @@ def _flush_one(queue_id: str, cfg: "MailParams") -> None:
 
     if not is_valid(queue_id):
         msg.fatal(f'Cannot flush queue ID - invalid name: "{queue_id[:100]}"')
-    _no_flush_service(cfg)
+    status = _ask_flush(cfg, request="send_file", queue_id=queue_id)
+    if status == flush.BAD:
+        msg.fatal(f'Invalid request: "{queue_id}"')
+    elif status:
+        msg.fatal(f'Cannot flush queue ID "{queue_id}" - status {status}')
 
 
 def _flush_site(site: str, cfg: "MailParams") -> None:
     if site[:1] == "[" and site[-1:] != "]":
         msg.fatal(f'Cannot flush mail queue - invalid destination: "{site[:100]}"')
-    _no_flush_service(cfg)
+    status = _ask_flush(cfg, request="send_site", site=site)
+    if status == flush.DENY:
+        msg.fatal(f'Flush service is not configured for destination "{site}"')
+    elif status == flush.BAD:
+        msg.fatal(f'Invalid request: "{site}"')
+    elif status:
+        msg.fatal(f'Cannot flush mail for "{site}" - status {status}')
 
 
-def _no_flush_service(cfg: "MailParams") -> None:
-    """The service that could do it does not exist yet."""
-    msg.warning(f"connect to public/{cfg.flush_service_name}: No such file or directory")
-    msg.fatal("Cannot flush mail queue - mail system is down")
+def _ask_flush(cfg: "MailParams", **request: str) -> int:
+    """The status of a request to the flush service."""
+    try:
+        return flush.ask(cfg.queue_directory, cfg.flush_service_name, **request)
+    except flush.MalformedError as error:
+        msg.fatal(str(error))
+    except OSError as error:
+        msg.warning(f"connect to public/{cfg.flush_service_name}: {error.strerror}")
+        msg.fatal("Cannot flush mail queue - mail system is down")
+
+
+def _check_user(cfg: "MailParams", mode: str) -> None:
+    """The servers look themselves; here it is said in words."""
+    name = "authorized_mailq_users" if mode in "jp" else "authorized_flush_users"
+    listed = cfg.authorized_mailq_users if mode in "jp" else cfg.authorized_flush_users
+    uid = os.getuid()
+    if uid == 0 or listed == "static:anyone" or users.caller().name == cfg.mail_owner:
+        return
+    from pyfix.maps.run_now import run_now
+    from pyfix.maps.user_acl import UserAcl
+
+    if refused := run_now(UserAcl(listed, name).refused(uid)):
+        what = "view" if mode in "jp" else "flush"
+        msg.fatal(f"User {refused}({uid}) is not allowed to {what} the mail queue")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -209,6 +242,7 @@ def _main(argv: list[str] | None) -> int:
 
     main_cf = mail_conf.load(values.get("c"))
     cfg = MailParams(main_cf)
+    _check_user(cfg, modes[0])
     match modes[0]:
         case "p":
             _show(listing(_messages(main_cf, cfg), Layout(cfg.enable_long_queue_ids)))

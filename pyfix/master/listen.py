@@ -23,6 +23,8 @@ _NUMBER = {"ipv4": socket.AF_INET, "ipv6": socket.AF_INET6}
 _WILDCARD: dict[int, str] = {socket.AF_INET: "0.0.0.0", socket.AF_INET6: "::"}  # noqa: S104  # inet_interfaces = all
 _LOOPBACK: dict[int, str] = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
 _SEPARATORS = re.compile(r"[\s,]+")
+FOR_EVERYBODY = frozenset({"flush", "pickup", "postdrop", "postlog", "qmgr", "showq"})
+"""Services in public/ for any local user; they look themselves at who asks."""
 
 
 class Endpoint(NamedTuple):
@@ -180,4 +182,10 @@ class Listeners:
                 return sockets.open_fifo(endpoint.address)
             if endpoint.kind == "unix-dgram":
                 return sockets.bind_datagram(endpoint.address).detach()
-            return sockets.listen_unix(endpoint.address, backlog).detach()
+            return sockets.listen_unix(endpoint.address, backlog, socket_mode(endpoint.address)).detach()
+
+
+def socket_mode(path: str) -> int:
+    """Everybody may enter public/, so that each socket there says itself for whom it is."""
+    directory, _, name = path.rpartition("/")
+    return 0o660 if directory == "public" and name not in FOR_EVERYBODY else 0o666

@@ -13,6 +13,7 @@ stamps, F forget what is dead. A NUL ends the session, as Postfix's clients want
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 
 from pyfix.clients.bounce import PROTOCOL as BOUNCE_PROTOCOL
@@ -21,6 +22,7 @@ from pyfix.clients.rewrite import RewriteClient
 from pyfix.clients.stream import Channel
 from pyfix.config.params.mail import MailParams
 from pyfix.config.params.qmgr import QmgrParams
+from pyfix.maps.user_acl import UserAcl
 from pyfix.qmgr.active import Active
 from pyfix.qmgr.defer import Backoff
 from pyfix.qmgr.deliver import Deliveries
@@ -29,6 +31,8 @@ from pyfix.qmgr.resolve import Policy, Resolver
 from pyfix.qmgr.scan import Scan
 from pyfix.queue.directory import QueueDirectory
 from pyfix.server.context import Context
+from pyfix.unix import msg
+from pyfix.unix.sockets import peer_credentials
 
 BATCH = 50  # messages that enter in one turn of the loop
 
@@ -46,6 +50,7 @@ class Qmgr:
         self._resolver = resolver
         self._queue = QueueDirectory.from_config(main)
         self._scans = (Scan(self._queue, "incoming"), Scan(self._queue, "deferred"))
+        self._acl = UserAcl(mail.authorized_flush_users, "authorized_flush_users")
         self._turn = 0
         self._retiring = False
         self._feeding: asyncio.Handle | None = None
@@ -93,6 +98,10 @@ class Qmgr:
         """One trigger session: letters until a NUL or until the client hangs up."""
         loop = asyncio.get_running_loop()
         with sock:
+            uid = peer_credentials(sock).uid
+            if uid not in {0, os.geteuid()} and (name := await self._acl.refused(uid)):
+                msg.warning(f"User {name}({uid}) is not allowed to flush the mail queue")
+                return
             while letters := await loop.sock_recv(sock, 4096):
                 self.trigger(letters)
                 if 0 in letters:

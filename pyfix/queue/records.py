@@ -90,6 +90,9 @@ ATTRIBUTE_TYPES = {  # attributes that stand for a record type of their own
     b"notify_flags": DSN_NOTIFY,
 }
 
+SUBMITTER = "submitter_uid"
+"""Attribute of a maildrop file that mail_owner owns: whom the postdrop service had it from. Ours, not Postfix's."""
+
 # What may stand in each segment. The types in ..._END end it.
 ENVELOPE = frozenset(b"MCTcFILSDRO/WVA>K<ionpw")
 ENVELOPE_END = frozenset(b"M")

@@ -7,7 +7,8 @@ Sources:    pickup(8), queue-file sheet section 6
 
 Any byte on its socket means: look. A submission is removed when cleanup has it, or when it
 can never be mail; in all other cases it stays for the next look. postsuper -r puts whole
-queue files here, to go through the system once more.
+queue files here, to go through the system once more. Who handed a submission in is the owner of its file; of a
+file that mail_owner owns, whom the postdrop service says (see postdropd).
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ OLD = 86400  # seconds in the queue that are worth a warning
 DROPPED = frozenset(rec.FILT + rec.RDR)  # of the envelope
 DROPPED_AFTER = frozenset(rec.RRTO + rec.ERTO)  # of what follows the content
 KEPT_AFTER = (b"notify_flags=", b"dsn_orig_rcpt=")  # attributes that say something of a recipient
+SUBMITTER = rec.SUBMITTER.encode() + b"="
 COPY = 65536  # bytes between waits for cleanup
 
 
@@ -222,11 +224,19 @@ class Pickup:
                 dated = True
             elif kind == rec.FROM and submission.sender is None:
                 submission.sender = data.decode("utf-8", "surrogateescape")
+            elif kind == rec.ATTR and data.startswith(SUBMITTER):
+                self._believe(submission, data[len(SUBMITTER) :])
+                continue
             if kind[0] not in DROPPED:
                 out.append(rec.encode(kind, data))
         if not dated:
             out.insert(1 if self._filter else 0, rec.encode(rec.TIME, b"%d 0" % submission.arrived))
         return b"".join(out)
+
+    def _believe(self, submission: Submission, uid: bytes) -> None:
+        """Who handed it in, when it was the postdrop service that wrote the file."""
+        if submission.uid == self._owner and not submission.requeued and uid.isdigit():
+            submission.uid = int(uid)
 
     def _trace(self, submission: Submission, queue_id: str) -> bytes:
         """The Received header of this hop."""

@@ -2,24 +2,29 @@
 
 Service:    showq (unix, public)
 Privileges: user mail_owner, chroot possible, no network
-Parameters: hash_queue_names, hash_queue_depth, empty_address_recipient
+Parameters: authorized_mailq_users, hash_queue_names, hash_queue_depth, empty_address_recipient
 Sources:    showq(8)
 
 A session is one report: maildrop, active, incoming, deferred, hold. After a few messages the loop may do
 something else, so that a report of a hundred thousand is no obstacle for others. The queue goes on
 moving meanwhile: a message may be told twice or not at all.
+
+The kernel says who asks; whom authorized_mailq_users does not name hears the greeting only. root and mail_owner
+may always look.
 """
 
 import asyncio
+import os
 import socket
 from collections.abc import Iterator
 
 from pyfix.clients import showq
 from pyfix.config.params.mail import MailParams
+from pyfix.maps.user_acl import UserAcl
 from pyfix.queue.directory import QueueDirectory
 from pyfix.queue.report import Listed, list_message
 from pyfix.server.context import Context
-from pyfix.unix import msg
+from pyfix.unix import msg, sockets
 
 BATCH = 20
 """Messages read before the loop gets its turn."""
@@ -30,7 +35,9 @@ class Showq:
 
     def __init__(self, context: Context) -> None:
         self._queue = QueueDirectory.from_config(context.main)
-        self._null_sender = MailParams(context.main).empty_address_recipient
+        mail = MailParams(context.main)
+        self._null_sender = mail.empty_address_recipient
+        self._acl = UserAcl(mail.authorized_mailq_users, "authorized_mailq_users")
 
     async def start(self) -> None:
         """Nothing to prepare."""
@@ -40,6 +47,10 @@ class Showq:
         loop = asyncio.get_running_loop()
         try:
             await loop.sock_sendall(sock, showq.GREETING)
+            uid = sockets.peer_credentials(sock).uid
+            if uid not in {0, os.geteuid()} and (name := await self._acl.refused(uid)):
+                msg.warning(f"User {name}({uid}) is not allowed to view the mail queue")
+                return
             for messages in _batches(self._messages()):
                 await loop.sock_sendall(sock, b"".join(messages))
                 await asyncio.sleep(0)

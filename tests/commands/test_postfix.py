@@ -23,7 +23,7 @@ def test_new_instance_is_complete_and_passes_check(instance):
     done = mail.command("postfix", "check")
     assert (done.returncode, done.stderr) == (0, "")
     assert stat_of(mail.queue / "maildrop") == 0o730
-    assert stat_of(mail.queue / "public") == 0o710
+    assert stat_of(mail.queue / "public") == 0o711
     assert stat_of(mail.queue / "private") == 0o700
     assert (mail.queue / "incoming").stat().st_uid == mail.owner.uid != 0
 

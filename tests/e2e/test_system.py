@@ -103,7 +103,7 @@ def test_the_systems_own_mta() -> None:
         assert (message.stat().st_uid, message.stat().st_gid) == (8, 8)
         modes = {p.name: oct(p.stat().st_mode & 0o777) for p in (top / "var/spool/postfix").iterdir()}
         assert modes["maildrop"] == "0o730"
-        assert modes["public"] == "0o710"
+        assert modes["public"] == "0o711"
         assert modes["private"] == "0o700"
         assert modes["pid"] == "0o755"
         assert (top / "var/spool/postfix/maildrop").group() == "postdrop"

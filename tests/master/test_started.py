@@ -48,10 +48,11 @@ def test_connection_beyond_the_limit_waits(toys, connect):
     assert second.sock.recv(99)
 
 
-def test_unix_sockets_are_open_to_all_who_reach_them(toys):
-    mail = toys("one unix n - n - - toy:Echo\ntwo unix y - n - - toy:Echo")
-    for path in (mail.queue / "public" / "one", mail.queue / "private" / "two"):
-        assert path.stat().st_mode & 0o777 == 0o666
+def test_sockets_in_public_are_for_everybody_only_where_the_service_looks_who_asks(toys):
+    mail = toys("one unix n - n - - toy:Echo\ntwo unix y - n - - toy:Echo\nshowq unix n - n - - toy:Echo")
+    for name, mode in {"public/one": 0o660, "private/two": 0o666, "public/showq": 0o666}.items():
+        path = mail.queue / name
+        assert path.stat().st_mode & 0o777 == mode
         assert path.stat().st_uid == mail.owner.uid
 
 

@@ -1,0 +1,115 @@
+"""postlock - run a command while a mailbox is locked as the mail system locks it
+
+    postlock [-v] [-c DIR] [-l STYLES] FOLDER COMMAND [ARGUMENT ...]
+
+STYLES: of flock, fcntl and dotlock, instead of mailbox_delivery_lock. The folder is made when it is missing.
+
+Exit status: the command's; 1 when it can't be run or dies by a signal; 75 when the folder can't be locked.
+Parameters: mailbox_delivery_lock, deliver_lock_attempts, deliver_lock_delay, stale_lock_time.
+Sources: postlock(1).
+"""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+from pyfix.commands import mail_conf
+from pyfix.config.params.mail import MailParams
+from pyfix.unix import locks, msg
+
+USAGE = "usage: postlock [-c config_dir] [-l lock_style] [-v] folder command..."
+EX_TEMPFAIL = 75
+STYLES = ("fcntl", "flock", "dotlock")  # in the order in which they are taken
+LETTERS = "c:l:v"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Lock, run, unlock."""
+    words = sys.argv if argv is None else argv
+    options, command = _split(words[1:])
+    try:
+        found, _ = mail_conf.begin([words[0], *options], "postlock", LETTERS, USAGE)
+        if len(command) < 2:
+            msg.fatal(USAGE)
+        values = dict(found)
+        main_cf = mail_conf.load(values.get("c"))
+        text = values.get("l") or main_cf.value("mailbox_delivery_lock") or "fcntl, dotlock"
+        held = _locked(command[0], _styles(text), MailParams(main_cf))
+        with held:
+            return _run(command[1:])
+    except msg.Fatal:
+        return EX_TEMPFAIL
+
+
+def _split(words: list[str]) -> tuple[list[str], list[str]]:
+    """Options, and from the first word on that is none: folder and command, whose options are its own."""
+    at = 0
+    while at < len(words) and words[at][:1] == "-" and words[at] not in {"-", "--"}:
+        at += 2 if words[at] in {"-c", "-l"} else 1
+    rest = words[at:]
+    return words[:at], rest[1:] if rest[:1] == ["--"] else rest
+
+
+def _styles(text: str) -> list[str]:
+    names = text.replace(",", " ").split()
+    for name in names:
+        if name not in STYLES:
+            msg.fatal(f'unknown mailbox_delivery_lock value "{name}" in "{text}"')
+    return [style for style in STYLES if style in names]
+
+
+@contextmanager
+def _locked(folder: str, styles: list[str], cfg: MailParams) -> Iterator[None]:
+    """Hold all locks of the folder."""
+    try:
+        fd = os.open(folder, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        msg.fatal(f"open folder {folder}: {error.strerror}")
+    takers: dict[str, tuple[Callable[[], bool], Callable[[], None]]] = {
+        "fcntl": (lambda: locks.fcntl_exclusive(fd), lambda: locks.fcntl_release(fd)),
+        "flock": (lambda: locks.flock_exclusive(fd), lambda: locks.flock_release(fd)),
+        "dotlock": (
+            lambda: locks.dotlock(folder, stale=cfg.stale_lock_time),
+            lambda: locks.dotlock_release(folder),
+        ),
+    }
+    with ExitStack() as stack:
+        stack.callback(os.close, fd)
+        for style in styles:
+            take, release = takers[style]
+            _take(take, folder, style, cfg)
+            stack.callback(release)
+        yield
+
+
+def _take(take: Callable[[], bool], folder: str, style: str, cfg: MailParams) -> None:
+    """Try for deliver_lock_attempts times."""
+    for attempt in range(cfg.deliver_lock_attempts):
+        if attempt:
+            time.sleep(cfg.deliver_lock_delay)
+        try:
+            if take():
+                return
+        except OSError as error:
+            msg.fatal(f"lock file {folder}: {error.strerror}")
+    if style == "dotlock":
+        msg.fatal(f"unable to create lock file {folder}.lock: File exists")
+    msg.fatal(f"unable to lock for exclusive access: {folder}")
+
+
+def _run(command: list[str]) -> int:
+    """The command's exit status."""
+    try:
+        pid = os.posix_spawnp(command[0], command, os.environ)
+    except OSError as error:
+        msg.to_stderr("postlock")
+        msg.warning(f"execvp {command[0]}: {error.strerror}")
+        return 1
+    _, status = os.waitpid(pid, 0)
+    return os.waitstatus_to_exitcode(status) if os.WIFEXITED(status) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,249 @@
+"""sendmail_options - the command line of sendmail
+
+    options = Options()
+    operands = parse(words, options)      Stop: it can't be
+
+Options of the original that mean nothing here are passed over. Imports nothing: sendmail is called in loops.
+
+Sources: sendmail(1), commands sheet.
+"""
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Stop(Exception):
+    """A fatal error; str() says why, with ? before it where it is getopt(3)'s word."""
+
+
+WITH_VALUE = frozenset("ABCFLNORVXbefhopqr")
+WITHOUT = frozenset("GIUcimntvx")
+MODES = {
+    "bd": ("daemon mode", "postfix"),
+    "bl": ("daemon mode", "postfix"),
+    "bs": ("stand-alone mode", "smtpd"),
+    "bp": ("display queue mode", "list"),
+    "bi": ("alias initialization mode", "aliases"),
+    "q": ("flush queue mode", "flush"),
+    "qR": ("flush site", "site"),
+    "qI": ("flush queue_id", "one"),
+}
+NAMES = {"mailq": "bp", "newaliases": "bi", "smtpd": "bd"}
+NOTIFY = {"never": 1, "success": 2, "failure": 4, "delay": 8}
+RET = {"full": 1, "hdrs": 2}
+SENDOPTS = {"smtputf8": 1, "requiretls": 32}
+VERP = frozenset("-=+")
+
+
+class Options:
+    """What the command line says."""
+
+    def __init__(self) -> None:
+        self.mode = ""
+        self.site = ""
+        self.probe = False
+        self.extract = False
+        self.dot_ends = True
+        self.sender: str | None = None
+        self.full_name: str | None = None
+        self.encoding = ""
+        self.envelope_id = ""
+        self.notify = 0
+        self.ret = 0
+        self.verp: str | None = None
+        self.context = "local"
+        self.sendopts = 0
+        self.verbose = 0
+        self.warnings: list[str] = []
+        self.directory = os.environ.get("MAIL_CONFIG") or "/etc/postfix"
+        self.nothing = False
+        """Do as if it had been done (-bh, -q with a time)."""
+
+
+def parse(words: list[str], options: Options) -> list[str]:
+    """Set what the options say; returns the operands, which begin with the first word that is no option. Stop."""
+    at = 0
+    while at < len(words):
+        word = words[at]
+        at += 1
+        if word == "--":
+            break
+        if word[:1] != "-" or word == "-":
+            return words[at - 1 :]
+        if word == "-q":
+            options.mode = "q"
+            continue
+        at = _letters(word, words, at, options)
+    return words[at:]
+
+
+def _letters(word: str, words: list[str], at: int, options: Options) -> int:
+    """The options in one word; returns where the next word is."""
+    for place in range(1, len(word)):
+        letter = word[place]
+        if letter in WITHOUT:
+            FLAGS.get(letter, _pass)(options, "")
+            continue
+        if letter not in WITH_VALUE:
+            raise Stop(f"?invalid option -- '{letter}'")
+        value = word[place + 1 :]
+        if not value:
+            if at == len(words):
+                raise Stop(f"?option requires an argument -- '{letter}'")
+            value = words[at]
+            at += 1
+        FLAGS.get(letter, _pass)(options, value)
+        break
+    return at
+
+
+def _pass(options: Options, value: str) -> None:
+    """An option that means nothing here."""
+
+
+def _mode(options: Options, value: str) -> None:
+    kind = value[:1]
+    if kind in "hH":
+        options.nothing = True
+    elif kind == "v":
+        options.probe = True
+    elif f"b{kind}" in MODES:
+        options.mode = f"b{kind}"
+    elif kind == "m":
+        options.mode = ""
+    else:
+        raise Stop(f"unsupported: -b{kind}")
+
+
+def _aliases(options: Options, _: str) -> None:
+    options.mode = "bi"
+
+
+def _queue(options: Options, value: str) -> None:
+    if value[0].isdecimal():
+        options.nothing = True
+    elif value[0] == "R":
+        options.mode, options.site = "qR", value[1:]
+    elif value[0] == "I":
+        options.mode, options.site = "qI", value[1:]
+    else:
+        raise Stop(f"-q{value[0]} is not implemented")
+    if options.mode in {"qR", "qI"} and not options.site:
+        raise Stop("specify: -qRsitename" if options.mode == "qR" else "specify: -qIqueueid")
+
+
+def _encoding(options: Options, value: str) -> None:
+    known = {"8BITMIME": "8bit", "7BIT": "7bit"}
+    if value not in known:
+        raise Stop("-B option needs 8BITMIME or 7BIT")
+    options.encoding = known[value]
+
+
+def _directory(options: Options, value: str) -> None:
+    options.directory = value if os.path.isdir(value) else os.path.dirname(value) or "."
+
+
+def _sender(options: Options, value: str) -> None:
+    options.sender = value
+
+
+def _full_name(options: Options, value: str) -> None:
+    options.full_name = value
+
+
+def _gateway(options: Options, _: str) -> None:
+    options.context = "remote"
+
+
+def _keep_dots(options: Options, _: str) -> None:
+    options.dot_ends = False
+
+
+def _not_supported(_: Options, __: str) -> None:
+    raise Stop("-n option not supported")
+
+
+def _extract(options: Options, _: str) -> None:
+    options.extract = True
+
+
+def _verbose(options: Options, _: str) -> None:
+    options.verbose += 1
+
+
+def _notify(options: Options, value: str) -> None:
+    words = value.lower().replace(",", " ").split()
+    for word in words:
+        if word not in NOTIFY:
+            options.warnings.append(f'unknown DSN NOTIFY command value "{word.upper()}" in "{value}"')
+    mask = sum({NOTIFY.get(word, 0) for word in words})
+    if not mask or (mask & 1 and mask != 1) or any(word not in NOTIFY for word in words):
+        options.warnings.append("bad -N option value -- ignored")
+    else:
+        options.notify = mask
+
+
+def _ret(options: Options, value: str) -> None:
+    options.ret = RET.get(value.lower(), 0)
+    if not options.ret:
+        options.warnings.append("bad -R option value -- ignored")
+
+
+def _envelope_id(options: Options, value: str) -> None:
+    if len(value) == 2:
+        options.warnings.append(f"option -V{value} is deprecated with Postfix 2.3; specify -XV{value} instead")
+        _verp(options, value)
+    else:
+        options.envelope_id = value
+
+
+def _special(options: Options, value: str) -> None:
+    if value[0] != "V":
+        raise Stop(f"unsupported: -X{value[0]}")
+    _verp(options, value[1:])
+
+
+def _verp(options: Options, value: str) -> None:
+    if value and (len(value) != 2 or not VERP.issuperset(value)):
+        raise Stop("-V requires two characters from -=+")
+    options.verp = value
+
+
+def _old(options: Options, value: str) -> None:
+    if value[0] == "i":
+        options.dot_ends = False
+
+
+def _set(options: Options, value: str) -> None:
+    name, _, word = value.partition("=")
+    bit = SENDOPTS.get(name.strip().lower(), 0)
+    if word.strip().lower() == "yes":
+        options.sendopts |= bit
+    else:
+        options.sendopts &= ~bit
+
+
+FLAGS: "dict[str, Callable[[Options, str], None]]" = {
+    "B": _encoding,
+    "C": _directory,
+    "F": _full_name,
+    "G": _gateway,
+    "I": _aliases,
+    "N": _notify,
+    "O": _set,
+    "R": _ret,
+    "V": _envelope_id,
+    "X": _special,
+    "b": _mode,
+    "f": _sender,
+    "i": _keep_dots,
+    "n": _not_supported,
+    "o": _old,
+    "q": _queue,
+    "r": _sender,
+    "t": _extract,
+    "v": _verbose,
+}

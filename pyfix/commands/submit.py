@@ -1,0 +1,186 @@
+"""submit - hand a message to the mail system: into maildrop, or to the postdrop service
+
+| the caller may write maildrop (root, mail_owner, setgid_group) | a durable file there; then pickup is woken  |
+| he may not                                                     | a connection to public/postdrop            |
+
+No program is set-gid: a script can't be. Where neither is possible (the mail system is down and nobody holds its
+socket) the caller hears Unavailable, and may try again.
+
+Imports nothing that takes time: sendmail is called in loops.
+
+Parameters: queue_directory, pickup_service_name. See also: queue-file sheet section 6.
+"""
+
+import _socket
+import os
+import time
+
+from pyfix.queue.compose import TIME, record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Submission(Protocol):
+        """A message on its way."""
+
+        queue_id: str
+
+        def write(self, records: bytes) -> None:
+            """Add records, whole or not. OSError."""
+
+        def finish(self) -> None:
+            """It is complete, and durable on return. OSError, RefusedError."""
+
+        def cancel(self) -> None:
+            """Nothing of it stays."""
+
+
+class UnavailableError(Exception):
+    """There is no way into the mail system now; str() says why."""
+
+
+class RefusedError(Exception):
+    """The mail system does not take it. status: bits of the cleanup service; str(): why."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+def begin(queue_directory: str, *, long_ids: bool = False) -> "Submission":
+    """A message on its way. UnavailableError."""
+    try:
+        return MaildropFile(queue_directory, long_ids=long_ids)
+    except PermissionError:
+        return Handed(f"{queue_directory}/public/postdrop")
+    except OSError as error:
+        raise UnavailableError(f"create file in {queue_directory}/maildrop: {error.strerror}") from None
+
+
+class MaildropFile:
+    """A file in maildrop. Its time record is written here."""
+
+    READY = 0o744  # so that pickup, another user, may read it
+
+    def __init__(self, queue_directory: str, *, long_ids: bool = False) -> None:
+        self._directory = f"{queue_directory}/maildrop"
+        self._pickup = f"{queue_directory}/public/pickup"
+        seconds, micro = divmod(time.time_ns() // 1000, 1000000)
+        temporary, fd = _create(self._directory)
+        self._fd = fd
+        self._path = temporary
+        try:
+            inode = os.fstat(fd).st_ino
+            self.queue_id = _long_id(seconds, micro, inode) if long_ids else f"{micro:05X}{inode:X}"
+            path = f"{self._directory}/{self.queue_id}"
+            os.link(temporary, path)  # never takes another file's name
+            self._path = path
+            os.unlink(temporary)
+            self.write(record(TIME, b"%d %d" % (seconds, micro)))
+        except BaseException:
+            self.cancel()
+            raise
+
+    def write(self, records: bytes) -> None:
+        """Add records. OSError."""
+        while records:
+            records = records[os.write(self._fd, records) :]
+
+    def finish(self) -> None:
+        """Make it durable, then let pickup know. OSError."""
+        os.fchmod(self._fd, self.READY)
+        os.fsync(self._fd)
+        os.close(self._fd)
+        self._fd = -1
+        wake(self._pickup)
+
+    def cancel(self) -> None:
+        """Take the file away."""
+        if self._fd < 0:
+            return
+        os.close(self._fd)
+        self._fd = -1
+        try:  # noqa: SIM105 - contextlib would have to be imported
+            os.unlink(self._path)
+        except OSError:
+            pass
+
+
+def _create(directory: str) -> tuple[str, int]:
+    """A new file under a name that is no queue id. OSError."""
+    while True:
+        path = f"{directory}/{time.time_ns() // 1000 % 1000000}.{os.getpid()}"
+        try:
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        except FileExistsError:
+            continue
+        os.fchmod(fd, 0o644)
+        return path, fd
+
+
+def _long_id(seconds: int, micro: int, inode: int) -> str:
+    from pyfix.queue.names import long_id
+
+    return long_id(seconds, micro, inode)
+
+
+def wake(path: str) -> None:
+    """Trigger a service. It looks by itself too, so that nobody needs to know whether it is there."""
+    sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    sock.setblocking(False)
+    try:
+        sock.connect(path)
+        sock.send(b"W\0")
+    except OSError:
+        pass
+    finally:
+        sock.close()
+
+
+class Handed:
+    """A message on a connection to the postdrop service."""
+
+    def __init__(self, path: str) -> None:
+        self._sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+        self._rest = b""
+        try:
+            self._sock.connect(path)
+            greeting = self._receive()
+        except OSError as error:
+            self._sock.close()
+            raise UnavailableError(f"connect to {path}: {error.strerror or error}") from None
+        if greeting.get("protocol") != "postdrop_protocol":
+            raise RefusedError(int(greeting.get("status", "2")), greeting.get("reason", ""))
+        self.queue_id = greeting["queue_id"]
+
+    def write(self, records: bytes) -> None:
+        """Send records. OSError."""
+        try:
+            self._sock.sendall(records)
+        except BrokenPipeError:  # it may have said why
+            self.finish()
+            raise
+
+    def finish(self) -> None:
+        """Wait for the verdict. OSError, RefusedError."""
+        answer = self._receive()
+        if answer.get("status") != "0":
+            raise RefusedError(int(answer.get("status", "2")), answer.get("reason", ""))
+        self._sock.close()
+
+    def cancel(self) -> None:
+        """Hang up before the end."""
+        self._sock.close()
+
+    def _receive(self) -> dict[str, str]:
+        """One attribute list. ConnectionResetError: the server has gone."""
+        while b"\0\0" not in self._rest:
+            data = self._sock.recv(4096)
+            if not data:
+                raise ConnectionResetError("lost connection with the postdrop service")
+            self._rest += data
+        # the last value may be empty: then its own end, and the list's, and no more
+        words = self._rest.decode("utf-8", "surrogateescape").split("\0")
+        self._rest = b""
+        return dict(zip(words[0::2], words[1::2], strict=False))

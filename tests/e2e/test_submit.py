@@ -1,0 +1,99 @@
+"""Local programs hand in mail: as root, as another user, while the system runs and while it does not."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pyfix.unix import users
+
+ROOT = Path(__file__).parent.parent.parent
+MESSAGE = b"From: Me <me@demo.test>\nTo: Alice <alice@demo.test>\nSubject: hello\n\nline one\n..\n.\n"
+
+
+def stranger():
+    """An ordinary user who is nobody to the mail system."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    return users.user("games")
+
+
+def become(user):
+    return ["setpriv", f"--reuid={user.uid}", f"--regid={user.gid}", "--clear-groups"]
+
+
+def run(mail, name, *words, stdin=b"", prefix=(), **more):
+    environment = {**os.environ, "MAIL_CONFIG": str(mail.config), "PYTHONPATH": str(ROOT), **more}
+    line = [*prefix, sys.executable, "-m", f"pyfix.commands.{name}", *words]
+    return subprocess.run(line, env=environment, input=stdin, capture_output=True, check=False, timeout=50)
+
+
+def delivered(mail, count=1):
+    mail.wait_until(lambda: len(mail.maildir("alice@demo.test")) >= count)
+    return mail.maildir("alice@demo.test")
+
+
+def test_root_writes_maildrop_and_pickup_takes_it(instance):
+    mail = instance()
+    done = run(mail, "sendmail", "-t", "-i", stdin=MESSAGE)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    (message,) = delivered(mail)
+    assert b"from userid %d)" % os.getuid() in message
+    assert message.endswith(b"line one\n..\n.\n")
+    mail.wait_for(rf"pickup\[\d+\]: [0-9A-F]+: uid={os.getuid()} from=<\w+>")
+
+
+def test_stranger_goes_through_the_postdrop_service_and_stays_himself(instance):
+    mail, user = instance(), stranger()
+    done = run(mail, "sendmail", "-f", "me@demo.test", "alice@demo.test", stdin=MESSAGE, prefix=become(user))
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    (message,) = delivered(mail)
+    assert b"from userid %d)" % user.uid in message
+    assert message.endswith(b"line one\n..\n")
+    mail.wait_for(rf"pickup\[\d+\]: [0-9A-F]+: uid={user.uid} from=<me@demo.test>")
+    assert mail.queued("maildrop") == []
+
+
+def test_stranger_gets_75_while_the_system_is_down(instance):
+    mail, user = instance(start=False), stranger()
+    done = run(mail, "sendmail", "alice@demo.test", stdin=MESSAGE, prefix=become(user))
+    assert done.returncode == 75
+    assert b"sendmail.py: fatal: games(%d): mail system is down: connect to " % user.uid in done.stderr
+
+
+def test_root_may_submit_while_the_system_is_down(instance):
+    mail = instance(start=False)
+    assert run(mail, "sendmail", "alice@demo.test", stdin=MESSAGE).returncode == 0
+    assert len(mail.queued("maildrop")) == 1
+    mail.start()
+    delivered(mail)
+
+
+def test_user_that_is_not_authorized_is_told_so(instance):
+    mail, user = instance(main_cf="authorized_submit_users = !games, static:anyone"), stranger()
+    done = run(mail, "sendmail", "alice@demo.test", stdin=MESSAGE, prefix=become(user))
+    assert (done.returncode, done.stderr) == (
+        75,
+        b"sendmail.py: fatal: User games(%d) is not allowed to submit mail\n" % user.uid,
+    )
+
+
+def test_service_itself_refuses_a_user_whose_command_does_not(instance):
+    mail, user = instance(main_cf="authorized_submit_users = !games, static:anyone"), stranger()
+    copy = mail.directory / "copy"
+    copy.mkdir()
+    (copy / "main.cf").write_text(f"queue_directory = {mail.queue}\n")
+    done = run(mail, "sendmail", "-C", str(copy), "alice@demo.test", stdin=MESSAGE, prefix=become(user))
+    assert done.returncode == 75
+    assert b"User games(%d) is not allowed to submit mail" % user.uid in done.stderr
+    mail.wait_for(rf"postdropd\[\d+\]: warning: uid={user.uid}: User games\({user.uid}\) is not allowed")
+
+
+def test_stranger_can_not_speak_to_the_other_services(instance):
+    mail, user = instance(), stranger()
+    script = "import os, socket, sys\nfor path in sys.argv[1:]:\n try: socket.socket(socket.AF_UNIX).connect(path)\n except OSError as e: print(e.strerror)\n else: print('open')"
+    paths = [str(mail.queue / name) for name in ("public/cleanup", "private/rewrite", "public/showq", "public/qmgr")]
+    done = subprocess.run([*become(user), sys.executable, "-c", script, *paths], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["Permission denied", "Permission denied", "open", "open"]
