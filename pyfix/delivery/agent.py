@@ -62,6 +62,7 @@ CONFIGURATION_ERROR = "mail system configuration error"
 
 NOTIFY_SUCCESS = 2
 PROBE = Flags.MTA_VRFY | Flags.USR_VRFY
+EXPANDED = "expanded"  # action of a DSN: the address stands for others; only who asked is told
 CORRUPT_MODE = 0o400  # of a queue file that qmgr is to move to corrupt
 
 Outcomes = Iterator[Outcome | Settled] | AsyncIterator[Outcome | Settled]
@@ -173,6 +174,9 @@ class Frame:
             return
         if not outcome.part:
             delivery.pending.pop(outcome.recipient.offset, None)
+        if outcome.dsn.action == EXPANDED:
+            await self._append("trace", delivery.request, outcome.recipient, outcome.dsn)
+            return
         if outcome.site:
             delivery.answer.site = outcome.dsn
         fate = outcome.fate

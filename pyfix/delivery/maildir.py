@@ -29,10 +29,11 @@ DIRECTORY_MODE = 0o700
 
 
 class Maildir:
-    """The writer. limit: bytes of one file (virtual_mailbox_limit), 0: none."""
+    """The writer. limit: bytes of one file, 0: none; default: status of trouble that is nothing special."""
 
-    def __init__(self, limit: int, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, limit: int, clock: Callable[[], float] = time.time, *, default: str = "4.2.0") -> None:
         self._limit = limit
+        self._default = default
         self._clock = clock
         self._host = socket.gethostname().replace("/", "\\057").replace(":", "\\072")
         self._pid = os.getpid()
@@ -45,7 +46,7 @@ class Maildir:
         try:
             fd = _create(path, temporary)
         except OSError as error:
-            raise mailbox_error(error, f"create maildir file {temporary}") from error
+            raise mailbox_error(error, f"create maildir file {temporary}", self._default) from error
         try:
             self._fill(fd, path, temporary, letter, now)
         except BaseException:
@@ -68,7 +69,7 @@ class Maildir:
         try:
             _move(path, temporary, final)
         except OSError as error:
-            raise mailbox_error(error, f"create maildir file {final}") from error
+            raise mailbox_error(error, f"create maildir file {final}", self._default) from error
         try:
             os.fsync(fd)
             if not self._name_lasts(path, status.st_dev):

@@ -19,17 +19,20 @@ PROGRAMS = {
     "discard": "pyfix.delivery.discard:Discard",
     "error": "pyfix.delivery.error:Error",
     "flush": "pyfix.services.flush:Flush",
+    "lmtp": "pyfix.delivery.smtp.daemon:Smtp",
+    "local": "pyfix.delivery.local.daemon:Local",
     "pickup": "pyfix.services.pickup:Pickup",
     "postdropd": "pyfix.services.postdropd:Postdropd",
     "postlogd": "pyfix.services.postlogd:Postlogd",
     "qmgr": "pyfix.qmgr.daemon:Qmgr",
     "showq": "pyfix.services.showq:Showq",
+    "smtp": "pyfix.delivery.smtp.daemon:Smtp",
     "smtpd": "pyfix.smtpd.daemon:Smtpd",
     "trivial-rewrite": "pyfix.trivial_rewrite.daemon:TrivialRewrite",
     "virtual": "pyfix.delivery.virtual.daemon:Virtual",
 }
 
-SERIAL = frozenset({"virtual"})
+SERIAL = frozenset({"local", "virtual"})
 """Programs that become other users: one session at a time, in as many processes as maxproc says."""
 
 SINGLE = frozenset({"pickup", "postlogd", "qmgr"})

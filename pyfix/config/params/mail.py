@@ -91,6 +91,7 @@ class MailParams(Params):
     mail_owner = Str("postfix", min=1)
     setgid_group = Str("postdrop", min=1)
     default_privs = Str("nobody", min=1)
+    command_time_limit = Time("1000s", min=1)
     default_process_limit = Int("100", min=1)
     export_environment = Str("TZ MAIL_CONFIG LANG")
     import_environment = Str(

@@ -1,0 +1,140 @@
+"""state - what local knows while it expands one recipient
+
+A State says for whom, as whom and why this very delivery is made; each step of an expansion works on a
+changed copy. An Attempt is what all steps of one request share.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from pyfix.delivery.agent import PROBE, Delivery
+from pyfix.delivery.as_user import as_user
+from pyfix.delivery.local.setup import Setup
+from pyfix.delivery.outcome import Outcome
+from pyfix.queue.file import Recipient, content_chunks
+from pyfix.unix.users import User
+
+T = TypeVar("T")
+Parts = Generator[Outcome, None, T]
+"""Outcomes as they happen; the value says what the caller wants to know."""
+
+FIELD = re.compile(rb"^Delivered-To[ \t]*:[ \t]*(.*)", re.IGNORECASE | re.MULTILINE)
+HEADER_BYTES = 1 << 20  # of the content in which headers are looked for
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """As whom files are touched and commands run. uid 0: nobody was chosen yet, root's own rights."""
+
+    uid: int = 0
+    gid: int = 0
+    name: str = ""
+    home: str = ""
+    shell: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """One step.
+
+    recipient: as in the queue file, with this step's address; sender: maybe a list's owner;
+    delivered: what Delivered-To says; local, user, extension, domain: of the address, in lower case,
+    extension with its delimiter; unmatched: extension that no table has matched; owner: who is behind this
+    expansion; exp_from, exp_type: the name and kind of table that led here; level: how deep;
+    ret_flags, envelope_id: DSN parameters that forwarded mail inherits.
+    """
+
+    recipient: Recipient
+    sender: str
+    delivered: str = ""
+    local: str = ""
+    user: str = ""
+    extension: str = ""
+    domain: str = ""
+    unmatched: str = ""
+    owner: str | None = None
+    exp_from: str = ""
+    exp_type: str = ""
+    level: int = 0
+    ret_flags: int = 0
+    envelope_id: str = ""
+    rights: Rights = Rights()
+
+    def but(self, **changes: Any) -> State:
+        """The same with other values."""
+        return replace(self, **changes)
+
+    def to(self, **changes: Any) -> State:
+        """The same with other values in its recipient."""
+        old = self.recipient
+        fields = {name: getattr(old, name) for name in Recipient.__slots__} | changes
+        return replace(self, recipient=Recipient(**fields))
+
+    def outcome(self, status: str, reason: str, **more: Any) -> Outcome:
+        """What became of this step."""
+        return Outcome(self.recipient, status, reason, part=True, **more)
+
+
+@dataclass(slots=True)
+class Forward:
+    """Mail to be posted anew: one message for each sender and Delivered-To."""
+
+    state: State
+    recipients: list[Recipient]
+
+
+class Attempt:
+    """One request. seen: what was done already; forwards: of the recipient at hand."""
+
+    __slots__ = ("delivery", "forwards", "headers", "seen", "setup")
+
+    def __init__(self, setup: Setup, delivery: Delivery) -> None:
+        self.setup = setup
+        self.delivery = delivery
+        self.seen: set[str] = set()
+        self.forwards: dict[tuple[str, str], Forward] = {}
+        self.headers = _delivered_to(delivery)
+
+    def been_here(self, key: str) -> bool:
+        """Whether this was noted before; notes it, up to duplicate_filter_limit keys."""
+        key = key.lower()
+        if key in self.seen:
+            return True
+        limit = self.setup.duplicate_filter_limit
+        if not limit or len(self.seen) < limit:
+            self.seen.add(key)
+        return False
+
+    def was_here(self, key: str) -> bool:
+        """Whether this was noted before."""
+        return key.lower() in self.seen
+
+    def waiting(self, state: State) -> bool:
+        """Whether some part of this recipient was deferred."""
+        return state.recipient.offset in self.delivery.waiting
+
+    @property
+    def probe(self) -> bool:
+        """Nothing is to be delivered, only to be told where it would go."""
+        return bool(self.delivery.request.flags & PROBE)
+
+    def acting(self, rights: Rights, then: User | None = None) -> AbstractContextManager[None]:
+        """Be that user for a while; afterwards `then`, or mail_owner."""
+        return as_user(rights.uid, rights.gid, then or self.setup.owner)
+
+
+def _delivered_to(delivery: Delivery) -> frozenset[str]:
+    """The addresses in Delivered-To headers, in lower case. CorruptQueueFile."""
+    head, have = [], 0
+    for chunk in content_chunks(delivery.fd, delivery.request.offset):
+        head.append(chunk)
+        have += len(chunk)
+        if b"\n\n" in chunk or have > HEADER_BYTES:
+            break
+    headers, _, _ = b"".join(head).partition(b"\n\n")
+    return frozenset(found[1].strip().decode("utf-8", "surrogateescape").lower() for found in FIELD.finditer(headers))
