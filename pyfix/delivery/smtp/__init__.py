@@ -1,0 +1,1 @@
+"""smtp - the SMTP and LMTP client"""

@@ -1,0 +1,426 @@
+"""attempt - one delivery request: destinations, their servers, what each says
+
+| trouble                                       | whose     | with more servers to try | at the last server  |
+|-----------------------------------------------|-----------|--------------------------|---------------------|
+| no connection, connection lost, time-out      | site      | next server              | deferred            |
+| greeting, HELO refused (4xx; 5xx if skipped)  | site      | next server              | deferred            |
+| greeting, HELO refused (5xx)                  | site      | bounced                  | bounced             |
+| MAIL, DATA, end of data refused (4xx)         | message   | next server              | deferred            |
+| MAIL, DATA, end of data refused (5xx)         | message   | bounced                  | bounced             |
+| RCPT refused (4xx)                            | recipient | next server              | deferred            |
+| RCPT refused (5xx)                            | recipient | bounced                  | bounced             |
+
+What is the site's is told to qmgr, unless some server had a whole conversation with us before.
+
+Parameters: smtp_fallback_relay, relayhost, smtp_mx_address_limit, smtp_mx_session_limit,
+smtp_skip_5xx_greeting, smtp_connect_timeout, soft_bounce, disable_mime_output_conversion,
+smtp_address_verify_target, smtp_quote_rfc821_envelope.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Iterator
+from typing import TYPE_CHECKING
+
+from pyfix.clients.deliver import Dsn, Flags
+from pyfix.delivery.agent import NOTIFY_SUCCESS, PROBE, Delivery
+from pyfix.delivery.outcome import Outcome
+from pyfix.delivery.smtp import destination, log, message
+from pyfix.delivery.smtp.addresses import Found, Loops, Server
+from pyfix.delivery.smtp.connection import CanNotConnect
+from pyfix.delivery.smtp.destination import Destination
+from pyfix.delivery.smtp.session import Lost, Session, Silent, is_end
+from pyfix.mail.address import quote
+from pyfix.mail.dsn import with_class
+from pyfix.mail.error import MailError
+from pyfix.queue.file import Recipient
+from pyfix.unix import msg
+from pyfix.wire.smtp_answer import Answer
+from pyfix.wire.smtp_client import (
+    Accepted,
+    Done,
+    Event,
+    GoAhead,
+    Ready,
+    Refused,
+    Rejected,
+    Stage,
+    mail_command,
+    rcpt_command,
+)
+
+if TYPE_CHECKING:
+    from pyfix.delivery.smtp.daemon import Smtp
+
+UTF8_REQUESTED = 1
+UTF8_NEEDED = 2 | 4 | 8  # in headers, in the sender, in a recipient
+
+Outcomes = AsyncIterator[Outcome]
+
+
+class Attempt:
+    """One request. left: recipients without an outcome, by offset; why: the last trouble."""
+
+    def __init__(self, smtp: Smtp, delivery: Delivery) -> None:
+        self._smtp = smtp
+        self._cfg = smtp.cfg
+        self._request = delivery.request
+        self._fd = delivery.fd
+        self.left: dict[int, Recipient] = {one.offset: one for one in delivery.request.recipients}
+        self.why: Dsn | None = None
+        self._last_destination = False
+        self._last_server = False
+        self._talked = False  # some server had a whole conversation with us
+        self._site_told = False
+        self._seen: set[int] = set()  # recipients that this session has decided on
+        self._tls = ""
+        self._broken = False
+
+    async def run(self) -> Outcomes:
+        """Every recipient's outcome."""
+        level = await self._smtp.tls_level(self._request.nexthop)
+        if level.needs_tls:
+            self.why, self._tls = Dsn("4.7.5", log.NO_TLS), level.blocked
+            for outcome in self._fail(site=True, last=True):
+                yield outcome
+            return
+        words = destination.split(self._request.nexthop)
+        words += destination.split(self._cfg.smtp_fallback_relay)
+        for at, word in enumerate(words):
+            self._last_destination = self._last_destination or at == len(words) - 1
+            self._tls = ""
+            async for outcome in self._destination(word, level.connected, level.unconnected):
+                yield outcome
+            if self._last_destination or not self.left:
+                break
+        if self.left:
+            for outcome in self._left_over(words, at):
+                yield outcome
+
+    # Which server
+
+    async def _destination(self, word: str, connected: str, unconnected: str) -> Outcomes:
+        kept = self._smtp.cache.take(word) if self._request.flags & Flags.CONN_LOAD else None
+        used: Server | None = None
+        if kept is not None and await kept.still_there():
+            used, self._tls = kept.server, connected
+            kept.reuse_count += 1
+            async for outcome in self._converse(kept, more=True):
+                yield outcome
+        if not self.left:
+            return
+        try:
+            where = destination.parse(word, self._smtp.ports, self._cfg.smtp_tcp_port, lmtp=self._smtp.lmtp)
+            found = await self._find(where)
+        except MailError as error:
+            self.why = Dsn(error.status, error.text)
+            self._last_destination = self._last_destination or isinstance(error, Loops)
+            return
+        self._last_destination = self._last_destination or found.last
+        servers = [server for server in found.servers if server != used]
+        async for outcome in self._servers(word, servers, connected, unconnected):
+            yield outcome
+
+    async def _find(self, where: Destination) -> Found:
+        if where.path:
+            return Found([Server(self._smtp.myhostname, where.path)])
+        return await self._smtp.finder.find(where)
+
+    async def _servers(self, word: str, servers: list[Server], connected: str, unconnected: str) -> Outcomes:
+        sessions = 0
+        servers = servers[: self._cfg.smtp_mx_address_limit or None]
+        for at, server in enumerate(servers):
+            more = at < len(servers) - 1
+            session = await self._session(server, word)
+            if session is None:
+                self._tls = unconnected
+            else:
+                self._tls = connected
+                session.best = server.preference == servers[0].preference
+                sessions += session.reuse_count > 0
+                self._last_server = self._last_destination and not more
+                if session.reuse_count == 0:
+                    async for outcome in self._greet(session, word):
+                        yield outcome
+                    if session.bad:
+                        session.drop()
+                        if not self.left:
+                            return
+                        continue
+                    sessions += 1
+                more = more and sessions != self._cfg.smtp_mx_session_limit
+                async for outcome in self._converse(session, more=more):
+                    yield outcome
+            if not more or not self.left:
+                return
+
+    async def _session(self, server: Server, word: str) -> Session | None:
+        """A connection to that server, a kept one if there is one; None: it can't be reached."""
+        kept = self._smtp.cache.take_server(server) if self._request.flags & Flags.CONN_LOAD else None
+        if kept is not None and await kept.still_there():
+            kept.reuse_count += 1
+            return kept
+        try:
+            return await self._smtp.connect(server, word)
+        except CanNotConnect as error:
+            self.why = Dsn("4.4.1", log.connect_failed(server, error.text))
+            msg.info(self.why.reason)
+            return None
+
+    # One conversation
+
+    async def _greet(self, session: Session, _word: str) -> Outcomes:
+        """The greetings; session.bad when they went wrong."""
+        session.queue_id = self._request.queue_id
+        self._seen = set()
+        try:
+            event = await session.next()
+        except (Lost, Silent) as error:
+            event = None
+            session.bad = True
+            self._set_broken(session, error)
+        if isinstance(event, Refused):
+            session.bad = True
+            self._set_said(session, event.answer, log.refused(session.server, event.answer.line))
+            if event.stage is Stage.GREETING and self._cfg.smtp_skip_5xx_greeting and self.why:
+                self.why.status = with_class(self.why.status, "4")
+        elif isinstance(event, Ready):
+            session.bad = self._is_myself(session)
+        if session.bad:
+            for outcome in self._fail(session, site=True):
+                yield outcome
+
+    def _is_myself(self, session: Session) -> bool:
+        """The server has our own name: mail would loop."""
+        client, me = session.client, self._smtp.myhostname.lower()
+        if session.server.port != 25 or self._smtp.lmtp:
+            return False
+        if client.greeted_as.lower() == me:
+            msg.warning(log.greeted_as_me(session.server, self._smtp.myhostname))
+        if client.helloed_as.lower() != me:
+            return False
+        msg.warning(log.helloed_as_me(session.server, self._smtp.myhostname))
+        self.why = Dsn("5.4.6" if session.best else "4.4.6", log.loops(self._request.nexthop))
+        return True
+
+    async def _converse(self, session: Session, *, more: bool) -> Outcomes:
+        """The message for all recipients that are left; then the connection is kept or ended."""
+        self._last_server = self._last_destination and not more
+        self._seen = set()
+        session.queue_id = self._request.queue_id
+        self._talked = True
+        try:
+            async for outcome in self._transfer(session):
+                yield outcome
+        except (Lost, Silent) as error:
+            session.bad = True
+            self._set_broken(session, error)
+            for outcome in self._fail(session, site=True):
+                yield outcome
+        finally:
+            self._smtp.release(session)
+
+    async def _transfer(self, session: Session) -> Outcomes:
+        if not self._fits(session):
+            for outcome in self._fail(session):
+                yield outcome
+            return
+        client, request = session.client, self._request
+        text = self._text()
+        seven_bit = self._needs_seven_bit(session, text)
+        recipients = list(self.left.values())
+        client.keep = self._smtp.may_keep(session, request)
+        client.probe_only = bool(request.flags & PROBE) and self._cfg.smtp_address_verify_target.lower() != "data"
+        request.stats.reuse_count = session.reuse_count
+        request.stats.conn_setup_done = time.time()
+        client.begin(self._mail(session), [self._rcpt(session, one) for one in recipients])
+        while True:
+            event = await session.next()
+            if isinstance(event, GoAhead):
+                await session.send_text(text.wire(seven_bit=seven_bit))
+            for outcome in self._said(session, event, recipients):
+                yield outcome
+            if is_end(event):
+                session.bad = session.bad or (event.stage is Stage.RSET and event.answer.kind != 2)
+                return
+
+    def _said(self, session: Session, event: Event, recipients: list[Recipient]) -> Iterator[Outcome]:
+        """What an event means to recipients."""
+        if event.stage is Stage.DOT:
+            self._request.stats.deliver_done = time.time()
+        if isinstance(event, Rejected):
+            self._set_said(
+                session, event.answer, log.said(session.server, event.answer.line, event.stage.command)
+            )
+            chosen = [recipients[event.index]] if event.index >= 0 else None
+            yield from self._fail(session, only=chosen)
+        elif isinstance(event, Done):
+            chosen = [recipients[event.index]] if event.index >= 0 else recipients
+            for recipient in chosen:
+                if recipient.offset not in self._seen:
+                    yield self._sent(session, recipient, event.answer)
+        elif isinstance(event, Accepted) and session.client.probe_only:
+            yield self._sent(session, recipients[event.index], event.answer)
+
+    def _fits(self, session: Session) -> bool:
+        """Whether the server takes a message like this; else why says why not."""
+        request, server, features = self._request, session.server, session.client.features
+        if session.size_limit and request.size > session.size_limit:
+            self.why = Dsn("5.3.4", log.too_big(request.size, session.size_limit, server))
+        elif request.sendopts & UTF8_NEEDED and "SMTPUTF8" not in features:
+            self.why = Dsn("5.6.7", log.no_utf8(server))
+        else:
+            return True
+        return False
+
+    def _text(self) -> message.Text:
+        request = self._request
+        return message.Text(
+            self._fd,
+            request.offset,
+            line_limit=self._cfg.smtp_line_length_limit,
+            broken=self._tell_broken,
+            head=message.head(self._smtp.flags, request.sender, request.recipients[0]) if self._smtp.flags else b"",
+        )
+
+    def _needs_seven_bit(self, session: Session, text: message.Text) -> bool:
+        if "8BITMIME" in session.client.features or self._cfg.disable_mime_output_conversion:
+            return False
+        return self._request.encoding != "7bit" and not text.is_ascii()
+
+    def _tell_broken(self) -> None:
+        if not self._broken:
+            self._broken = True
+            msg.info(log.breaking(self._request.queue_id, self._cfg.smtp_line_length_limit))
+
+    def _mail(self, session: Session) -> bytes:
+        request = self._request
+        return mail_command(
+            self._quoted(request.sender),
+            session.client.features,
+            size=request.size,
+            encoding=request.encoding,
+            envelope_id=request.envelope_id,
+            ret_flags=request.ret_flags,
+            utf8=bool(request.sendopts & UTF8_REQUESTED),
+        )
+
+    def _rcpt(self, session: Session, recipient: Recipient) -> bytes:
+        orcpt = recipient.dsn_orig_rcpt
+        if not orcpt and recipient.original:
+            original = quote(recipient.original)
+            orcpt = f"{'utf-8' if self._request.sendopts and not original.isascii() else 'rfc822'};{original}"
+        return rcpt_command(
+            self._quoted(recipient.address), session.client.features, orcpt=orcpt, notify=recipient.notify
+        )
+
+    def _quoted(self, address: str) -> str:
+        return quote(address) if self._cfg.smtp_quote_rfc821_envelope else address
+
+    # Outcomes
+
+    def _sent(self, session: Session, recipient: Recipient, answer: Answer) -> Outcome:
+        self.left.pop(recipient.offset, None)
+        self._seen.add(recipient.offset)
+        if "DSN" in session.client.features and recipient.notify & NOTIFY_SUCCESS:
+            notify = recipient.notify & ~NOTIFY_SUCCESS  # the server reports
+            recipient = Recipient(
+                recipient.offset, recipient.address, recipient.original, recipient.dsn_orig_rcpt, notify
+            )
+        return Outcome(
+            recipient,
+            answer.status,
+            answer.line,
+            relay=session.server.name_port,
+            action=self._smtp.sent_action("DSN" in session.client.features),
+            features=self._tls,
+            diag_type="smtp",
+            diag_text=answer.line,
+            mta_type="dns",
+            mta_mname=session.server.host,
+        )
+
+    def _set_broken(self, session: Session, error: MailError) -> None:
+        text = log.timed_out if isinstance(error, Silent) else log.lost
+        self.why = Dsn("4.4.2", text(session.server, session.client.stage.doing))
+
+    def _set_said(self, session: Session, answer: Answer, reason: str) -> None:
+        status = answer.status
+        if status[:1] not in {"4", "5"}:
+            status, reason = "5.5.0", f"{log.PROTOCOL_ERROR}{reason}"
+        self.why = Dsn(
+            status,
+            reason,
+            diag_type="smtp",
+            diag_text=answer.line,
+            mta_type="dns",
+            mta_mname=session.server.host,
+        )
+
+    def _fail(
+        self,
+        session: Session | None = None,
+        *,
+        site: bool = False,
+        last: bool = False,
+        only: list[Recipient] | None = None,
+    ) -> Iterator[Outcome]:
+        """What `why` means for these recipients (None: all that this session has not decided on)."""
+        why = self.why
+        assert why is not None
+        if site and session is not None:
+            session.bad = True
+        soft = why.status[:1] == "4" or self._smtp.soft_bounce
+        chosen = only if only is not None else [one for one in self.left.values() if one.offset not in self._seen]
+        self._seen.update([one.offset for one in chosen])
+        if soft and not self._last_server and not last:
+            msg.info(log.skipped(self._request.queue_id, why.reason))
+            return
+        if only is None:
+            self._stop_clock()
+        for recipient in chosen:
+            yield self._failed(session, recipient, why, tell=site and soft)
+
+    def _failed(self, session: Session | None, recipient: Recipient, why: Dsn, *, tell: bool) -> Outcome:
+        self.left.pop(recipient.offset, None)
+        tell = tell and not self._talked and not self._site_told
+        self._site_told = self._site_told or tell
+        return Outcome(
+            recipient,
+            why.status,
+            why.reason,
+            relay=session.server.name_port if session is not None else "none",
+            site=tell,
+            features=self._tls,
+            diag_type=why.diag_type,
+            diag_text=why.diag_text,
+            mta_type=why.mta_type,
+            mta_mname=why.mta_mname,
+        )
+
+    def _stop_clock(self) -> None:
+        stats = self._request.stats
+        stats.deliver_done = time.time()
+        if not stats.conn_setup_done:
+            stats.conn_setup_done = stats.deliver_done
+
+    def _left_over(self, words: list[str], at: int) -> Iterator[Outcome]:
+        """No server could be asked, or the last one has gone."""
+        self._seen = set()
+        if self.why is None or not self.why.status:
+            self.why = Dsn("4.3.0", log.NO_SERVER)
+        elif self.why.status[:1] != "4":
+            self._excuse(words, at)
+        yield from self._fail(site=True, last=True)
+
+    def _excuse(self, words: list[str], at: int) -> None:
+        """Trouble with a relay that the administrator chose does not bounce mail."""
+        assert self.why is not None
+        status = with_class(self.why.status, "4")
+        if at > 0:
+            msg.warning(log.configuration_problem("smtp_fallback_relay"))
+            self.why = Dsn(status, "fall-back relay configuration problem")
+        elif not self._smtp.lmtp and words[0] == self._smtp.relayhost:
+            msg.warning(log.configuration_problem("relayhost"))
+            self.why = Dsn(status, "relayhost configuration problem")

@@ -1,0 +1,62 @@
+"""cache - connections that are kept for the next message
+
+A connection is kept for smtp_connection_cache_time_limit seconds, by the destination that it was
+made for and by its address. Whoever takes it out has it for himself.
+
+Parameters: smtp_connection_cache_time_limit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from pyfix.delivery.smtp.addresses import Server
+from pyfix.delivery.smtp.session import Session
+
+
+class Cache:
+    """seconds: how long a connection is kept."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._kept: dict[Session, asyncio.TimerHandle] = {}
+        self._ending: set[asyncio.Task[None]] = set()
+
+    def put(self, session: Session) -> None:
+        """Keep a connection."""
+        loop = asyncio.get_running_loop()
+        self._kept[session] = loop.call_later(self._seconds, self._expire, session)
+
+    def take(self, key: str) -> Session | None:
+        """A living connection that was made for this destination."""
+        return self._take([session for session in self._kept if session.key == key])
+
+    def take_server(self, server: Server) -> Session | None:
+        """A living connection to this address."""
+        wanted = server.address, server.port
+        return self._take([one for one in self._kept if (one.server.address, one.server.port) == wanted])
+
+    def end(self, session: Session) -> None:
+        """Say goodbye, beside what else goes on."""
+        task = asyncio.get_running_loop().create_task(session.end())
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+    async def close(self) -> None:
+        """End all."""
+        for session in list(self._kept):
+            self._kept.pop(session).cancel()
+            self.end(session)
+        await asyncio.gather(*self._ending, return_exceptions=True)
+
+    def _take(self, sessions: list[Session]) -> Session | None:
+        for session in sessions:
+            self._kept.pop(session).cancel()
+            if session.alive:
+                return session
+            session.drop()
+        return None
+
+    def _expire(self, session: Session) -> None:
+        if self._kept.pop(session, None) is not None:
+            self.end(session)

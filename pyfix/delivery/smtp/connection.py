@@ -1,0 +1,165 @@
+"""connection - a connection to a server: bytes there, bytes back, each within its time"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from typing import cast
+
+from pyfix.delivery.smtp.addresses import Server
+from pyfix.mail.error import Retry
+
+HIGH_WATER = 256 * 1024  # bytes that may wait to be sent
+
+
+class Lost(Retry):
+    """The server has hung up."""
+
+
+class Silent(Retry):
+    """Nothing came, or nothing could be sent, in time."""
+
+
+class CanNotConnect(Retry):
+    """text is the system's reason."""
+
+
+class Connection(asyncio.Protocol):
+    """One connection."""
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
+        self._received: list[bytes] = []
+        self._over = False
+        self._full = False
+        self._waiter: asyncio.Future[None] | None = None
+
+    @property
+    def alive(self) -> bool:
+        """The server has neither hung up nor said anything that was not read."""
+        return not self._over and not self._received
+
+    def send(self, data: bytes) -> None:
+        """Send when possible."""
+        assert self._transport is not None
+        if data and not self._over:
+            self._transport.write(data)
+
+    async def drain(self, seconds: float) -> None:
+        """Wait until the server has taken most of it. Lost, Silent."""
+        while self._full:
+            if self._over:
+                raise Lost("lost connection")
+            await self._wait(seconds)
+        if self._over:
+            raise Lost("lost connection")
+
+    async def read(self, seconds: float) -> bytes:
+        """What has come, at least one byte. Lost, Silent."""
+        while not self._received:
+            if self._over:
+                raise Lost("lost connection")
+            await self._wait(seconds)
+        data = b"".join(self._received)
+        self._received.clear()
+        return data
+
+    def close(self) -> None:
+        """Hang up once all is sent."""
+        if self._transport is not None:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """Hang up now."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    async def _wait(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        self._waiter = waiter = loop.create_future()
+        timer = loop.call_later(seconds, _expire, waiter)
+        try:
+            await waiter
+        finally:
+            timer.cancel()
+            self._waiter = None
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    # The loop's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The connection is there."""
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=HIGH_WATER)
+
+    def data_received(self, data: bytes) -> None:
+        """Something came."""
+        self._received.append(data)
+        self._wake()
+
+    def eof_received(self) -> bool:
+        """The server says no more."""
+        self._over = True
+        self._wake()
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        """The end."""
+        self._over = True
+        self._wake()
+
+    def pause_writing(self) -> None:
+        """Too much waits."""
+        self._full = True
+
+    def resume_writing(self) -> None:
+        """There is room again."""
+        self._full = False
+        self._wake()
+
+
+def _expire(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_exception(Silent("timed out"))
+
+
+async def connect(server: Server, seconds: float, bind: str = "") -> Connection:
+    """A connection to a server. seconds: 0 for as long as the system tries; bind: own address. CanNotConnect."""
+    loop = asyncio.get_running_loop()
+    try:
+        sock = _socket(server, bind)
+    except OSError as error:
+        raise CanNotConnect(error.strerror or str(error)) from None
+    try:
+        address = (server.address, server.port) if server.port else server.address
+        await asyncio.wait_for(loop.sock_connect(sock, address), seconds or None)
+        _, connection = await loop.create_connection(Connection, sock=sock)
+    except TimeoutError:
+        sock.close()
+        raise CanNotConnect("Connection timed out") from None
+    except OSError as error:
+        sock.close()
+        raise CanNotConnect(os.strerror(error.errno) if error.errno else str(error)) from None
+    except BaseException:
+        sock.close()
+        raise
+    return connection
+
+
+def _socket(server: Server, bind: str) -> socket.socket:
+    inet = socket.AF_INET6 if ":" in server.address else socket.AF_INET
+    sock = socket.socket(inet if server.port else socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        if server.port:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if bind:
+            sock.bind((bind, 0))
+    except BaseException:
+        sock.close()
+        raise
+    return sock

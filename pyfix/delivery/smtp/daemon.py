@@ -1,0 +1,153 @@
+"""smtp - deliver to other hosts by SMTP, and to LMTP servers
+
+Service:    smtp, relay (program smtp); lmtp
+Privileges: mail_owner, chroot, network yes
+Parameters: smtp_..., lmtp_... (config/params/smtp.py), relayhost, soft_bounce, line_length_limit,
+            known_tcp_ports, pyfix_dns_nameservers
+Sources:    smtp(8)
+
+One worker serves many deliveries at once; connections are kept for its next ones.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+from pyfix.clients.deliver import Flags, Request
+from pyfix.config import networks
+from pyfix.config.hosts import SEPARATORS
+from pyfix.config.params.mail import MailParams
+from pyfix.config.params.smtp import LmtpParams, SmtpParams
+from pyfix.delivery.agent import Delivery, EventAgent
+from pyfix.delivery.outcome import Outcome
+from pyfix.delivery.smtp import connection, log
+from pyfix.delivery.smtp.addresses import Finder, Here, Server
+from pyfix.delivery.smtp.attempt import Attempt
+from pyfix.delivery.smtp.cache import Cache
+from pyfix.delivery.smtp.destination import Ports
+from pyfix.delivery.smtp.session import Session
+from pyfix.delivery.smtp.tls_level import Level, Levels
+from pyfix.dns.hosts import HostsFile
+from pyfix.dns.resolver import DnsResolver
+from pyfix.maps.maps import Maps
+from pyfix.server.context import Context
+from pyfix.server.stream import Link
+from pyfix.unix import msg
+from pyfix.wire.smtp_client import SmtpClient, Stage
+
+CONCURRENCY = 100  # deliveries at once on one connection of qmgr's
+
+
+class Smtp(EventAgent):
+    """Both programs; which one it is, the name of the program says."""
+
+    def __init__(self, context: Context) -> None:
+        main = context.main
+        mail = MailParams(main)
+        self.lmtp = context.program == "lmtp"
+        self.cfg: SmtpParams = LmtpParams(main) if self.lmtp else SmtpParams(main)
+        self.myhostname = mail.myhostname
+        self.relayhost = mail.relayhost
+        self.soft_bounce = mail.soft_bounce
+        self.flags = _flags(context.args)
+        self.ports = Ports(mail.known_tcp_ports)
+        own = frozenset([*networks.own_addresses(main), *networks.proxy_addresses(main)])
+        here = Here(own, networks.protocols(main))
+        self.finder = Finder(self.cfg, DnsResolver.from_config(main), HostsFile.read(), here, lmtp=self.lmtp)
+        self.cache = Cache(self.cfg.smtp_connection_cache_time_limit)
+        self._levels = Levels(self.cfg, self._maps(context, "tls_policy_maps", self.cfg.smtp_tls_policy_maps))
+        self._discard_maps = self._maps(
+            context, "discard_ehlo_keyword_address_maps", self.cfg.smtp_discard_ehlo_keyword_address_maps
+        )
+        self._cached_destinations = frozenset(SEPARATORS.split(self.cfg.smtp_connection_cache_destinations))
+        self._line_limit = mail.line_length_limit
+        super().__init__(context, self.deliver, concurrency=CONCURRENCY)
+
+    def frame(self, link: Link, stream: int, attrs: bytes, body: bytes) -> None:
+        """One request, a task of its own: there is always something to wait for."""
+        task = asyncio.get_running_loop().create_task(self._answer(link, stream, attrs, body))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def start(self) -> None:
+        """Begin."""
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def retire(self) -> None:
+        """Let qmgr go elsewhere; end what is kept."""
+        await super().retire()
+        await self.cache.close()
+
+    def deliver(self, delivery: Delivery) -> AsyncIterator[Outcome]:
+        """Every recipient's outcome."""
+        return Attempt(self, delivery).run()
+
+    async def tls_level(self, nexthop: str) -> Level:
+        """How much TLS a destination wants. MailError."""
+        return await self._levels.find(nexthop)
+
+    async def connect(self, server: Server, key: str) -> Session:
+        """A new connection, before its greeting. CanNotConnect, MailError."""
+        discard = await self._discard(server)
+        bind = self.cfg.smtp_bind_address6 if ":" in server.address else self.cfg.smtp_bind_address
+        found = await connection.connect(server, self.cfg.smtp_connect_timeout, bind)
+        client = SmtpClient(
+            self.cfg.smtp_helo_name,
+            lmtp=self.lmtp,
+            extended=not self.cfg.smtp_never_send_ehlo,
+            only_if_offered=not self.cfg.smtp_always_send_ehlo,
+            discard=discard,
+            line_limit=self._line_limit,
+        )
+        return Session(server, found, client, self.cfg, key, self._line_limit)
+
+    def may_keep(self, session: Session, request: Request) -> bool:
+        """Whether the connection is wanted after this message."""
+        wanted = session.key in self._cached_destinations or (
+            self.cfg.smtp_connection_cache_on_demand and bool(request.flags & Flags.CONN_STORE)
+        )
+        limit = self.cfg.smtp_connection_reuse_count_limit
+        fresh = time.monotonic() < session.until and (not limit or session.reuse_count + 1 < limit)
+        return wanted and fresh and not session.bad
+
+    def release(self, session: Session) -> None:
+        """A conversation is over: keep the connection, or end it."""
+        client = session.client
+        if session.bad and client.stage not in {Stage.IDLE, Stage.QUIT, Stage.OVER}:
+            session.drop()
+        elif client.keep and not session.bad and client.stage is Stage.IDLE and session.alive:
+            self.cache.put(session)
+        else:
+            self.cache.end(session)
+
+    def sent_action(self, has_dsn: bool) -> str:
+        """The action of a success report."""
+        if "X" in self.flags or (self.lmtp and not has_dsn and getattr(self.cfg, "lmtp_assume_final", False)):
+            return "delivered"
+        return "relayed"
+
+    async def _discard(self, server: Server) -> frozenset[str]:
+        text = await self._discard_maps.find(server.address) if self._discard_maps else None
+        if text is None:
+            text = self.cfg.smtp_discard_ehlo_keywords
+        words = [word for word in SEPARATORS.split(text.upper()) if word]
+        if words and "SILENT-DISCARD" not in words:
+            msg.info(log.discarding(words))
+        return frozenset(words)
+
+    def _maps(self, context: Context, name: str, text: str) -> Maps:
+        prefix = "lmtp" if self.lmtp else "smtp"
+        return Maps(text, name=f"{prefix}_{name}", config_dir=context.main.config_dir)
+
+
+def _flags(args: tuple[str, ...]) -> str:
+    """The value of flags= in master.cf."""
+    flags = ""
+    for word in args:
+        name, _, value = word.partition("=")
+        if name != "flags" or set(value) - set("DORX"):
+            msg.fatal(f"bad option: {word}")
+        flags += value
+    return flags

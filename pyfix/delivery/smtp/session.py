@@ -1,0 +1,153 @@
+"""session - a conversation with one server, over one connection
+
+The protocol is wire/smtp_client; here its bytes travel, each stage within its time, and what is
+odd is logged.
+
+Parameters: smtp_helo_timeout, smtp_mail_timeout, smtp_rcpt_timeout, smtp_data_init_timeout,
+smtp_data_xfer_timeout, smtp_data_done_timeout, smtp_rset_timeout, smtp_quit_timeout,
+smtp_skip_quit_response, line_length_limit.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import suppress
+
+from pyfix.config.params.smtp import SmtpParams
+from pyfix.delivery.smtp import log
+from pyfix.delivery.smtp.addresses import Server
+from pyfix.delivery.smtp.connection import Connection, Lost, Silent
+from pyfix.unix import msg
+from pyfix.wire.smtp_answer import Garbage, TooLong
+from pyfix.wire.smtp_client import Event, Heard, Over, Ready, Refused, SmtpClient, Stage
+
+__all__ = ["Lost", "Session", "Silent"]
+
+TIMEOUTS = {
+    Stage.GREETING: "smtp_helo_timeout",
+    Stage.EHLO: "smtp_helo_timeout",
+    Stage.HELO: "smtp_helo_timeout",
+    Stage.LHLO: "smtp_helo_timeout",
+    Stage.MAIL: "smtp_mail_timeout",
+    Stage.RCPT: "smtp_rcpt_timeout",
+    Stage.DATA: "smtp_data_init_timeout",
+    Stage.TEXT: "smtp_data_xfer_timeout",
+    Stage.DOT: "smtp_data_done_timeout",
+    Stage.RSET: "smtp_rset_timeout",
+    Stage.PROBE: "smtp_rset_timeout",
+    Stage.QUIT: "smtp_quit_timeout",
+}
+
+
+class Session:
+    """server: who is at the other end; reuse_count: messages before this one; best: it is a best MX.
+
+    key: of the destination for which the connection was made; until: when it is too old to be kept;
+    bad: not to be kept.
+    """
+
+    def __init__(
+        self, server: Server, connection: Connection, client: SmtpClient, cfg: SmtpParams, key: str, line_limit: int
+    ) -> None:
+        self.server = server
+        self.client = client
+        self.key = key
+        self.reuse_count = 0
+        self.bad = False
+        self.best = False
+        self.queue_id = ""
+        self.size_limit = 0
+        self.until = time.monotonic() + cfg.smtp_connection_reuse_time_limit
+        self._connection = connection
+        self._cfg = cfg
+        self._line_limit = line_limit
+        self._events: deque[Event] = deque()
+
+    @property
+    def alive(self) -> bool:
+        """As far as is known."""
+        return self._connection.alive
+
+    async def next(self) -> Event:
+        """The next event. Lost, Silent: none will come."""
+        while not self._events:
+            self._connection.send(self.client.output())
+            data = await self._connection.read(self._seconds())
+            self._hear(self.client.receive(data))
+        return self._events.popleft()
+
+    async def send_text(self, pieces: Iterator[bytes]) -> None:
+        """Send the text and its end. Lost, Silent."""
+        seconds = self._seconds()
+        for piece in pieces:
+            self._connection.send(piece)
+            await self._connection.drain(seconds)
+        self._hear(self.client.end_of_text())
+        self._connection.send(self.client.output())
+
+    async def still_there(self) -> bool:
+        """Ask a kept connection."""
+        if not self.alive:
+            return False
+        self.client.probe()
+        try:
+            return isinstance(await self.next(), Ready)
+        except (Lost, Silent):
+            return False
+
+    async def end(self) -> None:
+        """Say goodbye, and hear what the server says to it where that is wanted."""
+        try:
+            if self.client.stage is Stage.IDLE:
+                self.client.quit()
+            self._connection.send(self.client.output())
+            if self.client.stage is Stage.QUIT and not self._cfg.smtp_skip_quit_response:
+                await self._hear_goodbye()
+        finally:
+            self._connection.close()
+
+    def drop(self) -> None:
+        """Hang up."""
+        self._connection.close()
+
+    async def _hear_goodbye(self) -> None:
+        with suppress(Lost, Silent):
+            while self.client.stage is Stage.QUIT:
+                self.client.receive(await self._connection.read(self._seconds()))
+
+    def _seconds(self) -> float:
+        name = TIMEOUTS.get(self.client.stage, "smtp_quit_timeout")
+        seconds: float = getattr(self._cfg, name)
+        return seconds
+
+    def _hear(self, heard: list[Heard]) -> None:
+        for event in heard:
+            if isinstance(event, Event):
+                self._events.append(event)
+                if isinstance(event, Ready) and event.stage is not Stage.PROBE:
+                    self._learn_size()
+            elif isinstance(event, TooLong):
+                msg.warning(log.too_long(self.server, self._line_limit, event.text))
+            else:
+                self._tell_garbage(event)
+
+    def _learn_size(self) -> None:
+        size = self.client.features.get("SIZE", "").partition(" ")[0]
+        if size.isascii() and size.isdigit():
+            self.size_limit = int(size)
+        elif size:
+            msg.warning(log.bad_size(size, self.server))
+
+    def _tell_garbage(self, event: Garbage) -> None:
+        if self.client.pipelining:
+            lmtp = self.client.lmtp
+            parameter = "lmtp_discard_lhlo_keyword_address_maps" if lmtp else "smtp_discard_ehlo_keyword_address_maps"
+            msg.warning(log.garbage(self.queue_id, self.server, event.text, lmtp=lmtp))
+            msg.warning(log.garbage_hint(self.server.address, parameter))
+
+
+def is_end(event: Event) -> bool:
+    """Nothing more will come of this transaction."""
+    return isinstance(event, Over | Refused)

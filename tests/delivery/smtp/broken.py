@@ -1,0 +1,117 @@
+"""broken - a server that follows a script, to see what clients make of it
+
+    with Broken({"RCPT": ["450 4.2.0 later"]}) as server:
+        server.port, server.sessions       # the commands of each connection
+
+A script says what a verb is answered with, one after the other (the last one stays): text, or
+HANG_UP, or STALL. "" is the greeting, "." the end of the text. Everything else is accepted.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+
+HANG_UP = "hang up"
+STALL = "stall"
+
+DEFAULTS = {
+    "": "220 broken.test ESMTP",
+    "EHLO": "250-broken.test\r\n250-PIPELINING\r\n250-SIZE 10000\r\n250-ENHANCEDSTATUSCODES\r\n250 8BITMIME",
+    "LHLO": "250-broken.test\r\n250-PIPELINING\r\n250-ENHANCEDSTATUSCODES\r\n250 8BITMIME",
+    "HELO": "250 broken.test",
+    "MAIL": "250 2.1.0 Ok",
+    "RCPT": "250 2.1.5 Ok",
+    "DATA": "354 End data with <CR><LF>.<CR><LF>",
+    ".": "250 2.0.0 Ok: queued as 12345",
+    "RSET": "250 2.0.0 Ok",
+    "QUIT": "221 2.0.0 Bye",
+}
+
+
+class Broken:
+    """answers: by verb, instead of the usual ones."""
+
+    def __init__(self, answers: dict[str, str | list[str]] | None = None, *, lmtp: bool = False, path: str = "") -> None:
+        self.sessions: list[list[str]] = []
+        self.texts: list[bytes] = []
+        self._answers = {verb: [text] if isinstance(text, str) else list(text) for verb, text in DEFAULTS.items()}
+        for verb, text in (answers or {}).items():
+            self._answers[verb] = [text] if isinstance(text, str) else list(text)
+        self._lmtp = lmtp
+        self._path = path
+        self._listener = socket.socket(socket.AF_UNIX if path else socket.AF_INET)
+        self._listener.bind(path or ("127.0.0.1", 0))
+        self._listener.listen(20)
+        self.port = 0 if path else self._listener.getsockname()[1]
+        self._open: list[socket.socket] = []
+
+    def __enter__(self) -> Broken:
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for sock in self._open:
+            sock.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                sock, _ = self._listener.accept()
+            except OSError:
+                return
+            if not self._path:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._open.append(sock)
+            threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
+
+    def _serve(self, sock: socket.socket) -> None:
+        commands: list[str] = []
+        self.sessions.append(commands)
+        try:
+            self._talk(sock, commands)
+        except (OSError, ValueError):
+            pass
+
+    def _talk(self, sock: socket.socket, commands: list[str]) -> None:
+        stream = sock.makefile("rb")
+        good = 0
+        if not self._answer(sock, ""):
+            return
+        while line := stream.readline():
+            command = line.decode("utf-8", "surrogateescape").rstrip("\r\n")
+            commands.append(command)
+            verb = command[:4].upper()
+            answer = self._answer(sock, verb)
+            if answer is None:
+                return
+            good += verb == "RCPT" and answer.startswith("2")
+            if verb == "DATA" and answer.startswith("3"):
+                text = []
+                while (line := stream.readline()) not in {b".\r\n", b""}:
+                    text.append(line)
+                if line:
+                    self.texts.append(b"".join(text))
+                    commands.append(".")
+                for _ in range(good if self._lmtp else 1):
+                    if self._answer(sock, ".") is None:
+                        return
+            if verb == "QUIT":
+                sock.shutdown(socket.SHUT_RDWR)
+                return
+
+    def _answer(self, sock: socket.socket, verb: str) -> str | None:
+        left = self._answers.get(verb, ["500 5.5.2 what?"])
+        text = left.pop(0) if len(left) > 1 else left[0]
+        if text == HANG_UP:
+            sock.shutdown(socket.SHUT_RDWR)
+            return None
+        if text == STALL:
+            return None
+        sock.sendall(text.encode("utf-8", "surrogateescape") + b"\r\n")
+        if text.startswith("421"):
+            sock.shutdown(socket.SHUT_RDWR)
+            return None
+        return text
