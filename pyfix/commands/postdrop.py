@@ -13,8 +13,8 @@ Sources: postdrop(1), ipc sheet section 3.
 import os
 import sys
 
-from pyfix.clients import postdrop
-from pyfix.commands import mail_conf, submit
+from pyfix.clients import postdrop, submit
+from pyfix.commands import mail_conf
 from pyfix.config.params.mail import MailParams
 from pyfix.maps.run_now import run_now
 from pyfix.maps.user_acl import UserAcl

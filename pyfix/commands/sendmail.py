@@ -19,7 +19,8 @@ Sources: sendmail(1), commands sheet.
 import os
 import sys
 
-from pyfix.commands import quick_conf, submit
+from pyfix.clients import submit
+from pyfix.commands import quick_conf
 from pyfix.commands.sendmail_options import MODES, NAMES, Options, Stop, parse
 from pyfix.queue import compose
 from pyfix.queue.compose import record

@@ -33,10 +33,14 @@ class MalformedError(Exception):
 
 
 class Filter:
-    """Takes bytes as they come, gives those that may be written. uid: the submitter's, for messages."""
+    """Takes bytes as they come, gives those that may be written.
 
-    def __init__(self, uid: int) -> None:
+    uid: the submitter's, for messages; warn: say what did not pass.
+    """
+
+    def __init__(self, uid: int, *, warn: bool = True) -> None:
         self._uid = uid
+        self._warn = warn
         self._rest = b""
         self._segment = 0
         self._has_sender = False
@@ -80,8 +84,9 @@ class Filter:
         wanted = ATTRIBUTES.get(name)
         if equals and wanted is not None and wanted.fullmatch(value):
             return True
-        shown = data.decode("utf-8", "surrogateescape")[:200]
-        msg.warning(f"uid={self._uid}: ignoring attribute record: {shown}")
+        if self._warn:
+            shown = data.decode("utf-8", "surrogateescape")[:200]
+            msg.warning(f"uid={self._uid}: ignoring attribute record: {shown}")
         return False
 
     def _check(self) -> None:

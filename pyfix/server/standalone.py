@@ -5,6 +5,10 @@ For tests and for looking at one program:
     python -m pyfix.server.standalone -c DIR [-o name=value] PROGRAM inet:HOST:PORT|unix:PATH [SERVICE]
 
 It serves until it is killed or its standard input ends, as the caller, in queue_directory.
+
+    python -m pyfix.server.standalone -c DIR -S smtpd
+
+speaks to one client on standard input and output instead (sendmail -bs). Its log goes where a daemon's goes.
 """
 
 import getopt
@@ -12,16 +16,24 @@ import os
 import socket
 import sys
 import threading
+from contextlib import suppress
 
-from pyfix.config.main_cf import MainCf
+from pyfix.config.main_cf import BadConfig, MainCf
 from pyfix.config.params.mail import MailParams
-from pyfix.server import control, daemon, programs
+from pyfix.server import control, daemon, log, programs
+from pyfix.server.context import Context
 from pyfix.unix import msg, sockets
+
+STAND_ALONE = {"smtpd": "pyfix.smtpd.stand_alone:StandAlone"}
+"""What a program is when it serves standard input."""
 
 
 def main() -> None:
     """Start, say where it listens, serve."""
-    options, words = getopt.getopt(sys.argv[1:], "c:o:")
+    options, words = getopt.getopt(sys.argv[1:], "c:o:S")
+    if ("-S", "") in options:
+        serve_input(words[0], dict(options)["-c"])
+        return
     program, endpoint, *service = words
     chosen = dict(options)
     overrides = [value.partition("=")[::2] for name, value in options if name == "-o"]
@@ -39,6 +51,44 @@ def main() -> None:
     )
     msg.to_stderr(program)
     daemon.run(order, config, theirs.detach(), [listener.detach()], own_log=False)
+
+
+def serve_input(program: str, config_dir: str) -> None:
+    """One client on standard input and output."""
+    import asyncio
+
+    msg.to_stderr("sendmail")
+    try:
+        config = MainCf.load(config_dir)
+        directory = MailParams(config).queue_directory
+        os.chdir(directory)
+        msg.to(log.sink(config, program))
+        session = programs.load(STAND_ALONE[program])(Context(program, program, config))
+    except (BadConfig, OSError) as error:
+        msg.fatal(str(error))
+    ours, theirs = socket.socketpair()
+    theirs.setblocking(False)
+    threading.Thread(target=_copy_input, args=(ours,), daemon=True).start()
+    output = threading.Thread(target=_copy_output, args=(ours,))
+    output.start()
+    asyncio.run(session.serve(theirs))
+    theirs.close()
+    output.join()
+    log.close()
+
+
+def _copy_input(ours: socket.socket) -> None:
+    with suppress(OSError):
+        while data := os.read(0, 65536):
+            ours.sendall(data)
+        ours.shutdown(socket.SHUT_WR)
+
+
+def _copy_output(ours: socket.socket) -> None:
+    with suppress(OSError):
+        while data := ours.recv(65536):
+            while data:
+                data = data[os.write(1, data) :]
 
 
 def listen(endpoint: str) -> socket.socket:

@@ -13,6 +13,22 @@ ROOT = Path(__file__).parent.parent.parent
 MESSAGE = b"From: Me <me@demo.test>\nTo: Alice <alice@demo.test>\nSubject: hello\n\nline one\n..\n.\n"
 
 
+DIALOG = (
+    b"EHLO x\r\nMAIL FROM:<me@demo.test>\r\nRCPT TO:<alice@demo.test>\r\n"
+    b"DATA\r\nSubject: x\r\n\r\nhi\r\n.\r\nQUIT\r\n"
+)
+CONNECT = """\
+import socket, sys
+for path in sys.argv[1:]:
+    try:
+        socket.socket(socket.AF_UNIX).connect(path)
+    except OSError as error:
+        print(error.strerror)
+    else:
+        print("open")
+"""
+
+
 def stranger():
     """An ordinary user who is nobody to the mail system."""
     if os.geteuid() != 0:
@@ -63,6 +79,19 @@ def test_stranger_gets_75_while_the_system_is_down(instance):
     assert b"sendmail.py: fatal: games(%d): mail system is down: connect to " % user.uid in done.stderr
 
 
+@pytest.mark.parametrize("who", ["root", "stranger"])
+def test_smtp_on_standard_input(instance, who):
+    mail = instance()
+    user = users.user_of(os.getuid()) if who == "root" else stranger()
+    done = run(mail, "sendmail", "-bs", stdin=DIALOG, prefix=become(user) if who == "stranger" else ())
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"250 2.0.0 Ok: queued as " in done.stdout
+    assert done.stdout.endswith(b"221 2.0.0 Bye\r\n")
+    (message,) = delivered(mail)
+    assert b"from userid %d)" % user.uid in message
+    assert message.endswith(b"\n\nhi\n")
+
+
 def test_root_may_submit_while_the_system_is_down(instance):
     mail = instance(start=False)
     assert run(mail, "sendmail", "alice@demo.test", stdin=MESSAGE).returncode == 0
@@ -93,7 +122,7 @@ def test_service_itself_refuses_a_user_whose_command_does_not(instance):
 
 def test_stranger_can_not_speak_to_the_other_services(instance):
     mail, user = instance(), stranger()
-    script = "import os, socket, sys\nfor path in sys.argv[1:]:\n try: socket.socket(socket.AF_UNIX).connect(path)\n except OSError as e: print(e.strerror)\n else: print('open')"
     paths = [str(mail.queue / name) for name in ("public/cleanup", "private/rewrite", "public/showq", "public/qmgr")]
-    done = subprocess.run([*become(user), sys.executable, "-c", script, *paths], capture_output=True, text=True, check=True)
+    line = [*become(user), sys.executable, "-c", CONNECT, *paths]
+    done = subprocess.run(line, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == ["Permission denied", "Permission denied", "open", "open"]
