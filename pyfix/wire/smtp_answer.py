@@ -1,8 +1,8 @@
 """smtp_answer - replies as a client reads them
 
 A reply is one or more lines `NNN-text`, the last `NNN text` or `NNN`. Servers send odd things,
-so nothing is refused: a line of another form is garbage, told to the owner and left out, and
-what is too long is cut, so that memory stays bounded.
+so nothing is refused: a line of another form is garbage, told to the owner and shown with the reply
+that ends it; what is too long is cut, so that memory stays bounded.
 
 Source: RFC 5321 section 4.2, RFC 2034.
 """
@@ -56,12 +56,13 @@ class Garbage:
 
 
 class TooLong:
-    """A line that was longer than the limit. text: its beginning."""
+    """A line, or (lines) a reply of many, that was longer than the limit. text: its beginning."""
 
-    __slots__ = ("text",)
+    __slots__ = ("lines", "text")
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, lines: bool = False) -> None:
         self.text = text
+        self.lines = lines
 
 
 class AnswerReader:
@@ -106,18 +107,23 @@ class AnswerReader:
         self._skipping = True
         return TooLong(_text(self._cut[:30]))
 
-    def _line(self, line: bytes) -> Answer | Garbage | None:
+    def _line(self, line: bytes) -> Answer | Garbage | TooLong | None:
         last = LAST.match(line)
-        if last is None and not MORE.match(line):
-            return Garbage(_text(line))
-        if self._size < self._limit:
-            self._lines.append(line)
-            self._size += len(line)
+        dropped = self._keep(line)
         if last is None:
-            return None
+            if not MORE.match(line):
+                return Garbage(_text(line))
+            return TooLong(_text(self._lines[0][:30]), lines=True) if dropped else None
         answer = _answer(int(last[1]), line, self._lines)
         self._lines, self._size = [], 0
         return answer
+
+    def _keep(self, line: bytes) -> bool:
+        """Keep a line of a reply, while there is room; whether this is the first for which there is none."""
+        before, self._size = self._size, self._size + len(line)
+        if before < self._limit:
+            self._lines.append(line)
+        return before < self._limit <= self._size and bool(self._lines[1:])
 
 
 def _answer(code: int, last: bytes, lines: list[bytes]) -> Answer:

@@ -132,6 +132,8 @@ class SmtpClient:
         """The first word of the greeting: the server's name, mostly."""
         self.helloed_as = ""
         """The first word of the answer to EHLO."""
+        self.bad_size = ""
+        """What followed SIZE and is no number."""
         self.keep = False
         """Leave the connection open after a transaction."""
         self.probe_only = False
@@ -241,6 +243,7 @@ class SmtpClient:
     def _greeting(self, answer: Answer, events: list[Heard]) -> None:
         if answer.kind != 2:
             events.append(Refused(Stage.GREETING, answer))
+            self.stage = Stage.IDLE
             return
         words = answer.text.partition("\n")[0][4:].replace("\t", " ").split(" ")
         self.greeted_as = words[0]
@@ -266,13 +269,16 @@ class SmtpClient:
             self._hello(Stage.HELO)
         else:
             events.append(Refused(self.stage, answer))
+            self.stage = Stage.IDLE
 
     def _learn(self, lines: list[str]) -> None:
         self.helloed_as = lines[0][4:].partition(" ")[0]
         for line in lines[1:]:
-            keyword, _, rest = line[4:].strip(" \t").replace("=", " ", 1).partition(" ")
+            keyword, _, rest = line[4:].strip(" \t").partition(" ")
             keyword = keyword.upper()
-            if keyword not in self.discard:
+            if keyword == "SIZE" and rest and not rest.split(" ")[0].isdecimal():
+                self.bad_size = rest
+            elif keyword not in self.discard:
                 self.features.setdefault(keyword, rest.strip(" "))
 
     def _mail(self, answer: Answer, _index: int, events: list[Heard]) -> None:

@@ -144,7 +144,7 @@ class Attempt:
                     async for outcome in self._greet(session, word):
                         yield outcome
                     if session.bad:
-                        session.drop()
+                        self._smtp.release(session)
                         if not self.left:
                             return
                         continue
@@ -183,7 +183,8 @@ class Attempt:
         if isinstance(event, Refused):
             session.bad = True
             self._set_said(session, event.answer, log.refused(session.server, event.answer.line))
-            if event.stage is Stage.GREETING and self._cfg.smtp_skip_5xx_greeting and self.why:
+            skip = event.stage is Stage.GREETING and event.answer.kind == 5 and self._cfg.smtp_skip_5xx_greeting
+            if skip and self.why is not None:
                 self.why.status = with_class(self.why.status, "4")
         elif isinstance(event, Ready):
             session.bad = self._is_myself(session)
@@ -346,11 +347,10 @@ class Attempt:
         self.why = Dsn("4.4.2", text(session.server, session.client.stage.doing))
 
     def _set_said(self, session: Session, answer: Answer, reason: str) -> None:
-        status = answer.status
-        if status[:1] not in {"4", "5"}:
-            status, reason = "5.5.0", f"{log.PROTOCOL_ERROR}{reason}"
+        bad = answer.status[:1] not in {"4", "5"}
+        reason = log.PROTOCOL_ERROR + reason if answer.status[:1] == "2" else reason
         self.why = Dsn(
-            status,
+            "5.5.0" if bad else answer.status,
             reason,
             diag_type="smtp",
             diag_text=answer.line,

@@ -60,7 +60,7 @@ def no_utf8(server: addresses.Server) -> str:
     return f"SMTPUTF8 is required, but was not offered by host {server.name}"
 
 
-PROTOCOL_ERROR = "Protocol error: "
+PROTOCOL_ERROR = "Protocol error: "  # before a reply that says yes where it can not mean it
 NO_TLS = "TLS is required, but our TLS engine is unavailable"
 NO_SERVER = "server unavailable or unable to receive mail"
 
@@ -88,6 +88,11 @@ def bad_size(text: str, server: addresses.Server) -> str:
 def too_long(server: addresses.Server, limit: int, text: str) -> str:
     """A line of a reply was cut."""
     return f"{server.name_port}: response longer than {limit}: {text}..."
+
+
+def too_many(server: addresses.Server, limit: int, text: str) -> str:
+    """Lines of a reply were left out."""
+    return f"{server.name_port}: multi-line response longer than {limit} {text}..."
 
 
 def garbage(queue_id: str, server: addresses.Server, text: str, *, lmtp: bool) -> str:

@@ -129,16 +129,15 @@ class Session:
                 if isinstance(event, Ready) and event.stage is not Stage.PROBE:
                     self._learn_size()
             elif isinstance(event, TooLong):
-                msg.warning(log.too_long(self.server, self._line_limit, event.text))
+                say = log.too_many if event.lines else log.too_long
+                msg.warning(say(self.server, self._line_limit, event.text))
             else:
                 self._tell_garbage(event)
 
     def _learn_size(self) -> None:
-        size = self.client.features.get("SIZE", "").partition(" ")[0]
-        if size.isascii() and size.isdigit():
-            self.size_limit = int(size)
-        elif size:
-            msg.warning(log.bad_size(size, self.server))
+        self.size_limit = int(self.client.features.get("SIZE", "").partition(" ")[0] or 0)
+        if self.client.bad_size:
+            msg.warning(log.bad_size(self.client.bad_size, self.server))
 
     def _tell_garbage(self, event: Garbage) -> None:
         if self.client.pipelining:

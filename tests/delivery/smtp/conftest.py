@@ -1,8 +1,6 @@
 """The client in a queue of the test's own, told what qmgr would tell it."""
 
 import asyncio
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -16,7 +14,9 @@ from tests.delivery.conftest import Logs, Store, logs, store
 
 __all__ = ["logs", "store"]
 
-MAIN_CF = "compatibility_level = 3.11\nmyhostname = client.test\ninet_protocols = ipv4\ninet_interfaces = loopback-only\n"
+MAIN_CF = (
+    "compatibility_level = 3.11\nmyhostname = client.test\ninet_protocols = ipv4\ninet_interfaces = loopback-only\n"
+)
 
 
 class Client:
@@ -27,7 +27,9 @@ class Client:
         self.logs = logs
         self.resolver = MemoryResolver({})
 
-    def deliver(self, queue_id: str, nexthop: str, *, main_cf: str = "", program: str = "smtp", args=(), **more) -> Answer:
+    def deliver(
+        self, queue_id: str, nexthop: str, *, main_cf: str = "", program: str = "smtp", args=(), **more
+    ) -> Answer:
         """One request; the answer."""
         return self.deliver_all([self.store.request(queue_id, nexthop, **more)], main_cf, program, args)[0]
 

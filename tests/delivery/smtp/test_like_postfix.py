@@ -1,0 +1,179 @@
+"""The same broken servers, met by real Postfix and by our client: same outcome, same words, same commands.
+
+Known differences of 3.7: no tls= in delivery lines.
+"""
+
+import os
+import re
+import shutil
+import smtplib
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.delivery.smtp.broken import HANG_UP, STALL, Broken
+from tests.real_postfix import SBIN, RealPostfix
+
+SECONDS = "helo mail rcpt data_init data_xfer data_done rset quit connect"
+TIMEOUTS = "".join(f"smtp_{name}_timeout = 1s\n" for name in SECONDS.split())
+MAIN_CF = "smtp_helo_name = client.test\nsmtp_tls_security_level =\n" + TIMEOUTS
+REAL_CF = "transport_maps = texthash:{top}/etc/transport\nmaximal_backoff_time = 4000s\n"
+PATIENCE = 20
+
+NO_PIPELINING = "250-broken.test\r\n250 8BITMIME"
+
+CASES = {
+    "all well": {},
+    "no ESMTP in the greeting": {"": "220 broken.test"},
+    "greeting 4xx": {"": "450 4.3.2 come back later"},
+    "greeting 421": {"": "421 4.3.2 busy"},
+    "greeting 5xx": {"": "554 5.7.1 go away"},
+    "greeting of several lines": {"": "220-broken.test\r\n220 ESMTP"},
+    "greeting 3xx": {"": "354 what"},
+    "greeting hang up": {"": HANG_UP},
+    "greeting stall": {"": STALL},
+    "EHLO 5xx": {"EHLO": "502 5.5.1 no"},
+    "EHLO 4xx": {"EHLO": "451 4.3.0 not now"},
+    "EHLO 421": {"EHLO": "421 4.3.0 not now"},
+    "EHLO hang up": {"EHLO": HANG_UP},
+    "EHLO stall": {"EHLO": STALL},
+    "HELO 5xx": {"EHLO": "502 5.5.1 no", "HELO": "550 5.7.1 not you"},
+    "HELO 4xx": {"EHLO": "502 5.5.1 no", "HELO": "450 4.7.1 not you"},
+    "MAIL 4xx": {"MAIL": "451 4.1.8 later"},
+    "MAIL 5xx": {"MAIL": "550 5.1.8 no such sender"},
+    "MAIL 5xx without status": {"MAIL": "550 no"},
+    "MAIL 421": {"MAIL": "421 4.3.2 shutting down"},
+    "MAIL hang up": {"MAIL": HANG_UP},
+    "MAIL stall": {"MAIL": STALL},
+    "MAIL 3xx": {"MAIL": "354 go on"},
+    "MAIL status of another class": {"MAIL": "550 4.1.1 odd"},
+    "RCPT 4xx": {"RCPT": "450 4.2.0 greylisted"},
+    "RCPT 5xx": {"RCPT": "550 5.1.1 no such user"},
+    "RCPT one of each": {"RCPT": ["250 ok", "550 5.1.1 no such user", "451 4.2.2 full"]},
+    "RCPT 552": {"RCPT": "552 5.2.2 full"},
+    "RCPT several lines": {"RCPT": "550-5.1.1 no such\r\n550 5.1.1 user"},
+    "RCPT hang up": {"RCPT": ["250 ok", HANG_UP]},
+    "RCPT stall": {"RCPT": ["250 ok", STALL]},
+    "RCPT 421": {"RCPT": ["250 ok", "421 4.7.0 too many"]},
+    "RCPT 3xx": {"RCPT": "354 eh"},
+    "DATA 4xx": {"DATA": "451 4.3.0 later"},
+    "DATA 5xx": {"DATA": "554 5.5.1 no valid recipients"},
+    "DATA 250": {"DATA": "250 ok"},
+    "DATA hang up": {"DATA": HANG_UP},
+    "DATA stall": {"DATA": STALL},
+    "text 4xx": {".": "452 4.3.1 disk full"},
+    "text 5xx": {".": "554 5.7.1 spam"},
+    "text hang up": {".": HANG_UP},
+    "text stall": {".": STALL},
+    "text 354": {".": "354 more"},
+    "text unprintable": {".": "250 2.0.0 ok\x07 \x01done"},
+    "text without text": {".": "250"},
+    "QUIT hang up": {"QUIT": HANG_UP},
+    "QUIT 5xx": {"QUIT": "500 never"},
+    "size limit": {"EHLO": "250-broken.test\r\n250 SIZE 20"},
+    "size garbage": {"EHLO": "250-broken.test\r\n250 SIZE abc"},
+    "garbage in the greeting": {"": "hello\r\n220 broken.test ESMTP"},
+    "garbage before the end": {".": "what is this\r\n250 2.0.0 ok"},
+    "long line": {"MAIL": "550 5.1.0 " + "x" * 3000},
+    "very many lines": {"MAIL": "\r\n".join(["550-5.1.0 " + "y" * 300] * 20) + "\r\n550 5.1.0 end"},
+    "no pipelining, all well": {"EHLO": NO_PIPELINING},
+    "no pipelining, MAIL 5xx": {"EHLO": NO_PIPELINING, "MAIL": "550 5.1.8 no"},
+    "no pipelining, RCPT 5xx": {"EHLO": NO_PIPELINING, "RCPT": "550 5.1.1 no"},
+    "no pipelining, RCPT mixed": {"EHLO": NO_PIPELINING, "RCPT": ["250 ok", "550 5.1.1 no", "450 4.2.0 wait"]},
+    "no pipelining, DATA 4xx": {"EHLO": NO_PIPELINING, "DATA": "451 4.3.0 later"},
+    "no pipelining, DATA hang up": {"EHLO": NO_PIPELINING, "DATA": HANG_UP},
+    "no pipelining, text 5xx": {"EHLO": NO_PIPELINING, ".": "554 5.6.0 no"},
+    "odd EHLO": {"EHLO": "250-broken.test says hi\r\n250-\r\n250-pipelining\r\n250-SIZE=5000\r\n250 XYZZY a b c"},
+    "DSN offered": {"EHLO": "250-broken.test\r\n250-DSN\r\n250 ENHANCEDSTATUSCODES"},
+}
+
+
+class Real:
+    """A real Postfix that has met all the servers. servers: by case."""
+
+    def __init__(self, top: Path) -> None:
+        self.servers = {case: Broken(CASES[case]).__enter__() for case in CASES}
+        self._ids: dict[str, str] = {}
+        self._postfix = RealPostfix(top, MAIN_CF + REAL_CF, "")
+        ports = {name: server.port for name, server in zip(map(domain, CASES), self.servers.values(), strict=True)}
+        table = "".join(f"{name} smtp:[127.0.0.1]:{port}\n" for name, port in ports.items())
+        (top / "etc/transport").write_text(table)
+        self._postfix.start()
+        with smtplib.SMTP("127.0.0.1", self._postfix.port, timeout=PATIENCE) as smtp:
+            for case in CASES:
+                self._ids[case] = self._submit(smtp, [f"r{n}@{domain(case)}" for n in range(3)])
+
+    def _submit(self, smtp: smtplib.SMTP, recipients: list[str]) -> str:
+        smtp.mail("")
+        for recipient in recipients:
+            smtp.rcpt(recipient)
+        _, answer = smtp.data(b"Subject: test\r\n\r\nhello\r\n")
+        return answer.decode().rpartition(" ")[2]
+
+    def lines(self, case: str) -> list[str]:
+        """What it logs about the message to that case's server."""
+        end = time.monotonic() + PATIENCE
+        mine = rf"{self._ids[case]}: |127\.0\.0\.1\]:{self.servers[case].port}"
+        while time.monotonic() < end:
+            lines = re.findall(r" postfix/smtp\[\d+\]: (.*)", self._postfix.log())
+            lines = [line for line in lines if re.search(mine, line)]
+            if sum(" status=" in line for line in lines) >= 3:
+                return lines
+            time.sleep(0.02)
+        return []
+
+    def close(self) -> None:
+        self._postfix.stop()
+        for server in self.servers.values():
+            server.__exit__()
+
+
+def domain(case: str) -> str:
+    return f"d{list(CASES).index(case)}.test"
+
+
+@pytest.fixture(scope="module")
+def real() -> Iterator[Real]:
+    if os.geteuid() != 0:
+        pytest.skip("real Postfix needs root")
+    if not (SBIN / "postfix").exists():
+        pytest.skip("postfix is not installed")
+    top = Path(tempfile.mkdtemp(prefix="real-postfix-", dir="/tmp"))
+    top.chmod(0o755)
+    real = Real(top)
+    yield real
+    real.close()
+    shutil.rmtree(top, ignore_errors=True)
+
+
+def comparable(lines: list[str]) -> list[str]:
+    """Lines without what differs from run to run."""
+    lines = [line for line in lines if "to prevent loss of mail" not in line]
+    changes = (
+        (r"^(warning: |)[0-9A-F]{6,}: ", r"\1QID: "),
+        (r"@\w+.test>", ">"),
+        (r"(\]:)\d+", r"\1PORT"),
+        (r", delay=.*?(?=, dsn=)", ""),
+        (r"message size \d+", "message size N"),
+    )
+    for pattern, text in changes:
+        lines = [re.sub(pattern, text, line) for line in lines]
+    return [line[:1500] for line in lines]  # Postfix cuts lines at 2000
+
+
+def commands(server: Broken) -> list[list[str]]:
+    found = [[re.sub(r"SIZE=\d+|@\w+.test| ORCPT=\S+", "", line) for line in session] for session in server.sessions]
+    return [[line for line in session if line] for session in found]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.replace(" ", "-"))
+def test_it_does_and_says_what_postfix_does_and_says(case: str, client, store, real) -> None:
+    with Broken(CASES[case]) as server:
+        queue_id = store.put("r0@d.test", "r1@d.test", "r2@d.test", sender="")
+        client.deliver(queue_id, f"[127.0.0.1]:{server.port}", main_cf=MAIN_CF)
+    assert comparable(store.lines) == comparable(real.lines(case))
+    if case != "size limit":  # Postfix hangs up without QUIT there
+        assert commands(server) == commands(real.servers[case])
