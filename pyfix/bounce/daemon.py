@@ -1,29 +1,47 @@
-"""bounce - write down what became of each recipient
+"""bounce - write down what became of each recipient, and tell the sender
 
 Service:    bounce, defer, trace; each keeps the logs in the directory of its name
 Privileges: mail_owner, chroot, no network
-Parameters: backwards_bounce_logfile_compatibility, bounce_service_name, defer_service_name,
-            trace_service_name
+Parameters: params/bounce.py; backwards_bounce_logfile_compatibility, bounce_service_name,
+            defer_service_name, trace_service_name
 Sources:    bounce(8), ipc sheet section 3
 
 An entry is durable when the answer says 0, so that the recipient may be marked in the queue
-file. Requests for a report are refused: qmgr keeps the message then.
+file. So is a report, before its log goes. Any failure is answered by -1: qmgr keeps the message.
 """
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import Any
 
-from pyfix.clients.bounce import APPEND, DONE, FAILED, PROTOCOL, Command
+from pyfix.bounce.notify import Notifier
+from pyfix.bounce.template import BadTemplate, load_templates
+from pyfix.clients.bounce import (
+    APPEND,
+    DONE,
+    FAILED,
+    ONE,
+    PROTOCOL,
+    REPORT,
+    VERP,
+    Command,
+    ReportRequest,
+    report_from_fields,
+)
+from pyfix.clients.cleanup import CleanupClient
 from pyfix.clients.deliver import Dsn, recipient_from_fields
+from pyfix.config.params.bounce import BounceParams
 from pyfix.config.params.mail import MailParams
 from pyfix.queue.directory import QueueDirectory
+from pyfix.queue.file import Recipient
 from pyfix.queue.logs import LogEntry, append_log
+from pyfix.server import bug, eager
 from pyfix.server.context import Context
 from pyfix.server.stream import Link, StreamServer
 from pyfix.unix import msg
-from pyfix.wire.attr import AttrError, decode_pairs
+from pyfix.wire.attr import AttrError, Form, decode_pairs
 
 
 class Bounce:
@@ -42,6 +60,12 @@ class Bounce:
         self._compatible = cfg.backwards_bounce_logfile_compatibility
         self._queue = QueueDirectory.from_config(context.main)
         self._server = StreamServer(PROTOCOL, self)
+        self.cleanup = CleanupClient(f"public/{cfg.cleanup_service_name}")
+        try:
+            templates = load_templates(BounceParams(context.main).bounce_template_file)
+        except (BadTemplate, OSError) as error:
+            msg.fatal(str(error))
+        self._notifier = Notifier(context.main, self._queue, self.cleanup, templates)
 
     async def start(self) -> None:
         """Nothing to begin with."""
@@ -58,11 +82,29 @@ class Bounce:
         """One request."""
         try:
             command = int(decode_pairs(attrs).get("nrequest", ""))
-            answer = COMMANDS.get(command, Bounce.refuse)(self, attrs)
-        except (AttrError, ValueError) as error:
+            if command == Command.APPEND:
+                link.send(stream, self.append(attrs))
+                return
+            form, function = REPORTS[command]
+            _, *fields = form.decode(attrs)
+            report = report_from_fields(fields[:8])
+        except (AttrError, ValueError, KeyError) as error:
             msg.warning(malformed(str(error)))
-            answer = FAILED
-        link.send(stream, answer)
+            link.send(stream, FAILED)
+            return
+        eager.start(self._report(link, stream, report, function(self, report, fields[8:])))
+
+    async def _report(self, link: Link, stream: int, report: ReportRequest, work: Awaitable[bool]) -> None:
+        """Answer when the work is done, or can't be."""
+        try:
+            done = await work
+        except OSError as error:
+            msg.warning(report_failed(self._log, report.queue_id, error.strerror or str(error)))
+            done = False
+        except Exception as error:
+            msg.error(bug.line(error, f"{report.queue_id}: report"))
+            done = False
+        link.send(stream, DONE if done else FAILED)
 
     def closed(self, link: Link) -> None:
         """A client has gone; nothing of its is kept."""
@@ -70,17 +112,7 @@ class Bounce:
     def append(self, attrs: bytes) -> bytes:
         """Add an entry to a message's log."""
         _, _, queue_id, *fields = APPEND.decode(attrs)
-        recipient, dsn = recipient_from_fields(fields[:5]), Dsn.from_fields(fields[5:])
-        entry = LogEntry(
-            recipient,
-            dsn.status,
-            dsn.action,
-            dsn.reason,
-            dsn.diag_type,
-            dsn.diag_text,
-            dsn.mta_type,
-            dsn.mta_mname,
-        )
+        entry = _entry(recipient_from_fields(fields[:5]), Dsn.from_fields(fields[5:]))
         try:
             append_log(self._queue, self._log, queue_id, entry, compatible=self._compatible)
         except OSError as error:
@@ -88,12 +120,49 @@ class Bounce:
             return FAILED
         return DONE
 
-    def refuse(self, _: bytes) -> bytes:
-        """No reports yet."""
-        return FAILED
+    def flush(self, report: ReportRequest, _: list[Any]) -> Awaitable[bool]:
+        """Tell the sender what is in the log, and remove it."""
+        return self._notifier.flush(self._log, report)
+
+    def warn(self, report: ReportRequest, _: list[Any]) -> Awaitable[bool]:
+        """Tell the sender of the delay."""
+        return self._notifier.warn(self._log, report)
+
+    def verp(self, report: ReportRequest, rest: list[Any]) -> Awaitable[bool]:
+        """A report for each recipient in the log."""
+        return self._notifier.verp(self._log, report, rest[0])
+
+    def one(self, report: ReportRequest, rest: list[Any]) -> Awaitable[bool]:
+        """One recipient, without a log."""
+        entry = _entry(recipient_from_fields(rest[:5]), Dsn.from_fields(rest[5:]))
+        return self._notifier.one(report, entry)
+
+    def trace(self, report: ReportRequest, _: list[Any]) -> Awaitable[bool]:
+        """Tell the sender what was asked for."""
+        return self._notifier.trace(self._log, report)
 
 
-COMMANDS: dict[int, Callable[[Bounce, bytes], bytes]] = {Command.APPEND: Bounce.append}
+Work = Callable[[Bounce, ReportRequest, list[Any]], Awaitable[bool]]
+REPORTS: dict[int, tuple[Form, Work]] = {
+    Command.FLUSH: (REPORT, Bounce.flush),
+    Command.WARN: (REPORT, Bounce.warn),
+    Command.VERP: (VERP, Bounce.verp),
+    Command.ONE: (ONE, Bounce.one),
+    Command.TRACE: (REPORT, Bounce.trace),
+}
+
+
+def _entry(recipient: Recipient, dsn: Dsn) -> LogEntry:
+    return LogEntry(
+        recipient,
+        dsn.status,
+        dsn.action,
+        dsn.reason,
+        dsn.diag_type,
+        dsn.diag_text,
+        dsn.mta_type,
+        dsn.mta_mname,
+    )
 
 
 def malformed(reason: str) -> str:
@@ -104,3 +173,8 @@ def malformed(reason: str) -> str:
 def append_failed(log: str, queue_id: str, reason: str) -> str:
     """Log line: no space, no permission, no directory."""
     return f"append to {log}/{queue_id}: {reason}"
+
+
+def report_failed(log: str, queue_id: str, reason: str) -> str:
+    """Log line: a log can't be read or removed."""
+    return f"{log}/{queue_id}: {reason}"

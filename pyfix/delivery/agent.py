@@ -10,7 +10,8 @@ one outcome after the other, and settles each before it asks for the next:
 | bounced  | bounce             | status=bounced    | R becomes D                 |
 | deferred | defer              | status=deferred   | stays R                     |
 
-A recipient that the bounce log did not take is deferred. What ends by a bug or by trouble that
+`sendmail -v` asks for all of them in the trace log, NOTIFY=SUCCESS for what was sent. A recipient
+that the bounce log (or a trace log that was asked for) did not take is deferred. What ends by a bug or by trouble that
 nobody foresaw defers the recipients that are left. Killed at any point, nothing is lost: what is
 not marked is delivered again.
 
@@ -200,14 +201,18 @@ class Frame:
             mark_done(delivery.fd, recipient.offset)
 
     async def _sent(self, delivery: Delivery, outcome: Outcome) -> bool:
-        if outcome.recipient.notify & NOTIFY_SUCCESS:
-            await self._append("trace", delivery.request, outcome.recipient, outcome.dsn)
+        request, recipient = delivery.request, outcome.recipient
+        asked = recipient.notify & NOTIFY_SUCCESS or request.flags & Flags.RECORD
+        if asked and not await self._append("trace", request, recipient, outcome.dsn):
+            return await self._deferred(delivery, Outcome(recipient, "4.3.0", log.trace_failed(request.queue_id)))
         self._log(delivery, outcome, "sent")
         return True
 
     async def _bounced(self, delivery: Delivery, outcome: Outcome) -> bool:
         request = delivery.request
-        if not await self._append("bounce", request, outcome.recipient, outcome.dsn):
+        if not await self._append("bounce", request, outcome.recipient, outcome.dsn) or not await self._record(
+            delivery, outcome
+        ):
             msg.info(log.bounce_failed(request.queue_id))
             return await self._deferred(delivery, Outcome(outcome.recipient, "4.3.0", "bounce failed"))
         delivery.answer.bounced += 1
@@ -222,7 +227,15 @@ class Frame:
             outcome.dsn.action = "delayed"
         await self._append("defer", delivery.request, outcome.recipient, outcome.dsn)
         self._log(delivery, outcome, word)
+        await self._record(delivery, outcome)
         return False
+
+    async def _record(self, delivery: Delivery, outcome: Outcome) -> bool:
+        """Write what was not delivered to the trace log too, when everything was asked for."""
+        request = delivery.request
+        if not request.flags & Flags.RECORD:
+            return True
+        return await self._append("trace", request, outcome.recipient, outcome.dsn)
 
     async def _settle_probe(self, delivery: Delivery, outcome: Outcome) -> bool:
         """A probe is never deferred: what became of it is what was asked."""

@@ -8,6 +8,11 @@ def bounce_failed(queue_id: str) -> str:
     return f"{queue_id}: status=deferred (bounce failed)"
 
 
+def trace_failed(queue_id: str) -> str:
+    """Reason: what was delivered could not be written down as the sender wants it."""
+    return f"{queue_id}: trace service failed"
+
+
 def service_failure(queue_id: str, service: str) -> str:
     """A log service did not take an entry."""
     return f"{queue_id}: {service} service failure"

@@ -6,8 +6,8 @@
 | feed    | incoming/ID or deferred/ID | active/ID                      | the next start moves it to incoming|
 | locked  | active/ID                  | incoming/ID, not before 60 s   | the same, without the 60 s         |
 | corrupt | active/ID                  | corrupt/ID                     | it is read again                   |
+| report  | active/ID, a log           | active/ID (report.py)          | read again, and reported if not yet|
 | defer   | active/ID                  | deferred/ID, time of next try  | as after start                     |
-| hold    | active/ID, bounce log      | hold/ID, bounce log            | read again: all done, held         |
 | remove  | active/ID, all done        | nothing                        | read again: all done, removed      |
 
 No step needs an fsync: after a crash of the machine a message may be in the queue it came from,
@@ -25,17 +25,17 @@ from pyfix.qmgr import log
 from pyfix.qmgr.defer import Backoff
 from pyfix.qmgr.deliver import Deliveries
 from pyfix.qmgr.message import UNTHROTTLE, Message
+from pyfix.qmgr.report import NOTIFY_SUCCESS, Reports
 from pyfix.qmgr.resolve import Policy, Resolver, resolve_message
 from pyfix.queue.directory import QueueDirectory
 from pyfix.queue.file import CorruptQueueFile, Recipient, mark_done, read_envelope, read_recipients
-from pyfix.queue.logs import read_log, remove_log
+from pyfix.queue.logs import remove_log
 from pyfix.server import eager
 from pyfix.unix import msg
 from pyfix.unix.locks import flock_exclusive
 
 LOCKED_DELAY = 60.0  # seconds until a file that an agent still works on is looked at again
 FRESH = 2.0  # seconds: a file that was written so soon after its arrival was never deferred
-NOTIFY_SUCCESS = 2 << 1  # in qmgr_opts: some recipient's success is to be reported
 
 DISCARDED = Dsn("2.0.0", "undeliverable postmaster notification discarded", "delivered")
 
@@ -44,10 +44,11 @@ class Active:
     """The active queue.
 
     room: called when there is room after a message has left; limits: messages, recipients in memory.
-    deliveries is set by whoever makes both.
+    deliveries and reports are set by whoever makes all of them.
     """
 
     deliveries: Deliveries
+    reports: Reports
 
     def __init__(
         self,
@@ -97,7 +98,7 @@ class Active:
         envelope = message.envelope
         left = len(envelope.recipients) + max(envelope.rcpt_unread, 0)
         msg.info(log.queue_active(queue_id, envelope.sender, envelope.content_len, left))
-        if message.force_expire and self._log_exists("defer", queue_id):
+        if message.force_expire and self.reports.log_exists("defer", queue_id):
             message.deferred = True
             self.done(message)
             return
@@ -168,16 +169,37 @@ class Active:
         """Every recipient in memory is decided, or deferred."""
         if message.envelope.rcpt_offset and self._next_recipients(message):
             return
-        queue_id = message.queue_id
-        del self.messages[queue_id]
-        self._recipients -= message.recipients
+        if message.deferred and self._queue.status("active", message.queue_id) is None:
+            self._leave(message)
+            self._missing_or_corrupt(message.queue_id)
+            self._room()
+        elif self.reports.wanted(message):
+            eager.start(self._report(message))
+        else:
+            self._go_on(message)
+
+    async def _report(self, message: Message) -> None:
+        """Let the sender be told what there is to tell, then go on."""
+        try:
+            await self.reports.send(message)
+        except Exception as error:
+            msg.error(log.problem(message.queue_id, f"report: {error}"))
+            message.deferred = True
+        self._go_on(message)
+
+    def _go_on(self, message: Message) -> None:
+        self._leave(message)
         if message.deferred:
-            self._defer_or_expire(message)
-        elif message.bounced and self._log_exists("bounce", queue_id):
-            self._hold(message, log.bounced_to_hold(queue_id, message.envelope.sender))
+            now = self._clock()
+            age = now - message.create_time
+            self._move(message.queue_id, "active", "deferred", when=now + self._backoff.delay(age))
         else:
             self._remove(message)
         self._room()
+
+    def _leave(self, message: Message) -> None:
+        del self.messages[message.queue_id]
+        self._recipients -= message.recipients
 
     def _next_recipients(self, message: Message) -> bool:
         """Read the next batch and deliver to it; False when it can't be read."""
@@ -215,27 +237,10 @@ class Active:
             return
         msg.info(log.removed(queue_id))
 
-    def _defer_or_expire(self, message: Message) -> None:
-        queue_id, sender = message.queue_id, message.envelope.sender
-        if self._queue.status("active", queue_id) is None:
-            self._missing_or_corrupt(queue_id)
-            return
-        now = self._clock()
-        age = now - message.create_time
-        if message.force_expire or self._backoff.expired(age, sender):
-            self._hold(message, log.expired_to_hold(queue_id, sender, int(age)))
-        else:
-            self._move(queue_id, "active", "deferred", when=now + self._backoff.delay(age))
-
     def _missing_or_corrupt(self, queue_id: str) -> None:
         """An agent could not read the file and took its mode away, or somebody removed it."""
         if os.path.lexists(self._queue.path("active", queue_id)):
             self._corrupt(queue_id, "")
-
-    def _hold(self, message: Message, text: str) -> None:
-        """Keep for the administrator what nobody can be told of yet."""
-        if self._move(message.queue_id, "active", "hold"):
-            msg.warning(text)
 
     def _still_locked(self, queue_id: str) -> None:
         msg.info(log.skipped(queue_id))
@@ -263,13 +268,6 @@ class Active:
             msg.warning(log.queue_trouble(action, from_queue, queue_id, error.strerror or str(error)))
             return False
         return True
-
-    def _log_exists(self, name: str, queue_id: str) -> bool:
-        """Whether a log of the message has entries; in doubt it has."""
-        try:
-            return bool(read_log(self._queue, name, queue_id))
-        except OSError:
-            return True
 
     def _clear_unthrottle(self, queue_id: str, status: os.stat_result) -> None:
         try:

@@ -27,6 +27,7 @@ from pyfix.qmgr.active import Active
 from pyfix.qmgr.defer import Backoff
 from pyfix.qmgr.deliver import Deliveries
 from pyfix.qmgr.limits import read_limits
+from pyfix.qmgr.report import Reports
 from pyfix.qmgr.resolve import Policy, Resolver
 from pyfix.qmgr.scan import Scan
 from pyfix.queue.directory import QueueDirectory
@@ -81,9 +82,13 @@ class Qmgr:
             recipient_limit=cfg.qmgr_message_recipient_limit,
         )
         channels = self._channels = {name: Channel(f"private/{name}", BOUNCE_PROTOCOL) for name in SERVICES}
+        bounce = BounceClient(dict(channels))
+        self._active.reports = Reports(
+            self._queue, bounce, self._backoff, verp=not cfg.disable_verp_bounces
+        )
         self._deliveries = self._active.deliveries = Deliveries(
             lambda name: read_limits(self._main, name),
-            BounceClient(dict(channels)),
+            bounce,
             self._active.done,
             backoff=mail.minimal_backoff_time,
             retry_time=cfg.transport_retry_time,

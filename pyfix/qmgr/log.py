@@ -20,20 +20,15 @@ def skipped(queue_id: str) -> str:
     return f"{queue_id}: skipped, still being delivered"
 
 
-def bounced_to_hold(queue_id: str, sender: str) -> str:
-    """All recipients are decided, some were bounced, and nobody can tell the sender yet."""
-    return (
-        f"{queue_id}: from=<{quote(sender)}>, undeliverable recipients can't be reported to the sender: "
-        f"message placed on hold"
-    )
+def expired(queue_id: str, sender: str, *, forced: bool = False) -> str:
+    """A message was too long in the queue, or the administrator has seen enough of it."""
+    word = "force-expired" if forced else "expired"
+    return f"{queue_id}: from=<{quote(sender)}>, status={word}, returned to sender"
 
 
-def expired_to_hold(queue_id: str, sender: str, age: int) -> str:
-    """A message was too long in the queue, and nobody can tell the sender yet. age: seconds."""
-    return (
-        f"{queue_id}: from=<{quote(sender)}>, expired after {age} seconds and can't be returned to "
-        f"the sender: message placed on hold"
-    )
+def bounce_failed(queue_id: str) -> str:
+    """The sender could not be told of a failure; the message stays until that is done."""
+    return f"{queue_id}: status=deferred (bounce failed)"
 
 
 def saving_corrupt(queue_id: str, queue_name: str = "active") -> str:

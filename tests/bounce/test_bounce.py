@@ -103,14 +103,14 @@ def test_no_space_is_told(lines: list[str]) -> None:
 @pytest.mark.parametrize(
     "request_list",
     [
-        REPORT.encode(Command.FLUSH, 0, "active", "C198A22", "", 0, "s@a.test", "", 0),
-        REPORT.encode(Command.WARN, 0, "active", "C198A22", "", 0, "s@a.test", "", 0),
+        REPORT.encode(9, 0, "active", "C198A22", "", 0, "s@a.test", "", 0),
+        REPORT.encode(Command.ONE, 0, "active", "C198A22", "", 0, "s@a.test", "", 0),
         b"nrequest\x00x\0\0",
         b"nrequest\x000\0\0",
         b"nonsense",
     ],
 )
-def test_other_requests_are_refused(lines: list[str], request_list: bytes) -> None:
+def test_malformed_requests_are_refused(lines: list[str], request_list: bytes) -> None:
     async def scenario() -> None:
         async with serving("bounce") as channel:
             assert await channel.request(request_list) == (FAILED, b"")

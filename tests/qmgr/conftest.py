@@ -22,8 +22,9 @@ from pyfix.queue.file import mark_done, read_envelope
 from pyfix.server.context import Context
 from pyfix.server.stream import Link, StreamServer
 from pyfix.unix import msg
+from tests.toy_cleanup import ToyCleanup
 
-QUEUES = ("incoming", "active", "deferred", "hold", "corrupt", "bounce", "defer", "trace", "private")
+QUEUES = ("incoming", "active", "deferred", "hold", "corrupt", "bounce", "defer", "trace", "private", "public")
 
 
 class ByDomain:
@@ -85,6 +86,7 @@ class Instance:
         self.queue = QueueDirectory(".")
         self.lines: list[str] = []
         self.resolver = ByDomain()
+        self.cleanup = ToyCleanup()
 
     def put(
         self,
@@ -92,13 +94,19 @@ class Instance:
         sender: str = "s@a.test",
         queue: str = "incoming",
         done: int = 0,
+        warn: float = 0,
+        trace: int = 0,
         age: float = 0,
         mode: int = 0o700,
     ) -> str:
-        """A message; `done` of its recipients are done with; `age` seconds old."""
+        """A message; `done` of its recipients are done with; `age` seconds old, to warn after `warn`."""
         arrival = int(time.time() - age)
         head = rec.encode(rec.TIME, b"%d 0" % arrival) + rec.encode(rec.ATTR, b"create_time=%d" % arrival)
+        if trace:
+            head += rec.encode(rec.ATTR, b"trace_flags=%d" % trace)
         head += rec.encode(rec.FROM, sender.encode())
+        if warn:
+            head += rec.encode(rec.WARN, b"%15d" % (arrival + warn))
         for at, recipient in enumerate(recipients):
             head += rec.encode(rec.DONE if at < done else rec.RCPT, recipient.encode())
         head += rec.encode(rec.MESG)
@@ -134,6 +142,7 @@ class Instance:
         }
         servers = [program._server for program in (errors | bounces).values()]
         async with contextlib.AsyncExitStack() as stack:
+            await stack.enter_async_context(listening("public/cleanup", self.cleanup.server.serve))
             for name, function in serve.items():
                 if not os.path.exists(f"private/{name}"):
                     await stack.enter_async_context(listening(f"private/{name}", function))
@@ -145,6 +154,8 @@ class Instance:
                 for server in (*servers, *(agent.server for agent in agents.values())):
                     for link in list(server.links):
                         link.close()
+                for program in bounces.values():
+                    program.cleanup.close()
                 for program in errors.values():
                     for channel in program._channels.values():
                         channel.close()

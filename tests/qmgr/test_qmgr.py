@@ -7,8 +7,9 @@ import time
 
 import pytest
 
-from pyfix.clients.deliver import Answer, Dsn
+from pyfix.clients.deliver import Answer, Dsn, Flags
 from pyfix.clients.rewrite import CLASS_LOCAL, FLAG_ERROR, FLAG_FAIL
+from pyfix.queue import records as rec
 
 
 def test_a_message_goes_out_and_is_removed(instance, toy) -> None:
@@ -115,31 +116,56 @@ def test_without_a_retry_service_qmgr_defers_by_itself(instance) -> None:
     asyncio.run(scenario())
 
 
-def test_a_mixed_message_keeps_who_is_left_and_is_held_when_a_bounce_remains(instance, toy) -> None:
+def test_a_mixed_message_bounces_at_once_and_keeps_who_is_left(instance, toy) -> None:
     async def scenario() -> None:
         queue_id = instance.put("a@virtual.test", "b@error.test", "c@local.test")
-        async with instance.running(virtual=toy()) as qmgr:
+        async with instance.running(virtual=toy()):
             await instance.until(lambda: "deferred" in instance.where(queue_id))
-            assert instance.where(queue_id) == ["deferred", "bounce", "defer"]
+            assert instance.where(queue_id) == ["deferred", "defer"]
             assert instance.todo("deferred", queue_id) == ["c@local.test"]
+            (report,) = instance.cleanup.posted
+            assert (report.value(rec.FROM), report.value(rec.RCPT)) == ("", "s@a.test")
+            assert "<b@error.test>: error.test" in report.text
+            assert f"{queue_id}: sender non-delivery notification: ABCDE0" in instance.lines
+
+    asyncio.run(scenario())
+
+
+def test_a_message_whose_bounce_fails_stays(instance) -> None:
+    async def scenario() -> None:
+        queue_id = instance.put("b@error.test")
+        instance.cleanup.status = 2
+        async with instance.running() as qmgr:
+            await instance.until(lambda: instance.where(queue_id) == ["deferred", "bounce"])
+            assert f"{queue_id}: status=deferred (bounce failed)" in instance.lines
+            instance.cleanup.status = 0
             qmgr.trigger(b"FAD")
-            await instance.until(lambda: sum("deferred (mail" in line for line in instance.lines) == 2)
-        agent = toy()
-        async with instance.running(local=agent) as qmgr:
-            qmgr.trigger(b"AD")
-            await instance.until_logged("placed on hold")
-            assert instance.where(queue_id) == ["hold", "bounce"]
-            assert len(agent.requests) == 1
-            assert instance.lines[-1] == (
-                f"warning: {queue_id}: from=<s@a.test>, undeliverable recipients can't be reported to the "
-                "sender: message placed on hold"
-            )
+            await instance.until_logged(f"{queue_id}: removed")
+            assert len(instance.cleanup.posted) == 1
+            assert instance.where(queue_id) == []
+
+    asyncio.run(scenario())
+
+
+def test_what_was_held_for_want_of_bounces_is_returned_once_it_is_released(instance) -> None:
+    async def scenario() -> None:
+        queue_id = instance.put("b@error.test", done=1, queue="deferred")
+        os.rename(f"deferred/{queue_id}", f"hold/{queue_id}")
+        with open(f"bounce/{queue_id}", "w") as log:
+            log.write("\nrecipient=b@error.test\nstatus=5.1.1\naction=failed\nreason=no such user\n\n")
+        async with instance.running() as qmgr:
+            os.rename(f"hold/{queue_id}", f"deferred/{queue_id}")
+            qmgr.trigger(b"D")
+            await instance.until_logged(f"{queue_id}: removed")
+            (report,) = instance.cleanup.posted
+            assert "<b@error.test>: no such user" in report.text
+            assert instance.where(queue_id) == []
 
     asyncio.run(scenario())
 
 
 @pytest.mark.parametrize(
-    ("sender", "main_cf", "held"),
+    ("sender", "main_cf", "returned"),
     [
         ("s@a.test", "maximal_queue_lifetime = 1h", True),
         ("", "maximal_queue_lifetime = 1h", False),
@@ -147,14 +173,66 @@ def test_a_mixed_message_keeps_who_is_left_and_is_held_when_a_bounce_remains(ins
         ("s@a.test", "maximal_queue_lifetime = 1d", False),
     ],
 )
-def test_what_waited_too_long_is_held(instance, sender: str, main_cf: str, held: bool) -> None:
+def test_what_waited_too_long_is_returned(instance, sender: str, main_cf: str, returned: bool) -> None:
     async def scenario() -> None:
         queue_id = instance.put("a@local.test", sender=sender, age=7200)
         async with instance.running(main_cf):
             await instance.until_logged("status=deferred")
             await instance.until(lambda: "active" not in instance.where(queue_id))
-            assert instance.where(queue_id)[0] == ("hold" if held else "deferred")
-            assert any("expired after 7200 seconds" in line for line in instance.lines) is held
+            assert instance.where(queue_id) == ([] if returned else ["deferred", "defer"])
+            line = f"{queue_id}: from=<{sender}>, status=expired, returned to sender"
+            assert (line in instance.lines) is returned
+            assert len(instance.cleanup.posted) == (returned and sender != "")
+            for report in instance.cleanup.posted:
+                assert "Action: failed\nStatus: 4.3.0\n" in report.text
+
+    asyncio.run(scenario())
+
+
+def test_force_expired_mail_is_returned_without_another_try(instance, toy) -> None:
+    async def scenario() -> None:
+        queue_id = instance.put("a@virtual.test", queue="deferred", mode=0o710)
+        with open(f"defer/{queue_id}", "w") as log:
+            log.write("\nrecipient=a@virtual.test\nstatus=4.4.1\naction=delayed\nreason=timed out\n\n")
+        agent = toy()
+        async with instance.running(virtual=agent):
+            await instance.until_logged(f"{queue_id}: removed")
+            assert f"{queue_id}: from=<s@a.test>, status=force-expired, returned to sender" in instance.lines
+            assert agent.requests == []
+            assert "<a@virtual.test>: timed out" in instance.cleanup.posted[0].text
+
+    asyncio.run(scenario())
+
+
+def test_the_sender_is_warned_of_a_delay_once(instance) -> None:
+    async def scenario() -> None:
+        queue_id = instance.put("a@local.test", age=7200, warn=3600)
+        async with instance.running("delay_warning_time = 1h") as qmgr:
+            await instance.until(lambda: instance.where(queue_id) == ["deferred", "defer"])
+            assert f"{queue_id}: sender delay notification: ABCDE0" in instance.lines
+            qmgr.trigger(b"FAD")
+            await instance.until(lambda: sum("status=deferred" in line for line in instance.lines) == 2)
+            await instance.until(lambda: instance.where(queue_id) == ["deferred", "defer"])
+            (report,) = instance.cleanup.posted
+            assert "Subject: Delayed Mail (still being retried)\n" in report.text
+            assert "Action: delayed\n" in report.text
+
+    asyncio.run(scenario())
+
+
+def test_what_was_traced_is_reported_once(instance) -> None:
+    async def scenario() -> None:
+        queue_id = instance.put("a@error.test", "b@local.test", trace=Flags.RECORD)
+        async with instance.running() as qmgr:
+            await instance.until(lambda: instance.where(queue_id) == ["deferred", "defer"])
+            subjects = [report.text.split("Subject: ")[1].split("\n")[0] for report in instance.cleanup.posted]
+            assert subjects == ["Undelivered Mail Returned to Sender", "Mail Delivery Status Report"]
+            assert "<a@error.test>: error.test" in instance.cleanup.posted[1].text
+            assert "<b@local.test>: mail transport unavailable" in instance.cleanup.posted[1].text
+            qmgr.trigger(b"FAD")
+            await instance.until(lambda: sum("status=deferred" in line for line in instance.lines) == 2)
+            await instance.until(lambda: instance.where(queue_id) == ["deferred", "defer"])
+            assert len(instance.cleanup.posted) == 2
 
     asyncio.run(scenario())
 

@@ -6,7 +6,7 @@ initial_destination_concurrency) stands behind <transport>_..., see families.
 Sources: qmgr(8).
 """
 
-from pyfix.config.param import Int, Params, Str, Time
+from pyfix.config.param import Bool, Int, Params, Str, Time
 
 
 class QmgrParams(Params):
@@ -17,6 +17,7 @@ class QmgrParams(Params):
     qmgr_ipc_timeout = Time("60s", min=1)
     transport_retry_time = Time("60s", min=1)
     defer_transports = Str("")
+    disable_verp_bounces = Bool("no")
     initial_destination_concurrency = Int("5", min=1)
     default_destination_concurrency_limit = Int("20")
     default_destination_concurrency_positive_feedback = Str("1", min=1)
