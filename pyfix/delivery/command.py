@@ -21,6 +21,8 @@ Sources:    pipe(8), local(8) EXTERNAL COMMAND DELIVERY, sysexits(3)
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import re
 import resource
@@ -33,12 +35,15 @@ from dataclasses import dataclass
 
 from pyfix.delivery.as_user import as_root, can_switch
 from pyfix.mail.dsn import STATUS, split_dsn
+from pyfix.unix import msg
 
 OUTPUT_LIMIT = 4096  # bytes of output that are kept
 CHUNK = 65536
 PATH = "/usr/bin:/bin"
 SHELL = "/bin/sh"
 TEMPFAIL = 75
+COMPLAIN = 3  # descriptor on which a child says why it could not begin
+HIGH = 100  # descriptors that are to be moved go above this one first, out of the way
 
 SYSEXITS = {  # exit status: (enhanced status, words)
     64: ("5.3.0", "command line usage error"),
@@ -110,14 +115,17 @@ def run(command: Command, message: Iterator[bytes]) -> Ended:
     """
     stdin, to_child = os.pipe()
     from_child, stdout = os.pipe()
+    complaint, complain = os.pipe()
     try:
-        pid = _fork(command, stdin, stdout)
+        pid = _fork(command, stdin, stdout, complain)
     except BaseException:
-        for fd in (stdin, to_child, from_child, stdout):
-            os.close(fd)
+        os.close(to_child)
+        os.close(from_child)
+        os.close(complaint)
         raise
-    os.close(stdin)
-    os.close(stdout)
+    finally:
+        for fd in (stdin, stdout, complain):
+            os.close(fd)
     conversation = _Conversation(to_child, from_child, time.monotonic() + command.limit)
     try:
         conversation.hold(message)
@@ -128,6 +136,7 @@ def run(command: Command, message: Iterator[bytes]) -> Ended:
         raise
     finally:
         conversation.close()
+        _repeat(complaint)
     if status is None:
         _kill(pid)
         _, status = os.waitpid(pid, 0)
@@ -161,8 +170,8 @@ def _judge_code(code: int, text: str, output: str, more: str) -> Verdict:
 
 
 def with_failure(status: str) -> str:
-    """A failed command can't report success: then 5.3.0."""
-    return "5.3.0" if status[0] == "2" else status
+    """A failed command can't report success."""
+    return "5.0.0" if status[0] == "2" else status
 
 
 def printable(output: bytes) -> str:
@@ -278,28 +287,46 @@ def _kill(pid: int) -> None:
                 kill(pid, signal.SIGKILL)
 
 
+def _repeat(complaint: int) -> None:
+    """Log why a child could not begin, if it says so."""
+    os.set_blocking(complaint, False)
+    with suppress(BlockingIOError):
+        text = os.read(complaint, OUTPUT_LIMIT)
+        if text:
+            msg.info(f"fatal: {text.decode('utf-8', 'surrogateescape')}")
+    os.close(complaint)
+
+
 # The child
 
 
-def _fork(command: Command, stdin: int, stdout: int) -> int:
+class NoCommandError(OSError):
+    """There is no such program; the user may know."""
+
+
+def _fork(command: Command, stdin: int, stdout: int, complain: int) -> int:
     pid = os.fork()
     if pid:
         return pid
     try:
-        _begin(command, stdin, stdout)
+        _begin(command, stdin, stdout, complain)
     except OSError as error:
-        text = f"{command.program}: fatal: {error.strerror}\n"
+        text = str(error.strerror).encode("utf-8", "surrogateescape")
         with suppress(OSError):
-            os.write(2, text.encode("utf-8", "surrogateescape"))
+            os.write(COMPLAIN, text)
+        if isinstance(error, NoCommandError):
+            with suppress(OSError):
+                os.write(2, b"%b: fatal: %b\n" % (command.program.encode(), text))
     finally:
         os._exit(TEMPFAIL)
 
 
-def _begin(command: Command, stdin: int, stdout: int) -> None:
+def _begin(command: Command, stdin: int, stdout: int, complain: int) -> None:
     """Become the command. OSError whose words are complete."""
-    for target, source in ((0, stdin), (1, stdout), (2, stdout)):
-        os.dup2(source, target)
-    os.closerange(3, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    high = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, HIGH) for fd in (stdin, stdout, stdout, complain)]
+    for target, source in enumerate(high):
+        os.dup2(source, target, inheritable=target != COMPLAIN)
+    os.closerange(COMPLAIN + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
     os.setsid()
     signal.setitimer(signal.ITIMER_REAL, 0)
     os.umask(0o077)
@@ -317,26 +344,29 @@ def _begin(command: Command, stdin: int, stdout: int) -> None:
 def _become(command: Command) -> None:
     if command.chroot:
         with as_root():
-            _say(f"chroot {command.chroot}", os.chroot, command.chroot)
+            _say(f"chroot({command.chroot})", os.chroot, command.chroot)
             _say("chdir /", os.chdir, "/")
     if can_switch():
         os.seteuid(0)
         os.setgroups([command.gid])
         os.setresgid(command.gid, command.gid, command.gid)
         os.setresuid(command.uid, command.uid, command.uid)
+    elif command.uid != os.getuid():
+        raise OSError(errno.EPERM, f"cannot become uid {command.uid} without root privileges")
 
 
 def _exec(command: Command) -> None:
     environment = {"PATH": PATH, **command.environment}
-    argv = list(command.argv) if command.argv is not None else plain_words(command.text)
-    if command.shell:
-        argv = [*command.shell.split(), command.text] if command.argv is None else argv
+    if command.argv is not None:
+        argv, prefix = list(command.argv), "pipe_command: "
+    else:
+        argv, prefix = [*command.shell.split(), command.text] if command.shell else plain_words(command.text), ""
     if argv:
         try:
             os.execvpe(argv[0], argv, environment)  # noqa: S606 - what the administrator or user wrote
         except OSError as error:
             if command.argv is not None or command.shell or "/" in argv[0] or not isinstance(error, FileNotFoundError):
-                raise OSError(error.errno, f"execvp {argv[0]}: {error.strerror}") from error
+                raise NoCommandError(error.errno, f"{prefix}execvp {argv[0]}: {error.strerror}") from error
     _say(f"execl {SHELL}", lambda path: os.execve(path, ["sh", "-c", command.text], environment), SHELL)  # noqa: S606
 
 

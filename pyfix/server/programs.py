@@ -22,6 +22,7 @@ PROGRAMS = {
     "lmtp": "pyfix.delivery.smtp.daemon:Smtp",
     "local": "pyfix.delivery.local.daemon:Local",
     "pickup": "pyfix.services.pickup:Pickup",
+    "pipe": "pyfix.delivery.pipe:Pipe",
     "postdropd": "pyfix.services.postdropd:Postdropd",
     "postlogd": "pyfix.services.postlogd:Postlogd",
     "qmgr": "pyfix.qmgr.daemon:Qmgr",
@@ -32,7 +33,7 @@ PROGRAMS = {
     "virtual": "pyfix.delivery.virtual.daemon:Virtual",
 }
 
-SERIAL = frozenset({"local", "virtual"})
+SERIAL = frozenset({"local", "pipe", "virtual"})
 """Programs that become other users: one session at a time, in as many processes as maxproc says."""
 
 SINGLE = frozenset({"pickup", "postlogd", "qmgr"})

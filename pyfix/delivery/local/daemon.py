@@ -22,12 +22,16 @@ from pyfix.delivery.local.state import Attempt, State
 from pyfix.delivery.outcome import Outcome, Settled
 from pyfix.queue.file import Recipient
 from pyfix.server.context import Context
+from pyfix.server.privileges import is_root
+from pyfix.unix import msg
 
 
 class Local(SerialAgent):
     """The service."""
 
     def __init__(self, context: Context) -> None:
+        if is_root() and not context.privileged:
+            msg.fatal(f"service {context.service}: needs root privileges: change the unpriv field in master.cf to n")
         self.setup = Setup(context)
         super().__init__(context, self.deliver, relay=context.service, concurrency=1)
 

@@ -6,7 +6,6 @@ changed copy. An Attempt is what all steps of one request share.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Generator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -14,17 +13,16 @@ from typing import Any, TypeVar
 
 from pyfix.delivery.agent import PROBE, Delivery
 from pyfix.delivery.as_user import as_user
+from pyfix.delivery.delivered import delivered_to
 from pyfix.delivery.local.setup import Setup
 from pyfix.delivery.outcome import Outcome
-from pyfix.queue.file import Recipient, content_chunks
+from pyfix.queue.file import Recipient
 from pyfix.unix.users import User
 
 T = TypeVar("T")
 Parts = Generator[Outcome, None, T]
 """Outcomes as they happen; the value says what the caller wants to know."""
 
-FIELD = re.compile(rb"^Delivered-To[ \t]*:[ \t]*(.*)", re.IGNORECASE | re.MULTILINE)
-HEADER_BYTES = 1 << 20  # of the content in which headers are looked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +96,7 @@ class Attempt:
         self.delivery = delivery
         self.seen: set[str] = set()
         self.forwards: dict[tuple[str, str], Forward] = {}
-        self.headers = _delivered_to(delivery)
+        self.headers = delivered_to(delivery)
 
     def been_here(self, key: str) -> bool:
         """Whether this was noted before; notes it, up to duplicate_filter_limit keys."""
@@ -126,15 +124,3 @@ class Attempt:
     def acting(self, rights: Rights, then: User | None = None) -> AbstractContextManager[None]:
         """Be that user for a while; afterwards `then`, or mail_owner."""
         return as_user(rights.uid, rights.gid, then or self.setup.owner)
-
-
-def _delivered_to(delivery: Delivery) -> frozenset[str]:
-    """The addresses in Delivered-To headers, in lower case. CorruptQueueFile."""
-    head, have = [], 0
-    for chunk in content_chunks(delivery.fd, delivery.request.offset):
-        head.append(chunk)
-        have += len(chunk)
-        if b"\n\n" in chunk or have > HEADER_BYTES:
-            break
-    headers, _, _ = b"".join(head).partition(b"\n\n")
-    return frozenset(found[1].strip().decode("utf-8", "surrogateescape").lower() for found in FIELD.finditer(headers))
