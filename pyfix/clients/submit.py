@@ -3,8 +3,9 @@
 | the caller may write maildrop (root, mail_owner, setgid_group) | a durable file there; then pickup is woken  |
 | he may not                                                     | a connection to public/postdrop            |
 
-No program is set-gid: a script can't be. Where neither is possible (the mail system is down and nobody holds its
-socket) the caller hears Unavailable, and may try again.
+No program is set-gid: a script can't be. While the mail system is down, public/postdrop-standby is tried, which systemd
+holds where postfix-postdrop.socket is enabled. Where nothing is possible the caller hears UnavailableError, and may try
+again.
 
 Imports nothing that takes time: sendmail is called in loops.
 
@@ -36,6 +37,10 @@ if TYPE_CHECKING:
             """Nothing of it stays."""
 
 
+STANDBY = "postdrop-standby"
+"""Socket of conf/postfix-postdrop.socket."""
+
+
 class UnavailableError(Exception):
     """There is no way into the mail system now; str() says why."""
 
@@ -53,9 +58,20 @@ def begin(queue_directory: str, *, long_ids: bool = False) -> "Submission":
     try:
         return MaildropFile(queue_directory, long_ids=long_ids)
     except PermissionError:
-        return Handed(f"{queue_directory}/public/postdrop")
+        return _hand_over(queue_directory)
     except OSError as error:
         raise UnavailableError(f"create file in {queue_directory}/maildrop: {error.strerror}") from None
+
+
+def _hand_over(queue_directory: str) -> "Handed":
+    """To the service of the running suite, else to the one that systemd starts when it does not run."""
+    try:
+        return Handed(f"{queue_directory}/public/postdrop")
+    except UnavailableError as error:
+        try:
+            return Handed(f"{queue_directory}/public/{STANDBY}")
+        except UnavailableError:
+            raise error from None
 
 
 class MaildropFile:

@@ -4,7 +4,10 @@ For tests and for looking at one program:
 
     python -m pyfix.server.standalone -c DIR [-o name=value] PROGRAM inet:HOST:PORT|unix:PATH [SERVICE]
 
-It serves until it is killed or its standard input ends, as the caller, in queue_directory.
+    python -m pyfix.server.standalone -c DIR postdropd systemd
+
+serves the socket that systemd hands over (postfix-postdrop.socket) until nobody has come for max_idle seconds; it logs
+as a daemon of the suite. Otherwise it serves until it is killed or its standard input ends, as the caller, in queue_directory.
 
     python -m pyfix.server.standalone -c DIR -S smtpd
 
@@ -24,6 +27,7 @@ from pyfix.server import control, daemon, log, programs
 from pyfix.server.context import Context
 from pyfix.unix import msg, sockets
 
+SYSTEMD = "systemd"
 STAND_ALONE = {"smtpd": "pyfix.smtpd.stand_alone:StandAlone"}
 """What a program is when it serves standard input."""
 
@@ -41,16 +45,18 @@ def main() -> None:
     os.chdir(MailParams(config).queue_directory)
     listener = listen(endpoint)
     ours, theirs = control.pair()
-    threading.Thread(target=_until_input_ends, args=(ours,), daemon=True).start()
+    activated = endpoint == SYSTEMD
+    if not activated:
+        threading.Thread(target=_until_input_ends, args=(ours,), daemon=True).start()
     order = control.Start(
         service=service[0] if service else program,
-        type=endpoint.partition(":")[0],
+        type="unix" if activated else endpoint.partition(":")[0],
         program=program,
         overrides=tuple((name.strip(), value.strip()) for name, value in overrides),
         limit=1 if program in programs.SERIAL else 0,
     )
     msg.to_stderr(program)
-    daemon.run(order, config, theirs.detach(), [listener.detach()], own_log=False)
+    daemon.run(order, config, theirs.detach(), [listener.detach()], own_log=activated)
 
 
 def serve_input(program: str, config_dir: str) -> None:
@@ -92,12 +98,23 @@ def _copy_output(ours: socket.socket) -> None:
 
 
 def listen(endpoint: str) -> socket.socket:
-    """A listening socket for `inet:HOST:PORT` or `unix:PATH`."""
+    """A listening socket for `inet:HOST:PORT`, `unix:PATH` or `systemd`."""
     kind, _, where = endpoint.partition(":")
+    if kind == SYSTEMD:
+        return _handed_over()
     if kind == "unix":
         return sockets.listen_unix(where, 100)
     host, _, port = where.rpartition(":")
     return sockets.listen_inet(socket.AF_INET6 if ":" in host else socket.AF_INET, host, int(port), 100)
+
+
+def _handed_over() -> socket.socket:
+    """The first descriptor after standard error, as sd_listen_fds(3) says. BadConfig: there is none."""
+    if os.environ.get("LISTEN_PID") != str(os.getpid()) or os.environ.get("LISTEN_FDS") != "1":
+        raise BadConfig("systemd has handed over no socket")
+    sock = socket.socket(fileno=3)
+    sock.setblocking(False)
+    return sock
 
 
 def _until_input_ends(ours: socket.socket) -> None:

@@ -126,3 +126,34 @@ def test_stranger_can_not_speak_to_the_other_services(instance):
     line = [*become(user), sys.executable, "-c", CONNECT, *paths]
     done = subprocess.run(line, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == ["Permission denied", "Permission denied", "open", "open"]
+
+
+ACTIVATE = """\
+import os, socket, sys
+sock = socket.socket(socket.AF_UNIX)
+sock.bind(sys.argv[1])
+os.chmod(sys.argv[1], 0o666)
+sock.listen(10)
+os.dup2(sock.fileno(), 3)
+os.set_inheritable(3, True)
+os.environ |= {"LISTEN_FDS": "1", "LISTEN_PID": str(os.getpid())}
+os.execv(sys.executable, [sys.executable, "-m", "pyfix.server.standalone", "-c", sys.argv[2], "postdropd", "systemd"])
+"""
+
+
+def test_stranger_may_submit_while_the_system_is_down_where_systemd_holds_a_socket(instance):
+    mail, user = instance(start=False), stranger()
+    path = mail.queue / "public" / "postdrop-standby"
+    line = [*become(mail.owner), sys.executable, "-c", ACTIVATE, str(path), str(mail.config)]
+    with subprocess.Popen(line, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdin=subprocess.DEVNULL) as service:
+        try:
+            mail.wait_until(path.exists)
+            mail.wait_until(lambda: path.stat().st_mode & 0o777 == 0o666)
+            done = run(mail, "sendmail", "-t", stdin=MESSAGE, prefix=become(user))
+            assert (done.returncode, done.stderr) == (0, b"")
+        finally:
+            service.terminate()
+    assert len(mail.queued("maildrop")) == 1
+    mail.start()
+    (message,) = delivered(mail)
+    assert b"from userid %d)" % user.uid in message
