@@ -62,7 +62,7 @@ class Message:
             entry.queue.nexthop,
             envelope.sender,
             entry.recipients,
-            flags=NORMAL | envelope.trace_flags,
+            flags=NORMAL | envelope.trace_flags | entry.queue.connections,
             offset=envelope.content_offset,
             size=envelope.content_len,
             encoding=attr("encoding", ""),

@@ -5,24 +5,34 @@ dead:      the window is 0 and `why` says why; a timer revives it
 suspended: a rate delay runs; nothing leaves until it is over
 
 Pure: timers belong to the transport.
+
+Agents are told to keep connections once entries leave back to back (within a second of the last
+answer), and until they do so no longer and no others are busy; they are told to look for kept
+ones from then on.
 """
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from typing import TYPE_CHECKING
 
-from pyfix.clients.deliver import Dsn
+from pyfix.clients.deliver import Dsn, Flags
 from pyfix.qmgr.feedback import Rules, Window
 
 if TYPE_CHECKING:
     from pyfix.qmgr.entry import Entry
 
 
-class Queue:
-    """name: unique in its transport; nexthop: what the agent is told; listed: waits its turn in a JobList."""
+BACK_TO_BACK = 1.0  # seconds
 
-    __slots__ = ("busy", "listed", "name", "nexthop", "suspended", "todo", "why", "window")
+
+class Queue:
+    """name: unique in its transport; nexthop: what the agent is told; listed: waits its turn in a JobList;
+    connections: what agents are told about them.
+    """
+
+    __slots__ = ("busy", "connections", "last_done", "listed", "name", "nexthop", "suspended", "todo", "why", "window")
 
     def __init__(self, name: str, nexthop: str, rules: Rules) -> None:
         self.name = name
@@ -33,6 +43,8 @@ class Queue:
         self.why: Dsn | None = None
         self.suspended = False
         self.listed = False
+        self.last_done = 0.0
+        self.connections = Flags(0)
 
     @property
     def dead(self) -> bool:
@@ -51,4 +63,17 @@ class Queue:
     def take(self) -> Entry:
         """The next entry; it is busy from now on."""
         self.busy += 1
+        self._reuse_connections(time.monotonic())
         return self.todo.popleft()
+
+    def done(self) -> None:
+        """An entry has come back."""
+        self.busy -= 1
+        self.last_done = time.monotonic()
+
+    def _reuse_connections(self, now: float) -> None:
+        back_to_back = self.last_done + BACK_TO_BACK >= now and self.last_done > 0
+        if back_to_back and not self.connections & Flags.CONN_STORE:
+            self.connections = Flags.CONN_LOAD | Flags.CONN_STORE
+        elif not back_to_back and self.busy <= 1:
+            self.connections &= ~Flags.CONN_STORE

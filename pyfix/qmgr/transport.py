@@ -77,7 +77,7 @@ class Transport:
     def finished(self, queue: Queue) -> None:
         """An entry of this destination has come back."""
         self.busy -= 1
-        queue.busy -= 1
+        queue.done()
         if self.limits.destination_rate_delay and not queue.dead:
             queue.suspended = True
             self._later(self.limits.destination_rate_delay, lambda: self._resume_queue(queue))

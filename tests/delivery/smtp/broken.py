@@ -9,8 +9,10 @@ HANG_UP, or STALL. "" is the greeting, "." the end of the text. Everything else 
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
+from typing import Self
 
 HANG_UP = "hang up"
 STALL = "stall"
@@ -32,7 +34,9 @@ DEFAULTS = {
 class Broken:
     """answers: by verb, instead of the usual ones."""
 
-    def __init__(self, answers: dict[str, str | list[str]] | None = None, *, lmtp: bool = False, path: str = "") -> None:
+    def __init__(
+        self, answers: dict[str, str | list[str]] | None = None, *, lmtp: bool = False, path: str = ""
+    ) -> None:
         self.sessions: list[list[str]] = []
         self.texts: list[bytes] = []
         self._answers = {verb: [text] if isinstance(text, str) else list(text) for verb, text in DEFAULTS.items()}
@@ -46,7 +50,7 @@ class Broken:
         self.port = 0 if path else self._listener.getsockname()[1]
         self._open: list[socket.socket] = []
 
-    def __enter__(self) -> Broken:
+    def __enter__(self) -> Self:
         threading.Thread(target=self._accept, daemon=True).start()
         return self
 
@@ -70,10 +74,8 @@ class Broken:
     def _serve(self, sock: socket.socket) -> None:
         commands: list[str] = []
         self.sessions.append(commands)
-        try:
+        with contextlib.suppress(OSError, ValueError):
             self._talk(sock, commands)
-        except (OSError, ValueError):
-            pass
 
     def _talk(self, sock: socket.socket, commands: list[str]) -> None:
         stream = sock.makefile("rb")

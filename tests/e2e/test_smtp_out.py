@@ -1,0 +1,137 @@
+"""Mail out of the instance: to real Postfix, by MX records of the test's own name server, over kept connections."""
+
+import re
+import socket
+import threading
+from collections.abc import Iterator
+
+import dns.message
+import dns.rcode
+import dns.rrset
+import pytest
+
+MESSAGE = b"From: a@example.com\r\nSubject: out\r\n\r\n.hello\r\n..there\r\n"
+
+
+class NameServer:
+    """Answers from a dict on a loopback port: (name, type) -> texts; "SERVFAIL"; what is missing is NXDOMAIN."""
+
+    def __init__(self, records: dict[tuple[str, str], list[str] | str]) -> None:
+        self._records = records
+        self._sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._sock.bind(("127.0.0.1", 0))
+        self.port = self._sock.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            data, client = self._sock.recvfrom(4096)
+            if not data:
+                return
+            self._sock.sendto(self._answer(dns.message.from_wire(data)).to_wire(), client)
+
+    def _answer(self, query: dns.message.Message) -> dns.message.Message:
+        answer = dns.message.make_response(query)
+        question = query.question[0]
+        name, kind = question.name.to_text(omit_final_dot=True), dns.rdatatype.to_text(question.rdtype)
+        found = self._records.get((name, kind))
+        if found == "SERVFAIL":
+            answer.set_rcode(dns.rcode.SERVFAIL)
+        elif found is not None:
+            answer.answer.append(dns.rrset.from_text(question.name, 60, "IN", kind, *found))
+        elif not any(known == name for known, _ in self._records):
+            answer.set_rcode(dns.rcode.NXDOMAIN)
+        return answer
+
+    def close(self) -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.sendto(b"", ("127.0.0.1", self.port))
+        self._sock.close()
+
+
+@pytest.fixture
+def name_server() -> Iterator[type[NameServer]]:
+    made: list[NameServer] = []
+
+    def make(records):
+        made.append(NameServer(records))
+        return made[-1]
+
+    yield make
+    for server in made:
+        server.close()
+
+
+def test_mail_goes_to_a_real_postfix_and_arrives_as_it_was(instance, real_postfix) -> None:
+    peer = real_postfix(
+        main_cf="virtual_mailbox_domains = peer.test\nvirtual_mailbox_base = {top}/mail\n"
+        "virtual_mailbox_maps = static:box/\nvirtual_uid_maps = static:{uid}\nvirtual_gid_maps = static:{gid}\n"
+    )
+    mail = instance(main_cf=f"relayhost = [127.0.0.1]:{peer.port}\n")
+    with mail.smtp() as client:
+        client.sendmail("a@example.com", ["x@peer.test", "y@peer.test"], MESSAGE)
+    mail.wait_for(r": removed")
+    relay = rf"relay=127\.0\.0\.1\[127\.0\.0\.1\]:{peer.port}, delay=[\d.]+, delays=[\d./]+, tls=may:none"
+    sent = r"dsn=2\.0\.0, status=sent \(250 2\.0\.0 Ok: queued as "
+    for name in "xy":
+        mail.wait_for(rf"smtp\[\d+\]: \w+: to=<{name}@peer\.test>, {relay}, {sent}")
+    boxes = peer.top / "mail/box/new"
+    mail.wait_until(lambda: boxes.is_dir() and len(list(boxes.iterdir())) == 2)
+    for path in boxes.iterdir():
+        text = path.read_bytes()
+        assert b"\n\n.hello\n..there\n" in text
+
+
+def test_mx_records_say_where_mail_goes(instance, real_postfix, name_server) -> None:
+    peer = real_postfix(main_cf="virtual_mailbox_domains = peer.test\nvirtual_transport = discard\n")
+    names = name_server(
+        {
+            ("peer.test", "MX"): ["10 mx1.peer.test.", "20 mx2.peer.test."],
+            ("mx1.peer.test", "A"): ["127.0.0.77"],
+            ("mx2.peer.test", "A"): ["127.0.0.1"],
+            ("null.test", "MX"): ["0 ."],
+            ("broken.test", "MX"): "SERVFAIL",
+        }
+    )
+    mail = instance(
+        main_cf=f"pyfix_dns_nameservers = 127.0.0.1:{names.port}\nsmtp_tcp_port = {peer.port}\ninet_protocols = ipv4\n"
+    )
+    with mail.smtp() as client:
+        for domain in ("peer.test", "null.test", "broken.test", "nowhere.test"):
+            client.sendmail("a@example.com", [f"x@{domain}"], MESSAGE)
+    mail.wait_for(rf"connect to mx1\.peer\.test\[127\.0\.0\.77\]:{peer.port}: Connection refused\n")
+    mail.wait_for(rf"to=<x@peer\.test>, relay=mx2\.peer\.test\[127\.0\.0\.1\]:{peer.port}, .*status=sent")
+    name_error = r"Host or domain name not found. Name service error for name"
+    mail.wait_for(r"null\.test>, relay=none, .*dsn=5\.1\.0, status=bounced \(Domain null\.test does not accept mail")
+    mail.wait_for(
+        rf"broken\.test>, relay=none, .*dsn=4\.4\.3, status=deferred \({name_error}=broken\.test type=MX: "
+        r"Host not found, try again\)"
+    )
+    mail.wait_for(
+        rf"nowhere\.test>, relay=none, .*dsn=5\.4\.4, status=bounced \({name_error}=nowhere\.test type=A: "
+        r"Host not found\)"
+    )
+    assert "tls=" not in re.search(r".*null\.test>, relay=none.*", mail.log())[0]
+
+
+def test_many_messages_share_connections(instance, real_postfix) -> None:
+    peer = real_postfix(main_cf="virtual_mailbox_domains = peer.test\nvirtual_transport = discard\n")
+    mail = instance(
+        main_cf=f"relayhost = [127.0.0.1]:{peer.port}\nsmtp_destination_concurrency_limit = 2\n"
+        "initial_destination_concurrency = 1"
+    )
+    with mail.smtp() as client:
+        for _ in range(30):
+            client.sendmail("a@example.com", ["x@peer.test"], MESSAGE)
+    mail.wait_for(lambda log: log.count("status=sent (250") == 30)
+    assert re.search(r"conn_use=\d+, delay=", mail.log())
+
+
+def test_a_destination_that_does_not_answer_is_left_alone_for_a_while(instance) -> None:
+    mail = instance(main_cf="relayhost = [127.0.0.1]:9\ninitial_destination_concurrency = 1")
+    with mail.smtp() as client:
+        client.sendmail("a@example.com", ["x@peer.test"], MESSAGE)
+        refused = r"connect to 127\.0\.0\.1\[127\.0\.0\.1\]:9: Connection refused"
+        mail.wait_for(rf"relay=none, delay=.*, tls=may\?, dsn=4\.4\.1, status=deferred \({refused}\)")
+        client.sendmail("a@example.com", ["y@peer.test"], MESSAGE)
+    mail.wait_for(rf"y@peer\.test>, relay=none, .*status=deferred \(delivery temporarily suspended: {refused}\)")
