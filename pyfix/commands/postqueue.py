@@ -186,13 +186,29 @@ def _flush_one(queue_id: str, cfg: "MailParams") -> None:
 def _flush_site(site: str, cfg: "MailParams") -> None:
     if site[:1] == "[" and site[-1:] != "]":
         msg.fatal(f'Cannot flush mail queue - invalid destination: "{site[:100]}"')
-    status = _ask_flush(cfg, request="send_site", site=site)
+    status = _ask_flush(cfg, request="send_site", site=site) if _has_log(cfg, site) else flush.DENY
     if status == flush.DENY:
         msg.fatal(f'Flush service is not configured for destination "{site}"')
     elif status == flush.BAD:
         msg.fatal(f'Invalid request: "{site}"')
     elif status:
         msg.fatal(f'Cannot flush mail for "{site}" - status {status}')
+
+
+def _has_log(cfg: "MailParams", site: str) -> bool:
+    """Whether the site is one of fast_flush_domains; where that can't be told the service will tell."""
+    from pyfix.config.params.flush import FlushParams
+    from pyfix.maps.match import DomainMatch, parent_matches
+    from pyfix.maps.run_now import run_now
+    from pyfix.maps.table import TableError
+
+    name = "fast_flush_domains"
+    parent = parent_matches(cfg.parent_domain_matches_subdomains, name)
+    domains = DomainMatch(FlushParams(cfg.main).fast_flush_domains, name=name, parent=parent)
+    try:
+        return run_now(domains.matches(site.lower()))
+    except TableError:
+        return True
 
 
 def _ask_flush(cfg: "MailParams", **request: str) -> int:

@@ -78,6 +78,9 @@ class Active:
         """Whether nothing more may enter."""
         return len(self.messages) >= self._message_limit or self._recipients >= self._recipient_limit
 
+    def on_deferred(self, message: Message) -> None:
+        """Hook: a message has to wait."""
+
     def start_over(self) -> None:
         """Move what an earlier qmgr left in active back to incoming."""
         now = self._clock()
@@ -193,6 +196,7 @@ class Active:
             now = self._clock()
             age = now - message.create_time
             self._move(message.queue_id, "active", "deferred", when=now + self._backoff.delay(age))
+            self.on_deferred(message)
         else:
             self._remove(message)
         self._room()

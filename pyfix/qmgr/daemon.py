@@ -15,22 +15,29 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from contextlib import suppress
 
+from pyfix.clients import flush
 from pyfix.clients.bounce import PROTOCOL as BOUNCE_PROTOCOL
 from pyfix.clients.bounce import SERVICES, BounceClient
 from pyfix.clients.rewrite import RewriteClient
 from pyfix.clients.stream import Channel
+from pyfix.config.params.flush import FlushParams
 from pyfix.config.params.mail import MailParams
 from pyfix.config.params.qmgr import QmgrParams
+from pyfix.maps.match import DomainMatch, parent_matches
+from pyfix.maps.table import TableError
 from pyfix.maps.user_acl import UserAcl
 from pyfix.qmgr.active import Active
 from pyfix.qmgr.defer import Backoff
 from pyfix.qmgr.deliver import Deliveries
 from pyfix.qmgr.limits import read_limits
+from pyfix.qmgr.message import Message
 from pyfix.qmgr.report import Reports
 from pyfix.qmgr.resolve import Policy, Resolver
 from pyfix.qmgr.scan import Scan
 from pyfix.queue.directory import QueueDirectory
+from pyfix.server import eager
 from pyfix.server.context import Context
 from pyfix.unix import msg
 from pyfix.unix.sockets import peer_credentials
@@ -52,6 +59,11 @@ class Qmgr:
         self._queue = QueueDirectory.from_config(main)
         self._scans = (Scan(self._queue, "incoming"), Scan(self._queue, "deferred"))
         self._acl = UserAcl(mail.authorized_flush_users, "authorized_flush_users")
+        self._fast_flush = DomainMatch(
+            FlushParams(main).fast_flush_domains,
+            name="fast_flush_domains",
+            parent=parent_matches(mail.parent_domain_matches_subdomains, "fast_flush_domains"),
+        )
         self._turn = 0
         self._retiring = False
         self._feeding: asyncio.Handle | None = None
@@ -95,6 +107,8 @@ class Qmgr:
             ipc_timeout=cfg.qmgr_ipc_timeout,
             resolution=mail.delay_logging_resolution_limit,
         )
+        if self._fast_flush:
+            self._active.on_deferred = self._remember  # type: ignore[method-assign]  # a hook
         self._active.start_over()
         self.trigger(b"I")
         self._run_queue()
@@ -123,6 +137,18 @@ class Qmgr:
         self._deliveries.close()
         for channel in self._channels.values():
             channel.close()
+
+    def _remember(self, message: Message) -> None:
+        """Let the flush service know which sites the message waits for."""
+        sites = {recipient.address.rpartition("@")[2].lower() for recipient in message.envelope.recipients}
+        eager.start(self._tell_flush(message.queue_id, sites))
+
+    async def _tell_flush(self, queue_id: str, sites: set[str]) -> None:
+        path = f"public/{self._mail.flush_service_name}"
+        for site in sites:
+            with suppress(TableError):
+                if await self._fast_flush.matches(site):
+                    await flush.ask_later(path, request="add", site=site, queue_id=queue_id)
 
     def trigger(self, letters: bytes) -> None:
         """Do what the letters ask for; others are ignored."""

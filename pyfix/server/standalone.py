@@ -7,7 +7,8 @@ For tests and for looking at one program:
     python -m pyfix.server.standalone -c DIR postdropd systemd
 
 serves the socket that systemd hands over (postfix-postdrop.socket) until nobody has come for max_idle seconds; it logs
-as a daemon of the suite. Otherwise it serves until it is killed or its standard input ends, as the caller, in queue_directory.
+as a daemon of the suite. Otherwise it serves until it is killed or its standard input ends, as the caller, in
+queue_directory.
 
     python -m pyfix.server.standalone -c DIR -S smtpd
 

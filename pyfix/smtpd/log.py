@@ -121,6 +121,11 @@ def illegal_address(client: str, verb: str, address: str) -> str:
     return f"Illegal address syntax from {client} in {verb} command: {printable(address)}"
 
 
+def no_flush() -> str:
+    """(warning) ETRN, and nobody there to do it."""
+    return "unable to talk to fast flush service"
+
+
 def etrn_refused(domain: str, client: str) -> str:
     """(warning) ETRN for a domain that has no flush log."""
     return f"reject: ETRN {printable(domain)}... from {client}"

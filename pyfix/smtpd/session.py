@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import ClassVar
 
+from pyfix.clients import flush
 from pyfix.clients.cleanup import STAT_BARE_LF, STAT_SIZE, STAT_WRITE
 from pyfix.clients.rewrite import FLAG_ERROR
 from pyfix.mail.error import MailError, Retry
@@ -33,6 +34,8 @@ BYE = Reply(221, "2.0.0", "Bye")
 GOODBYE = Reply(221, "2.7.0", "Error: I can break rules, too. Goodbye.")
 NOT_A_COMMAND = Reply(500, "5.5.2", "Error: command not recognized")
 NOT_IMPLEMENTED = Reply(502, "5.5.1", "Error: command not implemented")
+QUEUING = Reply(250, "", "Queuing started")
+NO_QUEUING = Reply(458, "", "Unable to queue messages")
 NO_BDAT = Reply(521, "5.5.1", "Error: command not implemented")
 NO_VRFY = Reply(502, "5.5.1", "VRFY command is disabled")
 NO_AUTH = Reply(503, "5.5.1", "Error: authentication not enabled")
@@ -132,10 +135,22 @@ class Conversation(Talk):
 
     async def _etrn(self, event: on.Etrn) -> None:
         refusal = await self._policy.etrn(self._check("ETRN"), event.domain)
-        if refusal is None:
-            msg.warning(log.etrn_refused(event.domain, self.peer.client))
-            refusal = Reply(459, "", f"<{event.domain}>: service unavailable")
-        await self.reply(event, refusal)
+        await self.reply(event, refusal or await self._flush_site(event.domain))
+
+    async def _flush_site(self, domain: str) -> Reply:
+        """Have mail for that domain tried, where it is one of fast_flush_domains."""
+        if not await self.site.fast_flush_domains.matches(domain.lower()):
+            status = flush.DENY
+        else:
+            path = f"public/{self.site.mail.flush_service_name}"
+            status = await flush.ask_later(path, request="send_site", site=domain)
+        if status == flush.OK:
+            return QUEUING
+        if status == flush.DENY:
+            msg.warning(log.etrn_refused(domain, self.peer.client))
+            return Reply(459, "", f"<{domain}>: service unavailable")
+        msg.warning(log.no_flush())
+        return NO_QUEUING
 
     async def _pipelined_command(self, event: on.Pipelined) -> None:
         msg.info(log.pipelining(event.verb, self.peer.client, event.text))

@@ -24,6 +24,7 @@ from pyfix.clients.rewrite import Resolved, RewriteClient
 from pyfix.config.main_cf import MainCf
 from pyfix.config.networks import own_addresses, proxy_addresses
 from pyfix.config.param import BadConfig
+from pyfix.config.params.flush import FlushParams
 from pyfix.config.params.mail import MailParams
 from pyfix.config.params.smtpd import SmtpdParams
 from pyfix.maps.maps import Maps
@@ -106,6 +107,12 @@ class Site:
         self.noop_commands = StringMatch(self.cfg.smtpd_noop_commands, name="smtpd_noop_commands")
         self.forbidden_commands = StringMatch(
             self.cfg.smtpd_forbidden_commands, name="smtpd_forbidden_commands"
+        )
+        self.fast_flush_domains = DomainMatch(
+            FlushParams(main).fast_flush_domains,
+            name="fast_flush_domains",
+            parent=parent_matches(parents, "fast_flush_domains"),
+            utf8=self.utf8,
         )
         self.mydestination = DomainMatch(self.mail.mydestination, name="mydestination", utf8=self.utf8)
         self.canonical_maps = self._maps("canonical_maps")

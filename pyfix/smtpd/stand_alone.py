@@ -41,6 +41,7 @@ SETTINGS = (
     ("smtpd_recipient_restrictions", "permit_mynetworks, reject"),
     ("smtpd_reject_unlisted_recipient", "no"),
     ("smtpd_reject_unlisted_sender", "no"),
+    ("fast_flush_domains", ""),
     ("smtpd_peername_lookup", "no"),
     ("smtpd_forbid_unauth_pipelining", "no"),  # programs write all they have to say at once
 )
