@@ -229,7 +229,7 @@ class Attempt:
             return
         client, request = session.client, self._request
         text = self._text()
-        seven_bit = self._needs_seven_bit(session, text)
+        seven_bit = self._needs_seven_bit(session)
         recipients = list(self.left.values())
         client.keep = self._smtp.may_keep(session, request)
         client.probe_only = bool(request.flags & PROBE) and self._cfg.smtp_address_verify_target.lower() != "data"
@@ -285,10 +285,10 @@ class Attempt:
             head=message.head(self._smtp.flags, request.sender, request.recipients[0]) if self._smtp.flags else b"",
         )
 
-    def _needs_seven_bit(self, session: Session, text: message.Text) -> bool:
+    def _needs_seven_bit(self, session: Session) -> bool:
         if "8BITMIME" in session.client.features or self._cfg.disable_mime_output_conversion:
             return False
-        return self._request.encoding != "7bit" and not text.is_ascii()
+        return self._request.encoding != "7bit"
 
     def _tell_broken(self) -> None:
         if not self._broken:

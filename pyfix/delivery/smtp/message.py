@@ -31,10 +31,6 @@ class Text:
         self._broken = broken
         self._head = head
 
-    def is_ascii(self) -> bool:
-        """No byte of it has its eighth bit set. CorruptQueueFile."""
-        return all(chunk.isascii() for chunk in content_chunks(self._fd, self._offset))
-
     def wire(self, *, seven_bit: bool = False) -> Iterator[bytes]:
         """All of it in pieces, without the last dot. seven_bit: convert it. CorruptQueueFile."""
         before = b"\n"
@@ -71,10 +67,11 @@ class Text:
 
 
 def broken_line(line: bytes, limit: int) -> bytes:
-    """A line in pieces of at most `limit` bytes, where the space before each but the first does not count."""
+    """A line in pieces of at most `limit` bytes, the space in front of each but the first included."""
     if len(line) <= limit:
         return line
-    return b"\r\n ".join([line[at : at + limit] for at in range(0, len(line), limit)])
+    rest = max(limit - 1, 1)
+    return b"\r\n ".join([line[:limit], *[line[at : at + rest] for at in range(limit, len(line), rest)]])
 
 
 def head(flags: str, sender: str, recipient: Recipient) -> bytes:

@@ -19,7 +19,8 @@ from tests.real_postfix import SBIN, RealPostfix
 
 SECONDS = "helo mail rcpt data_init data_xfer data_done rset quit connect"
 TIMEOUTS = "".join(f"smtp_{name}_timeout = 1s\n" for name in SECONDS.split())
-MAIN_CF = "smtp_helo_name = client.test\nsmtp_tls_security_level =\n" + TIMEOUTS
+SMTP_CF = "smtp_helo_name = client.test\nsmtp_tls_security_level =\n" + TIMEOUTS
+MAIN_CF = SMTP_CF + SMTP_CF.replace("smtp_", "lmtp_").replace("helo", "lhlo")
 REAL_CF = "transport_maps = texthash:{top}/etc/transport\nmaximal_backoff_time = 4000s\n"
 PATIENCE = 20
 
@@ -90,27 +91,90 @@ CASES = {
     "DSN offered": {"EHLO": "250-broken.test\r\n250-DSN\r\n250 ENHANCEDSTATUSCODES"},
 }
 
+LMTP_CASES = {
+    "LMTP all well": {},
+    "LMTP one of each": {".": ["250 2.1.5 ok", "550 5.7.1 spam", "452 4.2.2 full"]},
+    "LMTP RCPT refused": {"RCPT": ["250 ok", "550 5.1.1 no", "250 ok"], ".": ["250 2.0.0 one", "450 4.2.0 two"]},
+    "LMTP all refused": {"RCPT": "550 5.1.1 no"},
+    "LMTP all refused, DATA too": {"RCPT": "550 5.1.1 no", "DATA": "503 5.5.1 no recipients"},
+    "LMTP hang up after one": {".": ["250 2.1.5 ok", HANG_UP]},
+    "LMTP LHLO refused": {"LHLO": "500 5.5.1 no"},
+    "LMTP no pipelining": {"LHLO": "250 broken.test", ".": ["250 2.1.5 ok", "550 5.7.1 spam", "452 4.2.2 full"]},
+}
+
+HEAD = "Subject: t\nMIME-Version: 1.0\nContent-Type: "
+MULTI = """multipart/mixed;
+\tboundary="b 1"
+Content-Transfer-Encoding: 8bit
+
+préambule
+--b 1
+Content-Type: text/plain; charset=utf-8
+Content-Transfer-Encoding: 8bit
+
+één = 1\x20\x20
+\ttab\t
+--b 1
+Content-Type: text/plain
+Content-Transfer-Encoding: 7bit
+
+plain = plain
+--b 1
+Content-Type: message/rfc822
+Content-Transfer-Encoding: 8bit
+
+Subject: inner
+Content-Type: text/html
+Content-Transfer-Encoding: 8BIT
+X-Last: 1
+
+<p>ünder</p>
+--b 1--
+épilogue
+"""
+SEVEN_BIT = {"EHLO": "250-broken.test\r\n250 PIPELINING"}
+EIGHT = "Content-Transfer-Encoding: 8bit\n"
+UTF8 = HEAD + "text/plain; charset=utf-8\n"
+LENGTHS = {"a": 997, "b": 998, "c": 999, "d": 3000}
+CONTENTS = {
+    "dots": ({}, "Subject: t\n\n.\n..\n.hidden\nend\n"),
+    "long lines": ({}, "Subject: t\n\n" + "".join([char * n + "\n" for char, n in LENGTHS.items()])),
+    "8bit": ({}, UTF8 + EIGHT + "\ncafé\n"),
+    "7bit server": (SEVEN_BIT, UTF8 + EIGHT + "X-A: b\n\ncafé \n a=b\n"),
+    "7bit server, long": (SEVEN_BIT, UTF8 + EIGHT + "\n" + "é word " * 40 + "\n" + "x" * 200 + "\n"),
+    "7bit server, undeclared": (SEVEN_BIT, UTF8 + "\ncafé = 1\n"),
+    "7bit server, plain": (SEVEN_BIT, UTF8 + EIGHT + "\nascii = 1\n"),
+    "7bit server, parts": (SEVEN_BIT, HEAD + MULTI),
+    "7bit server, no MIME": (SEVEN_BIT, "Subject: t\n\nnaïve\n"),
+}
+PLAIN = "Subject: test\n\nhello\n"
+ALL = {
+    **{case: (answers, PLAIN, "smtp") for case, answers in CASES.items()},
+    **{case: (answers, PLAIN, "lmtp") for case, answers in LMTP_CASES.items()},
+    **{case: (answers, text, "smtp") for case, (answers, text) in CONTENTS.items()},
+}
+
 
 class Real:
     """A real Postfix that has met all the servers. servers: by case."""
 
     def __init__(self, top: Path) -> None:
-        self.servers = {case: Broken(CASES[case]).__enter__() for case in CASES}
+        self.servers = {case: broken(case).__enter__() for case in ALL}
         self._ids: dict[str, str] = {}
         self._postfix = RealPostfix(top, MAIN_CF + REAL_CF, "")
-        ports = {name: server.port for name, server in zip(map(domain, CASES), self.servers.values(), strict=True)}
-        table = "".join(f"{name} smtp:[127.0.0.1]:{port}\n" for name, port in ports.items())
+        table = "".join(f"{domain(case)} {nexthop(case, server.port)}\n" for case, server in self.servers.items())
         (top / "etc/transport").write_text(table)
         self._postfix.start()
         with smtplib.SMTP("127.0.0.1", self._postfix.port, timeout=PATIENCE) as smtp:
-            for case in CASES:
-                self._ids[case] = self._submit(smtp, [f"r{n}@{domain(case)}" for n in range(3)])
+            smtp.ehlo()
+            for case, (_, text, _) in ALL.items():
+                self._ids[case] = self._submit(smtp, [f"r{n}@{domain(case)}" for n in range(3)], text)
 
-    def _submit(self, smtp: smtplib.SMTP, recipients: list[str]) -> str:
-        smtp.mail("")
+    def _submit(self, smtp: smtplib.SMTP, recipients: list[str], text: str) -> str:
+        smtp.mail("", ["BODY=8BITMIME"] if not text.isascii() else [])
         for recipient in recipients:
             smtp.rcpt(recipient)
-        _, answer = smtp.data(b"Subject: test\r\n\r\nhello\r\n")
+        _, answer = smtp.data(text.replace("\n", "\r\n").encode())
         return answer.decode().rpartition(" ")[2]
 
     def lines(self, case: str) -> list[str]:
@@ -118,7 +182,7 @@ class Real:
         end = time.monotonic() + PATIENCE
         mine = rf"{self._ids[case]}: |127\.0\.0\.1\]:{self.servers[case].port}"
         while time.monotonic() < end:
-            lines = re.findall(r" postfix/smtp\[\d+\]: (.*)", self._postfix.log())
+            lines = re.findall(r" postfix/[sl]mtp\[\d+\]: (.*)", self._postfix.log())
             lines = [line for line in lines if re.search(mine, line)]
             if sum(" status=" in line for line in lines) >= 3:
                 return lines
@@ -132,7 +196,21 @@ class Real:
 
 
 def domain(case: str) -> str:
-    return f"d{list(CASES).index(case)}.test"
+    return f"d{list(ALL).index(case)}.test"
+
+
+def broken(case: str) -> Broken:
+    return Broken(ALL[case][0], lmtp=ALL[case][2] == "lmtp")
+
+
+def nexthop(case: str, port: int) -> str:
+    return f"lmtp:inet:127.0.0.1:{port}" if ALL[case][2] == "lmtp" else f"smtp:[127.0.0.1]:{port}"
+
+
+def text_of(server: Broken) -> list[bytes]:
+    """The text, without what cleanup puts in front and behind."""
+    texts = [text[max(text.find(b"Subject: "), 0) :] for text in server.texts]
+    return [re.sub(rb"(?m)^(Message-Id: |Date: |From: MAILER).*\r\n", b"", text) for text in texts]
 
 
 @pytest.fixture(scope="module")
@@ -169,11 +247,16 @@ def commands(server: Broken) -> list[list[str]]:
     return [[line for line in session if line] for session in found]
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.replace(" ", "-"))
+@pytest.mark.parametrize("case", ALL, ids=lambda case: case.replace(" ", "-"))
 def test_it_does_and_says_what_postfix_does_and_says(case: str, client, store, real) -> None:
-    with Broken(CASES[case]) as server:
-        queue_id = store.put("r0@d.test", "r1@d.test", "r2@d.test", sender="")
-        client.deliver(queue_id, f"[127.0.0.1]:{server.port}", main_cf=MAIN_CF)
+    _, text, program = ALL[case]
+    with broken(case) as server:
+        content = text.encode().split(b"\n")[:-1]
+        queue_id = store.put("r0@d.test", "r1@d.test", "r2@d.test", sender="", content=content)
+        where = nexthop(case, server.port).partition(":")[2]
+        encoding = "" if text.isascii() else "8bit"
+        client.deliver(queue_id, where, main_cf=MAIN_CF, program=program, encoding=encoding)
     assert comparable(store.lines) == comparable(real.lines(case))
+    assert text_of(server) == text_of(real.servers[case])
     if case != "size limit":  # Postfix hangs up without QUIT there
         assert commands(server) == commands(real.servers[case])
