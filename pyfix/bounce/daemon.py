@@ -17,7 +17,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from pyfix.bounce.notify import Notifier
-from pyfix.bounce.template import BadTemplate, load_templates
 from pyfix.clients.bounce import (
     APPEND,
     DONE,
@@ -32,6 +31,7 @@ from pyfix.clients.bounce import (
 )
 from pyfix.clients.cleanup import CleanupClient
 from pyfix.clients.deliver import Dsn, recipient_from_fields
+from pyfix.config.bounce_template import BadTemplate, load_templates
 from pyfix.config.params.bounce import BounceParams
 from pyfix.config.params.mail import MailParams
 from pyfix.queue.directory import QueueDirectory

@@ -28,7 +28,6 @@ from dataclasses import dataclass
 from pyfix.bounce import log
 from pyfix.bounce.original import REQUIRETLS, Original
 from pyfix.bounce.report import RET_FULL, RET_HDRS, Report, Rules
-from pyfix.bounce.template import Template, expand_body
 from pyfix.clients.bounce import ReportRequest
 from pyfix.clients.cleanup import (
     FLAG_AUTOUTF8,
@@ -40,6 +39,7 @@ from pyfix.clients.cleanup import (
 )
 from pyfix.clients.deliver import Flags
 from pyfix.clients.post_mail import post_mail
+from pyfix.config.bounce_template import Template, expand_body
 from pyfix.config.main_cf import MainCf
 from pyfix.config.params.bounce import BounceParams
 from pyfix.config.params.mail import MailParams

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from pyfix.bounce.original import REQUIRETLS, TLS_REQUIRED_NO, Original
-from pyfix.bounce.template import Template
+from pyfix.config.bounce_template import Template
 from pyfix.mail.address import quote
 from pyfix.mail.dates import mail_date
 from pyfix.mail.headers import header_name

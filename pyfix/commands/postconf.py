@@ -5,6 +5,7 @@
     postconf -X name... / postconf -# name...   remove, or comment out
     postconf -M [service[/type]...]             the services of master.cf
     postconf -m / postconf -l                   table types, ways to lock
+    postconf -b [file] / postconf -t [file]     the words of bounces, with their $names expanded or as they are
 
 Sources: postconf(1).
 """
@@ -15,19 +16,22 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 
 from pyfix.commands import mail_conf
-from pyfix.config import edit
+from pyfix.config import bounce_template, edit
 from pyfix.config.catalog import CLASSES, Catalog
 from pyfix.config.main_cf import MainCf
 from pyfix.config.master_cf import Line, Service, parse_service, read_lines, unbraced
+from pyfix.config.params.bounce import BounceParams
 from pyfix.config.syntax import SPACE, BadConfig, split_setting
 from pyfix.unix import msg
 
-LETTERS = "c:C:defhHlmMno:pqvxX#"
+LETTERS = "bc:C:defhHlmMno:pqtvxX#"
 USAGE = (
-    "usage: postconf [-c config_dir] [-C param_class] [-d (parameter defaults)] [-e (edit configuration)] "
+    "usage: postconf [-c config_dir] [-b (bounce text)] [-C param_class] [-d (parameter defaults)] "
+    "[-e (edit configuration)] "
     "[-f (fold lines)] [-h (no names)] [-H (no values)] [-l (lock types)] [-m (map types)] [-M (master.cf)] "
     "[-n (non-default parameters)] [-o name=value (override parameter value)] [-p (main.cf, default)] "
-    "[-q (no warnings)] [-v (verbose)] [-x (expand parameter values)] [-X (exclude)] [-# (comment-out)] "
+    "[-q (no warnings)] [-t (bounce templates)] [-v (verbose)] [-x (expand parameter values)] [-X (exclude)] "
+    "[-# (comment-out)] "
     "[name...]"
 )
 MODES = ("e", "X", "#", "d", "n")
@@ -95,6 +99,33 @@ def _refuse_contradictions(options: Options) -> None:
     for name in options.classes:
         if name not in {*CLASSES, "all"}:
             raise BadConfig(f'unknown -C option value "{name}" in "{",".join(options.classes)}"')
+
+
+# The words of bounces.
+
+
+def show_templates(options: Options) -> None:
+    """-t: the templates as they are written."""
+    _, templates = _templates(options)
+    print(bounce_template.dump_templates(templates.values()), end="")
+
+
+def show_texts(options: Options) -> None:
+    """-b: what a report says, the $names expanded."""
+    main, templates = _templates(options)
+    texts = [(name, bounce_template.expand_body(template, main)) for name, template in templates.items()]
+    print("\n".join("\n".join([f"expanded_{name}_text = <<EOF", *lines, "EOF\n"]) for name, lines in texts), end="")
+
+
+def _templates(options: Options) -> tuple[MainCf, dict[str, bounce_template.Template]]:
+    main = MainCf.load(options.directory, options.overrides)
+    path = options.operands[0] if options.operands else BounceParams(main).bounce_template_file
+    try:
+        return main, bounce_template.load_templates(path)
+    except bounce_template.BadTemplate as problem:
+        raise BadConfig(str(problem)) from None
+    except OSError as problem:
+        raise BadConfig(f"open {path}: {problem.strerror}") from None
 
 
 # Editing.
@@ -273,6 +304,8 @@ def show_locks(_: Options) -> None:
 
 
 ACTIONS: "dict[str, Callable[[Options], None]]" = {
+    "b": show_texts,
+    "t": show_templates,
     "e": edit_values,
     "X": remove,
     "#": comment_out,

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from pyfix.bounce.template import DEFAULTS, dump_templates, parse_templates
+from pyfix.config.bounce_template import DEFAULTS, dump_templates, parse_templates
 
 MAIN_CF = """
 myhostname = peer.example

@@ -1,4 +1,4 @@
-"""template - the words of a report: built in, or from bounce_template_file
+"""bounce_template - the words of a report: built in, or from bounce_template_file
 
     failure_template = <<EOF
     Charset: us-ascii
