@@ -80,6 +80,11 @@ class AnswerReader:
         """More input. Nothing is looked at before it is asked for."""
         self._input += data
 
+    @property
+    def empty(self) -> bool:
+        """All input was used."""
+        return not (self._input or self._lines or self._cut)
+
     def next(self) -> Answer | Garbage | TooLong | None:
         """The next thing in the input; None: more input is needed."""
         while True:

@@ -153,6 +153,11 @@ class SmtpClient:
         """Several commands may leave at once."""
         return "PIPELINING" in self.features
 
+    @property
+    def quiet(self) -> bool:
+        """No transaction is under way, and the server has not said more than it was asked."""
+        return self.stage is Stage.IDLE and self._reader.empty
+
     def output(self) -> bytes:
         """What is to be sent; it is forgotten here."""
         data = b"".join(self._output)
@@ -160,10 +165,10 @@ class SmtpClient:
         return data
 
     def receive(self, data: bytes) -> list[Heard]:
-        """What the server says. Nothing is looked at while the text is being sent."""
+        """What the server says. Where no answer is due, input waits for the next command."""
         self._reader.receive(data)
         events: list[Heard] = []
-        while self.stage is not Stage.TEXT:
+        while self.stage not in _DEAF:
             found = self._reader.next()
             if found is None:
                 break
@@ -230,8 +235,6 @@ class SmtpClient:
         if self.stage in _HANDSHAKE:
             _HANDSHAKE[self.stage](self, answer, events)
             return
-        if not self._expected:
-            return  # nobody asked
         stage, index = self._expected.popleft()
         _TRANSACTION[stage](self, answer, index, events)
         if self.stage is not Stage.TEXT:
@@ -346,6 +349,7 @@ class SmtpClient:
         """The end, whatever it says."""
 
 
+_DEAF = frozenset({Stage.TEXT, Stage.IDLE, Stage.OVER})
 _HANDSHAKE = {
     Stage.GREETING: SmtpClient._greeting,  # noqa: SLF001
     Stage.EHLO: SmtpClient._hello_answered,  # noqa: SLF001

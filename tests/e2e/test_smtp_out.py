@@ -1,65 +1,12 @@
 """Mail out of the instance: to real Postfix, by MX records of the test's own name server, over kept connections."""
 
 import re
-import socket
-import threading
-from collections.abc import Iterator
 
-import dns.message
-import dns.rcode
-import dns.rrset
-import pytest
+from tests.dns.conftest import name_server
+
+__all__ = ["name_server"]
 
 MESSAGE = b"From: a@example.com\r\nSubject: out\r\n\r\n.hello\r\n..there\r\n"
-
-
-class NameServer:
-    """Answers from a dict on a loopback port: (name, type) -> texts; "SERVFAIL"; what is missing is NXDOMAIN."""
-
-    def __init__(self, records: dict[tuple[str, str], list[str] | str]) -> None:
-        self._records = records
-        self._sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._sock.bind(("127.0.0.1", 0))
-        self.port = self._sock.getsockname()[1]
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self) -> None:
-        while True:
-            data, client = self._sock.recvfrom(4096)
-            if not data:
-                return
-            self._sock.sendto(self._answer(dns.message.from_wire(data)).to_wire(), client)
-
-    def _answer(self, query: dns.message.Message) -> dns.message.Message:
-        answer = dns.message.make_response(query)
-        question = query.question[0]
-        name, kind = question.name.to_text(omit_final_dot=True), dns.rdatatype.to_text(question.rdtype)
-        found = self._records.get((name, kind))
-        if found == "SERVFAIL":
-            answer.set_rcode(dns.rcode.SERVFAIL)
-        elif found is not None:
-            answer.answer.append(dns.rrset.from_text(question.name, 60, "IN", kind, *found))
-        elif not any(known == name for known, _ in self._records):
-            answer.set_rcode(dns.rcode.NXDOMAIN)
-        return answer
-
-    def close(self) -> None:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-            sock.sendto(b"", ("127.0.0.1", self.port))
-        self._sock.close()
-
-
-@pytest.fixture
-def name_server() -> Iterator[type[NameServer]]:
-    made: list[NameServer] = []
-
-    def make(records):
-        made.append(NameServer(records))
-        return made[-1]
-
-    yield make
-    for server in made:
-        server.close()
 
 
 def test_mail_goes_to_a_real_postfix_and_arrives_as_it_was(instance, real_postfix) -> None:

@@ -117,7 +117,7 @@ class Smtp(EventAgent):
         client = session.client
         if session.bad and client.stage not in {Stage.IDLE, Stage.QUIT, Stage.OVER}:
             session.drop()
-        elif client.keep and not session.bad and client.stage is Stage.IDLE and session.alive:
+        elif client.keep and not session.bad and client.quiet and session.alive:
             self.cache.put(session)
         else:
             self.cache.end(session)

@@ -72,6 +72,7 @@ class Session:
 
     async def next(self) -> Event:
         """The next event. Lost, Silent: none will come."""
+        self._hear(self.client.receive(b""))
         while not self._events:
             self._connection.send(self.client.output())
             data = await self._connection.read(self._seconds())
