@@ -39,7 +39,7 @@ bench: .venv/tests
 
 # Debian starts a daemon when it is installed, unless policy-rc.d says no. Nothing that was
 # there before is changed.
-PEERS = postfix postfix-doc postfix-lmdb postfix-pcre swaks pflogsumm fail2ban
+PEERS = postfix postfix-doc postfix-lmdb postfix-pcre swaks pflogsumm fail2ban dovecot-lmtpd
 POLICY = /usr/sbin/policy-rc.d
 
 peers:

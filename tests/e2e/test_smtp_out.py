@@ -82,3 +82,17 @@ def test_a_destination_that_does_not_answer_is_left_alone_for_a_while(instance) 
         mail.wait_for(rf"relay=none, delay=.*, tls=may\?, dsn=4\.4\.1, status=deferred \({refused}\)")
         client.sendmail("a@example.com", ["y@peer.test"], MESSAGE)
     mail.wait_for(rf"y@peer\.test>, relay=none, .*status=deferred \(delivery temporarily suspended: {refused}\)")
+
+
+def test_it_works_in_a_jail(instance, real_postfix, name_server) -> None:
+    peer = real_postfix(main_cf="virtual_mailbox_domains = peer.test\nvirtual_transport = discard\n")
+    names = name_server({("peer.test", "MX"): ["10 mx.peer.test."], ("mx.peer.test", "A"): ["127.0.0.1"]})
+    mail = instance(
+        main_cf=f"pyfix_dns_nameservers = 127.0.0.1:{names.port}\nsmtp_tcp_port = {peer.port}\n",
+        master_cf="smtp unix - - y - - smtp",
+    )
+    with mail.smtp() as client:
+        client.sendmail("a@example.com", ["x@peer.test", "x@gone.test"], MESSAGE)
+    mail.wait_for(rf"to=<x@peer\.test>, relay=mx\.peer\.test\[127\.0\.0\.1\]:{peer.port}, .*status=sent")
+    mail.wait_for(r"gone\.test>, relay=none, .*dsn=5\.4\.4, status=bounced")
+    assert "panic" not in mail.log()
