@@ -16,14 +16,18 @@ import asyncio
 import socket
 
 from pyfix.cleanup import log
+from pyfix.cleanup.bounce import Bouncer
 from pyfix.cleanup.feed import Feed
 from pyfix.cleanup.message import Message
 from pyfix.cleanup.setup import address_mapper, message_rules
 from pyfix.cleanup.store import Store
 from pyfix.cleanup.verdict import NotAcceptedError
 from pyfix.clients import cleanup as service
+from pyfix.clients.bounce import PROTOCOL as BOUNCE_PROTOCOL
+from pyfix.clients.bounce import SERVICES, BounceClient
 from pyfix.clients.cleanup import FLAG_DISCARD, STAT_OK, STAT_WRITE
 from pyfix.clients.rewrite import RewriteClient
+from pyfix.clients.stream import Channel
 from pyfix.clients.trigger import Trigger
 from pyfix.config.params.mail import MailParams
 from pyfix.queue.batch import make_durable
@@ -70,10 +74,11 @@ class Session:
         try:
             await self._message.process()
         except NotAcceptedError as refusal:
-            self._refusal = refusal
+            returned = self._message.returnable(refusal) and await self._daemon.bouncer.bounce(self.store, refusal)
+            self._refusal = NotAcceptedError(STAT_OK) if returned else refusal
             self._drop("canceled")
             if self._ended:
-                self._answer_refusal(refusal)
+                self._answer_refusal(self._refusal)
             return
         if self._message.flags & FLAG_DISCARD:
             self._drop("discarded")
@@ -120,6 +125,9 @@ class Cleanup:
         self._queue = QueueDirectory.from_config(context.main)
         self._rewriter = RewriteClient(f"private/{mail.rewrite_service_name}")
         self.mapper = address_mapper(context.main, self._rewriter)
+        channels = {name: Channel(f"private/{name}", BOUNCE_PROTOCOL) for name in SERVICES}
+        resolution = mail.delay_logging_resolution_limit
+        self.bouncer = Bouncer(BounceClient(dict(channels)), self._queue, resolution=resolution)
         self._qmgr_path = f"public/{mail.queue_service_name}"
         self._qmgr: Trigger
         self._loop: asyncio.AbstractEventLoop

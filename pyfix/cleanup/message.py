@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from pyfix.cleanup import log
+from pyfix.cleanup.bounce import BOUNCEABLE
 from pyfix.cleanup.envelope import Envelope
 from pyfix.cleanup.feed import Feed, InputError
 from pyfix.cleanup.header import HeaderRules, Headers
@@ -18,6 +19,7 @@ from pyfix.cleanup.store import Store
 from pyfix.cleanup.verdict import NotAcceptedError, malformed
 from pyfix.clients.cleanup import (
     FLAG_BCC_OK,
+    FLAG_BOUNCE,
     FLAG_DISCARD,
     FLAG_HOLD,
     FLAG_REQTLS,
@@ -108,9 +110,7 @@ class Message:
         store.record(rec.MESG)
         start = store.position
         headers = Headers(store, self._mapper, self._rules.headers, self._envelope)
-        await self._read_headers(headers)
-        headers.finish()
-        await self._read_body()
+        refusal = await self._read_content(headers)
         size = store.position - start
         store.record(rec.XTRA)
         await self._read_extracted(headers)
@@ -118,6 +118,9 @@ class Message:
         recipients = self._recipients
         if not recipients.given:
             raise NotAcceptedError(STAT_RCPT)
+        if refusal is not None:
+            store.finish(rec.size_record(size, start, recipients.count, sendopts=self._sendopts()))
+            raise refusal
         options = self._envelope.qmgr_opts | recipients.qmgr_opts
         store.finish(
             rec.size_record(size, start, recipients.count, options, sendopts=self._sendopts())
@@ -136,6 +139,35 @@ class Message:
         self._envelope.complete()
 
     # Content
+
+    async def _read_content(self, headers: Headers) -> NotAcceptedError | None:
+        """All of it. A message that is to be returned is read to its end; why it is not accepted."""
+        try:
+            await self._read_headers(headers)
+            headers.finish()
+            await self._read_body()
+        except NotAcceptedError as refusal:
+            if not self.returnable(refusal):
+                raise
+            await self._rest_of_content()
+            return refusal
+        return None
+
+    def returnable(self, refusal: NotAcceptedError) -> bool:
+        """Whether the sender is to be told of a refusal by mail; the file is complete then."""
+        return bool(self.flags & FLAG_BOUNCE and refusal.status & BOUNCEABLE)
+
+    async def _rest_of_content(self) -> None:
+        """Keep of the refused text what may be kept, as it is."""
+        store, limit = self._store, self._rules.size_limit
+        while True:
+            kind, _, whole = await self._next()
+            if kind == rec.XTRA[0]:
+                return
+            if kind not in LINE:
+                raise malformed(store.queue_id, f"unexpected record type {kind} in message content")
+            if not limit or store.position <= limit:
+                store.add(whole)
 
     async def _read_headers(self, headers: Headers) -> None:
         """All headers; what ends them is left for the body."""

@@ -3,6 +3,8 @@
 import email
 import re
 
+import pytest
+
 MAIN_CF = """
 transport_maps = inline:{{fail.test = error:5.1.1 no such user}, {slow.test = retry:4.3.0 come back later}}
 smtpd_reject_unlisted_recipient = no
@@ -114,3 +116,31 @@ def test_without_bounce_services_nothing_is_lost(instance) -> None:
     queue_id = _send(mail, "x@fail.test")
     mail.wait_for(rf"{queue_id}: status=deferred \(bounce failed\)")
     mail.wait_until(lambda: mail.queued("deferred") == [queue_id])
+
+
+@pytest.mark.parametrize(
+    ("hops", "lines", "why"),
+    [
+        (8, 10, "dsn=5.4.0, status=bounced (too many hops)"),
+        (0, 9000, "dsn=5.3.4, status=bounced (message file too big)"),
+    ],
+    ids=["loop", "size"],
+)
+def test_a_submission_that_cleanup_refuses_comes_back(instance, hops: int, lines: int, why: str) -> None:
+    mail = instance(
+        main_cf="hopcount_limit = 5", master_cf="cleanup unix n - n - 0 cleanup -o message_size_limit=60000"
+    )
+    text = "Received: from there\n" * hops + "Subject: loop\nTo: bob@demo.test\n\n" + "the text\n" * lines
+    done = mail.command("sendmail", "-i", "-f", ALICE, "bob@demo.test", stdin=text)
+    assert done.returncode == 0, done.stderr
+    log = mail.wait_for(rf"cleanup\[\d+\]: (\w+): to=<bob@demo\.test>, relay=none, .*{re.escape(why)}\n")
+    (report,) = _report(mail)
+    assert report["Subject"] == "Undelivered Mail Returned to Sender"
+    returned = report.get_payload()[2]
+    if hops:
+        assert returned.get_payload()[0].get_payload() == "the text\n" * lines
+    else:
+        assert returned.get_content_type() == "text/rfc822-headers"
+    mail.wait_for(rf"{log[1]}: sender non-delivery notification: \w+")
+    mail.wait_until(lambda: not mail.queued("maildrop") and not mail.queued("bounce"))
+    assert mail.queued("incoming") == []
