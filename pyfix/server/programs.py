@@ -75,4 +75,6 @@ def share(program: str, maxproc: int) -> int:
     """How many sessions each process serves at once; 0: as many as come."""
     if program in SERIAL:
         return 1
+    if program in SINGLE:
+        return 0  # others keep connections to it; none of them may keep the rest out
     return -(-maxproc // processes(program, maxproc))
