@@ -26,11 +26,13 @@ class Posted:
 
 
 class ToyCleanup:
-    """Takes messages; status: what it answers."""
+    """Takes messages; status: what it answers; held: only when released."""
 
     def __init__(self) -> None:
         self.posted: list[Posted] = []
         self.status = 0
+        self.held = False
+        self.waiting: list[tuple[Link, int]] = []
         self.server = StreamServer(PROTOCOL, self)
         self._open: dict[tuple[Link, int], tuple[str, int, list[bytes]]] = {}
 
@@ -47,6 +49,14 @@ class ToyCleanup:
             del self._open[link, stream]
             if not self.status:
                 self.posted.append(Posted(queue_id, flags, b"".join(parts)))
+            self.waiting.append((link, stream))
+            if not self.held:
+                self.release()
+
+    def release(self) -> None:
+        """Answer."""
+        while self.waiting:
+            link, stream = self.waiting.pop()
             link.send(stream, STATUS.encode(self.status, ""))
 
     def closed(self, link: Link) -> None:

@@ -134,6 +134,7 @@ class Qmgr:
         if self._feeding is not None:
             self._feeding.cancel()
         await self._deliveries.stop()
+        await self._active.reports.idle()
         self._deliveries.close()
         for channel in self._channels.values():
             channel.close()

@@ -17,6 +17,7 @@ Sources: qmgr(8), queue-file sheet section 7
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import Callable
@@ -53,6 +54,9 @@ class Reports:
         self._backoff = backoff
         self._verp = verp
         self._clock = clock
+        self._under_way = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     def wanted(self, message: Message) -> bool:
         """Whether there may be something to tell; False on the usual way of a message."""
@@ -60,6 +64,20 @@ class Reports:
 
     async def send(self, message: Message) -> None:
         """Tell it; message.deferred says afterwards whether the message stays."""
+        self._under_way += 1
+        self._idle.clear()
+        try:
+            await self._send(message)
+        finally:
+            self._under_way -= 1
+            if not self._under_way:
+                self._idle.set()
+
+    async def idle(self) -> None:
+        """Wait until no report is under way."""
+        await self._idle.wait()
+
+    async def _send(self, message: Message) -> None:
         if message.bounced:
             await self._bounced(message)
         if _traced(message):

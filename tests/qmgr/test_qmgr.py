@@ -455,3 +455,19 @@ def test_retirement_waits_for_what_is_under_way_and_sends_nothing_new(instance, 
             assert len(agent.requests) == 1
 
     asyncio.run(scenario())
+
+
+def test_retirement_waits_for_reports(instance) -> None:
+    async def scenario() -> None:
+        queue_id = instance.put("b@error.test")
+        instance.cleanup.held = True
+        async with instance.running() as qmgr:
+            await instance.until(lambda: bool(instance.cleanup.waiting))
+            retiring = asyncio.ensure_future(qmgr.retire())
+            await asyncio.sleep(0.01)
+            assert not retiring.done()
+            instance.cleanup.release()
+            await retiring
+            assert f"{queue_id}: removed" in instance.lines
+
+    asyncio.run(scenario())
