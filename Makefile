@@ -39,7 +39,8 @@ bench: .venv/tests
 
 # Debian starts a daemon when it is installed, unless policy-rc.d says no. Nothing that was
 # there before is changed.
-PEERS = postfix postfix-doc postfix-lmdb postfix-pcre swaks pflogsumm fail2ban dovecot-lmtpd
+PEERS = postfix postfix-doc postfix-lmdb postfix-pcre swaks pflogsumm fail2ban dovecot-lmtpd \
+	s-nail git git-email libmailtools-perl
 POLICY = /usr/sbin/policy-rc.d
 
 peers:
