@@ -8,9 +8,10 @@ import time
 from pyfix.clients.deliver import NORMAL, Request, Stats
 from pyfix.qmgr.entry import Entry
 from pyfix.qmgr.job import Job
-from pyfix.queue.file import Envelope
+from pyfix.queue.file import Envelope, Recipient
 
 FORCE_EXPIRE = 0o010  # group execute: postsuper -e
+UTF8_RECIPIENT = 8  # a bit of sendopts, in requests only
 UNTHROTTLE = 0o040  # group read: the flush service released it
 
 
@@ -66,7 +67,7 @@ class Message:
             offset=envelope.content_offset,
             size=envelope.content_len,
             encoding=attr("encoding", ""),
-            sendopts=envelope.sendopts,
+            sendopts=envelope.sendopts | _utf8_recipient(entry.recipients),
             envelope_id=envelope.envelope_id,
             ret_flags=envelope.ret_flags,
             stats=self.stats(),
@@ -81,3 +82,7 @@ class Message:
             log_ident=attr("log_ident", ""),
             rewrite_context=attr("rewrite_context", ""),
         )
+
+
+def _utf8_recipient(recipients: list[Recipient]) -> int:
+    return 0 if all(one.address.isascii() for one in recipients) else UTF8_RECIPIENT

@@ -269,7 +269,7 @@ class Attempt:
         request, server, features = self._request, session.server, session.client.features
         if session.size_limit and request.size > session.size_limit:
             self.why = Dsn("5.3.4", log.too_big(request.size, session.size_limit, server))
-        elif request.sendopts & UTF8_NEEDED and "SMTPUTF8" not in features:
+        elif _needs_utf8(request.sendopts) and "SMTPUTF8" not in features:
             self.why = Dsn("5.6.7", log.no_utf8(server))
         else:
             return True
@@ -424,3 +424,8 @@ class Attempt:
         elif not self._smtp.lmtp and words[0] == self._smtp.relayhost:
             msg.warning(log.configuration_problem("relayhost"))
             self.why = Dsn(status, "relayhost configuration problem")
+
+
+def _needs_utf8(sendopts: int) -> bool:
+    """The sender asked for SMTPUTF8, and something in the message can't do without."""
+    return bool(sendopts & UTF8_REQUESTED and sendopts & UTF8_NEEDED)

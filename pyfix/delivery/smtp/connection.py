@@ -7,8 +7,10 @@ import os
 import socket
 from typing import cast
 
+from pyfix.delivery.smtp import log
 from pyfix.delivery.smtp.addresses import Server
 from pyfix.mail.error import Retry
+from pyfix.unix import msg
 
 HIGH_WATER = 256 * 1024  # bytes that may wait to be sent
 
@@ -127,11 +129,15 @@ def _expire(waiter: asyncio.Future[None]) -> None:
         waiter.set_exception(Silent("timed out"))
 
 
-async def connect(server: Server, seconds: float, bind: str = "") -> Connection:
-    """A connection to a server. seconds: 0 for as long as the system tries; bind: own address. CanNotConnect."""
+async def connect(server: Server, seconds: float, bind: str = "", *, enforce: bool = False) -> Connection:
+    """A connection to a server. CanNotConnect.
+
+    seconds: 0 for as long as the system tries; bind: own address; enforce: do without a connection rather
+    than without that address.
+    """
     loop = asyncio.get_running_loop()
     try:
-        sock = _socket(server, bind)
+        sock = _socket(server, bind, enforce=enforce)
     except OSError as error:
         raise CanNotConnect(error.strerror or str(error)) from None
     try:
@@ -150,16 +156,25 @@ async def connect(server: Server, seconds: float, bind: str = "") -> Connection:
     return connection
 
 
-def _socket(server: Server, bind: str) -> socket.socket:
+def _socket(server: Server, bind: str, *, enforce: bool) -> socket.socket:
     inet = socket.AF_INET6 if ":" in server.address else socket.AF_INET
     sock = socket.socket(inet if server.port else socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         sock.setblocking(False)
         if server.port:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if bind:
-            sock.bind((bind, 0))
+        if bind and server.port:
+            _bind(sock, bind, enforce=enforce)
     except BaseException:
         sock.close()
         raise
     return sock
+
+
+def _bind(sock: socket.socket, address: str, *, enforce: bool) -> None:
+    try:
+        sock.bind((address, 0))
+    except OSError as error:
+        msg.warning(log.bind_failed(address, error.strerror or str(error)))
+        if enforce:
+            raise

@@ -92,7 +92,9 @@ class Smtp(EventAgent):
         """A new connection, before its greeting. CanNotConnect, MailError."""
         discard = await self._discard(server)
         bind = self.cfg.smtp_bind_address6 if ":" in server.address else self.cfg.smtp_bind_address
-        found = await connection.connect(server, self.cfg.smtp_connect_timeout, bind)
+        found = await connection.connect(
+            server, self.cfg.smtp_connect_timeout, bind, enforce=self.cfg.smtp_bind_address_enforce
+        )
         client = SmtpClient(
             self.cfg.smtp_helo_name,
             lmtp=self.lmtp,

@@ -30,6 +30,11 @@ def connect_failed(server: addresses.Server, reason: str) -> str:
     return f"connect to {server.name_port}: {reason}"
 
 
+def bind_failed(address: str, reason: str) -> str:
+    """smtp_bind_address is not ours."""
+    return f"bind {address}: {reason}"
+
+
 def lost(server: addresses.Server, doing: str) -> str:
     """The server hung up."""
     return f"lost connection with {server.name} while {doing}"

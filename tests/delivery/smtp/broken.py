@@ -12,7 +12,8 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from typing import Self
+from collections.abc import Callable
+from typing import BinaryIO, Self
 
 HANG_UP = "hang up"
 STALL = "stall"
@@ -48,17 +49,24 @@ class Broken:
         self._listener.bind(path or ("127.0.0.1", 0))
         self._listener.listen(20)
         self.port = 0 if path else self._listener.getsockname()[1]
-        self._open: list[socket.socket] = []
+        self._stop = threading.Event()
+        self._threads: list[threading.Thread] = []
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._start(self._accept)
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._stop.set()
         self._listener.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(5)
         self._listener.close()
-        for sock in self._open:
-            sock.close()
+
+    def _start(self, target: Callable[..., None], *args: object) -> None:
+        thread = threading.Thread(target=target, args=args, daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
     def _accept(self) -> None:
         while True:
@@ -68,17 +76,15 @@ class Broken:
                 return
             if not self._path:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._open.append(sock)
-            threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
+            self._start(self._serve, sock)
 
     def _serve(self, sock: socket.socket) -> None:
         commands: list[str] = []
         self.sessions.append(commands)
-        with contextlib.suppress(OSError, ValueError):
-            self._talk(sock, commands)
+        with contextlib.suppress(OSError, ValueError), sock, sock.makefile("rb") as stream:
+            self._talk(sock, stream, commands)
 
-    def _talk(self, sock: socket.socket, commands: list[str]) -> None:
-        stream = sock.makefile("rb")
+    def _talk(self, sock: socket.socket, stream: BinaryIO, commands: list[str]) -> None:
         good = 0
         if not self._answer(sock, ""):
             return
@@ -111,6 +117,7 @@ class Broken:
             sock.shutdown(socket.SHUT_RDWR)
             return None
         if text == STALL:
+            self._stop.wait(60)
             return None
         sock.sendall(text.encode("utf-8", "surrogateescape") + b"\r\n")
         if text.startswith("421"):

@@ -204,3 +204,12 @@ def test_an_address_probe_ends_before_data(client, store) -> None:
         client.deliver(queue_id, f"[127.0.0.1]:{server.port}", flags=Flags.SUCCESS | Flags.BOUNCE | Flags.MTA_VRFY)
         assert "DATA" not in server.sessions[0]
     assert [text.split()[0] for text in statuses(store)] == ["deliverable", "undeliverable"]
+
+
+def test_an_own_address_that_is_not_ours_is_only_a_wish_unless_enforced(client, store) -> None:
+    with Broken() as server:
+        for name in ("no", "yes"):
+            main_cf = f"smtp_bind_address = 192.0.2.1\nsmtp_bind_address_enforce = {name}"
+            client.deliver(store.put("a@d.test"), f"[127.0.0.1]:{server.port}", main_cf=main_cf)
+    assert store.lines[0] == "warning: bind 192.0.2.1: Cannot assign requested address"
+    assert [text.split()[0] for text in statuses(store)] == ["sent", "deferred"]
