@@ -29,7 +29,7 @@ queue_directory = {directory}/queue
 data_directory = {directory}/data
 mail_owner = {owner}
 setgid_group = {group}
-default_privs = {owner}
+default_privs = {others}
 
 myhostname = mail.{domain}
 mydomain = {domain}
@@ -60,17 +60,18 @@ class Owner(NamedTuple):
     user: users.User
     group: str
     """setgid_group: another group than the user's own, where there is a choice."""
+    others: str
+    """default_privs: who runs commands for nobody in particular; another user, where there is a choice."""
 
 
 def choose_owner(name: str | None = None) -> Owner:
     """For root the named user, postfix or nobody; for others the caller. UnknownUserError."""
     if not privileges.is_root():
         user = users.caller()
-        return Owner(user, users.group_name(user.gid) or str(user.gid))
-    if name is not None:
-        return Owner(users.user(name), _other_group(users.user(name).gid))
-    user = users.find_user("postfix") or users.user("nobody")
-    return Owner(user, _other_group(user.gid))
+        return Owner(user, users.group_name(user.gid) or str(user.gid), user.name)
+    user = users.user(name) if name is not None else users.find_user("postfix") or users.user("nobody")
+    group = _other_group(user.gid)
+    return Owner(user, group, _other_user(user, group))
 
 
 def _other_group(gid: int) -> str:
@@ -83,6 +84,15 @@ def _other_group(gid: int) -> str:
     return "0"
 
 
+def _other_user(owner: users.User, group: str) -> str:
+    taken = {0, owner.gid, users.group(group)}
+    for name in ("nobody", "daemon", "games", "man"):
+        user = users.find_user(name)
+        if user is not None and user.uid != owner.uid and user.gid not in taken:
+            return name
+    return owner.name
+
+
 def write(directory: Path, *, smtp: str, domain: str, user: str | None = None) -> None:
     """Write the instance. FileExistsError: there is one; UnknownUserError; OSError.
 
@@ -93,8 +103,9 @@ def write(directory: Path, *, smtp: str, domain: str, user: str | None = None) -
     owner = choose_owner(user)
     for name in ("etc", "log", "mail"):
         (directory / name).mkdir(0o755, parents=True, exist_ok=True)
-    names = {"directory": directory, "domain": domain, "owner": owner.user.name, "group": owner.group}
-    main_cf = MAIN_CF.format(**names, uid=owner.user.uid, gid=owner.user.gid)
+    names = {"owner": owner.user.name, "group": owner.group, "others": owner.others}
+    ids = {"uid": owner.user.uid, "gid": owner.user.gid}
+    main_cf = MAIN_CF.format(directory=directory, domain=domain, **names, **ids)
     (directory / "etc" / "master.cf").write_text(master_cf(smtp))
     (directory / "etc" / "vmailbox").write_text(_mailboxes(domain))
     _own(directory / "log", owner)

@@ -7,22 +7,20 @@ Parameters: inet_interfaces, inet_protocols, known_tcp_ports, queue_directory
 """
 
 import os
-import re
 import socket
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from pyfix.config import networks
+from pyfix.config.hosts import SEPARATORS
 from pyfix.config.main_cf import BadConfig
 from pyfix.config.master_cf import Service
 from pyfix.config.params.mail import MailParams
 from pyfix.server import privileges
 from pyfix.unix import sockets, users
 
-_FAMILIES = {"all": ("ipv4", "ipv6"), "ipv4": ("ipv4",), "ipv6": ("ipv6",)}
 _NUMBER = {"ipv4": socket.AF_INET, "ipv6": socket.AF_INET6}
 _WILDCARD: dict[int, str] = {socket.AF_INET: "0.0.0.0", socket.AF_INET6: "::"}  # noqa: S104  # inet_interfaces = all
-_LOOPBACK: dict[int, str] = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
-_SEPARATORS = re.compile(r"[\s,]+")
 FOR_EVERYBODY = frozenset({"flush", "pickup", "postdrop", "postlog", "qmgr", "showq"})
 """Services in public/ for any local user; they look themselves at who asks."""
 
@@ -51,32 +49,10 @@ class Interfaces(NamedTuple):
 
 def interfaces(cfg: MailParams) -> Interfaces:
     """What to listen on where master.cf names no host. BadConfig: unknown words or hosts."""
-    families = tuple(family for family in _families(cfg) if sockets.local_address_exists(family))
-    found: list[str] = []
-    words = [word for word in _SEPARATORS.split(cfg.inet_interfaces) if word]
-    for word in words:
-        if word == "all":
-            found = []
-            break
-        if word == "loopback-only":
-            found += [_LOOPBACK[family] for family in families]
-        else:
-            found += resolve(word.strip("[]"), families, "inet_interfaces")
-    else:
-        if not found:
-            problem = f"parameter inet_interfaces: no local interface found for {cfg.inet_interfaces}"
-            raise cfg.main.bad("inet_interfaces", problem)
-    return Interfaces(families, tuple(dict.fromkeys(found)), f"{cfg.inet_interfaces} {cfg.inet_protocols}")
-
-
-def _families(cfg: MailParams) -> list[int]:
-    found: list[int] = []
-    for word in _SEPARATORS.split(cfg.inet_protocols.strip()):
-        if word not in _FAMILIES:
-            problem = f'parameter inet_protocols: bad protocol name: "{word}"'
-            raise cfg.main.bad("inet_protocols", problem)
-        found += [_NUMBER[name] for name in _FAMILIES[word]]
-    return list(dict.fromkeys(found))
+    families = tuple(_NUMBER[protocol] for protocol in networks.protocols(cfg.main))
+    everywhere = "all" in SEPARATORS.split(cfg.inet_interfaces)
+    addresses = () if everywhere else tuple(networks.own_addresses(cfg.main))
+    return Interfaces(families, addresses, f"{cfg.inet_interfaces} {cfg.inet_protocols}")
 
 
 def resolve(host: str, families: Iterable[int], what: str) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from pyfix.config.check import check
 from pyfix.config.main_cf import MainCf
 from pyfix.config.master_cf import Service as Entry
 from pyfix.config.master_cf import load_services
@@ -53,8 +54,8 @@ def load(config_dir: str, keep: Interfaces | None = None) -> Settings:
     keep: the interfaces of a running master, which do not change.
     """
     main = MainCf.load(config_dir)
+    check(main)
     cfg = MailParams(main)
-    cfg.check()
     own = MasterParams(main)
     own.check()
     where = listen.interfaces(cfg) if keep is None else keep

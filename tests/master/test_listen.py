@@ -76,8 +76,11 @@ def test_interfaces(text, families, addresses):
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("inet_protocols = ipx\n", 'main.cf, line 1: parameter inet_protocols: bad protocol name: "ipx"'),
-        ("inet_interfaces =\n", "main.cf, line 1: parameter inet_interfaces: no local interface found"),
+        ("inet_protocols = ipx\n", 'main.cf, line 1: unknown inet_protocols value "ipx" in "ipx"'),
+        (
+            "inet_interfaces = 192.0.2.77\n",
+            "main.cf, line 1: parameter inet_interfaces: no local interface found for 192.0.2.77",
+        ),
     ],
 )
 def test_bad_interfaces_are_located(text, problem):

@@ -225,9 +225,9 @@ def test_status_tells_whether_it_runs(toys):
 
 
 def test_unknown_program_has_no_socket_and_is_named(toys):
-    mail = toys("local unix - n n - - local\n" + ECHO)
-    assert not (mail.queue / "private" / "local").exists()
-    mail.wait_for(r"master\.cf, line 2: service local is not available: no such program: local")
+    mail = toys("nosuch unix - n n - - nosuch\n" + ECHO)
+    assert not (mail.queue / "private" / "nosuch").exists()
+    mail.wait_for(r"master\.cf, line 2: service nosuch is not available: no such program: nosuch")
 
 
 def test_line_with_a_wake_up_starts_its_service(toys):
