@@ -171,7 +171,10 @@ def _judge_code(code: int, text: str, output: str, more: str) -> Verdict:
 
 def with_failure(status: str) -> str:
     """A failed command can't report success."""
-    return "5.0.0" if status[0] == "2" else status
+    if status[0] != "2":
+        return status
+    msg.warning(f'bounce_append: ignoring dsn code "{status}"')
+    return "5.0.0"
 
 
 def printable(output: bytes) -> str:

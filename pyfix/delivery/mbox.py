@@ -38,6 +38,10 @@ class UnsafeError(Exception):
     """The file is not one that its path alone leads to."""
 
 
+class CreateError(OSError):
+    """The file is not there and can't be made."""
+
+
 class NotRegularError(Exception):
     """The destination is a directory, a device, ..."""
 
@@ -90,7 +94,8 @@ class Mbox:
             except UnsafeError as error:
                 raise MailboxError(self._default, str(error)) from error
             except OSError as error:
-                raise mailbox_error(error, "cannot open file", self._default) from error
+                doing = "cannot create file exclusively" if isinstance(error, CreateError) else "cannot open file"
+                raise mailbox_error(error, doing, self._default) from error
             try:
                 if stat.S_ISREG(os.fstat(fd).st_mode):
                     for style in self._locking.styles:
@@ -165,12 +170,21 @@ def open_mailbox(path: str, owner: tuple[int, int] | None = None) -> int:
         with contextlib.suppress(FileNotFoundError):
             return _open_existing(path)
         with contextlib.suppress(FileExistsError):
-            fd = os.open(path, FLAGS | os.O_CREAT | os.O_EXCL, MODE)
-            if owner is not None:
-                os.fchown(fd, *owner)
-            os.set_blocking(fd, True)
-            return fd
+            return _create(path, owner)
     raise UnsafeError("file is a symbolic link" if os.path.islink(path) else "file comes and goes")
+
+
+def _create(path: str, owner: tuple[int, int] | None) -> int:
+    try:
+        fd = os.open(path, FLAGS | os.O_CREAT | os.O_EXCL, MODE)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise CreateError(error.errno, error.strerror) from error
+    if owner is not None:
+        os.fchown(fd, *owner)
+    os.set_blocking(fd, True)
+    return fd
 
 
 def _open_existing(path: str) -> int:

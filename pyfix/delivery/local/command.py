@@ -81,7 +81,8 @@ def _directory(setup: Setup, state: State) -> str:
     text = setup.cfg.command_execution_directory
     if not text:
         return ""
-    return expand(text, state, setup.mail.recipient_delimiter, setup.cfg.execution_directory_expansion_filter)
+    allowed = setup.cfg.execution_directory_expansion_filter
+    return expand(text, state, setup.mail.recipient_delimiter, allowed, strict=False)
 
 
 def environment(setup: Setup, state: State, request: Request) -> dict[str, str]:

@@ -29,8 +29,11 @@ class Undefined(Exception):
     """The text names what this recipient has not, or can't be expanded."""
 
 
-def expand(text: str, state: State, delimiter: str, allowed: str = "") -> str:
-    """The text for this recipient. allowed: characters that values may have, "": all. Undefined."""
+def expand(text: str, state: State, delimiter: str, allowed: str = "", *, strict: bool = True) -> str:
+    """The text for this recipient. Undefined.
+
+    allowed: characters that values may have, "": all; strict: what the recipient has not is no empty text.
+    """
 
     def value(name: str) -> str | None:
         found = _value(name, state, delimiter)
@@ -38,7 +41,7 @@ def expand(text: str, state: State, delimiter: str, allowed: str = "") -> str:
             found = "".join([char if char in allowed else "_" for char in found])
         return found.replace("$", "$$") or None
 
-    if any(value(next(filter(None, names))) is None for names in _PLAIN.findall(text.replace("$$", ""))):
+    if strict and any(value(next(filter(None, names))) is None for names in _PLAIN.findall(text.replace("$$", ""))):
         raise Undefined
     try:
         return Expander(value).text(text)

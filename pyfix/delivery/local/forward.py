@@ -115,7 +115,7 @@ def _head(attempt: Attempt, forward: Forward, queue_id: str, now: float) -> byte
     mail = attempt.setup.mail
     lines = [f"Received: by {mail.myhostname} ({mail.mail_name})", f"\tid {queue_id}; {mail_date(now)}"]
     if "forward" in attempt.setup.prepend:
-        lines.append(f"Delivered-To: {quote(forward.state.delivered)}")
+        lines.append(f"Delivered-To: {quote(forward.state.delivered.lower())}")
     return rec.encode_text([_bytes(line) for line in lines])
 
 

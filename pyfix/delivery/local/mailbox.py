@@ -81,6 +81,8 @@ def deliver_transport(attempt: Attempt, state: State, maps: Maps, transport: str
 def _deliver_place(attempt: Attempt, state: State) -> Parts[None]:
     """To home_mailbox or below mail_spool_directory."""
     home_mailbox, spool = attempt.setup.cfg.home_mailbox, attempt.setup.mail.mail_spool_directory
+    if not attempt.setup.cfg.frozen_delivered_to:
+        state = state.but(delivered=state.recipient.address)
     if home_mailbox.endswith("/"):
         path = f"{state.rights.home}/{home_mailbox}"
         yield from deliver_maildir(attempt, state, path, state.delivered)

@@ -147,7 +147,7 @@ def deliver_unknown(attempt: Attempt, state: State) -> Parts[None]:
         return
     if setup.cfg.luser_relay:
         try:
-            address = expand(setup.cfg.luser_relay, state, setup.mail.recipient_delimiter)
+            address = expand(setup.cfg.luser_relay, state, setup.mail.recipient_delimiter, strict=False)
         except Undefined:
             yield state.outcome("4.3.5", CONFIGURATION_ERROR)
             return

@@ -1,0 +1,254 @@
+"""What local does with one recipient, without a running mail system."""
+
+import os
+import pwd
+from pathlib import Path
+
+import pytest
+
+from pyfix.clients.rewrite import Resolved
+from pyfix.config.main_cf import MainCf
+from pyfix.delivery.agent import Delivery
+from pyfix.delivery.local import forward
+from pyfix.delivery.local.daemon import Local
+from pyfix.delivery.outcome import Fate, Settled
+from pyfix.server.context import Context
+
+ROOT = os.getuid() == 0
+USER = pwd.getpwnam("games") if ROOT else pwd.getpwuid(os.getuid())
+ME = USER.pw_name
+GROUPS = os.getgroups()
+MAIN_CF = """
+myhostname = mx.d.test
+mail_owner = nobody
+recipient_delimiter = +
+mail_spool_directory = {root}/spool
+forward_path = {root}/fwd/$user.forward${{recipient_delimiter}}${{extension}}, {root}/fwd/$user.forward
+alias_maps = inline:{{ {aliases} }}
+command_time_limit = 5s
+mailbox_delivery_lock = flock
+{more}
+"""
+
+
+class Rewriter:
+    """d.test is here, everything else elsewhere."""
+
+    async def rewrite(self, rule: str, address: str) -> str:
+        return address if "@" in address else f"{address}@d.test"
+
+    async def resolve(self, sender: str, address: str) -> Resolved:
+        here = address.endswith("@d.test")
+        return Resolved("local" if here else "smtp", address.rpartition("@")[2], address, 0)
+
+
+class Machine:
+    """One local below a directory; posted: what it would hand to cleanup."""
+
+    def __init__(self, store, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.store, self.root = store, store.root
+        self.posted: list[tuple[str, str, list[str], bytes]] = []
+        monkeypatch.setattr(forward, "post", self._post)
+        for name in ("spool", "fwd", "out"):
+            (self.root / name).mkdir()
+            (self.root / name).chmod(0o777)
+        for directory in self.root.parents:
+            if ROOT and directory.is_relative_to("/tmp"):
+                directory.chmod(directory.stat().st_mode | 0o055)
+        self.root.chmod(0o755)
+
+    def _post(self, cleanup, flags: int, records) -> str:
+        data = b"".join(records("QID2"))
+        self.posted.append(data)
+        return "QID2"
+
+    def deliver(self, *recipients: str, aliases: dict[str, str] | None = None, more: str = "", **message):
+        """(recipient, status, reason) of all parts."""
+        pairs = ", ".join(f"{{{name} = {value}}}" for name, value in ({"x-y": "z"} | (aliases or {})).items())
+        text = MAIN_CF.format(root=self.root, aliases=pairs, more=more)
+        local = Local(Context("local", "local", MainCf.from_text(text), privileged=True))
+        local.setup.rewriter = Rewriter()
+        queue_id = self.store.put(*recipients, **message)
+        fd = self.store.queue.open("active", queue_id, os.O_RDWR)
+        delivery = Delivery(self.store.request(queue_id), fd)
+        try:
+            return list(self._outcomes(local, delivery))
+        finally:
+            os.close(fd)
+            if ROOT:
+                os.seteuid(0)
+                os.setegid(0)
+                os.setgroups(GROUPS)
+
+    @staticmethod
+    def _outcomes(local: Local, delivery: Delivery):
+        for outcome in local.deliver(delivery):
+            if not isinstance(outcome, Settled):
+                if outcome.fate is Fate.DEFERRED:
+                    delivery.waiting.add(outcome.recipient.offset)
+                yield outcome.recipient.address, outcome.dsn.status, outcome.dsn.reason
+
+    def forward(self, name: str, text: str, mode: int = 0o644, uid: int = USER.pw_uid) -> Path:
+        path = self.root / "fwd" / name
+        path.write_text(text)
+        os.chown(path, uid, -1)
+        path.chmod(mode)
+        return path
+
+
+@pytest.fixture
+def machine(store, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    return Machine(store, monkeypatch)
+
+
+def test_a_mailbox_is_its_users(machine: Machine) -> None:
+    assert machine.deliver(f"{ME}@d.test") == [(f"{ME}@d.test", "2.0.0", "delivered to mailbox")]
+    path = machine.root / "spool" / ME
+    assert (path.stat().st_uid, path.stat().st_mode & 0o777) == (USER.pw_uid, 0o600)
+    assert path.read_bytes().partition(b"\n")[2] == (
+        f"Return-Path: <s@a.test>\nDelivered-To: {ME}@d.test\nSubject: test\n\nhello\n\n".encode()
+    )
+
+
+def test_an_alias_stands_for_all_that_it_names(machine: Machine) -> None:
+    aliases = {"both": f"{machine.root}/out/file, {ME}, x@e.test"}
+    assert machine.deliver("both@d.test", aliases=aliases) == [
+        ("both@d.test", "2.0.0", f"delivered to file: {machine.root}/out/file"),
+        (f"{ME}@d.test", "2.0.0", "delivered to mailbox"),
+        ("both@d.test", "2.0.0", "forwarded as QID2"),
+    ]
+    (posted,) = machine.posted
+    assert b"S\x08s@a.test" in posted
+    assert b"R\x08x@e.test" in posted
+    assert b"Received: by mx.d.test (Postfix)" in posted
+    assert b"Delivered-To: both@d.test" in posted
+
+
+def test_nothing_is_forwarded_when_a_part_is_deferred(machine: Machine) -> None:
+    outcomes = machine.deliver("both@d.test", aliases={"both": 'x@e.test, "|exit 75"'})
+    assert outcomes == [("both@d.test", "4.3.0", "temporary failure")]
+    assert machine.posted == []
+
+
+def test_a_list_has_an_owner(machine: Machine) -> None:
+    aliases = {"list": f"{ME}, x@e.test", "owner-list": "boss"}
+    assert machine.deliver("list@d.test", aliases=aliases, original="list@d.test") == [
+        ("list@d.test", "2.0.0", "forwarded as QID2")
+    ]
+    (posted,) = machine.posted
+    assert b"S\x11owner-list@d.test" in posted
+    assert f"R{chr(len(ME) + 7)}{ME}@d.test".encode() in posted
+    assert b"Olist" not in posted
+
+
+@pytest.mark.parametrize(
+    ("aliases", "address", "status", "reason"),
+    [
+        ({"a": "b", "b": "a"}, "b@d.test", "5.4.6", "alias database loop for b"),
+        ({"a": "nobody-knows"}, "nobody-knows@d.test", "5.1.1", 'unknown user: "nobody-knows"'),
+        ({"a": "<>"}, "a@d.test", "4.3.0", "alias database unavailable"),
+        ({"a": "~/x"}, "a@d.test", "5.3.5", "mail system configuration error"),
+        ({"a": ":include:x"}, "a@d.test", "5.3.5", "mail system configuration error"),
+        ({"a": "a"}, "a@d.test", "5.1.1", 'unknown user: "a"'),
+    ],
+)
+def test_malformed_aliases(machine: Machine, aliases, address: str, status: str, reason: str) -> None:
+    assert machine.deliver("a@d.test", aliases=aliases) == [(address, status, reason)]
+
+
+@pytest.mark.parametrize("name", ["`id`", "a;b", "a|b", "../etc/passwd", "$HOME", "a b", "/etc/passwd", "|sh"])
+def test_shell_characters_in_a_recipient_mean_nothing(machine: Machine, name: str) -> None:
+    assert machine.deliver(f"{name}@d.test") == [(f"{name}@d.test", "5.1.1", f'unknown user: "{name.lower()}"')]
+
+
+def test_shell_characters_do_not_reach_a_command(machine: Machine) -> None:
+    more = f"mailbox_command = echo $EXTENSION >{machine.root}/out/ext"
+    machine.deliver(f"{ME}+a;`id`$x@d.test", more=more)
+    assert (machine.root / "out/ext").read_text() == "a__id__x\n"
+
+
+def test_a_dotforward_is_used_and_an_extension_has_its_own(machine: Machine) -> None:
+    machine.forward(f"{ME}.forward", f"# mine\n{ME}\nx@e.test\n")
+    machine.forward(f"{ME}.forward+ext", f"{machine.root}/out/ext\n")
+    assert [reason for _, _, reason in machine.deliver(f"{ME}@d.test")] == [
+        "delivered to mailbox", "forwarded as QID2",
+    ]  # fmt: skip
+    assert [reason for _, _, reason in machine.deliver(f"{ME}+ext@d.test")] == [
+        f"delivered to file: {machine.root}/out/ext"
+    ]
+
+
+def test_an_empty_dotforward_forwards_nothing(machine: Machine) -> None:
+    machine.forward(f"{ME}.forward", "# nothing\n")
+    assert [reason for _, _, reason in machine.deliver(f"{ME}@d.test")] == ["delivered to mailbox"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "uid", "warning"),
+    [
+        (0o666, USER.pw_uid, "is world writable"),
+        pytest.param(
+            0o644, 1, "has bad owner uid 1", marks=pytest.mark.skipif(not ROOT, reason="needs root: to give it away")
+        ),
+    ],
+)
+def test_a_dotforward_that_others_could_have_written_is_ignored(machine: Machine, mode, uid, warning) -> None:
+    path = machine.forward(f"{ME}.forward", "x@e.test\n", mode, uid)
+    assert [reason for _, _, reason in machine.deliver(f"{ME}@d.test")] == ["delivered to mailbox"]
+    assert machine.store.lines == [f"warning: file {path} {warning}"]
+    assert machine.posted == []
+
+
+@pytest.mark.skipif(not ROOT, reason="needs root: to be kept from reading")
+def test_an_include_in_a_dotforward_is_read_as_the_user(machine: Machine) -> None:
+    secret = machine.root / "secret"
+    secret.write_text("x@e.test\n")
+    secret.chmod(0o600)
+    machine.forward(f"{ME}.forward", f":include:{secret}\n")
+    assert [status for _, status, _ in machine.deliver(f"{ME}@d.test")] == ["5.3.5"]
+    assert machine.store.lines == [f"warning: cannot open include file {secret}: Permission denied"]
+
+
+@pytest.mark.skipif(not ROOT, reason="needs root: to be kept from writing")
+def test_a_link_from_a_mailbox_to_anothers_file_is_not_followed(machine: Machine) -> None:
+    victim = machine.root / "victim"
+    victim.write_text("")
+    victim.chmod(0o666)
+    (machine.root / "spool" / ME).symlink_to(victim)
+    assert machine.deliver(f"{ME}@d.test") == [
+        (f"{ME}@d.test", "5.2.0",
+         f"cannot update mailbox {machine.root}/spool/{ME} for user {ME}. file is a symbolic link")
+    ]  # fmt: skip
+    assert victim.read_text() == ""
+
+
+def test_a_second_name_of_a_file_is_not_written_to(machine: Machine) -> None:
+    path = machine.root / "out/file"
+    path.write_text("")
+    path.chmod(0o666)
+    (machine.root / "out/other").hardlink_to(path)
+    ((_, status, reason),) = machine.deliver("a@d.test", aliases={"a": str(path)})
+    assert (status, reason) == ("5.2.0", f"cannot append message to file {path}: file has 2 hard links")
+
+
+def test_mail_that_was_here_before_is_a_loop(machine: Machine) -> None:
+    content = [b"Delivered-To: %b@D.test" % ME.encode(), b"", b"x"]
+    assert machine.deliver(f"{ME}@d.test", content=content) == [
+        (f"{ME}@d.test", "5.4.6", f"mail forwarding loop for {ME}@d.test")
+    ]
+
+
+def test_postmaster_without_alias_is_discarded_with_a_warning(machine: Machine) -> None:
+    assert machine.deliver("Postmaster@d.test") == [("Postmaster@d.test", "2.0.0", "discarded")]
+    assert machine.store.lines == ["warning: required alias not found: postmaster"]
+
+
+def test_a_table_that_can_not_answer_defers(machine: Machine) -> None:
+    ((_, status, reason),) = machine.deliver(f"{ME}@d.test", more="alias_maps = fail:x")
+    assert (status, reason) == ("4.3.0", "alias database unavailable")
+
+
+@pytest.mark.skipif(ROOT, reason="for an ordinary user")
+def test_an_ordinary_user_delivers_to_himself_only(machine: Machine) -> None:
+    ((_, status, reason),) = machine.deliver("daemon@d.test")
+    assert (status, reason) == ("4.3.0", "cannot deliver to another user without root privileges")
