@@ -155,3 +155,26 @@ def test_an_empty_line_keeps_white_space_out_of_our_header(suite):  # noqa: F811
 )
 def test_receive_override_options(option, flags):
     assert cleanup_flags(option) == flags
+
+
+SAID = SUBMISSION.replace(rec.attribute("rewrite_context", "local"), rec.attribute(rec.SUBMITTER, "4711"))
+
+
+def test_file_of_mail_owners_says_itself_who_handed_it_in(suite):  # noqa: F811
+    if os.getuid() != 0:
+        pytest.skip("needs root: the file belongs to mail_owner")
+    drop(SAID)
+    records, log = taken(suite, mail_owner="root")
+    assert log[0].endswith(": uid=4711 from=<me@example.com>")
+    assert not any(value.startswith(rec.SUBMITTER.encode()) for _, value in records)
+    assert (rec.NORM, b"Received: by mx.example.com (Postfix, from userid 4711)") in records
+
+
+@pytest.mark.parametrize(("owner", "mode"), [("nobody", 0o744), ("root", 0o700)], ids=["somebody's", "requeued"])
+def test_other_files_can_not_say_who_handed_them_in(suite, owner, mode):  # noqa: F811
+    if os.getuid() != 0:
+        pytest.skip("needs root: the file belongs to mail_owner")
+    drop(SAID, mode=mode)
+    records, log = taken(suite, mail_owner=owner)
+    assert ": uid=0 from=<me@example.com>" in log[0]
+    assert not any(value.startswith(rec.SUBMITTER.encode()) for _, value in records)
