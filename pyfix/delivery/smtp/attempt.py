@@ -141,7 +141,7 @@ class Attempt:
                 sessions += session.reuse_count > 0
                 self._last_server = self._last_destination and not more
                 if session.reuse_count == 0:
-                    async for outcome in self._greet(session, word):
+                    async for outcome in self._greet(session):
                         yield outcome
                     if session.bad:
                         self._smtp.release(session)
@@ -170,7 +170,7 @@ class Attempt:
 
     # One conversation
 
-    async def _greet(self, session: Session, _word: str) -> Outcomes:
+    async def _greet(self, session: Session) -> Outcomes:
         """The greetings; session.bad when they went wrong."""
         session.queue_id = self._request.queue_id
         self._seen = set()

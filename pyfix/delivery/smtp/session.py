@@ -89,14 +89,14 @@ class Session:
         self._connection.send(self.client.output())
 
     async def still_there(self) -> bool:
-        """Ask a kept connection."""
-        if not self.alive:
-            return False
-        self.client.probe()
-        try:
-            return isinstance(await self.next(), Ready)
-        except (Lost, Silent):
-            return False
+        """Ask a kept connection; one that does not answer well is dropped."""
+        if self.alive:
+            self.client.probe()
+            with suppress(Lost, Silent):
+                if isinstance(await self.next(), Ready):
+                    return True
+        self.drop()
+        return False
 
     async def end(self) -> None:
         """Say goodbye, and hear what the server says to it where that is wanted."""
