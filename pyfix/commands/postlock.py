@@ -66,7 +66,7 @@ def _locked(folder: str, styles: list[str], cfg: MailParams) -> Iterator[None]:
     try:
         fd = os.open(folder, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        msg.fatal(f"open folder {folder}: {error.strerror}")
+        msg.fatal(f"open file {folder}: {error.strerror}")
     takers: dict[str, tuple[Callable[[], bool], Callable[[], None]]] = {
         "fcntl": (lambda: locks.fcntl_exclusive(fd), lambda: locks.fcntl_release(fd)),
         "flock": (lambda: locks.flock_exclusive(fd), lambda: locks.flock_release(fd)),
@@ -93,10 +93,14 @@ def _take(take: Callable[[], bool], folder: str, style: str, cfg: MailParams) ->
             if take():
                 return
         except OSError as error:
-            msg.fatal(f"lock file {folder}: {error.strerror}")
-    if style == "dotlock":
-        msg.fatal(f"unable to create lock file {folder}.lock: File exists")
-    msg.fatal(f"unable to lock for exclusive access: {folder}")
+            msg.fatal(f"open file {folder}: {_failure(folder, style)}: {error.strerror}")
+    why = "File exists" if style == "dotlock" else "Resource temporarily unavailable"
+    msg.fatal(f"open file {folder}: {_failure(folder, style)}: {why}")
+
+
+def _failure(folder: str, style: str) -> str:
+    dotlock = f"unable to create lock file {folder}.lock"
+    return dotlock if style == "dotlock" else "unable to lock for exclusive access"
 
 
 def _run(command: list[str]) -> int:

@@ -205,7 +205,7 @@ async def _receive(sock: socket.socket) -> dict[str, str] | None:
     buf = b""
     while data := await loop.sock_recv(sock, flush.LIMIT):
         buf += data
-        if buf[1:2] in {b"", b"\0"}:  # W and perhaps the NUL that ends a trigger
+        if buf[:1] == b"W":  # as master wakes services up; requests begin with a small letter
             return None
         found = flush.decode(buf)
         if found is not None:

@@ -61,8 +61,17 @@ def test_postlock(run, tmp_path, words, expected):
 def test_postlock_waits_for_nobody_for_ever(run, tmp_path):
     with (tmp_path / "box").open("wb") as box:
         fcntl.flock(box, fcntl.LOCK_EX)
-        status, out, _ = run("postlock", "-l", "flock", str(tmp_path / "box"), "echo", "never")
+        status, out, err = run("postlock", "-l", "flock", str(tmp_path / "box"), "echo", "never")
     assert (status, out) == (75, b"")
+    why = "unable to lock for exclusive access: Resource temporarily unavailable"
+    assert err == f"postlock: fatal: open file {tmp_path}/box: {why}\n"
+
+
+def test_postlock_says_what_stands_in_the_way(run, tmp_path):
+    (tmp_path / "box.lock").touch()
+    why = f"unable to create lock file {tmp_path}/box.lock: File exists"
+    expected = (75, b"", f"postlock: fatal: open file {tmp_path}/box: {why}\n")
+    assert run("postlock", "-l", "dotlock", str(tmp_path / "box"), "true") == expected
 
 
 def test_postkick_sends_the_letters(run, tmp_path):
