@@ -19,6 +19,7 @@ class Parts:
             open_or_fail(spec, config_dir=options.config_dir, fold=options.fold, utf8=options.utf8)
             for spec in _specs(options, name)
         ]
+        self.substitutes = any(substitutes(table) for table in self.tables)
         self.watch = Together([table.stamp for table in self.tables])
 
     def lookup(self, table: LocalTable, key: str) -> str | None:
@@ -27,6 +28,11 @@ class Parts:
             return table.lookup_now(key)
         except TableError as error:
             raise TableError(self.name, error.reason) from None
+
+
+def substitutes(table: LocalTable) -> bool:
+    """Whether its values may hold parts of the key ($1): what must not be in a table of commands and files."""
+    return bool(getattr(table.source, "substitutes", False))
 
 
 def _specs(options: Options, name: str) -> list[str]:

@@ -59,6 +59,7 @@ class PcreTable:
         self, rules: list[PcreRule], watch: Watch | None, complain: Complain, error: type[Exception]
     ) -> None:
         self._rules = rules
+        self.substitutes = any(rule.template is not None and rule.template.highest for rule in rules)
         self._complain = complain
         self._error = error
         self.watch = watch

@@ -60,6 +60,7 @@ class RegexpTable:
 
     def __init__(self, rules: list[RegexpRule], watch: Watch | None) -> None:
         self._rules = rules
+        self.substitutes = any(rule.template is not None and rule.template.highest for rule in rules)
         self.watch = watch
 
     def lookup(self, key: str) -> str | None:

@@ -20,6 +20,7 @@ from pyfix.clients.rewrite import RULE_LOCAL
 from pyfix.delivery.local import log
 from pyfix.delivery.local.state import Attempt, Parts, Rights, State
 from pyfix.mail.address import quote, unquote
+from pyfix.maps.compound import substitutes
 from pyfix.maps.run_now import run_now
 from pyfix.maps.table import LocalTable, Table, TableError
 from pyfix.unix import msg
@@ -97,6 +98,9 @@ def expanded(attempt: Attempt, state: State) -> Parts[None]:
 def _find(attempt: Attempt, name: str) -> tuple[str, Rights | None] | None:
     """What a name stands for, and the rights of the table that says so (None: its owner has no name)."""
     for table in attempt.setup.alias_maps.tables:
+        if isinstance(table, LocalTable) and substitutes(table):
+            msg.warning(log.substitution(table.name))
+            raise TableError(table.name, "substitution is not allowed")
         value = run_now(table.lookup(name))
         if value:
             return value, _rights(table)

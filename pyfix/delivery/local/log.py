@@ -33,6 +33,11 @@ def lookup_failed(maps: str, name: str) -> str:
     return f"{maps} lookup of {name} failed"
 
 
+def substitution(table: str) -> str:
+    """Parts of an address would become part of a command or path."""
+    return f"{table}: regular expression substitution is not allowed in alias_maps"
+
+
 def required_alias(user: str) -> str:
     """postmaster has to be somebody."""
     return f"required alias not found: {user}"

@@ -248,6 +248,14 @@ def test_a_table_that_can_not_answer_defers(machine: Machine) -> None:
     assert (status, reason) == ("4.3.0", "alias database unavailable")
 
 
+def test_no_part_of_an_address_gets_into_a_command_by_a_pattern_table(machine: Machine) -> None:
+    table = machine.root / "aliases.re"
+    table.write_text('/^(.*)$/ "|echo $1"\n')
+    ((_, status, reason),) = machine.deliver("x;id@d.test", more=f"alias_maps = unionmap:{{regexp:{table}}}")
+    assert (status, reason) == ("4.3.0", "alias database unavailable")
+    assert "substitution is not allowed" in machine.store.lines[-1]
+
+
 @pytest.mark.skipif(ROOT, reason="for an ordinary user")
 def test_an_ordinary_user_delivers_to_himself_only(machine: Machine) -> None:
     ((_, status, reason),) = machine.deliver("daemon@d.test")
