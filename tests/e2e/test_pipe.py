@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 SERVICES = {
-    "p1": "flags=DRXhuO user=games argv=/bin/sh -c {cat >@/p1; printf '[%s]' \"$$@\" >>@/p1} sh -f ${sender} $recipient "
-    "${user} ${extension} ${domain} ${mailbox} $(nexthop) ${original_recipient} $$x ${client_address} ${client_helo} "
-    "${client_hostname} ${client_protocol} ${sasl_username} x",
+    "p1": "flags=DRXhuO user=games argv=/bin/sh -c {cat >@/p1; printf '[%s]' \"$$@\" >>@/p1} sh -f ${sender} "
+    "$recipient ${user} ${extension} ${domain} ${mailbox} $(nexthop) ${original_recipient} $$x ${client_address} "
+    "${client_helo} ${client_hostname} ${client_protocol} ${sasl_username} x",
     "p2": "flags=FBq.> user=games:mail eol=\\r\\n argv=/bin/sh -c {cat >@/p2; printf '[%s]' \"$$@\" >>@/p2; id >>@/p2} "
     "sh -f ${sender} $recipient -x",
     "p3": "user=games argv=/bin/sh -c {echo hello; exit 0}",
