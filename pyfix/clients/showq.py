@@ -22,7 +22,7 @@ QUEUES = ("maildrop", "active", "incoming", "deferred", "hold")  # the order of 
 _HEAD = ("queue_name", "queue_id", "time", "size", "forced_expire", "sender")
 
 
-class MalformedReport(Exception):  # noqa: N818 - Postfix's word
+class MalformedReport(Exception):
     """What came is no queue report."""
 
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 SPACE = " \t\n\v\f\r"
 
 
-class BadConfig(Exception):  # noqa: N818 - it names the administrator's mistake
+class BadConfig(Exception):
     """A mistake of the administrator; str() is the whole message, with file and line."""
 
 

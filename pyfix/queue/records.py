@@ -112,7 +112,7 @@ POINTER_SIZE = 17  # bytes of a whole pointer record
 SIZE_SIZE = 97  # bytes of a whole size record
 
 
-class CorruptQueueFile(Exception):  # noqa: N818 - it names what was found, like the queue "corrupt"
+class CorruptQueueFile(Exception):
     """These bytes are no queue file. offset: where the bad record begins, in bytes (None: unknown)."""
 
     def __init__(self, text: str, offset: int | None = None) -> None:

@@ -4,7 +4,13 @@ from pyfix.config.main_cf import MainCf
 from pyfix.server.context import Context
 from pyfix.smtpd.daemon import Smtpd
 
-MAIN_CF = "compatibility_level = 3.6\nmyhostname = mx.example\nmynetworks = 127.0.0.0/8\nalias_maps =\nlocal_recipient_maps =\n"
+MAIN_CF = """\
+compatibility_level = 3.6
+myhostname = mx.example
+mynetworks = 127.0.0.0/8
+alias_maps =
+local_recipient_maps =
+"""
 
 
 def test_stress_changes_what_asks_for_it_and_ends_again() -> None:
