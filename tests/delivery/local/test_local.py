@@ -258,6 +258,7 @@ def test_no_part_of_an_address_gets_into_a_command_by_a_pattern_table(machine: M
 
 def test_an_ordinary_user_delivers_to_himself_only(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     if ROOT:
-        monkeypatch.setattr(os, "geteuid", lambda: 65534)
+        for name in ("getuid", "geteuid"):
+            monkeypatch.setattr(os, name, lambda: 65534)
     ((_, status, reason),) = machine.deliver("daemon@d.test")
     assert (status, reason) == ("4.3.0", "cannot deliver to another user without root privileges")
