@@ -11,6 +11,8 @@ USABLE = import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell /usr/bin/python3 -c '$(USABLE)' 2>/dev/null && echo /usr/bin/python3 || echo python3)
 BIN = .venv/bin
 PIP = $(BIN)/pip --quiet --disable-pip-version-check
+# A plain path to this tree: setuptools' other way imports much at every start of Python.
+EDITABLE = --config-settings editable_mode=compat --editable
 
 start: .venv/installed
 	@$(BIN)/pyfix demo var
@@ -30,11 +32,11 @@ bench: .venv/tests
 
 .venv/installed: pyproject.toml
 	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv
-	@$(PIP) install --editable .
+	@$(PIP) install $(EDITABLE) .
 	@touch $@
 
 .venv/tests: .venv/installed
-	@$(PIP) install --editable '.[test]'
+	@$(PIP) install $(EDITABLE) '.[test]'
 	@touch $@
 
 # Debian starts a daemon when it is installed, unless policy-rc.d says no. Nothing that was

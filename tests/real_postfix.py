@@ -7,6 +7,7 @@
 
 import os
 import pwd
+import re
 import shutil
 import socket
 import subprocess
@@ -78,7 +79,7 @@ class RealPostfix:
         for name in ("data", "mail"):
             os.chown(top / name, owner.pw_uid, owner.pw_gid)
         names = {"top": top, "port": self.port, "uid": owner.pw_uid, "gid": owner.pw_gid}
-        for file, text in (("main.cf", MAIN_CF + main_cf), ("master.cf", MASTER_CF + master_cf)):
+        for file, text in (("main.cf", _merged(main_cf)), ("master.cf", MASTER_CF + master_cf)):
             for name, value in names.items():
                 text = text.replace("{" + name + "}", str(value))
             (self.config / file).write_text(text)
@@ -113,6 +114,18 @@ class RealPostfix:
         """Its log so far."""
         path = self.top / "log/maillog"
         return path.read_text(errors="replace") if path.exists() else ""
+
+
+def _merged(more: str) -> str:
+    """The test's settings instead of ours of the same name.
+
+    Each program of Postfix warns of a name that is set twice; at its start that can fill the socket
+    of postlogd, which master starts only afterwards: the system hangs.
+    """
+    settings: dict[str, str] = {}
+    for line in re.split(r"\n(?=\S)", f"{MAIN_CF}{more}".strip()):
+        settings[line.partition("=")[0].strip()] = line
+    return "\n".join(settings.values()) + "\n"
 
 
 Make = Callable[..., RealPostfix]
