@@ -59,10 +59,11 @@ class Maildir:
     def _fill(self, fd: int, path: str, temporary: str, letter: Letter, now: float) -> None:
         try:
             write(fd, letter.plain(), self._limit)
-            write_data(fd)
+            status = os.fstat(fd)
+            lasts = self._name_lasts(path, status.st_dev)
+            (write_data if lasts else os.fsync)(fd)
         except OSError as error:
             raise mailbox_error(error, "error writing message", "5.3.0") from error
-        status = os.fstat(fd)
         seconds, fraction = divmod(now, 1)
         unique = f"{int(seconds)}.V{status.st_dev:x}I{status.st_ino:x}M{int(fraction * 1e6)}.{self._host}"
         final = f"{path}new/{unique}"
@@ -72,7 +73,7 @@ class Maildir:
             raise mailbox_error(error, f"create maildir file {final}", self._default) from error
         try:
             os.fsync(fd)
-            if not self._name_lasts(path, status.st_dev):
+            if not lasts:
                 fsync_directory(f"{path}new")
         except OSError as error:
             with contextlib.suppress(OSError):
@@ -120,3 +121,4 @@ def _make_directories(path: str) -> None:
         _make_directories(parent)
     with contextlib.suppress(FileExistsError):
         os.mkdir(path, DIRECTORY_MODE)
+        fsync_directory(parent or ".")

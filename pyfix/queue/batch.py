@@ -3,8 +3,9 @@
 | step                    | on disk if the machine stops after it |
 |-------------------------|---------------------------------------|
 | data written            | nothing sure |
-| mode set to 0700        | nothing sure; the queue manager may see the file, as it may in Postfix |
 | write-out started (all) | nothing sure: a hint to the disk, so that the next step finds the work under way |
+| write-out waited for    | the data, but not that they are this file's |
+| mode set to 0700        | nothing sure, but never this mode without all data; the queue manager may see it |
 | fsync of each file      | the file and, on most file systems, its name |
 | fsync of directories    | the names, on the others |
 
@@ -19,18 +20,18 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from pyfix.queue.directory import NewFile
-from pyfix.queue.system import start_writing
+from pyfix.queue.system import start_writing, write_data
 
 
 def make_durable(files: Sequence[NewFile]) -> list[OSError | None]:
     """Finish files whose data are written. One result for each file: None, or why it is not safe on disk."""
+    if len(files) > 1:
+        for file in files:
+            start_writing(file.fd)
     results = [_set_mode(file) for file in files]
-    good = [number for number, result in enumerate(results) if result is None]
-    if len(good) > 1:
-        for number in good:
-            start_writing(files[number].fd)
-    for number in good:
-        results[number] = _sync(files[number].fd)
+    for number, file in enumerate(files):
+        if results[number] is None:
+            results[number] = _sync(file.fd)
     _sync_directories(files, results)
     for file, result in zip(files, results, strict=True):
         if result is not None:
@@ -39,7 +40,9 @@ def make_durable(files: Sequence[NewFile]) -> list[OSError | None]:
 
 
 def _set_mode(file: NewFile) -> OSError | None:
+    """Say that the file is complete, once its data are on disk: where names need a sync, order does too."""
     try:
+        (write_data if file.directory is None else os.fsync)(file.fd)
         os.fchmod(file.fd, file.mode)
     except OSError as error:
         return error

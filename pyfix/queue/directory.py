@@ -39,6 +39,7 @@ from typing import TYPE_CHECKING
 
 from pyfix.queue import names
 from pyfix.queue.system import keeps_new_names, rename_noreplace
+from pyfix.unix.files import fsync_directory
 
 if TYPE_CHECKING:
     from pyfix.config.main_cf import MainCf
@@ -195,6 +196,11 @@ class QueueDirectory:
         """Set both time stamps: the earliest time of the next try, in seconds since 1970. OSError."""
         os.utime(self.path(queue, queue_id), (when, when))
 
+    def sync_name(self, queue: str, queue_id: str) -> None:
+        """Make the name of a new file durable, after its fsync, where that needs a step of its own. OSError."""
+        if self.sync_directories:
+            fsync_directory(os.path.dirname(self.path(queue, queue_id)))
+
     def scan(self, queue: str) -> Iterator[str]:
         """The ids in a queue, in no order, read while you ask for them; files may move meanwhile. OSError."""
         return _scan(self._prefix + queue, recurse=queue != "maildrop")
@@ -224,6 +230,10 @@ def _move(old: str, new: str) -> None:
     """Rename without overwriting; the directories of `new` are made when they are missing."""
     try:
         rename_noreplace(old, new)
+    except FileExistsError:
+        if not os.path.samestat(os.lstat(old), os.lstat(new)):
+            raise
+        os.unlink(old)  # two names of one file, left by a crash
     except FileNotFoundError:
         if not os.path.lexists(old):
             raise
@@ -232,10 +242,11 @@ def _move(old: str, new: str) -> None:
 
 
 def make_directories(path: str) -> None:
-    """The hash directories that a file of this path needs, for the owner of the queue only. OSError."""
+    """The hash directories that a file of this path needs, durable, for the owner of the queue only. OSError."""
     directory = os.path.dirname(path)
     try:
         os.mkdir(directory, 0o700)
+        fsync_directory(os.path.dirname(directory) or ".")
     except FileExistsError:
         pass
     except FileNotFoundError:

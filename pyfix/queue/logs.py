@@ -31,6 +31,13 @@ class Opener(Protocol):
         """A descriptor of the file. OSError."""
 
 
+class Writer(Opener, Protocol):
+    """The queue, for who adds to logs."""
+
+    def sync_name(self, queue: str, queue_id: str) -> None:
+        """Make the name of a new file durable. OSError."""
+
+
 class Remover(Protocol):
     """The queue, for who takes logs away."""
 
@@ -69,7 +76,7 @@ class LogEntry:
         self.mta_name = mta_name
 
 
-def append_log(queue: Opener, log: str, queue_id: str, entry: LogEntry, *, compatible: bool = True) -> None:
+def append_log(queue: Writer, log: str, queue_id: str, entry: LogEntry, *, compatible: bool = True) -> None:
     """Add an entry, durable on return. log: bounce, defer or trace. OSError: it is not there.
 
     compatible: with the line that old readers want (backwards_bounce_logfile_compatibility).
@@ -79,6 +86,7 @@ def append_log(queue: Opener, log: str, queue_id: str, entry: LogEntry, *, compa
     try:
         flock_exclusive(fd, wait=True)
         _append(fd, data)
+        queue.sync_name(log, queue_id)
     finally:
         os.close(fd)
 

@@ -50,6 +50,9 @@ class MemoryQueue:
             self._make(queue, queue_id)
         return os.open(f"/proc/self/fd/{self._fd(queue, queue_id)}", flags | os.O_CLOEXEC)
 
+    def sync_name(self, queue: str, queue_id: str) -> None:
+        """Nothing lasts here."""
+
     def status(self, queue: str, queue_id: str) -> os.stat_result | None:
         """The file's status when it is complete; None: it is not there or being written."""
         fd = self._files.get((queue, queue_id))

@@ -142,9 +142,29 @@ def test_directories_are_synced_where_names_need_it(tmp_path, monkeypatch):
     synced = []
     monkeypatch.setattr(batches.os, "fsync", lambda fd: synced.append(os.readlink(f"/proc/self/fd/{fd}")))
     assert make_durable(files) == [None] * 3
-    assert synced == [*(f"{tmp_path}/incoming/{file.id}" for file in files), f"{tmp_path}/incoming"]
+    paths = [f"{tmp_path}/incoming/{file.id}" for file in files]
+    assert synced == [*paths, *paths, f"{tmp_path}/incoming"]  # data before the mode, then the mode, then names
     for file in files:
         os.close(file.fd)
+
+
+def test_two_names_of_one_file_become_one(tmp_path):
+    queue = spool(tmp_path)
+    file = queue.create("incoming")
+    os.close(file.fd)
+    os.link(queue.path("incoming", file.id), queue.path("active", file.id))
+    queue.rename(file.id, "incoming", "active")
+    assert (list(queue.scan("incoming")), list(queue.scan("active"))) == ([], [file.id])
+
+
+def test_modes_follow_data(tmp_path, monkeypatch):
+    queue = spool(tmp_path)
+    file = queue.create("incoming")
+    modes = []
+    monkeypatch.setattr(batches, "write_data", lambda fd: modes.append(os.fstat(fd).st_mode & 0o777))
+    assert make_durable([file]) == [None]
+    assert modes == [0o600]
+    os.close(file.fd)
 
 
 MOUNTS = r"""
