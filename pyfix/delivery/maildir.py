@@ -121,4 +121,5 @@ def _make_directories(path: str) -> None:
         _make_directories(parent)
     with contextlib.suppress(FileExistsError):
         os.mkdir(path, DIRECTORY_MODE)
-        fsync_directory(parent or ".")
+        with contextlib.suppress(PermissionError):  # a parent that may be written to but not read
+            fsync_directory(parent or ".")

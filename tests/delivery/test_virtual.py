@@ -166,6 +166,13 @@ def test_a_mbox_that_is_a_directory_defers(store, mail: Path) -> None:
 
 
 @pytest.mark.skipif(not ROOT, reason="needs root: files of two users")
+def test_a_folder_that_may_be_written_but_not_read_takes_new_maildirs(store, mail: Path) -> None:
+    os.chown(mail, 0, 0)
+    os.chmod(mail, 0o733)
+    assert deliver(store, agent(store), "u@d.test") == [("2.0.0", "delivered to maildir")]
+
+
+@pytest.mark.skipif(not ROOT, reason="needs root: files of two users")
 def test_rights_are_the_recipient_s(store, mail: Path) -> None:
     virtual = agent(store)
     (mail / "m").touch(mode=0o666)
