@@ -3,6 +3,7 @@
 import io
 import os
 import pwd
+import shutil
 import sys
 import time
 
@@ -131,11 +132,19 @@ def test_what_was_done_is_logged(queue, run, tmp_path):
 
 def test_a_name_that_is_taken_is_no_loss(queue, run):
     queue_id = put(queue, "deferred", message())
-    os.link(queue.path("deferred", queue_id), queue.path("hold", queue_id))
+    shutil.copy2(queue.path("deferred", queue_id), queue.path("hold", queue_id))
     status, lines = run("-h", queue_id)
     assert status == 0
     assert lines[-1] == "Placed on hold: 0 messages"
     assert where(queue, queue_id) == ["hold", "deferred"]
+
+
+def test_two_names_of_one_file_that_a_crash_left_become_one(queue, run):
+    queue_id = put(queue, "deferred", message())
+    os.link(queue.path("deferred", queue_id), queue.path("hold", queue_id))
+    status, lines = run("-h", queue_id)
+    assert (status, lines[-1]) == (0, "Placed on hold: 1 message")
+    assert where(queue, queue_id) == ["hold"]
 
 
 def test_without_options_the_queue_is_put_in_order(queue, run):
