@@ -1,5 +1,8 @@
 """settings - everything that master reads, read and checked as a whole before it is used
 
+A master.cf of Postfix's has no postdrop service, because its command of that name is set-gid. Ours is not, and ordinary
+users could submit nothing: where the line is missing, master serves POSTDROP (master_service_disable may name it).
+
 Parameters: master_service_disable, service_throttle_time and those of listen.py
 """
 
@@ -10,14 +13,17 @@ from dataclasses import dataclass
 
 from pyfix.config.check import check
 from pyfix.config.main_cf import MainCf
+from pyfix.config.master_cf import Line, load_services, parse_service
 from pyfix.config.master_cf import Service as Entry
-from pyfix.config.master_cf import load_services
 from pyfix.config.params.mail import MailParams
 from pyfix.config.params.master import MasterParams
 from pyfix.master import listen, log
 from pyfix.master.listen import Endpoint, Interfaces
 from pyfix.server import privileges, programs
 from pyfix.unix import msg, users
+
+POSTDROP = "postdrop unix n - n - 0 postdropd"
+"""The line of master.cf that is there without being written."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +65,8 @@ def load(config_dir: str, keep: Interfaces | None = None) -> Settings:
     own = MasterParams(main)
     own.check()
     where = listen.interfaces(cfg) if keep is None else keep
-    entries = {entry.key: entry for entry in load_services(main)}
+    supplied = parse_service(Line(0, POSTDROP, "master"))
+    entries = {entry.key: entry for entry in (supplied, *load_services(main))}
     disabled = Disabled(own.master_service_disable)
     served = {key: e for key, e in entries.items() if not disabled(e) and _known(e, config_dir)}
     settings = Settings(cfg, own.service_throttle_time, privileges.owner_of(cfg.mail_owner), where, served)

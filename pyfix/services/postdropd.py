@@ -5,9 +5,10 @@ Privileges: mail_owner, no network
 Parameters: authorized_submit_users, message_size_limit, ipc_timeout, pickup_service_name
 Sources:    postdrop(1); pyfix.clients.postdrop says what is said on a connection
 
-It stands where Postfix has a set-gid program. The kernel says who the caller is; authorized_submit_users is asked
-about him. What he sends passes the filter of pyfix.queue.submitted and becomes a file in maildrop, made durable
-together with others of the same moment, before he hears that it was taken.
+It stands where Postfix has a set-gid program; where master.cf has no such line, master serves it all the same. The
+kernel says who the caller is; authorized_submit_users is asked about him. What he sends passes the filter of
+pyfix.queue.submitted and becomes a file in maildrop, made durable together with others of the same moment, before he
+hears that it was taken.
 
 This process can't give a file to the caller. So the file belongs to mail_owner, and its first records are the time
 and an attribute `submitter_uid`, which says whose it is. pickup believes that only of a file that mail_owner owns,

@@ -5,15 +5,20 @@ It happens in namespaces of the test's own, in which those paths are the test's 
 
 import json
 import os
+import pwd
+import re
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
+DEBIAN = Path("/usr/share/postfix")
 PLACES = ("/etc/postfix", "/var/spool/postfix", "/var/lib/postfix", "/var/log", "/var/mail")
 
 INSIDE = """
@@ -21,6 +26,11 @@ import fcntl, json, os, smtplib, socket, struct, subprocess, sys, time
 with socket.socket() as sock:  # loopback is down in a new network namespace
     fcntl.ioctl(sock, 0x8914, struct.pack("16sh22x", b"lo", 1 | 64))
 words = [sys.executable, "-m", "pyfix.commands.postfix"]
+def submit(user):
+    line = [sys.executable, "-m", "pyfix.commands.sendmail", "-i", "alice@demo.test"]
+    done = subprocess.run(line, user=user, group="nogroup", extra_groups=[], input="Subject: " + user + "\\n\\nhi\\n",
+                          capture_output=True, text=True)
+    return [done.returncode, done.stderr]
 lines = []
 log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 log.bind("/dev/log"); os.chmod("/dev/log", 0o666)
@@ -35,12 +45,16 @@ try:
     with smtplib.SMTP("localhost", 25, timeout=20) as client:
         client.sendmail("a@example.com", ["alice@demo.test"], "Subject: x\\n\\nhello\\n")
     drain(": removed")
+    result["submit"] = submit("nobody")
+    drain("from=<nobody@")
+    drain("relay=virtual")
     status = subprocess.run([*words, "status"], capture_output=True, text=True)
     result["status"] = [status.returncode, status.stderr]
 finally:
     result["stop"] = subprocess.run([*words, "stop"], capture_output=True).returncode
 try:
     drain("terminating")
+    result["down"] = [submit("nobody"), submit("root")]
 finally:
     result["log"] = lines
     print(json.dumps(result))
@@ -60,53 +74,92 @@ virtual_minimum_uid = 1
 """
 
 
-@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("unshare"), reason="needs root and unshare")
-@pytest.mark.skipif(not Path("/etc/postfix").is_dir(), reason="needs Postfix's directories and users (make peers)")
-def test_the_systems_own_mta() -> None:
-    top = Path(tempfile.mkdtemp(prefix="pyfix-system-", dir="/tmp"))
-    top.chmod(0o755)
-    try:
-        binds = []
-        for place in PLACES:
-            ours = top / place[1:]
-            ours.mkdir(parents=True, mode=0o755)
-            binds.append(f"mount --bind {ours} {place}")
-        for name in ("main.cf", "master.cf"):
-            shutil.copy(ROOT / "conf" / name, top / "etc/postfix")
-        shutil.chown(top / "var/lib/postfix", "postfix", "postfix")
-        shutil.chown(top / "var/mail", "mail", "mail")
-        with (top / "etc/postfix/main.cf").open("a") as file:
-            file.write(MAIN_CF.format(uid=8, gid=8))  # mail
-        script = (
-            "set -e; " + "; ".join(binds) + "; mount -t tmpfs none /dev/shm;"
-            "mkdir /dev/shm/dev; for d in null zero random urandom full tty; do touch /dev/shm/dev/$d;"
-            "mount --bind /dev/$d /dev/shm/dev/$d; done; mount --rbind /dev/shm/dev /dev;"
-            f"exec {sys.executable} -c '{INSIDE}'"
-        )
-        done = subprocess.run(
-            ["unshare", "--mount", "--net", "--pid", "--fork", "--mount-proc", "--kill-child", "sh", "-c", script],
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=50,
-        )
-        assert done.stdout, done.stderr
-        result = json.loads(done.stdout)
-        log = "\n".join(result["log"])
-        assert result["start"][0] == 0, result["start"][1]
-        assert result["status"][0] == 0
-        assert result["stop"] == 0
-        assert "postfix/smtpd[" in log
-        assert "status=sent (delivered to maildir)" in log
-        (message,) = (top / "var/mail/alice/new").iterdir()
+pytestmark = [
+    pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("unshare"), reason="needs root and unshare"),
+    pytest.mark.skipif(not DEBIAN.is_dir(), reason="needs Postfix's directories, files and users (make peers)"),
+]
+
+
+@pytest.fixture
+def top() -> Iterator[Path]:
+    """What stands in for the machine's places."""
+    path = Path(tempfile.mkdtemp(prefix="pyfix-system-", dir="/tmp"))
+    path.chmod(0o755)
+    for place in PLACES:
+        (path / place[1:]).mkdir(parents=True, mode=0o755)
+    shutil.chown(path / "var/lib/postfix", "postfix", "postfix")
+    shutil.chown(path / "var/mail", "mail", "mail")
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def configure(top: Path, main_cf: Path, master_cf: Path) -> None:
+    (top / "etc/postfix/main.cf").write_text(main_cf.read_text() + MAIN_CF.format(uid=8, gid=8))  # mail
+    shutil.copy(master_cf, top / "etc/postfix/master.cf")
+
+
+def spool_as_installed(spool: Path) -> None:
+    """The directories of Debian's queue, with their owners and modes, and nothing in them."""
+    for theirs in Path("/var/spool/postfix").iterdir():
+        if theirs.is_dir():
+            status, ours = theirs.stat(), spool / theirs.name
+            ours.mkdir()
+            os.chown(ours, status.st_uid, status.st_gid)
+            ours.chmod(stat.S_IMODE(status.st_mode))
+
+
+def live(top: Path) -> dict:
+    """What INSIDE has seen."""
+    binds = "; ".join(f"mount --bind {top / place[1:]} {place}" for place in PLACES)
+    script = (
+        f"set -e; {binds}; mount -t tmpfs none /dev/shm;"
+        "mkdir /dev/shm/dev; for d in null zero random urandom full tty; do touch /dev/shm/dev/$d;"
+        "mount --bind /dev/$d /dev/shm/dev/$d; done; mount --rbind /dev/shm/dev /dev;"
+        f"exec {sys.executable} -c '{INSIDE}'"
+    )
+    done = subprocess.run(
+        ["unshare", "--mount", "--net", "--pid", "--fork", "--mount-proc", "--kill-child", "sh", "-c", script],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=50,
+    )
+    assert done.stdout, done.stderr
+    result = json.loads(done.stdout)
+    assert result["start"][0] == 0, result["start"][1]
+    assert result["status"][0] == 0
+    assert result["stop"] == 0
+    return {**result, "log": "\n".join(result["log"])}
+
+
+def test_the_systems_own_mta(top) -> None:
+    configure(top, ROOT / "conf/main.cf", ROOT / "conf/master.cf")
+    result = live(top)
+    assert "postfix/smtpd[" in result["log"]
+    assert "status=sent (delivered to maildir)" in result["log"]
+    for message in (top / "var/mail/alice/new").iterdir():
         assert (message.stat().st_uid, message.stat().st_gid) == (8, 8)
-        modes = {p.name: oct(p.stat().st_mode & 0o777) for p in (top / "var/spool/postfix").iterdir()}
-        assert modes["maildrop"] == "0o730"
-        assert modes["public"] == "0o711"
-        assert modes["private"] == "0o700"
-        assert modes["pid"] == "0o755"
-        assert (top / "var/spool/postfix/maildrop").group() == "postdrop"
-        assert (top / "var/spool/postfix/incoming").owner() == "postfix"
-    finally:
-        shutil.rmtree(top, ignore_errors=True)
+    modes = {p.name: oct(p.stat().st_mode & 0o777) for p in (top / "var/spool/postfix").iterdir()}
+    assert modes["maildrop"] == "0o730"
+    assert modes["public"] == "0o711"
+    assert modes["private"] == "0o700"
+    assert modes["pid"] == "0o755"
+    assert (top / "var/spool/postfix/maildrop").group() == "postdrop"
+    assert (top / "var/spool/postfix/incoming").owner() == "postfix"
+
+
+def test_debians_configuration_and_queue_as_they_are_let_any_user_submit(top) -> None:
+    configure(top, DEBIAN / "main.cf.debian", DEBIAN / "master.cf.dist")
+    spool_as_installed(top / "var/spool/postfix")
+    result = live(top)
+    assert result["submit"] == [0, ""]
+    texts = [path.read_text() for path in (top / "var/mail/alice/new").iterdir()]
+    nobody = pwd.getpwnam("nobody").pw_uid
+    assert len(texts) == 2
+    assert sum(f"from userid {nobody})" in text for text in texts) == 1
+    (status, said), roots = result["down"]
+    assert status == 75
+    assert re.fullmatch(r"sendmail\.py: fatal: nobody\(\d+\): mail system is down: connect to .*\n", said)
+    assert roots == [0, ""]
+    assert len(list((top / "var/spool/postfix/maildrop").iterdir())) == 1

@@ -1,5 +1,6 @@
 """Environment, time and descriptors, systemd, disabled services."""
 
+import os
 import signal
 import socket
 
@@ -11,7 +12,9 @@ from pyfix.config.params.mail import MailParams
 from pyfix.master import notify
 from pyfix.master.environment import for_daemons, imported
 from pyfix.master.loop import Loop
-from pyfix.master.settings import Disabled
+from pyfix.master.settings import Disabled, load
+from pyfix.server import privileges
+from pyfix.unix import users
 
 
 @pytest.mark.parametrize(
@@ -50,6 +53,25 @@ def test_daemons_are_told_where_they_are():
 )
 def test_master_service_disable(patterns, line, disabled):
     assert Disabled(patterns)(parse_service(next(lines_of(line, "master.cf")))) is disabled
+
+
+@pytest.mark.parametrize(
+    ("main_cf", "master_cf", "maxproc"),
+    [
+        ("", "", 0),
+        ("", "postdrop unix n - n - 3 postdropd\n", 3),
+        ("", "postdrop unix y - n - 3 postdropd\n", 0),
+        ("master_service_disable = postdrop/unix", "", None),
+        ("master_service_disable = inet", "", 0),
+    ],
+    ids=["missing", "there", "another of that name", "not wanted", "others not wanted"],
+)
+def test_the_postdrop_service_needs_no_line(tmp_path, monkeypatch, main_cf, master_cf, maxproc):
+    monkeypatch.setattr(privileges, "owner_of", lambda _: users.user_of(os.getuid()))
+    (tmp_path / "main.cf").write_text(main_cf + "\n")
+    (tmp_path / "master.cf").write_text("qmgr unix n - n 300 1 qmgr\n" + master_cf)
+    entry = load(str(tmp_path)).entries.get("public/postdrop")
+    assert (entry and entry.maxproc) == maxproc
 
 
 def test_timers_fire_in_order_and_can_be_cancelled():
