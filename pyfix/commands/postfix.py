@@ -23,7 +23,7 @@ from importlib.util import find_spec
 
 import pyfix
 from pyfix.commands import layout
-from pyfix.config import registry
+from pyfix.config import pending, registry
 from pyfix.config.main_cf import BadConfig, MainCf
 from pyfix.config.master_cf import load_services
 from pyfix.config.params import GROUPS
@@ -148,6 +148,8 @@ def script_sink(system: System, program: str, *, tag: str | None = None) -> msg.
 def check(system: System) -> int:
     """Read all configuration, make what directories are missing, warn of what looks wrong."""
     check_parameters(system.main)
+    for problem in pending.warnings(system.main, load_services(system.main)):
+        msg.warning(problem)
     log.check_file(system.cfg)
     _complete(system, repair=False)
     for problem in _bad_permissions(system.main.config_dir):

@@ -213,6 +213,10 @@ class Params:
                 yield value
 
     def check(self) -> None:
-        """Read every parameter now, so that a bad one is known before anything starts. Raises BadConfig."""
+        """Read every parameter now, so that a bad one is known before anything starts. Raises BadConfig.
+
+        One that may not be empty and is by default (virtual_mailbox_base) only troubles who reads it.
+        """
         for parameter in self.declared():
-            parameter.read(self.main)
+            if parameter.default != "" or self.main.raw(parameter.name) is not None:
+                parameter.read(self.main)

@@ -65,6 +65,11 @@ def test_a_parameter_is_as_postfix_has_it(name: str, sheet: dict[str, dict[str, 
         assert parameter.default == OTHER_DEFAULTS.get(name, row["default"])
 
 
+def test_every_parameter_of_postfix_is_there(sheet: dict[str, dict[str, str]]) -> None:
+    builtin = {name for name, row in sheet.items() if row["class"] not in {"service", "template"}}
+    assert sorted(builtin ^ {name for name in registry.everything() if not name.startswith("pyfix_")}) == []
+
+
 @pytest.mark.parametrize("suffix", sorted(families.SUFFIXES))
 def test_a_transport_parameter_is_as_postfix_has_it(suffix: str, sheet: dict[str, dict[str, str]]) -> None:
     parameter, row = families.member("any", suffix), sheet[f"<service>_{suffix}"]

@@ -34,3 +34,22 @@ class CleanupParams(Params):
 
     # The queue file.
     queue_file_attribute_count_limit = Int("100", min=1)
+
+    # Contents.
+    body_checks = Str("")
+    body_checks_size_limit = Int("51200")
+    header_checks = Str("")
+    milter_header_checks = Str("")
+    mime_header_checks = Str("$header_checks")
+    nested_header_checks = Str("$header_checks")
+
+    # MIME and characters.
+    detect_8bit_encoding_header = Bool("yes")
+    force_mime_input_conversion = Bool("no")
+    full_name_encoding_charset = Str("utf-8", min=1)
+    message_reject_characters = Str("")
+    message_strip_characters = Str("")
+    non_empty_end_of_header_action = Str("fix_quietly", min=1)
+
+    # Milters for mail that does not come by SMTP.
+    non_smtpd_milters = Str("")

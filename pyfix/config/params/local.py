@@ -37,3 +37,5 @@ class LocalParams(Params):
     prepend_delivered_header = Str("command, file, forward")
     require_home_directory = Bool("no")
     reset_owner_alias = Bool("no")
+    local_delivery_status_filter = Str("$default_delivery_status_filter")
+    sun_mailtool_compatibility = Bool("no")

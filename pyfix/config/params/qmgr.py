@@ -26,3 +26,25 @@ class QmgrParams(Params):
     default_destination_recipient_limit = Int("50")
     default_destination_rate_delay = Time("0s")
     default_transport_rate_delay = Time("0s")
+
+    # Older and rarer knobs.
+    qmgr_fudge_factor = Int("100", min=10, max=100)
+    address_verify_pending_request_limit = Int("5000", min=1)
+    confirm_delay_cleared = Bool("no")
+    default_filter_nexthop = Str("")
+    destination_concurrency_feedback_debug = Bool("no")
+    local_destination_concurrency_limit = Int("2")
+    local_destination_recipient_limit = Int("1")
+    qmgr_clog_warn_time = Time("300s")
+    qmgr_daemon_timeout = Time("1000s", min=1)
+
+    # Which messages may overtake which.
+    default_delivery_slot_cost = Int("5")
+    default_delivery_slot_discount = Int("50", max=100)
+    default_delivery_slot_loan = Int("3")
+    default_extra_recipient_limit = Int("1000")
+    default_minimum_delivery_slots = Int("3")
+    default_recipient_limit = Int("20000")
+    default_recipient_refill_delay = Time("5s", min=1)
+    default_recipient_refill_limit = Int("100", min=1)
+    qmgr_message_recipient_minimum = Int("10", min=1)

@@ -6,8 +6,6 @@ One declaration: LmtpParams has an lmtp_ name for each smtp_ name, and reads it 
 Sources: smtp(8), lmtp(8), postconf(5).
 """
 
-import copy
-
 from pyfix.config.param import Bool, Int, NBool, Parameter, Params, Str, Time
 
 
@@ -71,11 +69,106 @@ class SmtpParams(Params):
     smtp_enforce_tls = Bool("no")
     smtp_log_tls_feature_status = NBool("yes")
 
+    # DNS.
+    allow_srv_lookup_fallback = Bool("no")
+    best_mx_transport = Str("")
+    ignore_srv_lookup_error = Bool("no")
+    smtp_cname_overrides_servername = Bool("no")
+    smtp_dns_reply_filter = Str("")
+    smtp_dns_resolver_options = Str("")
+    use_srv_lookup = Str("")
 
-SMTP_ONLY = frozenset(
-    {"smtp_always_send_ehlo", "smtp_never_send_ehlo", "disable_dns_lookups", "ignore_mx_lookup_error"}
-    | {"disable_mime_output_conversion"}
-)
+    # Content, and what is made of answers.
+    smtp_body_checks = Str("")
+    smtp_delivery_status_filter = Str("$default_delivery_status_filter")
+    smtp_generic_maps = Str("")
+    smtp_header_checks = Str("")
+    smtp_mime_header_checks = Str("")
+    smtp_nested_header_checks = Str("")
+    smtp_pix_workaround_delay_time = Time("10s", min=1)
+    smtp_pix_workaround_maps = Str("")
+    smtp_pix_workaround_threshold_time = Time("500s")
+    smtp_pix_workarounds = Str("disable_esmtp,delay_dotcrlf")
+    smtp_reply_filter = Str("")
+
+    # Time.
+    smtp_min_data_rate = Int("500", min=1)
+    smtp_per_request_deadline = NBool("${smtp_per_record_deadline?{$smtp_per_record_deadline}:{no}}")
+    smtp_starttls_timeout = Time("300s", min=1)
+    smtp_xforward_timeout = Time("300s", min=1)
+
+    # Passwords.
+    smtp_sasl_auth_cache_name = Str("")
+    smtp_sasl_auth_cache_time = Time("90d")
+    smtp_sasl_auth_enable = Bool("no")
+    smtp_sasl_auth_soft_bounce = Bool("yes")
+    smtp_sasl_mechanism_filter = Str("")
+    smtp_sasl_password_maps = Str("")
+    smtp_sasl_password_result_delimiter = Str(":", min=1, max=1)
+    smtp_sasl_path = Str("")
+    smtp_sasl_security_options = Str("noplaintext, noanonymous")
+    smtp_sasl_tls_security_options = Str("$smtp_sasl_security_options")
+    smtp_sasl_tls_verified_security_options = Str("$smtp_sasl_tls_security_options")
+    smtp_sasl_type = Str("cyrus", min=1)
+    smtp_send_dummy_mail_auth = Bool("no")
+    smtp_sender_dependent_authentication = Bool("no")
+
+    # TLS: certificates and keys.
+    smtp_tls_servername = Str("")
+    smtp_tls_trust_anchor_file = Str("")
+    smtp_tls_CAfile = Str("")
+    smtp_tls_CApath = Str("")
+    smtp_tls_cert_file = Str("")
+    smtp_tls_chain_files = Str("")
+    smtp_tls_dcert_file = Str("")
+    smtp_tls_dkey_file = Str("$smtp_tls_dcert_file")
+    smtp_tls_eccert_file = Str("")
+    smtp_tls_eckey_file = Str("$smtp_tls_eccert_file")
+    smtp_tls_key_file = Str("$smtp_tls_cert_file")
+
+    # TLS: what is accepted.
+    smtp_requiretls_policy = Str(
+        "inline:{{${domain_to_ascii{$mydomain}}=opportunistic}, "
+        "{.${domain_to_ascii{$mydomain}}=opportunistic}, {localhost=opportunistic}}, cidr:{{0.0.0.0/0 "
+        "opportunistic}, {::/0 opportunistic}}, enforce"
+    )
+    smtp_tls_ciphers = Str("medium", min=1)
+    smtp_tls_dane_insecure_mx_policy = Str("dane")
+    smtp_tls_enable_rpk = Bool("no")
+    smtp_tls_enforce_peername = Bool("yes")
+    smtp_tls_enforce_sts_mx_patterns = NBool("yes")
+    smtp_tls_exclude_ciphers = Str("")
+    smtp_tls_fingerprint_cert_match = Str("")
+    smtp_tls_force_insecure_host_tlsa_lookup = Bool("no")
+    smtp_tls_mandatory_ciphers = Str("medium", min=1)
+    smtp_tls_mandatory_exclude_ciphers = Str("")
+    smtp_tls_mandatory_protocols = Str(">=TLSv1")
+    smtp_tls_protocols = Str(">=TLSv1")
+    smtp_tls_secure_cert_match = Str("nexthop, dot-nexthop", min=1)
+    smtp_tls_verify_cert_match = Str("hostname", min=1)
+    smtp_tls_fingerprint_digest = Str("${{$compatibility_level} <level {3.6} ? {md5} : {sha256}}", min=1)
+    smtp_tls_per_site = Str("")
+    smtp_tls_scert_verifydepth = Int("9")
+
+    # TLS: the session.
+    smtp_tls_block_early_mail_reply = Bool("no")
+    smtp_tls_connection_reuse = Bool("no")
+    smtp_tls_note_starttls_offer = Bool("no")
+    smtp_tls_wrappermode = Bool("no")
+    smtp_tlsrpt_enable = NBool("no")
+    smtp_tlsrpt_skip_reused_handshakes = NBool("no")
+    smtp_tlsrpt_socket_name = Str("")
+    smtp_tls_loglevel = Str("0")
+    smtp_tls_session_cache_database = Str("")
+    smtp_tls_session_cache_timeout = Time("3600s", max=8640000)
+
+    # Others.
+    connection_cache_protocol_timeout = Time("5s", min=1)
+    connection_cache_service_name = Str("scache", min=1)
+    smtp_send_xforward_command = Bool("no")
+
+
+SMTP_ONLY = frozenset({"smtp_always_send_ehlo", "smtp_never_send_ehlo", "smtp_tls_dane_insecure_mx_policy"})
 OTHER_NAMES = {
     "smtp_helo_name": "lmtp_lhlo_name",
     "smtp_helo_timeout": "lmtp_lhlo_timeout",
@@ -88,23 +181,29 @@ OTHER_DEFAULTS = {
     "smtp_connect_timeout": "0s",
     "smtp_skip_quit_response": "no",
     "smtp_tls_security_level": "",
+    "smtp_tls_secure_cert_match": "nexthop",
+    "smtp_requiretls_policy": "opportunistic",
 }
 
 
 def _mirror(parameter: Parameter[object]) -> Parameter[object]:
-    """The parameter's counterpart for LMTP, at the same attribute."""
-    twin = copy.copy(parameter)
-    twin.name = OTHER_NAMES.get(parameter.name, parameter.name.replace("smtp_", "lmtp_", 1))
-    twin.default = OTHER_DEFAULTS.get(parameter.name, parameter.default)
-    return twin
+    """The parameter's counterpart for LMTP, at the same attribute; a default that names others names theirs."""
+    name = parameter.name
+    default = OTHER_DEFAULTS.get(name, parameter.default)
+    if isinstance(default, str) and "$" in default:
+        default = default.replace("$smtp_", "$lmtp_").replace("${smtp_", "${lmtp_")
+    twin = OTHER_NAMES.get(name) or f"l{name[1:]}"
+    return type(parameter)(default, name=twin, min=parameter.min, max=parameter.max)
 
 
 class LmtpParams(SmtpParams):
     """Parameters that only lmtp reads; the attributes are those of SmtpParams."""
 
     lmtp_assume_final = Bool("no")
-
-
-for _parameter in list(SmtpParams.declared()):
-    if _parameter.name not in SMTP_ONLY:
-        setattr(LmtpParams, _parameter.name, _mirror(_parameter))
+    vars().update(
+        {
+            parameter.name: _mirror(parameter)
+            for parameter in SmtpParams.declared()
+            if parameter.name.startswith("smtp_") and parameter.name not in SMTP_ONLY
+        }
+    )

@@ -17,3 +17,4 @@ class VirtualParams(Params):
     virtual_minimum_uid = Int("100", min=1)
     virtual_uid_maps = Str("")
     virtual_gid_maps = Str("")
+    virtual_delivery_status_filter = Str("$default_delivery_status_filter")
