@@ -4,9 +4,10 @@ import os
 
 import pytest
 
+from tests.exim import exim
 from tests.real_postfix import real_postfix
 
-__all__ = ["real_postfix"]
+__all__ = ["exim", "real_postfix"]
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
