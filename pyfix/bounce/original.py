@@ -26,15 +26,14 @@ REQUIRETLS = 32
 
 
 class Original:
-    """request: of the report; sender: of the message, external form; envelope, fd: of its file, None and -1
-    when it can't be read. Close it.
+    """request: of the report, its sender is who is told; sender: of the message, external form;
+    envelope, fd: of its file, None and -1 when it can't be read. Close it.
     """
 
     __slots__ = ("envelope", "fd", "request", "sender")
 
     def __init__(self, queue: Opener, request: ReportRequest, mailer_daemon: str) -> None:
         self.request = request
-        self.sender = quote(request.sender) or mailer_daemon
         self.fd = -1
         self.envelope: Envelope | None = None
         try:
@@ -42,6 +41,8 @@ class Original:
             self.envelope = read_envelope(self.fd)
         except (OSError, CorruptQueueFile) as error:
             msg.warning(log.no_original(request.queue_name, request.queue_id, str(error)))
+        sender = request.sender if self.envelope is None else self.envelope.sender
+        self.sender = quote(sender) or mailer_daemon
 
     def close(self) -> None:
         """Let go of the file."""

@@ -403,7 +403,6 @@ BY_REASON = {
         smtp_dns_resolver_options
     """,
     "the rest of the SMTP client is not there yet": """
-        smtp_delivery_status_filter
         smtp_generic_maps
         smtp_min_data_rate
         smtp_per_request_deadline
@@ -442,10 +441,6 @@ BY_REASON = {
         verp_delimiter_filter
     """,
     "results are not filtered yet": """
-        default_delivery_status_filter
-        local_delivery_status_filter
-        pipe_delivery_status_filter
-        virtual_delivery_status_filter
     """,
     "tables of this kind are not there yet": """
         berkeley_db_create_buffer_size

@@ -18,7 +18,9 @@ not marked is delivered again.
 EventAgent serves many requests at once, SerialAgent one after the other and takes a few in advance,
 so that qmgr and agent wake each other less often.
 
-Parameters: delay_logging_resolution_limit, soft_bounce, ipc_timeout.
+An outcome may name somebody else who is to know of a bounce (the owner of a list): he is told at once.
+
+Parameters: <agent>_delivery_status_filter, delay_logging_resolution_limit, soft_bounce, ipc_timeout.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 
 from pyfix.clients.bounce import PROTOCOL as BOUNCE_PROTOCOL
-from pyfix.clients.bounce import SERVICES, BounceClient
+from pyfix.clients.bounce import SERVICES, BounceClient, ReportRequest
 from pyfix.clients.deliver import (
     CONCURRENCY,
     DEFERRED,
@@ -45,10 +47,11 @@ from pyfix.clients.log_adhoc import delivery_status
 from pyfix.clients.serial import SerialChannel
 from pyfix.clients.stream import Channel
 from pyfix.config.params.mail import MailParams
-from pyfix.delivery import log
+from pyfix.delivery import log, status_filter
 from pyfix.delivery.outcome import Fate, Outcome, Settled
 from pyfix.mail.dsn import with_class
 from pyfix.mail.error import MailError
+from pyfix.maps.maps import Maps
 from pyfix.maps.run_now import run_now
 from pyfix.queue.directory import QueueDirectory
 from pyfix.queue.file import CorruptQueueFile, Recipient, mark_done
@@ -104,6 +107,7 @@ class Frame:
         relay: str = "none",
         resolution: int = 2,
         soft_bounce: bool = False,
+        status_filter: Maps | None = None,
     ) -> None:
         self._queue = queue
         self._bounce = bounce
@@ -111,6 +115,7 @@ class Frame:
         self._relay = relay
         self._resolution = resolution
         self._soft_bounce = soft_bounce
+        self._status_filter = status_filter or None
 
     async def handle(self, attrs: bytes, body: bytes) -> bytes:
         """Do what a frame asks; the attributes of the answer. Raises nothing."""
@@ -178,6 +183,8 @@ class Frame:
         if outcome.dsn.action == EXPANDED:
             await self._append("trace", delivery.request, outcome.recipient, outcome.dsn)
             return
+        if self._status_filter is not None:
+            await status_filter.apply(self._status_filter, outcome)
         if outcome.site:
             delivery.answer.site = outcome.dsn
         fate = outcome.fate
@@ -210,14 +217,25 @@ class Frame:
 
     async def _bounced(self, delivery: Delivery, outcome: Outcome) -> bool:
         request = delivery.request
-        if not await self._append("bounce", request, outcome.recipient, outcome.dsn) or not await self._record(
-            delivery, outcome
-        ):
+        if not await self._tell_of_bounce(request, outcome) or not await self._record(delivery, outcome):
             msg.info(log.bounce_failed(request.queue_id))
-            return await self._deferred(delivery, Outcome(outcome.recipient, "4.3.0", "bounce failed"))
-        delivery.answer.bounced += 1
+            return await self._deferred(delivery, Outcome(outcome.recipient, "4.3.0", log.BOUNCE_FAILED))
+        delivery.answer.bounced += outcome.blamed is None
         self._log(delivery, outcome, "bounced")
         return True
+
+    async def _tell_of_bounce(self, request: Request, outcome: Outcome) -> bool:
+        """In the message's log, for its sender; at once when it is somebody else who is to know."""
+        if outcome.blamed is None:
+            return await self._append("bounce", request, outcome.recipient, outcome.dsn)
+        report = ReportRequest(
+            request.queue_id,
+            outcome.blamed,
+            queue_name=request.queue_name,
+            encoding=request.encoding,
+            sendopts=request.sendopts,
+        )
+        return await self._bounce.one(report, outcome.recipient, outcome.dsn)
 
     async def _deferred(self, delivery: Delivery, outcome: Outcome) -> bool:
         word = "deferred"
@@ -274,8 +292,8 @@ def _foreseen(error: Exception) -> tuple[str, str]:
     return "4.3.0", "unknown mail transport error"
 
 
-def make_frame(context: Context, bounce: BounceClient, deliver: Deliver, relay: str) -> Frame:
-    """A frame as main.cf wants it."""
+def make_frame(context: Context, bounce: BounceClient, deliver: Deliver, relay: str, filter_maps: str) -> Frame:
+    """A frame as main.cf wants it. filter_maps: tables that may change what became of a recipient."""
     cfg = MailParams(context.main)
     return Frame(
         QueueDirectory.from_config(context.main),
@@ -284,6 +302,9 @@ def make_frame(context: Context, bounce: BounceClient, deliver: Deliver, relay: 
         relay=relay,
         resolution=cfg.delay_logging_resolution_limit,
         soft_bounce=cfg.soft_bounce,
+        status_filter=Maps(
+            filter_maps, name=f"{context.program}_delivery_status_filter", config_dir=context.main.config_dir
+        ),
     )
 
 
@@ -291,10 +312,16 @@ class EventAgent:
     """An agent that serves many requests at once. concurrency: how many on one connection."""
 
     def __init__(
-        self, context: Context, deliver: Deliver, *, relay: str = "none", concurrency: int = 100
+        self,
+        context: Context,
+        deliver: Deliver,
+        *,
+        relay: str = "none",
+        concurrency: int = 100,
+        status_filter: str = "",
     ) -> None:
         self._channels = {name: Channel(f"private/{name}", BOUNCE_PROTOCOL) for name in SERVICES}
-        self._frame = make_frame(context, BounceClient(dict(self._channels)), deliver, relay)
+        self._frame = make_frame(context, BounceClient(dict(self._channels)), deliver, relay, status_filter)
         self._server = StreamServer(PROTOCOL, self, [(CONCURRENCY, str(concurrency))])
 
     async def start(self) -> None:
@@ -325,12 +352,14 @@ class SerialAgent:
     concurrency: requests that it takes in advance.
     """
 
-    def __init__(self, context: Context, deliver: Deliver, *, relay: str, concurrency: int = 4) -> None:
+    def __init__(
+        self, context: Context, deliver: Deliver, *, relay: str, concurrency: int = 4, status_filter: str = ""
+    ) -> None:
         timeout = MailParams(context.main).ipc_timeout
         channels = {
             name: SerialChannel(f"private/{name}", BOUNCE_PROTOCOL, timeout=timeout) for name in SERVICES
         }
-        self._frame = make_frame(context, BounceClient(dict(channels)), deliver, relay)
+        self._frame = make_frame(context, BounceClient(dict(channels)), deliver, relay, status_filter)
         self._greeting = [(CONCURRENCY, str(concurrency))]
         self._wake = context.wake
 

@@ -8,6 +8,9 @@ def bounce_failed(queue_id: str) -> str:
     return f"{queue_id}: status=deferred (bounce failed)"
 
 
+BOUNCE_FAILED = "bounce or trace service failure"  # reason of the recipient that stays for it
+
+
 def trace_failed(queue_id: str) -> str:
     """Reason: what was delivered could not be written down as the sender wants it."""
     return f"{queue_id}: trace service failed"

@@ -30,10 +30,11 @@ class Outcome:
     status: enhanced code; reason: text for the log and for reports; relay: what the log names as
     the relay (None: the agent's usual word); action: instead of the fate's own ("relayed", ...);
     site: the trouble is the whole destination's; part: others of this recipient may follow, then
-    Settled; features: what else the log line says (", tls=..."); dsn_more: diag_type, diag_text, mta_type, mta_mname.
+    Settled; features: what else the log line says (", tls=..."); blamed: who is told of a bounce instead of
+    the sender (None: the sender); dsn_more: diag_type, diag_text, mta_type, mta_mname.
     """
 
-    __slots__ = ("dsn", "fate", "features", "part", "recipient", "relay", "site")
+    __slots__ = ("blamed", "dsn", "fate", "features", "part", "recipient", "relay", "site")
 
     def __init__(
         self,
@@ -46,6 +47,7 @@ class Outcome:
         site: bool = False,
         part: bool = False,
         features: str = "",
+        blamed: str | None = None,
         **dsn_more: str,
     ) -> None:
         self.recipient = recipient
@@ -55,6 +57,14 @@ class Outcome:
         self.site = site
         self.part = part
         self.features = features
+        self.blamed = blamed
+
+    def become(self, status: str, reason: str) -> None:
+        """Another status of the same recipient."""
+        before, self.fate = self.fate, FATES[status[:1]]
+        self.dsn.status, self.dsn.reason = status, reason
+        if self.fate is not before:
+            self.dsn.action = self.fate.value[2]
 
 
 class Settled:

@@ -27,6 +27,7 @@ from enum import Flag, auto
 from pyfix.clients.deliver import Request
 from pyfix.config.families import member
 from pyfix.config.params.mail import MailParams
+from pyfix.config.params.pipe import PipeParams
 from pyfix.delivery.agent import CONFIGURATION_ERROR, PROBE, Delivery, SerialAgent
 from pyfix.delivery.as_user import become, can_switch
 from pyfix.delivery.command import Command, Verdict, exported, judge, run
@@ -99,7 +100,13 @@ class Pipe(SerialAgent):
         self._owner = owner_of(self._mail.mail_owner)
         self._attributes = parse(context.args, self._owner)
         self._limit: int = member(context.service, "time_limit").read(context.main)
-        super().__init__(context, self.deliver, relay=context.service, concurrency=1)
+        super().__init__(
+            context,
+            self.deliver,
+            relay=context.service,
+            concurrency=1,
+            status_filter=PipeParams(context.main).pipe_delivery_status_filter,
+        )
 
     def serve(self, sock: socket.socket) -> None:
         """One connection of qmgr's, as mail_owner."""

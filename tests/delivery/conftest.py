@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pyfix.clients.bounce import ReportRequest
 from pyfix.clients.deliver import Request, Stats
 from pyfix.queue import records as rec
 from pyfix.queue.directory import QueueDirectory
@@ -98,6 +99,9 @@ class Logs:
     async def append(self, service: str, queue_id: str, recipient: Recipient, dsn: object) -> bool:
         self.entries.append((service, recipient.address, f"{dsn.status} {dsn.action} {dsn.reason}"))  # type: ignore[attr-defined]
         return self.take
+
+    async def one(self, report: ReportRequest, recipient: Recipient, dsn: object) -> bool:
+        return await self.append(f"one to {report.sender}", report.queue_id, recipient, dsn)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from pyfix.delivery import agent
 from pyfix.delivery.agent import Delivery, Frame
 from pyfix.delivery.outcome import Outcome
 from pyfix.mail.error import Retry
+from pyfix.maps.maps import Maps
 from pyfix.maps.run_now import run_now
 from pyfix.queue.file import CorruptQueueFile
 
@@ -21,8 +22,10 @@ def _clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(agent.time, "time", lambda: 1000000001.0)
 
 
-def run(store, logs, deliver, queue_id: str, *, soft_bounce: bool = False, **more: object) -> Answer:
-    frame = Frame(store.queue, logs, deliver, relay="virtual", soft_bounce=soft_bounce)
+def run(
+    store, logs, deliver, queue_id: str, *, soft_bounce: bool = False, status_filter=None, **more: object
+) -> Answer:
+    frame = Frame(store.queue, logs, deliver, relay="virtual", soft_bounce=soft_bounce, status_filter=status_filter)
     return decode_answer(run_now(frame.handle(*store.request(queue_id, **more).encode())))
 
 
@@ -154,3 +157,43 @@ def test_the_site_s_trouble_is_in_the_answer(store, logs) -> None:
     answer = run(store, logs, deliver, store.put("ok@d.test"))
     assert answer.site.fields() == ("4.4.1", "", "", "dns", "x", "delayed", "connect to x: refused")
     assert "relay=none" in store.lines[0]
+
+
+@pytest.mark.parametrize(
+    ("table", "line", "entry", "answer"),
+    [
+        (
+            "{5.1.1 unknown = 4.1.9 not yet}",
+            "dsn=4.1.9, status=deferred (not yet)",
+            ("defer", "4.1.9 delayed not yet"),
+            -1,
+        ),
+        ("{5.1.1 unknown = 5.7.7 closed}", "dsn=5.7.7, status=bounced (closed)", ("bounce", "5.7.7 failed closed"), 0),
+    ],
+    ids=["bounced to deferred", "other words"],
+)
+def test_a_status_filter_decides(store, logs, table: str, line: str, entry: tuple[str, str], answer: int) -> None:
+    queue_id = store.put("no@d.test")
+    maps = Maps(f"inline:{{ {table} }}", name="virtual_delivery_status_filter")
+    assert run(store, logs, by_name, queue_id, status_filter=maps).status == answer
+    assert store.lines[0].endswith(line)
+    assert logs.entries == [(entry[0], "no@d.test", entry[1])]
+
+
+def test_a_status_filter_never_takes_success_for_failure(store, logs) -> None:
+    queue_id = store.put("ok@d.test")
+    maps = Maps("inline:{ {2.0.0 delivered to maildir = 5.7.7 no} }", name="virtual_delivery_status_filter")
+    assert run(store, logs, by_name, queue_id, status_filter=maps).status == 0
+    assert store.lines[0] == "warning: virtual_delivery_status_filter: bad status code: 5.7.7 no"
+    assert store.lines[1].endswith("dsn=2.0.0, status=sent (delivered to maildir)")
+
+
+def test_somebody_else_is_told_of_a_bounce_at_once(store, logs) -> None:
+    def deliver(delivery: Delivery) -> Iterator[Outcome]:
+        yield Outcome(delivery.request.recipients[0], "5.2.0", "no such file", blamed="owner-list@d.test")
+
+    queue_id = store.put("list@d.test")
+    answer = run(store, logs, deliver, queue_id)
+    assert logs.entries == [("one to owner-list@d.test", "list@d.test", "5.2.0 failed no such file")]
+    assert (answer.status, answer.bounced) == (0, 0)
+    assert store.todo(queue_id) == []

@@ -12,10 +12,13 @@ import shutil
 import smtplib
 import tempfile
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+
+from pyfix.config.bounce_template import DEFAULTS, dump_templates
 
 MAIN_CF = """
 myhostname = mx.example.com
@@ -32,6 +35,7 @@ default_privs = nobody
 command_time_limit = 2s
 soft_bounce = yes
 smtputf8_enable = no
+bounce_template_file = {root}/templates.cf
 """
 BODY = b"Subject: t\r\nMessage-Id: <1@a.test>\r\nDate: now\r\nFrom: <s@a.test>\r\nTo: x@y.test\r\n\r\nFrom me\r\n.x\r\n"
 LINE = re.compile(r"(?:local|error)\[\d+\]: (\w+): (to=<.*?)relay=\w+, delay=.*?(dsn=.*)$", re.MULTILINE)
@@ -58,6 +62,7 @@ LISTS = {
     "cat": '"|cat >{root}/out/cat"',
     "both": "{root}/out/both, games, ext@remote.test",
     "null": "/dev/null",
+    "full": "/dev/full",
     "dir": "{root}/out",
     "exe": "{root}/exe",
     "mdir": "{root}/out/Maildir/",
@@ -99,6 +104,7 @@ LIST_FILES = {
 }
 COMMANDS = {
     "ok": '"|echo fine"',
+    "full": '"|cat >/dev/full"',
     "one": '"|echo bad thing; exit 1"',
     "code4": '"|echo 4.7.9 come later; exit 9"',
     "code5": '"|echo 5.7.9 never; exit 9"',
@@ -125,6 +131,19 @@ FORWARDS = {
     "fwd/news.forward": ("root", 0o644, ":include:{root}/secret\n"),
     "secret": ("root", 0o600, "ext@remote.test\n"),
 }
+FAILING = ("file", "cmd", "unknown", "inc", "incww", "incbad", "loop", "mixed", "outer",
+           "home", "bad", "slashed", "full", "again", "relayed")
+FILTER = """\
+/^5.1.1 unknown user: "unknown-soft/ 4.1.1 soft
+/^5.1.1 unknown user: "unknown-other/ 5.7.7   in other words
+/^5.1.1 unknown user: "unknown-good/ 2.1.1 good
+/^5.1.1 unknown user: "unknown-none/ none
+/^5.1.1 unknown user: "unknown-bad/ 5.1.x bad
+/^2.0.0 delivered to command: true/ 2.7.8 hidden
+/^2.0.0 delivered to command: : bad/ 5.7.8 hidden
+/^4.3.0 temporary/ 5.3.0 not later but now
+/^2.0.0 forwarded as/ 2.1.5 on its way
+"""
 CASES = {
     "aliases": Case((*LISTS, "LIST", "file+ext", "a`id`b", "nobody", "postmaster", "mailer-daemon", "root"), "",
                     LISTS, LIST_FILES),
@@ -174,6 +193,55 @@ CASES = {
         {"list": "{root}/out/list, plain", "owner-list": "news, games", "plain": "games, {root}/out/plain",
          "outer": "list, {root}/out/outer", "owner-outer": "man"},
     ),
+    "failures of lists": Case(
+        FAILING,
+        "soft_bounce = no\nmailbox_size_limit = 50000\nmessage_size_limit = 50000\n"
+        "fallback_transport_maps = inline:{{{elsewhere = error:5.1.2 closed}}}",
+        {
+            "file": "{root}/no/file",
+            "cmd": '"|exit 67"',
+            "unknown": "doesnotexist",
+            "inc": ":include:{root}/nolist",
+            "incww": ":include:{root}/ww.list",
+            "incbad": ":include:{root}/bad.list",
+            "loop": "loop2",
+            "loop2": "loop3",
+            "loop3": "loop2",
+            "mixed": "games, {root}/no/file, unowned",
+            "unowned": "{root}/no/file, {root}/out/unowned",
+            "home": "~games/foo",
+            "bad": "a@b@, games",
+            "slashed": "\\\\nouser",
+            "full": "\\\\irc",
+            "again": "came",
+            "came": "news",
+            "relayed": "\\\\elsewhere",
+            "outer": "file, {root}/no/file",
+            **{f"owner-{name}": f"{name}-boss, news" for name in FAILING},
+        },
+        {
+            "ww.list": ("root", 0o666, "games\n"),
+            "bad.list": ("root", 0o644, "nobodyknows, {root}/no/file\n\"|exit 69\"\n"),
+            "spool/irc": ("irc", 0o600, "x" * 49900),
+        },
+        body=b"Delivered-To: came@example.com\r\n" + BODY,
+    ),
+    "failures of lists, null sender": Case(
+        ("list",), "soft_bounce = no", {"list": "{root}/no/file, x, news", "owner-list": "games"}, sender="",
+    ),
+    "failures of lists, expanded owner": Case(
+        ("list", "request", "list+ext"),
+        "soft_bounce = no\nexpand_owner_alias = yes\nreset_owner_alias = yes",
+        {"list": "{root}/no/file, x, news", "owner-list": "games", "request": "{root}/no/file",
+         "owner-request": "news, games"},
+    ),
+    "status filter": Case(
+        ("unknown-soft", "unknown-other", "unknown-good", "unknown-none", "unknown-bad", "cmd", "cmdbad", "later",
+         "list"),
+        "soft_bounce = no\nlocal_delivery_status_filter = regexp:{root}/filter",
+        {"cmd": '"|true"', "cmdbad": '"|: bad"', "later": '"|exit 75"', "list": "x@remote.test, games"},
+        {"filter": ("root", 0o644, FILTER)},
+    ),
     "no owners": Case(("list",), "owner_request_special = no", {"list": "games, x@remote.test", "owner-list": "news"}),
     "restricted": Case(
         ("cmd", "file", "inc"),
@@ -198,7 +266,7 @@ class Run:
     def __init__(self, log: str, root: Path) -> None:
         self.warnings = {_neutral(text, root) for text in WARNING.findall(log) if not NOISE.search(text)}
         self.outcomes = sorted(_neutral(to + rest, root) for _, to, rest in LINE.findall(log))
-        self.files = sorted((_name(path, root), _file(path, root)) for path in _mailboxes(root))
+        self.files = sorted((_name(path, root), *one) for path in _mailboxes(root) for one in _file(path, root))
 
 
 def _neutral(text: str, root: Path) -> str:
@@ -215,14 +283,15 @@ def _name(path: Path, root: Path) -> str:
     return re.sub(r"new/\d.*", "new/UNIQUE", str(path.relative_to(root)))
 
 
-def _file(path: Path, root: Path) -> tuple[int, int, int, str]:
+def _file(path: Path, root: Path):
+    """Owner, group, mode and text of each message in a mailbox."""
     status = path.stat()
     text = path.read_bytes().decode("utf-8", "replace").replace(str(root), "ROOT")
     text = re.sub(r"[A-Z][a-z]{2},? +[A-Z]?[a-z]{0,2}.*:\d\d.*", "DATE", text)
     text = re.sub(r"\b[0-9A-F]{8,}\b", "QID", text)
     text = text.rstrip("\n").removeprefix("From ")
-    messages = sorted(message.rstrip("\n") for message in text.split("\nFrom "))  # agents work side by side
-    return status.st_uid, status.st_gid, status.st_mode & 0o7777, "\n".join(messages)
+    for message in text.split("\nFrom "):  # agents work side by side
+        yield status.st_uid, status.st_gid, status.st_mode & 0o7777, message.rstrip("\n")
 
 
 def prepare(root: Path, case: Case) -> str:
@@ -232,6 +301,7 @@ def prepare(root: Path, case: Case) -> str:
         (root / name).chmod(mode)
     aliases = [f"{name}\t{value}\n" for name, value in case.aliases.items()]
     (root / "aliases").write_text("".join(aliases).replace("{root}", str(root)))
+    (root / "templates.cf").write_text(dump_templates(DEFAULTS.values()))
     for name, (owner, mode, text) in case.files.items():
         _make(root, root / name, owner, mode, text)
     return (MAIN_CF + case.main_cf + "\n").replace("{root}", str(root)).replace("{{", "{").replace("}}", "}")
@@ -277,8 +347,8 @@ def settle(log, queue: Path, wanted: int) -> str:
 
 def _difference(ours, theirs) -> list[str]:
     """What only one of them has."""
-    ours, theirs = [str(item) for item in ours], [str(item) for item in theirs]
-    return [f"+ {x}" for x in ours if x not in theirs] + [f"- {x}" for x in theirs if x not in ours]
+    ours, theirs = Counter([str(item) for item in ours]), Counter([str(item) for item in theirs])
+    return [f"+ {x}" for x in (ours - theirs).elements()] + [f"- {x}" for x in (theirs - ours).elements()]
 
 
 @pytest.fixture

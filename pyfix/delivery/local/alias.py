@@ -73,7 +73,7 @@ def _inner(attempt: Attempt, state: State, name: str, owner: str | None) -> Stat
     inner = without_success(state).but(exp_from=name, exp_type="alias")
     if owner is not None:
         inner = inner.to(original="", dsn_orig_rcpt="", notify=0)
-        inner = inner.but(sender=owner, owner=owner, ret_flags=0, envelope_id="")
+        inner = inner.but(sender=owner, owner=owner, blamed=owner, ret_flags=0, envelope_id="")
     elif cfg.reset_owner_alias:
         inner = inner.but(owner=None)
     if not cfg.frozen_delivered_to:

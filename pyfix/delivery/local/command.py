@@ -74,7 +74,7 @@ def _told(state: State, text: str, verdict: Verdict) -> Parts[None]:
         yield state.outcome("2.0.0", f"delivered to command: {text}")
         return
     more = {"diag_type": "x-unix", "diag_text": verdict.text} if verdict.text else {}
-    yield state.outcome(verdict.status, verdict.reason, **more)
+    yield state.outcome(verdict.status, verdict.reason, blamed=state.blamed, **more)
 
 
 def _directory(setup: Setup, state: State) -> str:

@@ -33,7 +33,13 @@ class Local(SerialAgent):
         if is_root() and not context.privileged:
             msg.fatal(f"service {context.service}: needs root privileges: change the unpriv field in master.cf to n")
         self.setup = Setup(context)
-        super().__init__(context, self.deliver, relay=context.service, concurrency=1)
+        super().__init__(
+            context,
+            self.deliver,
+            relay=context.service,
+            concurrency=1,
+            status_filter=self.setup.cfg.local_delivery_status_filter,
+        )
 
     def serve(self, sock: socket.socket) -> None:
         """One connection of qmgr's, as mail_owner."""

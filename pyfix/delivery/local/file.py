@@ -37,7 +37,7 @@ def deliver_file(attempt: Attempt, state: State, path: str) -> Parts[None]:
     if attempt.been_here(f"file {state.rights.uid} {path}"):
         return
     if state.exp_type not in attempt.setup.to_files:
-        yield state.outcome("5.7.1", "mail to file is restricted")
+        yield state.outcome("5.7.1", "mail to file is restricted", blamed=state.blamed)
         return
     if attempt.probe:
         yield state.outcome("2.0.0", f"delivers to file: {path}")
@@ -49,7 +49,7 @@ def deliver_file(attempt: Attempt, state: State, path: str) -> Parts[None]:
     try:
         _append(attempt, state, path, rights)
     except MailboxError as error:
-        yield state.outcome(error.status, f"cannot append message to file {path}: {error}")
+        yield state.outcome(error.status, f"cannot append message to file {path}: {error}", blamed=state.blamed)
     else:
         yield state.outcome("2.0.0", f"delivered to file: {path}")
 
@@ -77,6 +77,6 @@ def deliver_maildir(attempt: Attempt, state: State, path: str, delivered: str) -
         if error.errno == errno.EACCES:
             msg.warning(log.access_problem(rights.uid, rights.gid, str(error)))
             msg.warning(log.ACCESS_HINT)
-        yield state.outcome(error.status, f"maildir delivery failed: {error}")
+        yield state.outcome(error.status, f"maildir delivery failed: {error}", blamed=state.blamed)
     else:
         yield state.outcome("2.0.0", "delivered to maildir")

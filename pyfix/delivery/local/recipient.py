@@ -53,7 +53,7 @@ def deliver_recipient(attempt: Attempt, state: State) -> Parts[None]:
         return
     state = _split(attempt, state)
     if address.startswith("\\"):
-        state = state.but(local=state.local[1:], user=state.user[1:])
+        state = state.to(address=address[1:]).but(local=state.local[1:], user=state.user[1:])
         if not (yield from deliver_mailbox(attempt, state, find_user(state.user))):
             yield from deliver_unknown(attempt, state)
         return

@@ -43,8 +43,9 @@ class State:
     recipient: as in the queue file, with this step's address; sender: maybe a list's owner;
     delivered: what Delivered-To says; local, user, extension, domain: of the address, in lower case,
     extension with its delimiter; unmatched: extension that no table has matched; owner: who is behind this
-    expansion; exp_from, exp_type: the name and kind of table that led here; level: how deep;
-    ret_flags, envelope_id: DSN parameters that forwarded mail inherits.
+    expansion; blamed: who is told when a file or command fails, None: the
+    sender; exp_from, exp_type: the name and kind of
+    table that led here; level: how deep; ret_flags, envelope_id: DSN parameters that forwarded mail inherits.
     """
 
     recipient: Recipient
@@ -56,6 +57,7 @@ class State:
     domain: str = ""
     unmatched: str = ""
     owner: str | None = None
+    blamed: str | None = None
     exp_from: str = ""
     exp_type: str = ""
     level: int = 0

@@ -63,7 +63,9 @@ class Smtp(EventAgent):
         )
         self._cached_destinations = frozenset(SEPARATORS.split(self.cfg.smtp_connection_cache_destinations))
         self._line_limit = mail.line_length_limit
-        super().__init__(context, self.deliver, concurrency=CONCURRENCY)
+        super().__init__(
+            context, self.deliver, concurrency=CONCURRENCY, status_filter=self.cfg.smtp_delivery_status_filter
+        )
 
     def frame(self, link: Link, stream: int, attrs: bytes, body: bytes) -> None:
         """One request, a task of its own: there is always something to wait for."""

@@ -59,7 +59,7 @@ class Virtual(SerialAgent):
         locking = Locking(styles, mail.deliver_lock_attempts, mail.deliver_lock_delay, mail.stale_lock_time)
         self._maildir = Maildir(limit)
         self._mbox = Mbox(locking, limit, strict=mail.strict_mailbox_ownership)
-        super().__init__(context, self.deliver, relay="virtual")
+        super().__init__(context, self.deliver, relay="virtual", status_filter=cfg.virtual_delivery_status_filter)
 
     def serve(self, sock: socket.socket) -> None:
         """One connection of qmgr's, as mail_owner."""
