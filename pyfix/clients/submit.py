@@ -16,6 +16,7 @@ import _socket
 import os
 import time
 
+from pyfix.clients.kick import UnreachableError, kick
 from pyfix.queue.compose import TIME, record
 
 TYPE_CHECKING = False
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
         def write(self, records: bytes) -> None:
             """Add records, whole or not. OSError."""
 
-        def finish(self) -> None:
-            """It is complete, and durable on return. OSError, RefusedError."""
+        def finish(self) -> str:
+            """It is complete, and durable on return; returns why nobody could be told, or "". OSError, RefusedError."""
 
         def cancel(self) -> None:
             """Nothing of it stays."""
@@ -81,7 +82,7 @@ class MaildropFile:
 
     def __init__(self, queue_directory: str, *, long_ids: bool = False) -> None:
         self._directory = f"{queue_directory}/maildrop"
-        self._pickup = f"{queue_directory}/public/pickup"
+        self._queue_directory = queue_directory
         seconds, micro = divmod(time.time_ns() // 1000, 1000000)
         temporary, fd = _create(self._directory)
         self._fd = fd
@@ -103,13 +104,17 @@ class MaildropFile:
         while records:
             records = records[os.write(self._fd, records) :]
 
-    def finish(self) -> None:
+    def finish(self) -> str:
         """Make it durable, then let pickup know. OSError."""
         os.fchmod(self._fd, self.READY)
         os.fsync(self._fd)
         os.close(self._fd)
         self._fd = -1
-        wake(self._pickup)
+        try:
+            kick(self._queue_directory, "public/pickup", b"W", 1.0)
+        except UnreachableError as error:
+            return str(error)
+        return ""
 
     def cancel(self) -> None:
         """Take the file away."""
@@ -141,19 +146,6 @@ def _long_id(seconds: int, micro: int, inode: int) -> str:
     return long_id(seconds, micro, inode)
 
 
-def wake(path: str) -> None:
-    """Trigger a service. It looks by itself too, so that nobody needs to know whether it is there."""
-    sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
-    sock.setblocking(False)
-    try:
-        sock.connect(path)
-        sock.send(b"W\0")
-    except OSError:
-        pass
-    finally:
-        sock.close()
-
-
 class Handed:
     """A message on a connection to the postdrop service."""
 
@@ -178,12 +170,13 @@ class Handed:
             self.finish()
             raise
 
-    def finish(self) -> None:
+    def finish(self) -> str:
         """Wait for the verdict. OSError, RefusedError."""
         answer = self._receive()
         if answer.get("status") != "0":
             raise RefusedError(int(answer.get("status", "2")), answer.get("reason", ""))
         self._sock.close()
+        return ""
 
     def cancel(self) -> None:
         """Hang up before the end."""

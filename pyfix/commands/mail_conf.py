@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from pyfix.config.main_cf import MainCf
 
 DEFAULT_DIRECTORY = "/etc/postfix"
+FATAL_PAUSE = 1.0
+"""Seconds between a fatal error and the end of the command."""
 
 
 class UsageError(Exception):
@@ -59,23 +61,34 @@ def _letters(word: str, rest: Iterable[str], letters: str) -> list[tuple[str, st
     return found
 
 
+def as_typed(word: str) -> str:
+    """The command's name in messages. Of a script that was found in PATH, the kernel tells only where it was found."""
+    directory, _, name = word.rpartition("/")
+    searched = os.environ.get("PATH", "").split(":")
+    return name if directory in searched or name.endswith(".py") else word
+
+
 def begin(
-    argv: list[str] | None, name: str, letters: str, usage: str
+    argv: list[str] | None, name: str, letters: str, usage: str, *, pause: bool = True, stderr: bool = True
 ) -> tuple[list[tuple[str, str]], list[str]]:
     """Messages go to standard error under the command's name, options are taken apart, -v is counted.
 
     argv: with the name of the command, None for sys.argv. A wrong option ends the command with the usage.
+    pause: a fatal error waits a second, so that a script that tries again at once does not eat the machine;
+    stderr: False leaves messages where they go now.
     """
     words = sys.argv if argv is None else argv
-    shown = os.path.basename(words[0]) if words else name
-    msg.to_stderr(shown)
+    shown = as_typed(words[0]) if words else name
+    if stderr:
+        msg.to_stderr(shown)
     msg.verbose = 0
+    msg.pause = FATAL_PAUSE if pause and argv is None else 0.0
     try:
         found, operands = options(words[1:], letters)
     except UsageError as error:
         sys.stderr.write(f"{shown}: {error}\n")
         msg.fatal(usage)
-    msg.verbose = sum(letter == "v" for letter, _ in found)
+    msg.verbose = sum(letter == "v" for letter, _ in found) or ("MAIL_VERBOSE" in os.environ)
     return found, operands
 
 
@@ -87,3 +100,17 @@ def load(directory: str | None) -> "MainCf":
         return MainCf.load(directory or os.environ.get("MAIL_CONFIG") or DEFAULT_DIRECTORY)
     except BadConfig as error:
         msg.fatal(str(error))
+
+
+def log_too(main_cf: "MainCf", program: str) -> None:
+    """Let messages go to the log as well, where a running system takes them; nothing is imported before the first."""
+    sinks: list[msg.Sink] = []
+
+    def write(priority: msg.Priority, text: str) -> None:
+        from pyfix.server import log
+
+        if not sinks:
+            sinks.append(log.command_sink(main_cf, log.tag(main_cf, program)))
+        sinks[0](priority, text)
+
+    msg.to(*msg.active(), write)

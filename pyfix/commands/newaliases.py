@@ -1,31 +1,29 @@
-"""newaliases - rebuild the alias databases
-
-    newaliases [-c DIR]
+"""newaliases - rebuild the alias databases: sendmail under another name
 
 What `postalias` does with each table of alias_database, as `sendmail -bi` does.
 
 Parameters: alias_database
-See also: newaliases(1), postalias(1).
+See also: newaliases(1), sendmail(1), postalias(1).
 """
 
 import sys
 
-from pyfix.commands import mail_conf, postalias
-from pyfix.unix import msg
-
-USAGE = "usage: newaliases [-c config_dir] [-v]"
+from pyfix.commands import mail_conf, postalias, sendmail
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Rebuild them; options of sendmail are passed over."""
-    found, _ = mail_conf.begin(argv, "newaliases", "C:c:v", USAGE)
-    directory = next((value for letter, value in found if letter in "cC"), None)
+    """Be `sendmail -bi`, whatever file this is started from."""
+    words = sys.argv if argv is None else argv
+    return sendmail.main(["newaliases", *words[1:]])
+
+
+def rebuild(directory: str, tables: str = "") -> int:
+    """Rebuild tables, else those of alias_database; returns postalias' exit status."""
     main_cf = mail_conf.load(directory)
-    tables = main_cf.value("alias_database").replace(",", " ").split()
-    if not tables:
+    names = (tables or main_cf.value("alias_database")).replace(",", " ").split()
+    if not names:
         return 0
-    verbose = ["-v"] * msg.verbose
-    return postalias.main(["postalias", *verbose, "-c", main_cf.config_dir, "--", *tables])
+    return postalias.main(["postalias", "-c", main_cf.config_dir, "--", *names])
 
 
 if __name__ == "__main__":

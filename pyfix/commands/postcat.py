@@ -20,7 +20,7 @@ See also: postcat(1).
 import os
 import sys
 import time
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pyfix.commands import mail_conf
 from pyfix.queue.records import (
@@ -34,6 +34,10 @@ from pyfix.queue.records import (
 )
 from pyfix.queue.walk import Walk
 from pyfix.unix import msg
+
+if TYPE_CHECKING:
+    from pyfix.config.main_cf import MainCf
+    from pyfix.queue.directory import QueueDirectory
 
 USAGE = (
     "usage: postcat [-b (body text)] [-c config_dir] [-d (decimal record type)] [-e (envelope records)]"
@@ -284,9 +288,10 @@ def main(argv: list[str] | None = None) -> int:
     """Show the files."""
     found, names = mail_conf.begin(argv, "postcat", _LETTERS, USAGE)
     values = dict(found)
+    main_cf = mail_conf.load(values.get("c"))
     shown = Shown(frozenset(values), _offset(values.get("s", "0")))
     if "q" in values:
-        _show_ids(names, values.get("c"), shown)
+        _show_ids(names, main_cf, shown)
     elif names:
         for name in names:
             _show_path(name, name, shown)
@@ -312,12 +317,11 @@ def _show_path(path: str, name: str, shown: Shown) -> None:
         os.close(fd)
 
 
-def _show_ids(ids: list[str], directory: str | None, shown: Shown) -> None:
+def _show_ids(ids: list[str], main_cf: "MainCf", shown: Shown) -> None:
     from pyfix.config.params.mail import MailParams
     from pyfix.queue.directory import QueueDirectory
     from pyfix.queue.names import is_valid
 
-    main_cf = mail_conf.load(directory)
     root = MailParams(main_cf).queue_directory
     try:
         os.chdir(root)
@@ -327,10 +331,27 @@ def _show_ids(ids: list[str], directory: str | None, shown: Shown) -> None:
     for queue_id in ids:
         if not is_valid(queue_id):
             msg.fatal(f"bad mail queue ID: {queue_id}")
-        path = next((p for name in QUEUES if os.path.lexists(p := queue.path(name, queue_id))), None)
-        if path is None:
-            msg.fatal(f"open queue file {queue_id}: No such file or directory")
+        path = _find(queue, queue_id)
         _show_path(path, path, shown)
+
+
+def _find(queue: "QueueDirectory", queue_id: str) -> str:
+    """The path of a message in any queue. None there: the command ends."""
+    try:
+        return next(path for name in QUEUES if _exists(path := queue.path(name, queue_id)))
+    except StopIteration:
+        msg.fatal(f"open queue file {queue_id}: No such file or directory")
+    except OSError as error:
+        msg.fatal(f"open queue file {queue_id}: {error.strerror}")
+
+
+def _exists(path: str) -> bool:
+    """OSError: that can't be told."""
+    try:
+        os.lstat(path)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _show_stdin(shown: Shown) -> None:

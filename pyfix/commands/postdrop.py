@@ -3,8 +3,8 @@
     postdrop [-rv] [-c DIR] < records
 
 Says on standard output the id of the queue file, and at the end how it went. Input that ends before its E record is a
-submission that was cancelled: exit status 0, and nothing stays. Who may not write maildrop is passed on to the postdrop
-service; see services/postdropd.
+submission that was cancelled: exit status 0, and nothing stays; in the middle of a record it is malformed. Who may not
+write maildrop is passed on to the postdrop service; see services/postdropd.
 
 Parameters: queue_directory, message_size_limit, authorized_submit_users, enable_long_queue_ids
 Sources: postdrop(1), ipc sheet section 3.
@@ -29,7 +29,9 @@ NOTHING_ELSE = ("no envelope sender", "no recipients")
 def main(argv: list[str] | None = None) -> int:
     """Submit what comes on standard input; the exit status is that of the submission."""
     found, _ = mail_conf.begin(argv, "postdrop", "c:rv", USAGE)
-    cfg = MailParams(mail_conf.load(dict(found).get("c")))
+    main_cf = mail_conf.load(dict(found).get("c"))
+    mail_conf.log_too(main_cf, "postdrop")
+    cfg = MailParams(main_cf)
     uid = os.getuid()
     if name := run_now(UserAcl(cfg.authorized_submit_users, "authorized_submit_users").refused(uid)):
         msg.fatal(f"User {name}({uid}) is not allowed to submit mail")
@@ -58,6 +60,9 @@ def _copy(submission: "submit.Submission", uid: int, limit: int) -> tuple[int, s
         while not records.complete:
             data = os.read(0, 65536)
             if not data:
+                if records.cut:
+                    msg.warning(f"stdin: {records.cut}")
+                    raise MalformedError("malformed input")
                 submission.cancel()
                 return -1, ""
             passed = records.feed(data)
@@ -65,7 +70,8 @@ def _copy(submission: "submit.Submission", uid: int, limit: int) -> tuple[int, s
             if limit and size > limit:
                 raise submit.RefusedError(STAT_SIZE, "message file too big")
             submission.write(passed)
-        submission.finish()
+        if trouble := submission.finish():
+            msg.warning(trouble)
     except MalformedError as error:
         submission.cancel()
         if str(error) not in NOTHING_ELSE:

@@ -5,19 +5,17 @@
 CLASS: public or private. The service gets the letters of REQUEST, as from any trigger client.
 
 Exit status: 0; 1 when the service can't be reached.
-Parameters: queue_directory. Sources: postkick(1).
+Parameters: queue_directory, trigger_timeout. Sources: postkick(1).
 """
 
-import os
-import socket
 import sys
 
+from pyfix.clients.kick import UnreachableError, kick
 from pyfix.commands import mail_conf
 from pyfix.config.params.mail import MailParams
 from pyfix.unix import msg
 
 USAGE = "usage: postkick [-c config_dir] [-v] class service request"
-CLASSES = frozenset({"public", "private"})
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -27,24 +25,14 @@ def main(argv: list[str] | None = None) -> int:
         msg.fatal(USAGE)
     kind, service, request = operands
     cfg = MailParams(mail_conf.load(dict(found).get("c")))
-    if kind not in CLASSES:
-        msg.fatal(f"unknown class: {kind}")
+    letters = request.encode("utf-8", "surrogateescape")
     try:
-        _kick(os.path.join(cfg.queue_directory, kind, service), request, cfg.trigger_timeout)
-    except OSError as error:
-        why = "unable to look up" if isinstance(error, FileNotFoundError) else "connect to"
-        msg.warning(f"{why} {kind}/{service}: {error.strerror}")
+        kick(cfg.queue_directory, f"{kind}/{service}", letters, cfg.trigger_timeout)
+    except UnreachableError as error:
+        msg.warning(str(error))
         msg.warning(f"Cannot contact class {kind} service {service} - perhaps the mail system is down")
         return 1
     return 0
-
-
-def _kick(path: str, request: str, timeout: float) -> None:
-    """OSError: the service is not there."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-        sock.settimeout(timeout)
-        sock.connect(path)
-        sock.sendall(request.encode("utf-8", "surrogateescape") + b"\0")
 
 
 if __name__ == "__main__":

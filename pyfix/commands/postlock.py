@@ -9,11 +9,13 @@ Parameters: mailbox_delivery_lock, deliver_lock_attempts, deliver_lock_delay, st
 Sources: postlock(1).
 """
 
+import errno
 import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 
 from pyfix.commands import mail_conf
 from pyfix.config.params.mail import MailParams
@@ -22,6 +24,7 @@ from pyfix.unix import locks, msg
 USAGE = "usage: postlock [-c config_dir] [-l lock_style] [-v] folder command..."
 EX_TEMPFAIL = 75
 STYLES = ("fcntl", "flock", "dotlock")  # in the order in which they are taken
+FILE_LOCKS = {"fcntl": locks.fcntl_exclusive, "flock": locks.flock_exclusive}
 LETTERS = "c:l:v"
 
 
@@ -30,7 +33,7 @@ def main(argv: list[str] | None = None) -> int:
     words = sys.argv if argv is None else argv
     options, command = _split(words[1:])
     try:
-        found, _ = mail_conf.begin([words[0], *options], "postlock", LETTERS, USAGE)
+        found, _ = mail_conf.begin([words[0], *options], "postlock", LETTERS, USAGE, pause=False)
         if len(command) < 2:
             msg.fatal(USAGE)
         values = dict(found)
@@ -62,30 +65,33 @@ def _styles(text: str) -> list[str]:
 
 @contextmanager
 def _locked(folder: str, styles: list[str], cfg: MailParams) -> Iterator[None]:
-    """Hold all locks of the folder."""
-    try:
-        fd = os.open(folder, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        msg.fatal(f"open file {folder}: {error.strerror}")
-    takers: dict[str, tuple[Callable[[], bool], Callable[[], None]]] = {
-        "fcntl": (lambda: locks.fcntl_exclusive(fd), lambda: locks.fcntl_release(fd)),
-        "flock": (lambda: locks.flock_exclusive(fd), lambda: locks.flock_release(fd)),
-        "dotlock": (
-            lambda: locks.dotlock(folder, stale=cfg.stale_lock_time),
-            lambda: locks.dotlock_release(folder),
-        ),
-    }
+    """Hold all locks of the folder; those of the open file end with it."""
     with ExitStack() as stack:
+        if "dotlock" in styles:
+            stale = cfg.stale_lock_time
+            place = f"unable to create lock file {folder}.lock"
+            _take(lambda: locks.dotlock(folder, stale=stale), folder, (place, errno.EEXIST), cfg)
+            stack.callback(locks.dotlock_release, folder)
+        fd = _open(folder)
         stack.callback(os.close, fd)
         for style in styles:
-            take, release = takers[style]
-            _take(take, folder, style, cfg)
-            stack.callback(release)
+            if style in FILE_LOCKS:
+                lock = partial(FILE_LOCKS[style], fd)
+                _take(lock, folder, ("unable to lock for exclusive access", errno.EAGAIN), cfg)
         yield
 
 
-def _take(take: Callable[[], bool], folder: str, style: str, cfg: MailParams) -> None:
-    """Try for deliver_lock_attempts times."""
+def _open(folder: str) -> int:
+    try:
+        return os.open(folder, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        verb = "create file exclusively" if error.errno == errno.ENOENT else "open file"
+        msg.fatal(f"open file {folder}: cannot {verb}: {error.strerror}")
+
+
+def _take(take: Callable[[], bool], folder: str, failure: tuple[str, int], cfg: MailParams) -> None:
+    """Try for deliver_lock_attempts times. failure: in words, and the error when another has it."""
+    what, busy = failure
     for attempt in range(cfg.deliver_lock_attempts):
         if attempt:
             time.sleep(cfg.deliver_lock_delay)
@@ -93,14 +99,8 @@ def _take(take: Callable[[], bool], folder: str, style: str, cfg: MailParams) ->
             if take():
                 return
         except OSError as error:
-            msg.fatal(f"open file {folder}: {_failure(folder, style)}: {error.strerror}")
-    why = "File exists" if style == "dotlock" else "Resource temporarily unavailable"
-    msg.fatal(f"open file {folder}: {_failure(folder, style)}: {why}")
-
-
-def _failure(folder: str, style: str) -> str:
-    dotlock = f"unable to create lock file {folder}.lock"
-    return dotlock if style == "dotlock" else "unable to lock for exclusive access"
+            msg.fatal(f"open file {folder}: {what}: {error.strerror}")
+    msg.fatal(f"open file {folder}: {what}: {os.strerror(busy)}")
 
 
 def _run(command: list[str]) -> int:
@@ -108,8 +108,8 @@ def _run(command: list[str]) -> int:
     try:
         pid = os.posix_spawnp(command[0], command, os.environ)
     except OSError as error:
-        msg.to_stderr("postlock")
-        msg.warning(f"execvp {command[0]}: {error.strerror}")
+        with suppress(msg.Fatal):
+            msg.fatal(f"execvp {command[0]}: {error.strerror}")
         return 1
     _, status = os.waitpid(pid, 0)
     return os.waitstatus_to_exitcode(status) if os.WIFEXITED(status) else 1

@@ -2,67 +2,56 @@
 
     postlog [-iv] [-c config_dir] [-p priority] [-t tag] [text ...]
 
-The words are one line; without words each line of standard input is one.
-Priorities: info (the default), warn, error, fatal, panic. Always exits 0.
+The words are one line; without words each line of standard input is one. A terminal shows the lines too.
+Priorities: info (the default), warn, error, fatal, panic. After fatal and panic it waits a second.
 
-Sources: postlog(1).
+Exit status: 0; 1 when it can't log as asked, which only the log and a terminal hear.
+Parameters: maillog_file, syslog_name, syslog_facility, postlog_service_name. Sources: postlog(1).
 """
 
-import getopt
-import os
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 
-from pyfix.commands.postfix import System, script_sink
-from pyfix.config.main_cf import BadConfig
+from pyfix.commands import mail_conf
 from pyfix.server import log
 from pyfix.unix import msg
-from pyfix.unix.msg import Priority
+from pyfix.unix.maillog_client import Syslog
+from pyfix.unix.msg import Sink
 
-USAGE = "usage: postlog [-c config_dir] [-i] [-p priority] [-t tag] [-v] [text...]"
+USAGE = "usage: postlog [-c config_dir] [-i] [-p priority] [-t tag] [-v] [text]"
 PRIORITIES = {
-    "info": Priority.INFO,
-    "warn": Priority.WARNING,
-    "warning": Priority.WARNING,
-    "error": Priority.ERROR,
-    "fatal": Priority.FATAL,
-    "panic": Priority.PANIC,
+    "info": msg.info,
+    "warn": msg.warning,
+    "warning": msg.warning,
+    "error": msg.error,
+    "err": msg.error,
+    "fatal": msg.fatal,
+    "crit": msg.fatal,
+    "panic": msg.panic,
 }
 
 
-def main() -> int:
-    """The command; returns its exit status."""
-    msg.to_stderr("postlog")
-    try:
-        found, words = getopt.getopt(sys.argv[1:], "c:ip:t:v")
-    except getopt.GetoptError as error:
-        msg.fatal(f"{error.msg}: {USAGE}")
+def main(argv: list[str] | None = None) -> int:
+    """Log the words, or the lines of standard input."""
+    msg.to(Syslog("postfix/postlog"), *_terminal("postfix/postlog"))
+    found, words = mail_conf.begin(argv, "postlog", "c:ip:t:v", USAGE, stderr=False)
     options = dict(found)
-    name = options.get("-p", "info")
-    if name not in PRIORITIES:
-        msg.fatal(f"invalid priority: {name}")
-    priority = PRIORITIES[name]
-    try:
-        sink = _sink(options)
-    except BadConfig as error:
-        msg.fatal(str(error))
-    msg.to(sink)
+    main_cf = mail_conf.load(options.get("c"))
+    tag = options.get("t") or log.tag(main_cf, "postlog")
+    msg.to(log.command_sink(main_cf, tag), *_terminal(tag))
+    say = PRIORITIES.get(options.get("p", "info").lower())
+    if say is None:
+        msg.fatal(f'bad severity: "{options["p"]}"')
     for text in [" ".join(words)] if words else _input():
-        _put(sink, priority, text)
+        with suppress(msg.Fatal):
+            say(text)
     log.close()
     return 0
 
 
-def _sink(options: dict[str, str]) -> msg.Sink:
-    config_dir = os.path.abspath(options.get("-c") or os.environ.get("MAIL_CONFIG") or "/etc/postfix")
-    return script_sink(System(config_dir), "postlog", tag=options.get("-t"))
-
-
-def _put(sink: msg.Sink, priority: Priority, text: str) -> None:
-    line = msg.printable(msg.WORDS[priority] + text)
-    sink(priority, line)
-    if sys.stderr is not None and sys.stderr.isatty():
-        sys.stderr.write(f"postlog: {line}\n")
+def _terminal(tag: str) -> list[Sink]:
+    return [msg.stderr_sink(tag)] if sys.stderr is not None and sys.stderr.isatty() else []
 
 
 def _input() -> Iterator[str]:

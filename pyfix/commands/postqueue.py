@@ -17,13 +17,13 @@ See also: postqueue(1).
 """
 
 import os
-import socket
 import sys
 import time
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from pyfix.clients import flush
+from pyfix.clients.kick import UnreachableError, kick
 from pyfix.clients.showq import QUEUES, MalformedReport, QueuedMessage, QueuedRecipient, ask
 from pyfix.commands import mail_conf
 from pyfix.unix import msg, users
@@ -153,22 +153,15 @@ def _stored(main_cf: "MainCf", cfg: "MailParams") -> Iterator[QueuedMessage]:
 
 def _flush_all(cfg: "MailParams") -> None:
     """Have every message tried, and maildrop read."""
-    public = f"{cfg.queue_directory}/public"
     try:
-        _trigger(f"{public}/{cfg.queue_service_name}", b"FADI")
-    except OSError:
+        kick(cfg.queue_directory, f"public/{cfg.queue_service_name}", b"FADI")
+    except UnreachableError as error:
+        msg.warning(str(error))
         msg.fatal("Cannot flush mail queue - mail system is down")
     try:
-        _trigger(f"{public}/{cfg.pickup_service_name}", b"W")
-    except OSError as error:
-        msg.warning(f"connect to {public}/{cfg.pickup_service_name}: {error.strerror}")
-
-
-def _trigger(path: str, letters: bytes) -> None:
-    """Wake a service up. OSError: it is not there."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-        sock.connect(path)
-        sock.sendall(letters + b"\0")
+        kick(cfg.queue_directory, f"public/{cfg.pickup_service_name}", b"W")
+    except UnreachableError as error:
+        msg.warning(str(error))
 
 
 def _flush_one(queue_id: str, cfg: "MailParams") -> None:
@@ -184,7 +177,7 @@ def _flush_one(queue_id: str, cfg: "MailParams") -> None:
 
 
 def _flush_site(site: str, cfg: "MailParams") -> None:
-    if site[:1] == "[" and site[-1:] != "]":
+    if not site or (site[0] == "[" and site[-1] != "]"):
         msg.fatal(f'Cannot flush mail queue - invalid destination: "{site[:100]}"')
     status = _ask_flush(cfg, request="send_site", site=site) if _has_log(cfg, site) else flush.DENY
     if status == flush.DENY:
@@ -249,14 +242,17 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _main(argv: list[str] | None) -> int:
-    found, operands = mail_conf.begin(argv, "postqueue", _LETTERS, USAGE)
+    found, operands = mail_conf.begin(argv, "postqueue", _LETTERS, USAGE, pause=False)
     values = dict(found)
     modes = [letter for letter, _ in found if letter in "fijps"]
-    if len(modes) != 1 or operands:
-        msg.fatal(USAGE)
     from pyfix.config.params.mail import MailParams
 
+    if operands:
+        msg.fatal(USAGE)
     main_cf = mail_conf.load(values.get("c"))
+    mail_conf.log_too(main_cf, "postqueue")
+    if len(modes) != 1:
+        msg.fatal(USAGE)
     cfg = MailParams(main_cf)
     _check_user(cfg, modes[0])
     match modes[0]:

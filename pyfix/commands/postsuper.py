@@ -46,6 +46,7 @@ LOGS = ("bounce", "defer", "trace")
 QUEUES = ("maildrop", *MESSAGES)
 _DIRECTORIES = frozenset({*QUEUES, *LOGS, "flush", "corrupt", "saved"})
 _LETTERS = "c:d:e:f:h:H:pr:sSv"
+_ASKING = frozenset("defhHr")
 
 
 def _delete(queue: QueueDirectory, name: str, queue_id: str) -> bool:
@@ -104,18 +105,18 @@ ACTIONS = {  # in the order in which totals are told
 
 
 class Work:
-    """One run. names: queues from the command line; none: each action's own."""
+    """One run. names: queues from the command line, none: each action's own; letters: of all options."""
 
-    def __init__(self, queue: QueueDirectory, names: tuple[str, ...]) -> None:
+    def __init__(self, queue: QueueDirectory, names: tuple[str, ...], letters: set[str]) -> None:
         self._queue = queue
         self._names = names
-        self._totals: dict[str, int] = {}
+        asked = letters | ({"e", "H"} if "f" in letters else set())
+        self._totals = dict.fromkeys(asked & ACTIONS.keys(), 0)
 
     def act(self, letter: str, queue_id: str) -> None:
         """Do an action to a message, or to all."""
         action = ACTIONS[letter]
         names = self._names or action.queues
-        self._totals.setdefault(letter, 0)
         if queue_id == "ALL":
             for name in names:
                 ids = list(self._queue.scan(name))
@@ -171,11 +172,11 @@ def _run(
     queue: QueueDirectory, letters: set[str], asked: list[tuple[str, str]], names: tuple[str, ...]
 ) -> None:
     """First the structure, then the messages."""
-    if not asked and not letters & {"p", "s", "S"}:
+    if not letters & {"p", "s", "S", *_ASKING}:
         letters |= {"p", "s"}
     if _put_in_order(queue, letters, names or QUEUES) and asked:
         msg.fatal("CHECK YOUR QUEUE IDS AND RE-ISSUE THE COMMAND")
-    work = Work(queue, names)
+    work = Work(queue, names, letters)
     for letter, queue_id in asked:
         work.act(letter, queue_id)
     work.tell()
@@ -184,7 +185,7 @@ def _run(
 def _expanded(found: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
     """The actions one by one: - is what standard input says, -f is -e and -H."""
     for letter, value in found:
-        if letter not in "defhHr":
+        if letter not in _ASKING:
             continue
         values = sys.stdin.read().splitlines() if value == "-" else [value]
         for queue_id in values:

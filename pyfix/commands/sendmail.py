@@ -114,7 +114,8 @@ class Message:
 
     def finish(self) -> None:
         """It is complete."""
-        self._write().finish()
+        if trouble := self._write().finish():
+            sys.stderr.write(f"postdrop: warning: {trouble}\n")
 
     def cancel(self) -> None:
         """Nothing of it stays."""
@@ -244,10 +245,11 @@ def _may_submit(users: str, uid: int) -> None:
 def _other(options: Options) -> int:
     """What is not about submitting a message."""
     what = MODES[options.mode][1]
+    quick_conf.read(options.directory, {})
     if what == "aliases":
         from pyfix.commands import newaliases
 
-        return newaliases.main(["sendmail", "-c", options.directory])
+        return newaliases.rebuild(options.directory, options.aliases)
     if what in {"postfix", "smtpd"}:
         _become(what, options)
     from pyfix.commands import postqueue
@@ -301,7 +303,7 @@ def main(argv: list[str] | None = None) -> int:
     """Submit a message, or be what the name or the options say."""
     global _name, _options  # noqa: PLW0603 - a process is one command
     words = sys.argv if argv is None else argv
-    _name = os.path.basename(words[0]) or "sendmail"
+    _name = os.path.basename(words[0]).removesuffix(".py") or "sendmail"
     _options = options = Options()
     options.mode = NAMES.get(_name, "")
     try:
@@ -322,6 +324,8 @@ def _main(words: list[str], options: Options) -> int:
     if options.mode:
         if operands:
             raise Stop(f"{MODES[options.mode][0]} requires no recipient")
+        if options.extract:
+            raise Stop("-t can be used only in delivery mode")
         return _other(options)
     for name in ("t", "v") if options.probe else ():
         if getattr(options, {"t": "extract", "v": "verbose"}[name]):
@@ -339,9 +343,9 @@ def _tell_report(options: Options) -> None:
 
 
 def _fatal(text: str) -> None:
-    if text[:1] == "?":  # as getopt(3) says it
-        sys.stderr.write(f"{_name}: {text[1:]}\n")
-        text = "usage: sendmail [options]"
+    if text[:1] == "?":  # as getopt(3) says it, twice since Postfix's takes the options apart twice
+        sys.stderr.write(2 * f"{_name}: {text[1:]}\n")
+        text = f"usage: {_name} [options]"
     _log("fatal", text, 2)
 
 

@@ -44,6 +44,8 @@ class Options:
     def __init__(self) -> None:
         self.mode = ""
         self.site = ""
+        self.aliases = ""
+        """The alias database of -bi, in place of alias_database."""
         self.probe = False
         self.extract = False
         self.dot_ends = True
@@ -143,7 +145,9 @@ def _encoding(options: Options, value: str) -> None:
 
 
 def _directory(options: Options, value: str) -> None:
-    options.directory = value if os.path.isdir(value) else os.path.dirname(value) or "."
+    """A directory, or main.cf in it."""
+    directory, _, name = value.rpartition("/")
+    options.directory = (directory or ".") if name == "main.cf" else value
 
 
 def _sender(options: Options, value: str) -> None:
@@ -175,12 +179,12 @@ def _verbose(options: Options, _: str) -> None:
 
 
 def _notify(options: Options, value: str) -> None:
-    words = value.lower().replace(",", " ").split()
-    for word in words:
-        if word not in NOTIFY:
-            options.warnings.append(f'unknown DSN NOTIFY command value "{word.upper()}" in "{value}"')
-    mask = sum({NOTIFY.get(word, 0) for word in words})
-    if not mask or (mask & 1 and mask != 1) or any(word not in NOTIFY for word in words):
+    words = value.replace(",", " ").split()
+    unknown = [word for word in words if word.lower() not in NOTIFY]
+    for word in unknown:
+        options.warnings.append(f'unknown DSN NOTIFY command value "{word}" in "{value}"')
+    mask = sum({NOTIFY.get(word.lower(), 0) for word in words})
+    if unknown or not mask or (mask & 1 and mask != 1):
         options.warnings.append("bad -N option value -- ignored")
     else:
         options.notify = mask
@@ -215,6 +219,8 @@ def _verp(options: Options, value: str) -> None:
 def _old(options: Options, value: str) -> None:
     if value[0] == "i":
         options.dot_ends = False
+    elif value[0] == "A":
+        options.aliases = value[1:]
 
 
 def _set(options: Options, value: str) -> None:

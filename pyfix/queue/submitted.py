@@ -42,6 +42,8 @@ class Filter:
         self._uid = uid
         self._warn = warn
         self._rest = b""
+        self.cut = ""
+        """What is wrong with a record that is not whole yet; "" between records."""
         self._segment = 0
         self._has_sender = False
         self._has_recipient = False
@@ -52,10 +54,12 @@ class Filter:
         buf = self._rest + data
         at = 0
         out: list[bytes] = []
+        self.cut = ""
         while at < len(buf) and not self.complete:
             try:
                 kind, start, end = rec.decode(buf, at)
-            except Truncated:
+            except Truncated as error:
+                self.cut = str(error)
                 break
             except CorruptQueueFile as error:
                 raise MalformedError(f"malformed input: {error}") from None

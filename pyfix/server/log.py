@@ -33,6 +33,15 @@ def sink(main: MainCf, program: str, directory: str = "") -> msg.Sink:
     return Postlog(path, before, lambda: direct(main, before))
 
 
+def command_sink(main: MainCf, tag: str) -> msg.Sink:
+    """The same for a command, which may run anywhere; tag: the whole of it."""
+    cfg = MailParams(main)
+    if not cfg.maillog_file:
+        return Syslog(tag, cfg.syslog_facility)
+    before = Frame(tag, cfg.myhostname)
+    return Postlog(f"{cfg.queue_directory}/public/{cfg.postlog_service_name}", before, lambda: direct(main, before))
+
+
 def direct(main: MainCf, before: Frame) -> msg.Sink:
     """The log file itself where this process may write it, else syslog."""
     cfg = MailParams(main)

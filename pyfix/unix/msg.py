@@ -40,6 +40,9 @@ WORDS = {
 verbose = 0
 """How often -v was given."""
 
+pause = 0.0
+"""Seconds that a fatal error waits before the program ends (commands)."""
+
 _sinks: tuple[Sink, ...] = ()
 
 
@@ -105,6 +108,10 @@ def error(text: str) -> None:
 def fatal(text: str) -> NoReturn:
     """Log why the program can't go on; raises Fatal."""
     _log(Priority.FATAL, text)
+    if pause:
+        from time import sleep
+
+        sleep(pause)
     raise Fatal(text)
 
 

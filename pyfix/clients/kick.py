@@ -1,0 +1,31 @@
+"""kick - tell a service once that there is work, for commands
+
+See trigger for the letters, and for daemons, which keep a connection.
+
+Imports nothing that takes time.
+"""
+
+import _socket
+import os
+
+
+class UnreachableError(Exception):
+    """The service is not there; str() says so in Postfix's words."""
+
+
+def kick(queue_directory: str, place: str, letters: bytes, timeout: float = 10.0) -> None:
+    """Send letters to the service at `place`, such as public/qmgr. timeout: seconds. UnreachableError."""
+    path = f"{queue_directory}/{place}"
+    try:
+        os.stat(path)
+    except OSError as error:
+        raise UnreachableError(f"unable to look up {place}: {error.strerror}") from None
+    sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    sock.settimeout(timeout)
+    try:
+        sock.connect(path)
+        sock.send(letters + b"\0")
+    except OSError as error:
+        raise UnreachableError(f"connect to {place}: {error.strerror or error}") from None
+    finally:
+        sock.close()

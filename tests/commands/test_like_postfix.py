@@ -1,0 +1,125 @@
+"""Our commands beside Debian's: same arguments, same standard input, same exit status and words."""
+
+import os
+import pwd
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.instance import RUN
+
+ROOT = Path(__file__).parent.parent.parent
+NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+
+DOWN = [
+    *((name, "-Z") for name in ("postqueue", "postsuper", "postkick", "postlock", "postdrop", "mailq", "newaliases")),
+    *((name, "-c") for name in ("postqueue", "postsuper", "postkick", "postlock", "postlog", "postdrop")),
+    *((name, "-c", "/nowhere", "x") for name in ("postqueue", "postcat", "postkick", "postlog", "postdrop")),
+    *((name, "-C", "/nowhere") for name in ("mailq", "newaliases", "sendmail")),
+    ("postqueue", "-p"),
+    ("postqueue", "-f"),
+    ("postqueue", "-i", "ABCDEF"),
+    ("postqueue", "-s", "example.com"),
+    ("postqueue", "-s", "[1.2.3.4"),
+    ("postqueue", "-s", ""),
+    ("postqueue", "-p", "-j"),
+    ("mailq",),
+    ("mailq", "x"),
+    ("newaliases", "x"),
+    ("sendmail", "-t", "-bp"),
+    ("sendmail", "-oA/nowhere", "-bi"),
+    ("sendmail", "-C", "/nowhere/sendmail.cf", "x"),
+    ("postkick",),
+    ("postkick", "public", "pickup", "W"),
+    ("postkick", "nosuch", "pickup", "W"),
+    ("postlock", "{top}/box"),
+    ("postlock", "{top}/box2", "nosuchcommand"),
+    ("postlock", "{top}/box3", "sh", "-c", "exit 3"),
+    ("postlock", "{top}/none/box", "true"),
+    ("postlock", "{top}/etc", "true"),
+    ("postlock", "-l", "flock", "{top}/none/box", "true"),
+    ("postlog", "-p", "nosuch", "x"),
+    ("postlog", "-p", "ERR", "x"),
+    ("postlog", "-p", "panic", "x"),
+    ("postsuper", "-d", "all"),
+    ("postsuper", "-d", "x y"),
+    ("postsuper", "-d", "-"),
+    ("postsuper", "-p", "-s"),
+    ("postsuper", "nosuch"),
+    ("postsuper", "-d", "ALL", "private"),
+    ("postsuper", "-d", "A", "-r", "A", "-h", "A", "-H", "A", "-e", "A", "-f", "A"),
+    ("postsuper", "-e", "ALL", "maildrop"),
+    ("postcat", "{top}/none"),
+    ("postcat", "/etc/passwd"),
+    ("postcat", "-q", "ABCDEF"),
+    ("postcat", "-q", "x y"),
+    ("postcat", "-s", "x", "/etc/passwd"),
+    ("postcat", "-q", "ABCDEF", NOBODY),
+    ("postsuper", "-d", "ALL", NOBODY),
+    ("postkick", "public", "pickup", "W", NOBODY),
+]
+
+
+class Side:
+    """One of the two, on the same instance."""
+
+    def __init__(self, peer, environment, command):
+        self._peer, self._environment, self._command = peer, environment, command
+
+    def call(self, case):
+        """(exit status, standard output, standard error) of a command line; its last word may say who runs it."""
+        prefix, words = (case[-1], case[:-1]) if isinstance(case[-1], list) else ([], case)
+        name, *words = [word.replace("{top}", str(self._peer.top)) for word in words]
+        environment = {"PATH": os.environ["PATH"], "MAIL_CONFIG": str(self._peer.config), **self._environment}
+        line = [*prefix, *self._command(name), *words]
+        done = subprocess.run(line, env=environment, input="", capture_output=True, text=True, check=False, timeout=50)
+        return done.returncode, done.stdout, done.stderr
+
+
+@pytest.fixture
+def sides(real_postfix):
+    """Two Sides of an instance that does not run; (peer, real, ours)."""
+    peer = real_postfix("deliver_lock_attempts = 1\n", start=False)
+    assert peer.command("postfix", "check").returncode == 0
+    log = peer.top / "log/maillog"
+    log.touch()
+    os.chown(log, pwd.getpwnam("postfix").pw_uid, -1)  # postsuper writes it as its owner
+    real = Side(peer, {"PATH": "/usr/sbin:/usr/bin:/bin"}, lambda name: [name])
+    ours = Side(peer, {"PYTHONPATH": str(ROOT)}, lambda name: [sys.executable, "-c", RUN.format(name)])
+    return peer, real, ours
+
+
+def test_what_is_said_and_returned_while_the_system_is_down(sides):
+    _, real, ours = sides
+    with ThreadPoolExecutor(16) as pool:  # a fatal error sleeps a second
+        wanted = list(pool.map(real.call, DOWN))
+        found = list(pool.map(ours.call, DOWN))
+    different = [(case, w, f) for case, w, f in zip(DOWN, wanted, found, strict=True) if w != f]
+    assert not different, "\n".join(map(str, different))
+
+
+def test_lines_of_scripts_look_the_same_in_the_log(sides):
+    peer, real, ours = sides
+    for words in (("hello",), ("-p", "warn", "-t", "tag", "a", "b"), ("-i", "-p", "ERROR", "x"), ("",)):
+        for side in (real, ours):
+            side.call(("postlog", *words))
+    lines = [line.partition(" peer ")[2].partition("[")[0::2] for line in peer.log().splitlines()]
+    lines = [(tag, text.partition("]")[2]) for tag, text in lines]
+    assert len(lines) == 8
+    assert lines[0::2] == lines[1::2]
+
+
+def test_submission_that_ends_in_a_record_is_malformed(sides):
+    _, real, ours = sides
+    for stdin in (b"", b"foo", b"F", b"F\x01"):
+        said = []
+        for side in (real, ours):
+            name = [*side._command("postdrop")]
+            environment = {"PATH": "/usr/sbin:/usr/bin", "MAIL_CONFIG": str(side._peer.config), **side._environment}
+            done = subprocess.run(name, env=environment, input=stdin, capture_output=True, check=False)
+            said.append((done.returncode, done.stderr.decode()))
+        assert said[0] == said[1], stdin
+    assert list((sides[0].queue / "maildrop").iterdir()) == []
