@@ -114,7 +114,7 @@ class Side:
         """Exit status, standard output, and standard error without what only Postfix's two processes need to say."""
         environment = {"MAIL_CONFIG": str(self.config), "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
         done = subprocess.run([*self.command, *words], input=stdin, capture_output=True, env=environment, check=False)
-        lines = done.stderr.decode().replace("sendmail.py:", "sendmail:").splitlines()
+        lines = done.stderr.decode().splitlines()
         lines = [line for line in lines if not line.startswith("postdrop: ") and "mail_stream_cleanup" not in line]
         return done.returncode, done.stdout, list(dict.fromkeys(lines))
 

@@ -76,7 +76,7 @@ def test_stranger_gets_75_while_the_system_is_down(instance):
     mail, user = instance(start=False), stranger()
     done = run(mail, "sendmail", "alice@demo.test", stdin=MESSAGE, prefix=become(user))
     assert done.returncode == 75
-    assert b"sendmail.py: fatal: games(%d): mail system is down: connect to " % user.uid in done.stderr
+    assert b"sendmail: fatal: games(%d): mail system is down: connect to " % user.uid in done.stderr
 
 
 @pytest.mark.parametrize("who", ["root", "stranger"])
