@@ -105,7 +105,7 @@ def test_user_that_is_not_authorized_is_told_so(instance):
     done = run(mail, "sendmail", "alice@demo.test", stdin=MESSAGE, prefix=become(user))
     assert (done.returncode, done.stderr) == (
         75,
-        b"sendmail.py: fatal: User games(%d) is not allowed to submit mail\n" % user.uid,
+        b"sendmail: fatal: User games(%d) is not allowed to submit mail\n" % user.uid,
     )
 
 
