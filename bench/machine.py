@@ -1,0 +1,50 @@
+"""machine - where figures come from: processors, memory, system, interpreter, load generators"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from bench.instance import Kind
+from bench.load import PATH
+
+
+def facts(kinds: list[Kind]) -> dict[str, str]:
+    """What a reader must know to compare."""
+    found = {
+        "processors": f"{os.cpu_count()} x {_field('/proc/cpuinfo', 'model name') or platform.machine()}",
+        "memory": _field("/proc/meminfo", "MemTotal"),
+        "system": f"{_system()}, Linux {platform.release()}",
+        "file system of /tmp": _output(["stat", "-f", "-c", "%T", "/tmp"]),
+        "Python": f"{platform.python_version()} below {sys.base_prefix}",
+        "event loop": "uvloop" if importlib.util.find_spec("uvloop") else "asyncio",
+        "load": "smtp-source" if shutil.which("smtp-source", path=PATH) else "bench.source",
+    }
+    for kind in kinds:
+        if kind.name == "postfix":
+            line = [kind.command("postconf"), "-dh", "mail_version"]
+            found["Postfix"] = _output(line)
+    return found
+
+
+def _field(path: str, name: str) -> str:
+    for line in Path(path).read_text().splitlines():
+        if line.startswith(name):
+            return line.partition(":")[2].strip()
+    return ""
+
+
+def _system() -> str:
+    try:
+        return platform.freedesktop_os_release().get("PRETTY_NAME", "")
+    except OSError:
+        return platform.system()
+
+
+def _output(line: list[str]) -> str:
+    return subprocess.run(line, check=False, capture_output=True, text=True, timeout=20).stdout.strip()

@@ -1,0 +1,1 @@
+"""workloads - one file for each group of them"""
