@@ -83,13 +83,13 @@ def _known(entry: Entry, config_dir: str) -> bool:
 
 
 class Disabled:
-    """master_service_disable: `name/type`, a type, or `all`; `!` before one makes an exception."""
+    """master_service_disable: `name/type` or a type; `!` before one makes an exception. No other words count."""
 
     def __init__(self, text: str) -> None:
         self._patterns = [word for word in re.split(r"[\s,]+", text) if word]
 
     def __call__(self, entry: Entry) -> bool:
-        names = {f"{entry.name}/{entry.type}", entry.type, "all"}
+        names = {f"{entry.name}/{entry.type}", entry.type}
         for pattern in self._patterns:
             if pattern.removeprefix("!") in names:
                 return not pattern.startswith("!")

@@ -47,8 +47,9 @@ def test_daemons_are_told_where_they_are():
         ("inet", "smtp inet n - n - - smtpd", True),
         ("smtp/inet", "smtp inet n - n - - smtpd", True),
         ("smtp/inet", "smtp unix - - n - - smtp", False),
-        ("!smtp/inet, all", "smtp inet n - n - - smtpd", False),
-        ("!smtp/inet, all", "smtp unix - - n - - smtp", True),
+        ("!smtp/inet, inet", "smtp inet n - n - - smtpd", False),
+        ("!smtp/inet, inet", "2525 inet n - n - - smtpd", True),
+        ("all", "smtp inet n - n - - smtpd", False),
     ],
 )
 def test_master_service_disable(patterns, line, disabled):
