@@ -108,6 +108,7 @@ class MaildropFile:
         """Make it durable, then let pickup know. OSError."""
         os.fchmod(self._fd, self.READY)
         os.fsync(self._fd)
+        _sync_name(self._directory)
         os.close(self._fd)
         self._fd = -1
         try:
@@ -138,6 +139,18 @@ def _create(directory: str) -> tuple[str, int]:
             continue
         os.fchmod(fd, 0o644)
         return path, fd
+
+
+def _sync_name(directory: str) -> None:
+    """Make the file's name durable. Whoever may not read the directory trusts the file system's journal. OSError."""
+    try:
+        fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except PermissionError:
+        return
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def _long_id(seconds: int, micro: int, inode: int) -> str:

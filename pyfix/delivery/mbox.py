@@ -1,8 +1,9 @@
 """mbox - all messages in one file
 
 Locked as virtual_mailbox_lock or mailbox_delivery_lock says while it grows; what could not be written
-whole is cut off again. A mailbox has one name: a file with more hard links is not written to, nor is one
-behind a symbolic link, unless root made the link in a directory where nobody else could have.
+whole is cut off again, what a crash left of a message is ended with an empty line before the next. A
+mailbox has one name: a file with more hard links is not written to, nor is one behind a symbolic link,
+unless root made the link in a directory where nobody else could have.
 
 Parameters: virtual_mailbox_lock, virtual_mailbox_limit, mailbox_delivery_lock, mailbox_size_limit,
             strict_mailbox_ownership, deliver_lock_attempts, deliver_lock_delay, stale_lock_time
@@ -11,6 +12,7 @@ Parameters: virtual_mailbox_lock, virtual_mailbox_limit, mailbox_delivery_lock, 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import stat
 import time
@@ -20,6 +22,7 @@ from typing import TypeVar
 
 from pyfix.delivery.mail_copy import Letter, MailboxError, mailbox_error, write
 from pyfix.unix import locks, msg
+from pyfix.unix.files import fsync_directory
 
 MODE = 0o600
 FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK
@@ -118,6 +121,8 @@ class Mbox:
         regular = stat.S_ISREG(status.st_mode)
         try:
             if regular:
+                if _cut_short(fd, status.st_size):
+                    chunks = itertools.chain((b"\n\n",), chunks)
                 write(fd, chunks, self._limit, status.st_size)
                 os.fsync(fd)
             else:
@@ -184,6 +189,8 @@ def _create(path: str, owner: tuple[int, int] | None) -> int:
     if owner is not None:
         os.fchown(fd, *owner)
     os.set_blocking(fd, True)
+    with contextlib.suppress(PermissionError):  # a directory that may be written to but not read
+        fsync_directory(os.path.dirname(path) or ".")
     return fd
 
 
@@ -217,6 +224,18 @@ def _is_special(path: str) -> bool:
         return not stat.S_ISREG(os.stat(path).st_mode)
     except OSError:
         return False
+
+
+def _cut_short(fd: int, size: int) -> bool:
+    """Whether the last message has no end, because of a crash: the next one must not go into its line."""
+    try:
+        reader = os.open(f"/proc/self/fd/{fd}", os.O_RDONLY | os.O_CLOEXEC)  # fd is for writing only
+    except OSError:
+        return False
+    try:
+        return size > 0 and os.pread(reader, 1, size - 1) != b"\n"
+    finally:
+        os.close(reader)
 
 
 def _cut(fd: int, before: os.stat_result) -> None:

@@ -4,6 +4,11 @@ A text file under the message's queue id in bounce/, defer/ or trace/. Each entr
 `name=value` lines and an empty line; addresses in external form. Entries are added under an exclusive
 lock and fsynced; an entry that can't be written whole is taken back.
 
+| a crash                    | on disk             | then                                                        |
+|----------------------------|---------------------|-------------------------------------------------------------|
+| within an entry            | some of it          | readers leave it out, the next writer cuts it off           |
+| before the recipient's mark| an entry, and R     | the recipient is tried again; entries that are alike are one|
+
 Parameters: backwards_bounce_logfile_compatibility. See also: queue-file sheet section 7.
 """
 
@@ -92,7 +97,7 @@ def append_log(queue: Writer, log: str, queue_id: str, entry: LogEntry, *, compa
 
 
 def read_log(queue: Opener, log: str, queue_id: str) -> list[LogEntry]:
-    """All entries; none when there is no such log. Addresses in internal form. OSError."""
+    """All entries, each once; none when there is no such log. Addresses in internal form. OSError."""
     try:
         fd = queue.open(log, queue_id)
     except FileNotFoundError:
@@ -103,7 +108,9 @@ def read_log(queue: Opener, log: str, queue_id: str) -> list[LogEntry]:
     finally:
         os.close(fd)
     defaults = _DEFAULTS.get(log, _FAILED)
-    return [_entry(fields, defaults) for fields in _field_sets(text, f"{log}/{queue_id}")]
+    text = text[: _whole(text)]
+    entries = {tuple(fields.items()): fields for fields in _field_sets(text, f"{log}/{queue_id}")}
+    return [_entry(fields, defaults) for fields in entries.values()]
 
 
 def remove_log(queue: Remover, log: str, queue_id: str) -> bool:
@@ -118,6 +125,9 @@ def remove_log(queue: Remover, log: str, queue_id: str) -> bool:
 def _append(fd: int, data: bytes) -> None:
     """Add bytes at the end, durable, or leave the file as it was."""
     size = os.fstat(fd).st_size
+    if size and os.pread(fd, 2, max(size - 2, 0)) != b"\n\n":
+        size = _whole(os.pread(fd, size, 0).decode("latin-1"))
+        os.ftruncate(fd, size)
     try:
         written = os.pwrite(fd, data, size)
         while written < len(data):
@@ -126,6 +136,11 @@ def _append(fd: int, data: bytes) -> None:
     except OSError:
         os.ftruncate(fd, size)
         raise
+
+
+def _whole(text: str) -> int:
+    """How much of a log is whole entries."""
+    return text.rfind("\n\n") + 2 if "\n\n" in text else 0
 
 
 def _encode(entry: LogEntry, compatible: bool) -> str:

@@ -1,158 +1,264 @@
-"""A simulated power cut: of what was recorded, any part that no fsync covers may be missing.
+"""A simulated power cut: whatever disk it leaves, the real qmgr and pickup start on it and nothing promised is lost.
 
-Directory operations are ordered in each directory (ext4) or not at all (posix, directories get an fsync).
+A scenario is recorded (disk.py) while the real daemons (suite.py) do it. Then for a cut at every operation disks are
+made that there may be, qmgr and pickup are started on each, and when they have no more to do the mail is counted.
 """
 
+import asyncio
+import contextlib
+import gc
 import os
-import random
+import re
+import time
+from collections import Counter
 
 import pytest
 
-from pyfix.cleanup.store import Store
-from pyfix.queue import batch, directory
+from pyfix.clients import submit
+from pyfix.clients.cleanup import CleanupClient
 from pyfix.queue import records as rec
-from pyfix.queue.directory import QueueDirectory
-from pyfix.queue.file import CorruptQueueFile, content_bytes, read_envelope
+from tests.crash.disk import ORDERED, POSIX, Power, Recorder, put, seeded
+from tests.crash.suite import Suite
+
+pytestmark = [
+    pytest.mark.timeout(120),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),  # daemons end in the middle of what they do
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+NUMBER = re.compile(rb"^X-Number: (\d+)\n", re.MULTILINE)
+FAILED = re.compile(rb"^Final-Recipient: rfc822; (\S+)\n", re.MULTILINE)
+SENDER = "s@v.test"
 
 
-class Disk:
-    """What happened: (kind, inode, directories, detail)."""
-
-    def __init__(self, patch):
-        self.ops, self.names, self.fds = [], {}, {}
-        for name in ("open", "write", "pwrite", "fchmod", "fsync", "unlink"):
-            patch.setattr(os, name, self.noted(name, getattr(os, name)))
-        patch.setattr(directory, "rename_noreplace", self.noted("rename", directory.rename_noreplace))
-        patch.setattr(batch, "write_data", lambda fd: self.ops.append(("data", self.fds[fd], (), None)))
-
-    def noted(self, name, real):
-        def call(*args):
-            result = real(*args)
-            getattr(self, name)(result, *args)
-            return result
-
-        return call
-
-    def open(self, fd, path, flags, mode=0o777):
-        if flags & os.O_CREAT:
-            self.names[path] = len(self.ops)
-            self.ops.append(("entry", len(self.ops), (os.path.dirname(path),), (None, path)))
-        self.fds[fd] = self.names.get(path, path)
-
-    def write(self, count, fd, data):
-        at = os.lseek(fd, 0, os.SEEK_CUR) - count
-        self.ops.append(("write", self.fds[fd], (), (at, bytes(data[:count]))))
-
-    def pwrite(self, count, fd, data, at):
-        self.ops.append(("write", self.fds[fd], (), (at, bytes(data[:count]))))
-
-    def fchmod(self, _, fd, mode):
-        self.ops.append(("mode", self.fds[fd], (), mode))
-
-    def fsync(self, _, fd):
-        self.ops.append(("fsync", self.fds[fd], (), None))
-
-    def rename(self, _, old, new):
-        inode = self.names[new] = self.names.pop(old)
-        self.ops.append(("entry", inode, (os.path.dirname(old), os.path.dirname(new)), (old, new)))
-
-    def unlink(self, _, path):
-        self.ops.append(("entry", self.names.pop(path), (os.path.dirname(path),), (path, None)))
+def body(number, lines):
+    return [b"X-Number: %d" % number, b"", *[b"line %d of %d" % (n, number) for n in range(lines)]]
 
 
-def state(ops, ordered, chance):
-    """{path: (mode, data)} of one disk that these operations may leave."""
-    kept = {n for n, op in enumerate(ops) if op[0] in ("entry", "mode", "write") and chance.random() < 0.5}
-    whole = set()
-    for at, (kind, what, _, _) in enumerate(ops):
-        if kind == "fsync":
-            whole |= {n for n in range(at) if ops[n][1] == what and (ordered or ops[n][0] != "entry")}
-            whole |= {n for n in range(at) if what in ops[n][2]}
-    kept |= whole
-    for n in sorted(kept, reverse=True) if ordered else ():
-        if n in kept and ops[n][0] != "write":
-            kept |= {m for m in range(n) if ops[m][0] in ("entry", "mode")
-                     and (ops[m][1] == ops[n][1] or set(ops[m][2]) & set(ops[n][2]))}  # fmt: skip
-    for n in sorted(kept, reverse=True) if ordered else ():
-        waited = [at for at in range(n) if ops[at][:2] == ("data", ops[n][1])]
-        if ops[n][0] != "write" and waited:
-            whole |= {m for m in range(waited[-1]) if ops[m][:2] == ("write", ops[n][1])}
-    names, modes, data = {}, {}, {}
-    for n in sorted(kept | whole):
-        kind, inode, _, detail = ops[n]
-        if kind == "entry":
-            names.pop(detail[0], None)
-            if detail[1]:
-                names[detail[1]] = inode
-        elif kind == "mode":
-            modes[inode] = detail
-        elif kind == "write":
-            at, text = detail
-            text = text if n in whole else text[: chance.choice((0, len(text) // 2, len(text)))]
-            old = data.get(inode, b"")
-            data[inode] = old[:at].ljust(at, b"\0") + text + old[at + len(text) :]
-    return {path: (modes.get(inode, 0o600), data.get(inode, b"")) for path, inode in names.items()}
+def submission(number, recipients, lines=3):
+    """The records of a message from the first on."""
+    head = rec.encode(rec.FROM, SENDER.encode()) + b"".join(rec.encode(rec.RCPT, r.encode()) for r in recipients)
+    text = rec.encode_text(body(number, lines))
+    return head + rec.encode(rec.MESG) + text + rec.encode(rec.XTRA) + rec.encode(rec.END)
 
 
-def accept(queue, sizes):
-    """A batch through the real store; {id: content}."""
-    stores = []
-    for size in sizes:
-        store = Store(queue)
-        head = rec.encode(rec.TIME, b"1 0") + rec.encode(rec.FROM, b"s") + rec.encode(rec.RCPT, b"r")
-        store.add(head + rec.encode(rec.MESG))
-        start, body = store.position, rec.encode_text([b"x" * 70] * size)
-        store.add(body)
-        store.add(rec.encode(rec.XTRA) + rec.encode(rec.END))
-        store.finish(rec.size_record(len(body), start, 1))
-        stores.append(store)
-    assert batch.make_durable([store.file for store in stores]) == [None] * len(stores)
-    for store in stores:
-        store.close()
-    return {store.queue_id: b"x" * 70 + b"\n" for store in stores}
+class Mail:
+    """One message of a scenario. to: recipients that get it; fails: those that can't."""
+
+    def __init__(self, number, to=("a@v.test",), fails=(), lines=3):
+        self.number, self.to, self.fails, self.lines = number, to, fails, lines
+
+    @property
+    def records(self):
+        return submission(self.number, (*self.to, *self.fails), self.lines)
+
+    @property
+    def places(self):
+        """(what, address) that it must get to."""
+        return [("in", address) for address in self.to] + [("report", address) for address in self.fails]
 
 
-def cuts(tmp_path, monkeypatch, ordered, states=6):
-    """Problems found after a cut at every operation."""
-    for name in ("incoming", "active", "deferred"):
-        (tmp_path / name).mkdir()
-    monkeypatch.setattr(directory, "keeps_new_names", lambda _: ordered)
-    monkeypatch.setattr("pyfix.cleanup.store.PIECE", 4096)
-    with monkeypatch.context() as patch:
-        disk, queue = Disk(patch), QueueDirectory(str(tmp_path))
-        messages = accept(queue, [3, 200, 5, 1])
-        acknowledged = len(disk.ops)
-        for queue_id in messages:
-            queue.rename(queue_id, "incoming", "active")
-            queue.rename(queue_id, "active", "deferred")
-    chance, probe, found = random.Random(1), tmp_path / "probe", set()
-    for cut in range(len(disk.ops) + 1):
-        for _ in range(states * (5 if ordered else 4)):
-            files, complete = state(disk.ops[:cut], ordered, chance), set()
-            for path, (mode, data) in files.items():
-                if mode != 0o700:
-                    continue
-                probe.write_bytes(data)
-                fd = os.open(probe, os.O_RDONLY)
-                try:
-                    envelope = read_envelope(fd)
-                    assert content_bytes(fd, envelope.content_offset).replace(b"x" * 70 + b"\n", b"") == b""
-                    assert [one.address for one in envelope.recipients] == ["r"]
-                    complete.add(os.path.basename(path))
-                except (CorruptQueueFile, AssertionError):
-                    found.add("incomplete")
-                finally:
-                    os.close(fd)
-            if cut >= acknowledged and not set(messages) <= complete:
-                found.add("lost")
+async def accept(*mails):
+    """All in one batch of cleanup's."""
+    client = CleanupClient()
+    handed = [await client.open(0) for _ in mails]
+    for mail, message in zip(mails, handed, strict=True):
+        message.write(rec.encode(rec.TIME, b"%d 0" % time.time()))
+        begin = rec.encode(rec.MESG)
+        message.write(mail.records.replace(begin, begin + rec.encode(rec.NORM, b"Received: x")))
+    for status, _ in await asyncio.gather(*[message.finish() for message in handed]):
+        assert status == 0
+    client.close()
+
+
+def arrived():
+    """Where mail is: (number, what, address) -> how often. A damaged message is nobody's: it counts as itself."""
+    found = Counter()
+    for user in ("a", "b", "s"):
+        with contextlib.suppress(FileNotFoundError):
+            for name in os.listdir(f"mail/{user}/new"):
+                with open(f"mail/{user}/new/{name}", "rb") as file:
+                    found.update(_identified(file.read(), f"{user}@v.test"))
+    with contextlib.suppress(FileNotFoundError), open("mail/box", "rb") as file:
+        for text in re.split(rb"(?:\A|\n)(?=From \S)", file.read())[1:]:
+            found.update(_identified(text.removesuffix(b"\n") if text.endswith(b"\n\n") else text, "box@v.test"))
     return found
 
 
-@pytest.mark.parametrize("ordered", [True, False], ids=["ext4", "posix"])
-def test_a_power_cut_loses_nothing_that_was_accepted(tmp_path, monkeypatch, ordered):
-    assert cuts(tmp_path, monkeypatch, ordered) == set()
+def _identified(text, address):
+    number = NUMBER.search(text)
+    if not number:
+        return [("damaged", address, text)]
+    number = int(number[1])
+    if text.startswith(b"Return-Path: <>\n"):
+        if not text.rstrip().endswith(b"/mx.test--"):
+            return [("damaged", address, text)]
+        return [(number, "report", one.decode()) for one in FAILED.findall(text)]
+    lines = text.partition(b"\n\n")[2].splitlines()
+    if lines != body(number, len(lines))[2:]:
+        return [("damaged", address, text)]
+    return [(number, "in", address)]
 
 
-def test_a_batch_without_fsync_is_found_out(tmp_path, monkeypatch):
-    monkeypatch.setattr(batch, "_sync", lambda _: None)
-    assert "lost" in cuts(tmp_path, monkeypatch, True)
+class Scenario:
+    """What happens, and how it is looked at. limit: how often a message may be there, because marks were lost."""
+
+    limit = 2
+
+    def __init__(self, *mails, main_cf=""):
+        self.mails = {mail.number: mail for mail in mails}
+        self.main_cf = main_cf
+
+    async def prepare(self, suite):
+        """Before the recording."""
+
+    async def happen(self, suite, recorder):
+        """What is recorded; recorder.say() what was promised."""
+
+    async def recover(self, suite):
+        """After qmgr and pickup have started on a disk."""
+        await suite.settle()
+
+    def problems(self, suite, said):
+        """What is wrong when all has been done."""
+        found = arrived()
+        promised = {number for what, *numbers in said if what == "accepted" for number in numbers}
+        wanted = {(number, *place) for number in promised for place in self.mails[number].places}
+        allowed = {(mail.number, *place) for mail in self.mails.values() for place in mail.places}
+        allowed |= {item for item in found if item[:2] == ("damaged", "box@v.test")}  # the end is for a mail reader
+        for missing in sorted(wanted - set(found)):
+            yield f"lost: {missing}"
+        for wrong in set(found) - allowed:
+            yield f"wrong: {wrong}"
+        for item, count in found.items():
+            if count > self.limit:
+                yield f"{count} times: {item}"
+        for queue in ("maildrop", "incoming", "active", "deferred", "hold", "corrupt"):
+            if left := suite.ready(queue):
+                yield f"left: {left}"
+
+
+async def cuts(scenario, patch, model, states, forgotten=()):
+    """How many disks there were; the test fails on the first that something is wrong with."""
+    suite = Suite(scenario.main_cf)
+    count = 0
+    async with suite.running():
+        await scenario.prepare(suite)
+        recorder = Recorder(".")
+        with recorder.recording(patch):
+            await scenario.happen(suite, recorder)
+        for directory in forgotten:
+            recorder.forget(directory)
+        power, chance = Power(recorder, model), seeded()
+        real = Recorder(".")
+        assert power.everything() == {path: (mode, data) for path, (_, mode, data) in real.base.items()}
+        done = set()
+        for cut in range(len(recorder.ops) + 1):
+            said = power.said(cut)
+            for disk in power.disks(cut, states, chance):
+                key = (len(said), frozenset(disk.items()))
+                if key in done:
+                    continue
+                done.add(key)
+                count += 1
+                put(disk, recorder)
+                suite.log.clear()
+                async with suite.managed():
+                    await scenario.recover(suite)
+                for problem in scenario.problems(suite, said):
+                    ops = recorder.ops[:cut][-3:]
+                    head = f"after {cut} of {len(recorder.ops)} operations: {problem}"
+                    pytest.fail("\n".join(map(str, [head, *ops, *disk.items(), *suite.log])), pytrace=False)
+    return count
+
+
+@pytest.fixture(params=[ORDERED, POSIX])
+def power_cuts(request, tmp_path, monkeypatch):
+    """Runs a scenario on the disks of one model; no problem may be found."""
+    model = request.param
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "getuid", lambda: 65534)
+    monkeypatch.setattr(os, "geteuid", lambda: 65534)
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+    for name in ("pyfix.queue.directory", "pyfix.delivery.maildir"):
+        monkeypatch.setattr(f"{name}.keeps_new_names", lambda _: model == ORDERED)
+
+    def run(scenario, states=8, **options):
+        return asyncio.run(cuts(scenario, monkeypatch, model, states, **options))
+
+    yield run
+    gc.collect()
+
+
+class Accepting(Scenario):
+    async def happen(self, suite, recorder):
+        await accept(*self.mails.values())
+        recorder.say("accepted", *self.mails)
+
+
+class Delivering(Scenario):
+    """From incoming to mailboxes, with everything in between."""
+
+    async def prepare(self, suite):
+        await accept(*self.mails.values())
+
+    async def happen(self, suite, recorder):
+        recorder.say("accepted", *self.mails)
+        async with suite.managed():
+            await suite.settle()
+
+
+class Submitting(Scenario):
+    """By a maildrop file, then pickup, then all the way. The file may come back, and marks."""
+
+    limit = 4
+
+    async def happen(self, suite, recorder):
+        for number, mail in self.mails.items():
+            submission = submit.begin(os.getcwd())
+            submission.write(mail.records)
+            submission.finish()
+            recorder.say("accepted", number)
+        async with suite.managed():
+            await suite.settle()
+
+
+def test_a_batch(power_cuts):
+    power_cuts(Accepting(Mail(1), Mail(2, lines=200), Mail(3, ("a@v.test", "b@v.test")), Mail(4, lines=1)))
+
+
+def test_a_delivery_to_maildirs(power_cuts):
+    power_cuts(Delivering(Mail(1, ("a@v.test", "b@v.test"))))
+
+
+def test_a_delivery_to_a_mbox(power_cuts):
+    power_cuts(Delivering(Mail(1, ("box@v.test",)), Mail(2, ("box@v.test",))))
+
+
+def test_bounces(power_cuts):
+    """The report and its message may both come back."""
+    scenario = Delivering(Mail(1, ("a@v.test",), ("nobody@v.test", "gone@v.test")))
+    scenario.limit = 4
+    power_cuts(scenario)
+
+
+def test_a_submission(power_cuts):
+    power_cuts(Submitting(Mail(1), Mail(2, (), ("nobody@v.test",))))
+
+
+@pytest.mark.parametrize(
+    ("scenario", "forgotten"),
+    [
+        (Accepting(Mail(1), Mail(2)), "incoming"),
+        (Delivering(Mail(1)), "mail/a/tmp"),
+        (Delivering(Mail(1, ("box@v.test",))), "mail"),
+        (Delivering(Mail(1, (), ("nobody@v.test",))), "bounce"),
+        (Delivering(Mail(1, (), ("nobody@v.test",))), "incoming"),
+        (Submitting(Mail(1)), "maildrop"),
+        (Submitting(Mail(1)), "incoming"),
+    ],
+    ids=["batch", "maildir", "mbox", "bounce log", "report", "submission", "pickup"],
+)
+def test_a_forgotten_fsync_is_found_out(power_cuts, scenario, forgotten):
+    with pytest.raises(pytest.fail.Exception, match=r"lost|damaged|corrupt"):
+        power_cuts(scenario, forgotten=[forgotten])

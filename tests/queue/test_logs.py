@@ -80,14 +80,35 @@ def test_no_reason_can_forge_an_entry(queue):
     [
         ("defer", b"\n<old@x>: no reply\n\n", ("old@x", "4.0.0", "delayed", "no reply")),
         ("bounce", b"\n<>: no reply\n\n", ("", "5.0.0", "failed", "no reply")),
-        ("trace", b"recipient=<>\n", ("", "5.0.0", "failed", "(description unavailable)")),
-        ("defer", b"<o@x>: r\nrecipient=n@x\nreason=s \nstatus=4.1.1", ("n@x", "4.1.1", "delayed", "s")),
+        ("trace", b"recipient=<>\n\n", ("", "5.0.0", "failed", "(description unavailable)")),
+        ("defer", b"<o@x>: r\nrecipient=n@x\nreason=s \nstatus=4.1.1\n\n", ("n@x", "4.1.1", "delayed", "s")),
     ],
 )
 def test_old_and_short_entries_are_understood(queue, log, text, expected):
     write(queue, log, "ABCDEF", text)
     (entry,) = read_log(queue, log, "ABCDEF")
     assert (entry.recipient.address, entry.status, entry.action, entry.reason) == expected
+
+
+def test_what_a_crash_left_of_an_entry_is_not_read_and_goes(queue):
+    append_log(queue, "bounce", "ABCDEF", LogEntry(FIRST, "5.0.0", "failed", "x"))
+    first = text_of(queue, "bounce", "ABCDEF")
+    append_log(queue, "bounce", "ABCDEF", LogEntry(SECOND, "5.0.0", "failed", "y"))
+    both = text_of(queue, "bounce", "ABCDEF")
+    third = LogEntry(Recipient(0, "three@dm.test"), "5.1.1", "failed", "z")
+    for size in range(len(both)):
+        write(queue, "bounce", f"CUT{size}", both[:size])
+        left = [entry.recipient.address for entry in read_log(queue, "bounce", f"CUT{size}")]
+        assert left == ([FIRST.address] if size >= len(first) else [])
+        append_log(queue, "bounce", f"CUT{size}", third)
+        left.append("three@dm.test")
+        assert [entry.recipient.address for entry in read_log(queue, "bounce", f"CUT{size}")] == left
+
+
+def test_a_recipient_that_was_tried_twice_is_told_of_once(queue):
+    for reason in ("x", "x", "y"):
+        append_log(queue, "bounce", "ABCDEF", LogEntry(FIRST, "5.0.0", "failed", reason))
+    assert [entry.reason for entry in read_log(queue, "bounce", "ABCDEF")] == ["x", "y"]
 
 
 def test_unknown_names_are_warned_of_and_passed_over(queue, warnings):
