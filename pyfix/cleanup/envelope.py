@@ -24,7 +24,7 @@ from pyfix.queue import records as rec
 from pyfix.unix import msg
 
 RECIPIENT_TYPES = frozenset(rec.RCPT + rec.DONE + rec.ORCP + rec.DRCP + rec.KILL + b"on")
-EXTRACTED = rec.EXTRACTED - frozenset(rec.PTR + rec.DTXT)
+EXTRACTED = (rec.EXTRACTED | frozenset(rec.FLGS)) - frozenset(rec.PTR + rec.DTXT)
 ATTR = rec.ATTR[0]
 ATTRIBUTE_TYPES = {name: kind[0] for name, kind in rec.ATTRIBUTE_TYPES.items()}
 MIXED = 1  # size record: recipient records stand among others
@@ -91,7 +91,9 @@ class Envelope:
         """One record after the content, as far as it is about recipients."""
         if kind not in EXTRACTED:
             raise malformed(self._store.queue_id, f"unexpected record type {kind} in extracted envelope")
-        if kind in RECIPIENT_TYPES or kind == ATTR:
+        if kind == rec.FLGS[0]:
+            await self._flags(data, whole)
+        elif kind in RECIPIENT_TYPES or kind == ATTR:
             before = self.qmgr_opts
             await self.take(kind, data, whole)
             self.qmgr_opts = before

@@ -78,9 +78,7 @@ class Maps:
             msg.warning(lookup_error(table.name, key))
             raise
         if value == "":
-            msg.warning(f"{self.name} lookup of {key} returns an empty string result")
-            msg.warning(f"{self.name} should return NO RESULT in case of NOT FOUND")
-            raise TableError(table.name, "empty string result")
+            raise empty_result(self.name, table.name, key)
         return value
 
     def changed(self) -> bool:
@@ -90,6 +88,13 @@ class Maps:
     def stamp(self) -> tuple[Stamp | None, ...]:
         """Differs when a table's file does: for caches of answers, compare two of them."""
         return tuple([table.stamp() for table in self._local])
+
+
+def empty_result(who: str, table: str, key: str) -> TableError:
+    """A table's value is empty, which is neither a value nor none: the error, reported. who: asked for it."""
+    msg.warning(f"{who} lookup of {key} returns an empty string result")
+    msg.warning(f"{who} should return NO RESULT in case of NOT FOUND")
+    return TableError(table, "empty string result")
 
 
 def lookup_error(table: str, key: str) -> str:

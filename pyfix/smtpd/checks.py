@@ -23,8 +23,18 @@ from pyfix.clients.rewrite import (
 )
 from pyfix.mail.address import split_address
 from pyfix.mail.error import Retry
+from pyfix.smtpd.access import (
+    access,
+    check_by_list,
+    check_client_access,
+    check_etrn_access,
+    check_helo_access,
+    check_recipient_access,
+    check_reverse_client_hostname_access,
+    check_sender_access,
+)
 from pyfix.smtpd.recipients import unlisted
-from pyfix.smtpd.restrictions import DUNNO, OK, WARN_IF_REJECT, Check, Stage, Verdict, Word
+from pyfix.smtpd.restrictions import DUNNO, WARN_IF_REJECT, Check, Stage, Verdict, Word
 from pyfix.wire.smtp_reply import Reply
 
 CLASS_OURS = CLASS_LOCAL | CLASS_ALIAS | CLASS_VIRTUAL | CLASS_RELAY
@@ -37,27 +47,27 @@ IPV4 = re.compile(r"(?:(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])(?:\.(?!$)|$)){4}", 
 # Always the same answer
 
 
-async def permit(_: Check, __: str) -> Verdict:
+async def permit(check: Check, _: object) -> Verdict:
     """permit"""
-    return OK
+    return await check.permit("permit", check.stage, check.name)
 
 
-async def reject(check: Check, _: str) -> Verdict:
+async def reject(check: Check, _: object) -> Verdict:
     """reject, with reject_code"""
     return check.reject(check.site.cfg.reject_code, "5.7.1", "Access denied")
 
 
-async def defer(check: Check, _: str) -> Verdict:
+async def defer(check: Check, _: object) -> Verdict:
     """defer, with defer_code"""
     return check.reject(check.site.cfg.defer_code, "4.3.2", "Try again later")
 
 
-async def defer_if_permit(check: Check, _: str) -> Verdict:
+async def defer_if_permit(check: Check, _: object) -> Verdict:
     """Defer what the rest permits."""
     return check.defer_if_permit(_requested(check, "defer_if_permit"))
 
 
-async def defer_if_reject(check: Check, _: str) -> Verdict:
+async def defer_if_reject(check: Check, _: object) -> Verdict:
     """Defer what the rest rejects."""
     return check.defer_if_reject(_requested(check, "defer_if_reject"))
 
@@ -69,28 +79,32 @@ def _requested(check: Check, word: str) -> Reply:
 # By the client
 
 
-async def permit_mynetworks(check: Check, _: str) -> Verdict:
+async def permit_mynetworks(check: Check, _: object) -> Verdict:
     """The client is in mynetworks."""
-    return OK if await check.site.mynetworks.matches(check.peer.address, check.peer.name) else DUNNO
+    if not await check.site.mynetworks.matches(check.peer.address, check.peer.name):
+        return DUNNO
+    return await check.permit("permit_mynetworks", Stage.CLIENT, check.peer.client)
 
 
-async def permit_inet_interfaces(check: Check, _: str) -> Verdict:
+async def permit_inet_interfaces(check: Check, _: object) -> Verdict:
     """The client has an address of this host."""
-    return OK if check.peer.address in check.site.own else DUNNO
+    if check.peer.address not in check.site.own:
+        return DUNNO
+    return await check.permit("permit_inet_interfaces", Stage.CLIENT, check.peer.client)
 
 
-async def permit_sasl_authenticated(_: Check, __: str) -> Verdict:
+async def permit_sasl_authenticated(_: Check, __: object) -> Verdict:
     """The client has authenticated: nobody can yet."""
     return DUNNO
 
 
-async def reject_plaintext_session(check: Check, _: str) -> Verdict:
+async def reject_plaintext_session(check: Check, _: object) -> Verdict:
     """The session is not encrypted: none is yet."""
     code = check.site.cfg.plaintext_reject_code
     return check.refuse(Reply(code, "4.7.1", f"<{check.name}>: Session encryption is required"))
 
 
-async def reject_unauth_pipelining(check: Check, _: str) -> Verdict:
+async def reject_unauth_pipelining(check: Check, _: object) -> Verdict:
     """The client did not wait where it must."""
     if not check.pipelined:
         return DUNNO
@@ -100,7 +114,7 @@ async def reject_unauth_pipelining(check: Check, _: str) -> Verdict:
 # By the name in HELO
 
 
-async def reject_invalid_helo_hostname(check: Check, _: str) -> Verdict:
+async def reject_invalid_helo_hostname(check: Check, _: object) -> Verdict:
     """The HELO name is no name and no address."""
     helo = check.helo
     if helo is None or ADDRESS_LITERAL.fullmatch(helo):
@@ -113,7 +127,7 @@ async def reject_invalid_helo_hostname(check: Check, _: str) -> Verdict:
     return DUNNO
 
 
-async def reject_non_fqdn_helo_hostname(check: Check, _: str) -> Verdict:
+async def reject_non_fqdn_helo_hostname(check: Check, _: object) -> Verdict:
     """The HELO name has no domain."""
     helo = check.helo
     if helo is None or ADDRESS_LITERAL.fullmatch(helo):
@@ -124,18 +138,18 @@ async def reject_non_fqdn_helo_hostname(check: Check, _: str) -> Verdict:
 
 
 def _about_helo(check: Check, code: int, reason: str) -> Verdict:
-    return check.refuse(Reply(code, "5.5.2", f"<{check.helo}>: {Stage.HELO.value} rejected: {reason}"))
+    return check.reject_about(Stage.HELO, check.helo or "", code, "5.5.2", reason)
 
 
 # By the addresses
 
 
-async def reject_non_fqdn_sender(check: Check, _: str) -> Verdict:
+async def reject_non_fqdn_sender(check: Check, _: object) -> Verdict:
     """The sender has no full domain."""
     return _non_fqdn(check, Stage.SENDER, check.sender)
 
 
-async def reject_non_fqdn_recipient(check: Check, _: str) -> Verdict:
+async def reject_non_fqdn_recipient(check: Check, _: object) -> Verdict:
     """The recipient has no full domain."""
     return _non_fqdn(check, Stage.RECIPIENT, check.recipient)
 
@@ -147,11 +161,10 @@ def _non_fqdn(check: Check, stage: Stage, address: str | None) -> Verdict:
     if "." in domain.strip(".") or ADDRESS_LITERAL.fullmatch(domain):
         return DUNNO
     code = check.site.cfg.non_fqdn_reject_code
-    text = f"<{address}>: {stage.value} rejected: need fully-qualified address"
-    return check.refuse(Reply(code, "5.5.2", text))
+    return check.reject_about(stage, address, code, "5.5.2", "need fully-qualified address")
 
 
-async def reject_unlisted_recipient(check: Check, _: str) -> Verdict:
+async def reject_unlisted_recipient(check: Check, _: object) -> Verdict:
     """The recipient does not exist."""
     if check.recipient is None or check.listed_checked:
         return DUNNO
@@ -160,7 +173,7 @@ async def reject_unlisted_recipient(check: Check, _: str) -> Verdict:
     return DUNNO if refusal is None else check.refuse_unlisted(refusal, Stage.RECIPIENT, check.recipient)
 
 
-async def reject_unlisted_sender(check: Check, _: str) -> Verdict:
+async def reject_unlisted_sender(check: Check, _: object) -> Verdict:
     """The sender is one of ours that does not exist."""
     if not check.sender:
         return DUNNO
@@ -171,17 +184,19 @@ async def reject_unlisted_sender(check: Check, _: str) -> Verdict:
 # By where the mail goes
 
 
-async def permit_auth_destination(check: Check, _: str) -> Verdict:
+async def permit_auth_destination(check: Check, _: object) -> Verdict:
     """The recipient's domain is one that we take mail for."""
-    return OK if await _is_ours(check) else DUNNO
+    if check.recipient is None or not await _is_ours(check):
+        return DUNNO
+    return await check.permit("permit_auth_destination", Stage.RECIPIENT, check.recipient)
 
 
-async def reject_unauth_destination(check: Check, _: str) -> Verdict:
+async def reject_unauth_destination(check: Check, _: object) -> Verdict:
     """The recipient's domain is not one that we take mail for."""
     return await _unless_ours(check, check.site.cfg.relay_domains_reject_code, "5.7.1")
 
 
-async def defer_unauth_destination(check: Check, _: str) -> Verdict:
+async def defer_unauth_destination(check: Check, _: object) -> Verdict:
     """The same, refused for now only."""
     return await _unless_ours(check, check.site.cfg.relay_domains_reject_code - 100, "4.7.1")
 
@@ -217,6 +232,13 @@ WORDS: Mapping[str, Word] = MappingProxyType(
         "warn_if_reject": WARN_IF_REJECT,
         "defer_if_permit": Word(defer_if_permit),
         "defer_if_reject": Word(defer_if_reject),
+        "": Word(check_by_list, access),  # a table without a word
+        "check_client_access": Word(check_client_access, access),
+        "check_reverse_client_hostname_access": Word(check_reverse_client_hostname_access, access),
+        "check_helo_access": Word(check_helo_access, access),
+        "check_sender_access": Word(check_sender_access, access),
+        "check_recipient_access": Word(check_recipient_access, access),
+        "check_etrn_access": Word(check_etrn_access, access),
         "permit_mynetworks": Word(permit_mynetworks),
         "permit_inet_interfaces": Word(permit_inet_interfaces),
         "permit_sasl_authenticated": Word(permit_sasl_authenticated),

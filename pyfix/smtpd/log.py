@@ -162,6 +162,81 @@ def low_space(free: int, needed: int) -> str:
     return f"not enough free space in mail queue: {free} bytes < {needed} bytes"
 
 
+def bad_code(text: str) -> str:
+    """(warning) A reply code parameter that is no refusal."""
+    return f"SMTP reply code configuration error: {text}"
+
+
+def mapped_status(status: str, about: str, fit: str) -> str:
+    """An enhanced status of an access table that is not about what is rejected."""
+    return f"mapping DSN status {status} into {about} status {fit}"
+
+
+def permit(action: str, about: str, name: str, table: str) -> str:
+    """A permit that smtpd_log_access_permit_actions asks for."""
+    return f"action={action} for {about}={name} {f'from {table}' if table else ''}"
+
+
+def triggers(name: str, about: str, what: str) -> str:
+    """An access action that cleanup or the queue manager carries out."""
+    return f"<{name}>: {about} {what}"
+
+
+def bad_entry(table: str, entry: str, problem: str) -> str:
+    """(warning) A value that an access table should not have."""
+    return f'access table {table} entry "{entry}" {problem}'
+
+
+def too_deep(table: str, value: str) -> str:
+    """(warning) A table that names a list that asks the table, and so on."""
+    return f"access table {table} entry {value} causes unreasonable recursion"
+
+
+def too_late(table: str, action: str) -> str:
+    """(warning) An action when the message has come already."""
+    return f"access table {table}: action {action} must be used before smtpd_end_of_data_restrictions"
+
+
+def not_at_etrn(table: str, action: str) -> str:
+    """(warning) An action about a message where there is none."""
+    return f"access table {table}: action {action} is unavailable in smtpd_etrn_restrictions"
+
+
+def before_message(table: str, action: str) -> str:
+    """(warning) An action before there is a message."""
+    return (
+        f"access table {table}: with smtpd_delay_reject=no, action {action} is always skipped "
+        "in Client host or Helo command restrictions"
+    )
+
+
+def table_in_table(table: str, value: str) -> tuple[str, str, str]:
+    """(warnings) A table that names tables: they could not be opened before the jail."""
+    return (
+        f"access table {table} has entry with lookup table: {value}",
+        "do not specify lookup tables inside SMTPD access maps",
+        "define a restriction class and specify its name instead.",
+    )
+
+
+def bad_table(word: str, argument: str) -> str:
+    """(warning) A restriction that needs a table and has none."""
+    return f'restriction {word}: bad argument "{argument}": need maptype:mapname'
+
+
+def needs_word(about: str, table: str) -> str:
+    """(warning) A table in a list that does not say what to ask for."""
+    return (
+        "specify one of (check_client_access, check_reverse_client_hostname_access, check_helo_access, "
+        f'check_sender_access, check_recipient_access, check_etrn_access) before {about} restriction "{table}"'
+    )
+
+
+def bad_context(word: str) -> str:
+    """(warning) A word that local_header_rewrite_clients does not have."""
+    return f"parameter local_header_rewrite_clients: invalid request: {word}"
+
+
 def unknown_restriction(word: str) -> str:
     """(warning) A word in a restriction list that means nothing."""
     return f'unknown smtpd restriction: "{word}"'

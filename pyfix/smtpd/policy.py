@@ -13,7 +13,7 @@ smtpd_restriction_classes, smtpd_reject_unlisted_sender, smtpd_reject_unlisted_r
 from __future__ import annotations
 
 from pyfix.config.param import BadConfig
-from pyfix.maps.braces import split
+from pyfix.mail.error import MailError
 from pyfix.smtpd import log
 from pyfix.smtpd.checks import (
     REJECTING,
@@ -21,7 +21,8 @@ from pyfix.smtpd.checks import (
     reject_unlisted_recipient,
     reject_unlisted_sender,
 )
-from pyfix.smtpd.restrictions import OK, Check, Rule, Rules, Stage, has_any, parse
+from pyfix.smtpd.context import RewriteContext
+from pyfix.smtpd.restrictions import Carried, Check, Lists, Rule, Rules, Stage, has_any
 from pyfix.smtpd.site import NO_UNKNOWN_RECIPIENT_CHECKS, Site
 from pyfix.unix import msg
 from pyfix.wire.smtp_reply import Reply
@@ -35,10 +36,7 @@ class Policy:
 
     def __init__(self, site: Site) -> None:
         self._site = site
-        names = split(site.cfg.smtpd_restriction_classes)
-        self._classes: dict[str, Rules] = {name: Rules(name) for name in names}
-        for name, rules in self._classes.items():
-            rules.rules = self._parse(name, site.main.value(name)).rules
+        self._lists = Lists(site, WORDS)
         self._client = self._list("smtpd_client_restrictions")
         self._helo = self._list("smtpd_helo_restrictions")
         self._sender = self._list("smtpd_sender_restrictions")
@@ -47,7 +45,7 @@ class Policy:
         self._data = self._list("smtpd_data_restrictions")
         self._end_of_data = self._list("smtpd_end_of_data_restrictions")
         self._etrn = self._list("smtpd_etrn_restrictions")
-        self._rewrite_context = self._list("local_header_rewrite_clients")
+        self._rewrite_context = RewriteContext(site)
         self._reject_unlisted = (
             site.cfg.smtpd_reject_unlisted_recipient and NO_UNKNOWN_RECIPIENT_CHECKS not in site.overrides
         )
@@ -59,61 +57,82 @@ class Policy:
 
     def check(self) -> None:
         """See that not everybody may relay. BadConfig otherwise."""
-        lists = [*self._for_recipient, *self._classes.values()]
-        if not has_any(lists, REJECTING):
+        if not any(has_any(rules, REJECTING) for rules in self._for_recipient):
             raise BadConfig(log.no_reject(_NAMED))
 
     def _list(self, name: str) -> Rules:
-        return self._parse(name, getattr(self._site.cfg, name))
-
-    def _parse(self, name: str, text: str) -> Rules:
-        return parse(name, text, WORDS, self._classes)
+        return self._lists.compile(name, getattr(self._site.cfg, name))
 
     # When each command comes
 
-    async def connect(self, check: Check) -> Reply | None:
+    async def connect(self, check: Check, carried: Carried) -> Reply | None:
         """Before the greeting."""
-        return None if self._delay else await self._ask_client(check)
+        if self._delay:
+            return None
+        refusal = await self._ask_client(check)
+        carried.client = carried.helo = carried.sender = check.deferred
+        return refusal
 
-    async def hello(self, check: Check) -> Reply | None:
+    async def hello(self, check: Check, carried: Carried) -> Reply | None:
         """At HELO."""
-        return None if self._delay else await self._ask_helo(check)
+        if self._delay:
+            return None
+        check.deferred = carried.client
+        refusal = await self._ask_helo(check)
+        carried.helo = carried.sender = check.deferred
+        return refusal
 
-    async def mail(self, check: Check) -> Reply | None:
+    async def mail(self, check: Check, carried: Carried) -> Reply | None:
         """At MAIL."""
-        return None if self._delay else await self._ask_sender(check)
+        if self._delay:
+            return None
+        check.deferred = carried.helo
+        refusal = await self._ask_sender(check)
+        carried.sender = check.deferred
+        return refusal
 
-    async def rcpt(self, check: Check) -> Reply | None:
+    async def rcpt(self, check: Check, carried: Carried) -> Reply | None:
         """At RCPT and VRFY: all that is left to ask about this recipient."""
         recipient = check.recipient or ""
         if recipient.lower() == "postmaster":
             return None
+        check.deferred = carried.sender
         refusal = await self._ask_earlier(check) if self._delay else None
         for rules in self._for_recipient:
             refusal = refusal or await check.run(Stage.RECIPIENT, recipient, rules)
-        if refusal is None and self._reject_unlisted:
+        if refusal is None and self._reject_unlisted and not check.listed_checked:
             refusal = await check.run(Stage.RECIPIENT, recipient, UNLISTED_RECIPIENT)
-        return refusal
+        return refusal or check.settle()
 
     async def data(self, check: Check) -> Reply | None:
         """At DATA and at the first BDAT."""
-        return await check.run(Stage.DATA, "DATA", self._data) if self._data else None
+        if not self._data:
+            return None
+        return await check.run(Stage.DATA, "DATA", self._data) or check.settle()
 
     async def end_of_data(self, check: Check) -> Reply | None:
         """When all of a message has come."""
         if not self._end_of_data:
             return None
-        return await check.run(Stage.END_OF_DATA, "END-OF-MESSAGE", self._end_of_data)
+        return await check.run(Stage.END_OF_DATA, "END-OF-MESSAGE", self._end_of_data) or check.settle()
 
-    async def etrn(self, check: Check, domain: str) -> Reply | None:
+    async def etrn(self, check: Check, carried: Carried, domain: str) -> Reply | None:
         """At ETRN."""
+        check.domain = domain
+        check.deferred = carried.helo
         refusal = await self._ask_client(check) if self._delay else None
         refusal = refusal or (await self._ask_helo(check) if self._delay else None)
-        return refusal or (await check.run(Stage.ETRN, domain, self._etrn) if self._etrn else None)
+        if refusal is None and self._etrn:
+            refusal = await check.run(Stage.ETRN, domain, self._etrn)
+        return refusal or check.settle()
 
     async def rewrites_locally(self, check: Check) -> bool:
-        """Whether incomplete header addresses of this client get our domain."""
-        return await check.evaluate(self._rewrite_context) is OK
+        """Whether incomplete header addresses of this client get our domain; check.reply: can't be told."""
+        try:
+            return await self._rewrite_context.has(check.peer)
+        except MailError:
+            check.refuse_hard(Reply(451, "4.3.0", "Temporary lookup error"))
+            return False
 
     async def _ask_earlier(self, check: Check) -> Reply | None:
         return await self._ask_client(check) or await self._ask_helo(check) or await self._ask_sender(check)

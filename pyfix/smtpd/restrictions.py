@@ -1,25 +1,31 @@
 """restrictions - lists of decisions about clients, names, senders and recipients
 
 A list is words in order; each says OK (take it, skip the rest of this list), REJECT, or
-DUNNO (ask the next). The table WORDS has every word: its function, where it makes sense,
-whether an argument follows. Whoever wants to know what a word means reads its function.
+DUNNO (ask the next). The table WORDS has every word: its function, whether an argument
+follows and what becomes of it. Whoever wants to know what a word means reads its function.
+
+Lists are compiled once, before the jail: tables that they name are open by then. What a
+table says is a list too, or an action (pyfix.smtpd.actions).
 
 A word's answer may depend on what comes later: defer_if_permit turns a permit into a
 deferral when something could not be told.
 
-Parameters: smtpd_*_restrictions, smtpd_restriction_classes, smtpd_delay_reject.
+Parameters: smtpd_*_restrictions, smtpd_restriction_classes, smtpd_delay_reject,
+smtpd_log_access_permit_actions.
 Sources: postconf(5), SMTPD_ACCESS_README.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 
 from pyfix.mail.error import MailError
 from pyfix.maps.braces import split
 from pyfix.smtpd import log
+from pyfix.smtpd.delegated import Delegated
 from pyfix.smtpd.peer import Peer
 from pyfix.smtpd.recipients import Refusal
 from pyfix.smtpd.site import Site
@@ -41,9 +47,10 @@ OK, DUNNO, REJECT = Verdict.OK, Verdict.DUNNO, Verdict.REJECT
 
 
 class Stage(Enum):
-    """What a list is about: its class word in replies."""
+    """What a decision is about: its class word in replies."""
 
     CLIENT = "Client host"
+    REVERSE_CLIENT = "Unverified Client host"
     HELO = "Helo command"
     SENDER = "Sender address"
     RECIPIENT = "Recipient address"
@@ -55,146 +62,201 @@ class Stage(Enum):
 class Check:
     """One decision under way: what is known, and what came out.
 
-    verb: for the log; helo, sender, recipient, domain: None while unknown. log_rejects is
-    called with (action, reply) for each refusal.
+    where: the command, as logs have it; helo, sender, recipient, domain (of ETRN): None while
+    unknown. log is called with (action, text) for each refusal and each access action.
     """
+
+    __slots__ = (
+        *("_defer_if_reject", "_depth", "_log", "_warn", "deferred", "delegated", "domain", "helo"),
+        *("list_stage", "listed_checked", "name", "peer", "pipelined", "recipient", "reply", "sender"),
+        *("site", "stage", "where"),
+    )
 
     def __init__(
         self,
         site: Site,
         peer: Peer,
-        log_reject: Callable[[str, Reply], None],
+        log: Callable[[str, str], None],
+        where: str,
+        delegated: Delegated,
         *,
         helo: str | None = None,
         sender: str | None = None,
         recipient: str | None = None,
+        pipelined: bool = False,
     ) -> None:
         self.site = site
         self.peer = peer
+        self.where = where
+        self.delegated = delegated
         self.helo = helo
         self.sender = sender
         self.recipient = recipient
-        self.stage = Stage.CLIENT
+        self.pipelined = pipelined
+        self.domain: str | None = None
+        self.stage = self.list_stage = Stage.CLIENT
         self.name = ""
         """What is being decided about, as replies show it."""
         self.listed_checked = False
         """reject_unlisted_recipient has been asked already."""
-        self.pipelined = False
+        self.deferred: Reply | None = None
+        """What a permit becomes: the first defer_if_permit."""
         self.reply: Reply | None = None
         """The refusal."""
-        self._log_reject = log_reject
-        self._warn = False
-        self._defer_if_permit: Reply | None = None
+        self._log = log
+        self._warn = 0
+        """The depth at which warn_if_reject was said; 0: not in force."""
         self._defer_if_reject: Reply | None = None
         self._depth = 0
 
     async def run(self, stage: Stage, name: str, rules: Rules) -> Reply | None:
         """Ask a list; the refusal, or None."""
-        self.stage, self.name = stage, name
-        self._warn = False
-        self._forget()
-        verdict = await self.evaluate(rules)
-        deferred = self._defer_if_permit
-        if verdict is not REJECT and deferred is not None:
-            self._refuse(deferred)
+        if self.delegated.discard:
+            return None
+        self.stage, self.list_stage, self.name = stage, stage, name
+        self._warn = self._depth = 0
+        self._defer_if_reject = self.reply = None
+        try:
+            await self.evaluate(rules)
+        except MailError as error:
+            self.refuse_hard(Reply(error.code, error.status, f"<{self.name}>: {error.text}"))
         return self.reply
 
-    def _forget(self) -> None:
-        self._defer_if_permit = self._defer_if_reject = self.reply = None
+    def settle(self) -> Reply | None:
+        """All lists have permitted: the refusal if one of them wanted to defer."""
+        if self.deferred is not None and not self.delegated.discard:
+            self._refuse(self.deferred)
+        return self.reply
 
     async def evaluate(self, rules: Rules) -> Verdict:
         """Ask one list or class."""
         self._depth += 1
-        if self._depth > RECURSION_LIMIT:
-            msg.warning("SMTPD access map... recursion limit exceeded")
-            return self.configuration_error()
+        verdict = DUNNO
         for rule in rules.rules:
-            try:
-                verdict = await rule.function(self, rule.argument)
-            except MailError as error:
-                verdict = self.retry(error)
-            if rule.function is not _warn_if_reject:
-                self._warn = False
+            verdict = await rule.function(self, rule.argument)
+            if self._warn >= self._depth and rule.function is not _warn_if_reject:
+                self._warn = 0
             if verdict is not DUNNO:
                 break
-        else:
-            verdict = DUNNO
+            if self._defer_if_reject is not None and self.deferred is not None:
+                break  # deferred in any case
         self._depth -= 1
         return verdict
 
+    async def evaluate_about(self, stage: Stage, name: str, rules: Rules) -> Verdict:
+        """Ask a list that a table names, about what the table was asked for."""
+        before = self.stage, self.name
+        self.stage, self.name = stage, name
+        verdict = await self.evaluate(rules)
+        self.stage, self.name = before
+        return verdict
+
+    @property
+    def too_deep(self) -> bool:
+        """Tables name lists that ask tables, without end."""
+        return self._depth > RECURSION_LIMIT
+
     # What a function may answer
 
-    def reject(self, code: int, status: str, reason: str, *, about: str | None = None) -> Verdict:
-        """`CODE STATUS <NAME>: CLASS rejected: REASON`."""
-        name = self.name if about is None else about
-        return self.refuse(Reply(code, status, f"<{name}>: {self.stage.value} rejected: {reason}"))
+    def reject(self, code: int, status: str, reason: str) -> Verdict:
+        """`CODE STATUS <NAME>: CLASS rejected: REASON`, about what the list is about."""
+        return self.reject_about(self.stage, self.name, code, status, reason)
+
+    def reject_about(self, stage: Stage, name: str, code: int, status: str, reason: str) -> Verdict:
+        """The same about something else."""
+        return self.refuse(Reply(code, status, f"<{name}>: {stage.value} rejected: {reason}"))
 
     def refuse(self, reply: Reply) -> Verdict:
         """Refuse with this reply, unless it is only to be warned of."""
-        reply = _fitting(reply)
+        reply = _sound(reply)
         if self._defer_if_reject is not None and reply.code >= 500:
             reply = self._defer_if_reject
         if self._warn:
-            self._warn = False
-            self._log_reject("reject_warning", reply)
+            self._log("reject_warning", reply.text)
             return DUNNO
-        self._refuse(reply)
-        return REJECT
+        return self._refuse(reply)
 
-    def _refuse(self, reply: Reply) -> None:
+    def refuse_hard(self, reply: Reply) -> Verdict:
+        """Refuse even where it should only be warned: something is broken."""
+        self._warn = 0
+        return self._refuse(reply)
+
+    def _refuse(self, reply: Reply) -> Verdict:
         if self.site.mail.soft_bounce:
             reply = reply.softened()
         self.reply = reply
-        self._log_reject("reject", reply)
-
-    def retry(self, error: MailError) -> Verdict:
-        """Something can't be told now."""
-        return self.refuse(Reply(error.code, error.status, f"<{self.name}>: {error.text}"))
+        self._log("reject", reply.text)
+        return REJECT
 
     def configuration_error(self) -> Verdict:
         """The administrator must look."""
-        return self.refuse(Reply(451, "4.3.5", "Server configuration error"))
+        return self.refuse_hard(Reply(451, "4.3.5", "Server configuration error"))
 
     def defer_if_permit(self, reply: Reply) -> Verdict:
         """Defer if nothing else refuses."""
-        self._defer_if_permit = self._defer_if_permit or reply
+        if self._warn:
+            return self.refuse(reply)
+        self.deferred = self.deferred or _sound(reply)
         return DUNNO
 
     def defer_if_reject(self, reply: Reply) -> Verdict:
-        """Defer instead if something refuses for good."""
-        self._defer_if_reject = self._defer_if_reject or reply
+        """Defer instead if something in this list refuses for good."""
+        self._defer_if_reject = self._defer_if_reject or _sound(reply)
         return DUNNO
 
     def refuse_unlisted(self, refusal: Refusal, stage: Stage, address: str) -> Verdict:
         """An address that does not exist."""
-        reply = Reply(
-            refusal.code, refusal.status, f"<{address}>: {stage.value} rejected: {refusal.text}"
-        )
-        return self.refuse(reply)
+        return self.reject_about(stage, address, refusal.code, refusal.status, refusal.text)
 
     def warn(self) -> Verdict:
         """Only log what the next word refuses."""
-        self._warn = True
+        self._warn = self._warn or self._depth
         return DUNNO
 
+    def note(self, action: str, text: str) -> None:
+        """Log an access action."""
+        self._log(action, text)
 
-def _fitting(reply: Reply) -> Reply:
-    """The status's first digit is the code's."""
+    async def permit(self, action: str, stage: Stage, name: str, table: str = "") -> Verdict:
+        """OK, logged where smtpd_log_access_permit_actions wants it."""
+        wanted = self.site.permit_actions
+        if wanted and await wanted.matches(action):
+            self._log("permit", log.permit(action, stage.value, name, table))
+        return OK
+
+
+class Carried:
+    """With smtpd_delay_reject = no: the deferral that each stage hands on to the next."""
+
+    __slots__ = ("client", "helo", "sender")
+
+    def __init__(self) -> None:
+        self.client: Reply | None = None
+        self.helo: Reply | None = None
+        self.sender: Reply | None = None
+
+
+def _sound(reply: Reply) -> Reply:
+    """The reply with a status that fits its code; another one if the code is no refusal at all."""
+    if not 400 <= reply.code <= 599:
+        msg.warning(log.bad_code(reply.text))
+        return Reply(450, "4.7.1", "Service unavailable")
     first = str(reply.code)[0]
     if not reply.status or reply.status[0] == first:
         return reply
     return Reply(reply.code, first + reply.status[1:], *reply.lines)
 
 
-Function = Callable[[Check, str], Awaitable[Verdict]]
+Function = Callable[[Check, Any], Awaitable[Verdict]]
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One word. takes_argument: another word follows; ends: what follows it is never asked."""
+    """One word. argument: makes the function's argument of the word that follows (empty: none does);
+    ends: what follows is never asked."""
 
     function: Function
-    takes_argument: bool = False
+    argument: Callable[[Lists, str, str], Any] | None = None
     ends: bool = False
 
 
@@ -203,13 +265,13 @@ class Rule:
     """One word of a list, with its argument."""
 
     function: Function
-    argument: str
+    argument: Any
     word: str
 
 
 @dataclass(slots=True)
 class Rules:
-    """A parsed list. parameter: its name."""
+    """A compiled list. parameter: its name."""
 
     parameter: str
     rules: list[Rule] = field(default_factory=list)
@@ -218,7 +280,7 @@ class Rules:
         return bool(self.rules)
 
 
-def _warn_if_reject(check: Check, _: str) -> Awaitable[Verdict]:
+def _warn_if_reject(check: Check, _: object) -> Awaitable[Verdict]:
     return _now(check.warn())
 
 
@@ -226,40 +288,65 @@ async def _now(verdict: Verdict) -> Verdict:
     return verdict
 
 
-def parse(parameter: str, text: str, words: Mapping[str, Word], classes: Mapping[str, Rules]) -> Rules:
-    """A list from a parameter's text. Words that mean nothing fail when they are asked."""
-    rules = Rules(parameter)
-    todo = [item.strip() for item in split(text)]
-    end: str | None = None
-    while todo:
-        name = todo.pop(0)
-        if end is not None:
-            msg.warning(log.after_end(name, end))
-            break
-        rules.rules.append(_rule(name, todo, words, classes))
-        word = words.get(name.lower())
-        end = name if word is not None and word.ends and not _follows_warning(rules) else None
-    return rules
+WARN_IF_REJECT = Word(_warn_if_reject)
+
+
+class BadArgument(ValueError):
+    """What follows a word does not fit it. str() is the warning; the word refuses when it is asked."""
+
+
+class Lists:
+    """Makes lists of text: knows the words, the classes, and what the words need."""
+
+    def __init__(self, site: Site, words: Mapping[str, Word]) -> None:
+        self.site = site
+        self._words = words
+        self._shared: dict[str, Any] = {}
+        names = split(site.cfg.smtpd_restriction_classes)
+        self.classes = {name: Rules(name) for name in names}
+        for name, rules in self.classes.items():
+            rules.rules = self.compile(name, site.main.value(name)).rules
+
+    def compile(self, parameter: str, text: str) -> Rules:
+        """A list from a parameter's text. Words that mean nothing fail when they are asked."""
+        rules = Rules(parameter)
+        todo = [item.strip() for item in split(text)]
+        end: str | None = None
+        while todo:
+            name = todo.pop(0)
+            if end is not None:
+                msg.warning(log.after_end(name, end))
+                break
+            rules.rules.append(self._rule(name, todo))
+            word = self._words.get(name.lower())
+            end = name if word is not None and word.ends and not _follows_warning(rules) else None
+        return rules
+
+    def once(self, key: str, make: Callable[[], Any]) -> Any:
+        """What several words share, as a table: made when the first of them is compiled."""
+        if key not in self._shared:
+            self._shared[key] = make()
+        return self._shared[key]
+
+    def _rule(self, name: str, todo: list[str]) -> Rule:
+        if ":" in name:
+            name, todo[:0] = "", [name]
+        word = self._words.get(name.lower())
+        if word is not None and word.argument is not None:
+            try:
+                argument = word.argument(self, name, todo.pop(0) if todo else "")
+            except BadArgument as error:
+                return Rule(_misused, str(error), name)
+            return Rule(word.function, argument, name)
+        if word is not None:
+            return Rule(word.function, None, name)
+        if name in self.classes:
+            return Rule(Check.evaluate, self.classes[name], name)
+        return Rule(_unknown, name, name)
 
 
 def _follows_warning(rules: Rules) -> bool:
     return len(rules.rules) > 1 and rules.rules[-2].function is _warn_if_reject
-
-
-def _rule(name: str, todo: list[str], words: Mapping[str, Word], classes: Mapping[str, Rules]) -> Rule:
-    if name in classes:
-        return Rule(_class(classes[name]), "", name)
-    word = words.get(name.lower())
-    if word is None or (word.takes_argument and not todo):
-        return Rule(_unknown, name, name)
-    return Rule(word.function, todo.pop(0) if word.takes_argument else "", name)
-
-
-def _class(rules: Rules) -> Function:
-    async def function(check: Check, _: str) -> Verdict:
-        return await check.evaluate(rules)
-
-    return function
 
 
 async def _unknown(check: Check, name: str) -> Verdict:
@@ -267,15 +354,19 @@ async def _unknown(check: Check, name: str) -> Verdict:
     return check.configuration_error()
 
 
-WARN_IF_REJECT = Word(_warn_if_reject)
+async def _misused(check: Check, warning: str) -> Verdict:
+    msg.warning(warning)
+    return check.configuration_error()
 
 
-def has_any(rules: Iterable[Rules], names: frozenset[str]) -> bool:
-    """Whether a list has one of these words, not only as a warning."""
-    for one in rules:
-        before = ""
-        for rule in one.rules:
-            if rule.word.lower() in names and before != "warn_if_reject":
+def has_any(rules: Rules, names: frozenset[str]) -> bool:
+    """Whether a list or a class in it has one of these words, not only as a warning."""
+    before = ""
+    for rule in rules.rules:
+        word = rule.word.lower()
+        if before != "warn_if_reject":
+            inner = rule.argument if isinstance(rule.argument, Rules) else None
+            if word in names or (inner is not None and has_any(inner, names)):
                 return True
-            before = rule.word.lower()
+        before = word
     return False

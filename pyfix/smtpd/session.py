@@ -18,6 +18,7 @@ from pyfix.clients.cleanup import STAT_BARE_LF, STAT_SIZE, STAT_WRITE
 from pyfix.clients.rewrite import FLAG_ERROR
 from pyfix.mail.error import MailError, Retry
 from pyfix.smtpd import ehlo, log
+from pyfix.smtpd.delegated import Delegated
 from pyfix.smtpd.space import needed
 from pyfix.smtpd.talk import OUT_OF_STEP, Talk
 from pyfix.smtpd.transaction import Transaction
@@ -98,9 +99,8 @@ class Conversation(Talk):
             return False
 
     async def _hello(self, event: on.Hello) -> None:
-        check = self._check(event.verb)
-        check.helo = event.name
-        refusal = await self._policy.hello(check)
+        check = self._check(event.verb, helo=event.name)
+        refusal = await self._policy.hello(check, self._carried)
         if refusal is not None:
             await self.reply(event, refusal)
             return
@@ -124,7 +124,7 @@ class Conversation(Talk):
             msg.warning(log.illegal_address(self.peer.client, "VRFY", event.given))
             await self.reply(event, BAD_RECIPIENT)
         else:
-            refusal = await self._policy.rcpt(self._check("VRFY", event.address))
+            refusal = await self._policy.rcpt(self._check("VRFY", event.address), self._carried)
             await self.reply(event, refusal or Reply(252, "2.0.0", event.given))
 
     async def _has_bad_syntax(self, sender: str, address: str, *, utf8: bool) -> bool:
@@ -134,7 +134,7 @@ class Conversation(Talk):
         return bool((await self.site.rewrite.resolve(sender, address)).flags & FLAG_ERROR)
 
     async def _etrn(self, event: on.Etrn) -> None:
-        refusal = await self._policy.etrn(self._check("ETRN"), event.domain)
+        refusal = await self._policy.etrn(self._check("ETRN"), self._carried, event.domain)
         await self.reply(event, refusal or await self._flush_site(event.domain))
 
     async def _flush_site(self, domain: str) -> Reply:
@@ -187,12 +187,14 @@ class Conversation(Talk):
             msg.warning(log.illegal_address(self.peer.client, "MAIL", event.given))
             await self.reply(event, BAD_SENDER)
             return
-        check = self._check("MAIL", sender=event.address)
-        refusal = self._ascii_only(event) or self._size(event) or await self._policy.mail(check)
+        context = self._check("MAIL")
+        local = await self._policy.rewrites_locally(context)
+        refusal = context.reply or self._ascii_only(event) or self._size(event)
+        if refusal is None:
+            refusal = await self._policy.mail(self._check("MAIL", sender=event.address), self._carried)
         if refusal is not None:
             await self.reply(event, refusal)
             return
-        local = await self._policy.rewrites_locally(check)
         self._transaction = Transaction(
             event, protocol=self.protocol, helo=self.helo, context="local" if local else "remote"
         )
@@ -233,7 +235,7 @@ class Conversation(Talk):
             self._count_as_ok = transaction.refused <= self.site.cfg.smtpd_recipient_overshoot_limit
             await self.reply(event, TOO_MANY_RECIPIENTS)
             return
-        refusal = await self._policy.rcpt(self._check("RCPT", event.address))
+        refusal = await self._policy.rcpt(self._check("RCPT", event.address), self._carried)
         if refusal is None:
             if transaction.message is None:
                 await self._open(transaction)
@@ -248,7 +250,7 @@ class Conversation(Talk):
 
     def _begin_content(self) -> None:
         assert self._transaction is not None
-        self._transaction.begin_content(self.site, self.peer)
+        self._transaction.begin_content(self.site, self.peer, self._delegated)
 
     async def _bdat(self, event: on.Bdat) -> None:
         transaction = self._transaction
@@ -318,6 +320,7 @@ class Conversation(Talk):
         else:
             transaction.cancel()
         self._transaction = None
+        self._delegated = Delegated()
         if refusal is not None:
             await self.reply(event, refusal)
             return
@@ -327,7 +330,7 @@ class Conversation(Talk):
 
     async def _finish(self, transaction: Transaction) -> Reply | None:
         try:
-            return await transaction.finish(self.site)
+            return await transaction.finish(self.site, self._delegated)
         except Retry as error:
             msg.warning(f"{transaction.queue_id}: {error}")
             return Reply(451, "4.3.0", "Error: queue file write error")

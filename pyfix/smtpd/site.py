@@ -114,6 +114,9 @@ class Site:
             parent=parent_matches(parents, "fast_flush_domains"),
             utf8=self.utf8,
         )
+        self.permit_actions = StringMatch(
+            self.cfg.smtpd_log_access_permit_actions, name="smtpd_log_access_permit_actions"
+        )
         self.mydestination = DomainMatch(self.mail.mydestination, name="mydestination", utf8=self.utf8)
         self.canonical_maps = self._maps("canonical_maps")
         self.sender_canonical_maps = self._maps("sender_canonical_maps")

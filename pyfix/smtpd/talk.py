@@ -17,9 +17,10 @@ from typing import ClassVar
 
 from pyfix.mail.error import MailError
 from pyfix.smtpd import ehlo, log
+from pyfix.smtpd.delegated import Delegated
 from pyfix.smtpd.peer import Peer
 from pyfix.smtpd.policy import Policy
-from pyfix.smtpd.restrictions import Check
+from pyfix.smtpd.restrictions import Carried, Check
 from pyfix.smtpd.site import Site
 from pyfix.smtpd.space import Space
 from pyfix.smtpd.transaction import Transaction
@@ -54,6 +55,8 @@ class Talk:
         self._space = space
         self._limit = site.mail.message_size_limit
         self._transaction: Transaction | None = None
+        self._delegated = Delegated()
+        self._carried = Carried()
         self._denied: Reply | None = None
         self._keywords: frozenset[str] = frozenset()
         self._junk = 0
@@ -68,7 +71,7 @@ class Talk:
         msg.info(log.connect(self.peer.client))
         self._keywords = await ehlo.offered(self.site, self.peer.address)
         await self._set_limits()
-        self._denied = await self._policy.connect(self._check("CONNECT"))
+        self._denied = await self._policy.connect(self._check("CONNECT"), self._carried)
         if self._denied is None:
             self.wire.greet(Reply(220, "", self.site.cfg.smtpd_banner))
         else:
@@ -196,22 +199,44 @@ class Talk:
 
     # Decisions
 
-    def _check(self, stage: str, recipient: str | None = None, sender: str | None = None) -> Check:
+    def _check(
+        self,
+        stage: str,
+        recipient: str | None = None,
+        sender: str | None = None,
+        helo: str | None = None,
+    ) -> Check:
+        helo = self.helo if helo is None else _neutered(helo)
         transaction = self._transaction
         if transaction is not None:
             sender = transaction.sender
             recipient = transaction.only_recipient if recipient is None else recipient
 
-        def log_reject(action: str, reply: Reply) -> None:
-            self._log(action, stage, reply.text, sender=sender, recipient=recipient)
+        def note(action: str, text: str) -> None:
+            self._log(action, stage, text, sender=sender, recipient=recipient, helo=helo)
 
-        check = Check(
-            self.site, self.peer, log_reject, helo=self.helo, sender=sender, recipient=recipient
+        return Check(
+            self.site,
+            self.peer,
+            note,
+            stage,
+            self._delegated,
+            helo=helo,
+            sender=sender,
+            recipient=recipient,
+            pipelined=self._pipelined,
         )
-        check.pipelined = self._pipelined
-        return check
 
-    def _log(self, action: str, stage: str, text: str, *, sender: str | None, recipient: str | None) -> None:
+    def _log(
+        self,
+        action: str,
+        stage: str,
+        text: str,
+        *,
+        sender: str | None,
+        recipient: str | None,
+        helo: str | None = None,
+    ) -> None:
         msg.info(
             log.policy(
                 self.queue_id,
@@ -222,7 +247,7 @@ class Talk:
                 sender=sender,
                 recipient=recipient,
                 protocol=self.protocol,
-                helo=self.helo,
+                helo=self.helo if helo is None else helo,
             )
         )
 
@@ -237,6 +262,7 @@ class Talk:
         return None if self.wire.hello is None else _neutered(self.wire.hello.name)
 
     def _forget(self) -> None:
+        self._delegated = Delegated()
         if self._transaction is not None:
             self._transaction.cancel()
             self._transaction = None

@@ -16,6 +16,7 @@ from pyfix.clients.cleanup import FLAG_SMTPUTF8, STAT_BARE_LF, reply
 from pyfix.mail.address import quote
 from pyfix.mail.dates import mail_date
 from pyfix.queue import records as rec
+from pyfix.smtpd.delegated import Delegated
 from pyfix.smtpd.peer import Peer
 from pyfix.smtpd.site import Message, Site
 from pyfix.wire.smtp_data import Block
@@ -69,11 +70,11 @@ class Transaction:
         self.first_recipient = self.first_recipient or rcpt.address
         self._envelope.append(b"".join(_recipient(rcpt)))
 
-    def begin_content(self, site: Site, peer: Peer) -> None:
-        """The envelope is complete; the content begins with our Received: header."""
+    def begin_content(self, site: Site, peer: Peer, delegated: Delegated) -> None:
+        """The envelope is complete; the content begins with prepended headers and our Received:."""
         assert self.message is not None
         lines = self._received(site, peer, self.message.queue_id)
-        self._envelope.append(rec.encode(rec.MESG))
+        self._envelope += [delegated.take(), rec.encode(rec.MESG), rec.encode_text(delegated.headers())]
         self._envelope.append(rec.encode_text([line.encode("utf-8", "surrogateescape") for line in lines]))
         self.message.write(b"".join(self._envelope))
         self._envelope.clear()
@@ -91,13 +92,13 @@ class Transaction:
             self._undrained = 0
             await self.message.drain()
 
-    async def finish(self, site: Site) -> Reply | None:
+    async def finish(self, site: Site, delegated: Delegated) -> Reply | None:
         """All has come: None when cleanup has it, else what the client hears. Retry: cleanup is gone."""
         assert self.message is not None
         if self.status:
             self.cancel()
             return self._trouble(site)
-        self.message.write(END)
+        self.message.write(XTRA + delegated.take() + END)
         status, reason = await self.message.finish()
         return Reply.from_text(reply(status, reason)) if status else None
 
@@ -147,7 +148,8 @@ class Transaction:
         return [first, second + ";", f"\t{date}"]
 
 
-END = rec.encode(rec.XTRA) + rec.encode(rec.END)
+XTRA = rec.encode(rec.XTRA)
+END = rec.encode(rec.END)
 
 
 @lru_cache(maxsize=512)

@@ -52,7 +52,7 @@ class FakeRewrite:
             local, domain = address, "mx.example.com"
         if domain in LOCAL and "%" in local:
             local, _, domain = local.rpartition("%")
-            return Resolved("smtp", domain, f"{local}@{domain}", rewrite.CLASS_DEFAULT | rewrite.FLAG_ROUTED)
+            return Resolved("smtp", domain, f"{local}@{domain}", rewrite.CLASS_DEFAULT)
         domain = domain.lower()
         routed = rewrite.FLAG_ROUTED if any(c in local for c in "@%!") else 0
         bad = not domain or local.endswith("@") or ".." in domain or domain.startswith("-") or "/" in domain
