@@ -14,19 +14,23 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import BinaryIO
 
 from pyfix.commands import mail_conf
 from pyfix.config.params.mail import MailParams
 from pyfix.maps import index
-from pyfix.maps.lines import decode, encode, logical_lines
+from pyfix.maps.lines import decode, encode, logical_lines, stream
 from pyfix.maps.open import TYPES, open_or_fail
 from pyfix.maps.table import LocalTable, OpenError, TableError, fold_key, is_utf8
 from pyfix.unix import msg
 
 INDEXED = frozenset({"hash", "btree", "lmdb"})
 READ_ONLY = frozenset({"cidr", "pcre", "regexp", "texthash", "inline"})
+
+ROOM = 4
+"""How much larger than its source an index may become, most likely: else it is begun again."""
 
 Entry = Callable[[str, str], tuple[str, str] | None]
 
@@ -77,6 +81,17 @@ class Settings:
         """A table's type and name."""
         table_type, colon, name = spec.partition(":")
         return (table_type, name) if colon else (self.default_type, spec)
+
+    def style(self, table: str, source: os.stat_result | None = None) -> index.Style:
+        """How a table is written; source: status of the file that it is made of."""
+        flags = self.request.flags
+        return index.Style(
+            table,
+            map_size=max(self.map_size, 0 if source is None else ROOM * source.st_size),
+            duplicates=_duplicates(flags),
+            nul="n" not in flags,
+            mode=0o644 if source is None or "p" in flags else stat.S_IMODE(source.st_mode) & 0o777,
+        )
 
     def open(self, spec: str) -> LocalTable:
         """The opened table; OpenError."""
@@ -190,8 +205,7 @@ def trouble(error: TableError, action: str) -> str:
 
 def stdin_lines() -> Iterator[str]:
     """Lines of standard input, without their ends."""
-    for line in sys.stdin.buffer:
-        yield decode(line.removesuffix(b"\n"))
+    return stream(sys.stdin.buffer)
 
 
 def message_lines(flags: set[str]) -> Iterator[str]:
@@ -283,24 +297,32 @@ def _build(settings: Settings) -> int:
 
 def _add(settings: Settings, table_type: str, name: str) -> None:
     _check_type(table_type)
-    text = decode(sys.stdin.buffer.read())
-    entries = _entries(settings, f"{table_type}:{name}", text, "stdin", ())
-    index.add(name, entries, map_size=settings.map_size, nul="n" not in settings.request.flags)
+    lines = list(stdin_lines())  # may be asked for twice
+    style = settings.style(f"{table_type}:{name}")
+    index.add(name, lambda table: _fill(settings, table, lines, "stdin"), style)
 
 
 def _rebuild(settings: Settings, table_type: str, name: str) -> None:
-    flags = settings.request.flags
+    with _opened(name) as file:
+        _check_type(table_type)
+        status = os.fstat(file.fileno())
+        style = settings.style(f"{table_type}:{name}", source=status)
+
+        def fill(table: index.Filling) -> None:
+            file.seek(0)
+            _fill(settings, table, stream(file), name)
+            for key, value in settings.request.command.extra:
+                table.put(key, value)
+
+        with as_owner(status) if "o" not in settings.request.flags else contextlib.nullcontext():
+            index.rebuild(name, fill, style)
+
+
+def _opened(name: str) -> BinaryIO:
     try:
-        with open(name, "rb") as file:
-            status = os.fstat(file.fileno())
-            text = decode(file.read())
+        return open(name, "rb")
     except OSError as error:
         raise OpenError(f"open {name}: {error.strerror}") from None
-    _check_type(table_type)
-    with as_owner(status) if "o" not in flags else contextlib.nullcontext():
-        entries = _entries(settings, f"{table_type}:{name}", text, name, settings.request.command.extra)
-        mode = 0o644 if "p" in flags else stat.S_IMODE(status.st_mode) & 0o777
-        index.rebuild(name, entries, map_size=settings.map_size, mode=mode, nul="n" not in flags)
 
 
 def _check_type(table_type: str) -> None:
@@ -312,23 +334,21 @@ def _check_type(table_type: str) -> None:
         )
 
 
-def _entries(
-    settings: Settings, table: str, text: str, file: str, extra: tuple[tuple[str, str], ...]
-) -> index.Entries:
-    request = settings.request
-    entries = index.Entries(table, _duplicates(request.flags))
-    for number, line in logical_lines(text, file):
+def _fill(settings: Settings, table: index.Filling, lines: Iterable[str], file: str) -> None:
+    parse, put = settings.request.command.entry, table.put
+    utf8, fold, files = settings.utf8, settings.request.fold, "F" in settings.request.flags
+    for number, line in logical_lines(lines, file):
         place = f"{file}, line {number}"
-        if settings.utf8 and not is_utf8(line):
+        if utf8 and not line.isascii() and not is_utf8(line):
             msg.warning(f'{place}: non-UTF-8 input "{line}" -- ignoring this line')
             continue
-        entry = request.command.entry(line, place)
-        value = None if entry is None else _stored(request.flags, entry[1], place)
-        if entry is not None and value is not None:
-            entries.add(settings.key(entry[0]), value)
-    for key, value in extra:
-        entries.add(key, value)
-    return entries
+        entry = parse(line, place)
+        if entry is None:
+            continue
+        key, value = entry
+        stored = _contents(value, place) if files else value
+        if stored is not None:
+            put(fold_key(key, utf8=utf8) if fold else key, stored)
 
 
 def _duplicates(flags: set[str]) -> index.Duplicates:
@@ -337,10 +357,8 @@ def _duplicates(flags: set[str]) -> index.Duplicates:
     return index.Duplicates.IGNORE if "w" in flags else index.Duplicates.WARN
 
 
-def _stored(flags: set[str], value: str, place: str) -> str | None:
-    """The value, with -F the base64 of the files that it names."""
-    if "F" not in flags:
-        return value
+def _contents(value: str, place: str) -> str | None:
+    """The base64 of the files that a value names (-F)."""
     contents = []
     for path in value.replace(",", " ").split():
         try:

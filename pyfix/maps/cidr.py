@@ -9,29 +9,27 @@ See also: cidr_table(5).
 """
 
 from pyfix.maps.lines import SPACE
-from pyfix.maps.network import Address, BadNetworkError, Network, parse_address, parse_network
+from pyfix.maps.network import BadNetworkError, Network, pack_address, parse_network
+from pyfix.maps.ranges import Ranges
 from pyfix.maps.rules import BadRuleError, Complain, Nesting, keyword, negation, table_lines
 from pyfix.maps.table import Options
 from pyfix.maps.watch import Watch
 
 
 class CidrRule:
-    """One pattern. value: None for an IF; skip_to: where to go on when it doesn't match."""
+    """One pattern, for addresses of its IP version only, negated or not.
 
-    __slots__ = ("_negated", "_network", "line", "skip_to", "value")
+    value: None for an IF; skip_to: where to go on when it doesn't match.
+    """
+
+    __slots__ = ("line", "negated", "network", "skip_to", "value")
 
     def __init__(self, line: int, network: Network, *, negated: bool, value: str | None) -> None:
         self.line = line
         self.skip_to = 0
+        self.network = network
+        self.negated = negated
         self.value = value
-        self._network = network
-        self._negated = negated
-
-    def matches(self, address: Address) -> bool:
-        """Whether the rule applies; to an address of the other IP version none does, negated or not."""
-        return address.version == self._network.version and (
-            self._network.contains(address) is not self._negated
-        )
 
 
 class CidrTable:
@@ -40,25 +38,17 @@ class CidrTable:
     fixed = False  # a pattern table: callers must not try partial keys
 
     def __init__(self, rules: list[CidrRule], watch: Watch | None) -> None:
-        self._rules = rules
+        self._four = Ranges.compiled(rules, 4)
+        self._six = Ranges.compiled(rules, 6)
         self.watch = watch
 
     def lookup(self, key: str) -> str | None:
         """The value of the first rule that matches; no address, no value."""
-        address = parse_address(key)
-        if address is None:
+        packed = pack_address(key)
+        if packed is None:
             return None
-        rules = self._rules
-        at = 0
-        while at < len(rules):
-            rule = rules[at]
-            if not rule.matches(address):
-                at = rule.skip_to
-            elif rule.value is None:
-                at += 1
-            else:
-                return rule.value
-        return None
+        ranges = self._four if len(packed) == 4 else self._six
+        return ranges.value(int.from_bytes(packed))
 
 
 def open_cidr(options: Options, name: str) -> CidrTable:

@@ -1,14 +1,13 @@
 """index - makes and changes index files (LMDB), in a form that Postfix reads too
 
-    entries = Entries("lmdb:virtual", Duplicates.WARN)
-    entries.add("key", "value"); ...
-    rebuild("virtual", entries, map_size=16777216)
+    rebuild("virtual", lambda table: table.put("key", "value"), Style("lmdb:virtual"))
 
 What is on disk
   new table       built as a temporary file, fsynced, renamed: a reader finds it whole or not at all
   existing table  emptied and filled, or changed, in one LMDB transaction under Postfix's lock
                   (fcntl, exclusive): readers that have it open see the old or the new, whole
 
+Entries go into the transaction one by one, whatever their number: memory is that of the index.
 Keys and values end in NUL, as Postfix writes them, unless that is switched off.
 
 Parameters: lmdb_map_size. Sources: postmap(1), lmdb_table(5).
@@ -18,20 +17,21 @@ import contextlib
 import fcntl
 import os
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, TypeVar
 
 import lmdb
 
-from pyfix.maps.lines import decode, encode
+from pyfix.maps.lines import encode
 from pyfix.maps.lmdb import index_path, reason
 from pyfix.maps.table import OpenError
 from pyfix.unix import msg
 from pyfix.unix.files import rename_durably
 
 T = TypeVar("T")
-Pairs = list[tuple[bytes, bytes]]
-
+Work = Callable[[lmdb.Transaction, Any], T]
+"""What is done in a transaction; the second argument is the database in the file."""
 
 class Duplicates(Enum):
     """What becomes of a second value for a key."""
@@ -45,64 +45,65 @@ class UpdateError(Exception):
     """The index file could not be changed; str() says why."""
 
 
-class Entries:
-    """Keys and values on their way into a table. name: its type:name, for warnings."""
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How entries are written. table: type:name for messages; map_size: bytes; mode: of a new file."""
 
-    def __init__(self, name: str, duplicates: Duplicates = Duplicates.WARN) -> None:
-        self.name = name
-        self.duplicates = duplicates
-        self._entries: dict[str, str] = {}
-
-    def add(self, key: str, value: str) -> None:
-        """One more; a key that is there already is treated as `duplicates` says."""
-        if self.duplicates is Duplicates.REPLACE or key not in self._entries:
-            self._entries[key] = value
-        else:
-            self.duplicate(key)
-
-    def duplicate(self, key: str) -> None:
-        """Say that a key was there, if it is to be said."""
-        if self.duplicates is Duplicates.WARN:
-            msg.warning(f'{self.name}: duplicate entry: "{key}"')
-
-    def pairs(self, *, nul: bool = True) -> Pairs:
-        """All as they stand in the file, sorted."""
-        end = b"\0" if nul else b""
-        return sorted([(encode(key) + end, encode(value) + end) for key, value in self._entries.items()])
+    table: str
+    map_size: int = 1 << 24
+    duplicates: Duplicates = Duplicates.WARN
+    nul: bool = True
+    mode: int = 0o644
 
 
-def rebuild(
-    name: str, entries: Entries, *, map_size: int, mode: int | None = None, nul: bool = True
-) -> None:
-    """The table holds these entries and no others. mode: of a new file; None: 0644.
+class Filling:
+    """A table that takes entries."""
 
-    OpenError, UpdateError: nothing has changed.
-    """
+    def __init__(self, transaction: lmdb.Transaction, style: Style) -> None:
+        self._put = transaction.put
+        self._style = style
+        self._replace = style.duplicates is Duplicates.REPLACE
+        self._end = b"\0" if style.nul else b""
+
+    def put(self, key: str, value: str) -> None:
+        """One entry; a key that is there already is treated as the style's `duplicates` says. lmdb.Error."""
+        end = self._end
+        stored = value.encode("utf-8", "surrogateescape") + end
+        if not self._put(key.encode("utf-8", "surrogateescape") + end, stored, overwrite=self._replace):
+            self._duplicate(key)
+
+    def _duplicate(self, key: str) -> None:
+        if self._style.duplicates is Duplicates.WARN:
+            msg.warning(f'{self._style.table}: duplicate entry: "{key}"')
+
+
+Fill = Callable[[Filling], None]
+"""Puts entries into a table; called again when the file must be larger than was thought."""
+
+
+def rebuild(name: str, fill: Fill, style: Style) -> None:
+    """The table holds what `fill` puts there and nothing else. OpenError, UpdateError: nothing has changed."""
     path = index_path(name)
-    pairs = entries.pairs(nul=nul)
-    with _told(entries.name):
+
+    def empty_and_fill(transaction: lmdb.Transaction, database: Any) -> None:
+        transaction.drop(database, delete=False)
+        fill(Filling(transaction, style))
+
+    with _told(style.table):
         if os.path.exists(path):
-            _change(path, map_size, lambda transaction, database: _fill(transaction, database, pairs))
+            _change(path, style.map_size, empty_and_fill)
         else:
-            _make(path, pairs, map_size, mode)
+            _make(path, empty_and_fill, style)
 
 
-def add(name: str, entries: Entries, *, map_size: int, nul: bool = True) -> None:
+def add(name: str, fill: Fill, style: Style) -> None:
     """Add entries to a table, which is made when it is not there (`postmap -i`)."""
     path = index_path(name)
     if not os.path.exists(path):
-        rebuild(name, entries, map_size=map_size, nul=nul)
+        rebuild(name, fill, style)
         return
-    pairs = entries.pairs(nul=nul)
-    overwrite = entries.duplicates is Duplicates.REPLACE
-
-    def put_all(transaction: lmdb.Transaction, _: Any) -> list[bytes]:
-        return [key for key, value in pairs if not transaction.put(key, value, overwrite=overwrite)]
-
-    with _told(entries.name):
-        there = _change(path, map_size, put_all)
-    for key in there:
-        entries.duplicate(decode(key.removesuffix(b"\0")))
+    with _told(style.table):
+        _change(path, style.map_size, lambda transaction, _: fill(Filling(transaction, style)))
 
 
 def delete(name: str, keys: Iterable[str], *, map_size: int) -> int:
@@ -124,14 +125,14 @@ def _told(table: str) -> Iterator[None]:
         raise UpdateError(f"error updating {table}: {reason(error)}") from None
 
 
-def _make(path: str, pairs: Pairs, map_size: int, mode: int | None) -> None:
+def _make(path: str, work: Work[None], style: Style) -> None:
     """A new file, under its name only when it is complete."""
     temporary = f"{path}.tmp.{os.getpid()}"
     try:
         fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        os.fchmod(fd, 0o644 if mode is None else mode)
+        os.fchmod(fd, style.mode)
         os.close(fd)
-        _change(temporary, map_size, lambda transaction, database: _fill(transaction, database, pairs))
+        _change(temporary, style.map_size, work)
         rename_durably(temporary, path)
     except OSError as error:
         raise OpenError(f"open database {path}: {error.strerror}") from None
@@ -140,13 +141,7 @@ def _make(path: str, pairs: Pairs, map_size: int, mode: int | None) -> None:
             os.unlink(temporary)
 
 
-def _fill(transaction: lmdb.Transaction, database: Any, pairs: Pairs) -> None:
-    transaction.drop(database, delete=False)
-    with transaction.cursor() as cursor:
-        cursor.putmulti(pairs, append=True)
-
-
-def _change(path: str, map_size: int, work: Callable[[lmdb.Transaction, Any], T]) -> T:
+def _change(path: str, map_size: int, work: Work[T]) -> T:
     """Do work in one durable transaction; again in a larger map when the file needs one."""
     with _locked(path) as length:
         size = max(map_size, 2 * length)
@@ -157,7 +152,7 @@ def _change(path: str, map_size: int, work: Callable[[lmdb.Transaction, Any], T]
                 size *= 2
 
 
-def _transaction(path: str, size: int, work: Callable[[lmdb.Transaction, Any], T]) -> T:
+def _transaction(path: str, size: int, work: Work[T]) -> T:
     try:
         environment = lmdb.open(path, map_size=size, subdir=False, lock=False, create=False, max_dbs=0)
     except lmdb.Error as error:

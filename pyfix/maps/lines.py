@@ -8,7 +8,8 @@ See also: postmap(1) INPUT FILE FORMAT.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO
 
 from pyfix.maps.table import OpenError
 from pyfix.maps.watch import TextFile
@@ -17,12 +18,13 @@ from pyfix.unix import msg
 SPACE = " \t\n\r\v\f"
 
 
-def logical_lines(text: str, name: str = "") -> Iterator[tuple[int, str]]:
+def logical_lines(lines: Iterable[str], name: str = "") -> Iterator[tuple[int, str]]:
     """(number, line) pairs; lines keep their white space except for line ends.
 
-    name: the file's, to report an indented line that has nothing to continue.
+    lines: the physical ones, without line ends; name: the file's, to report an indented line
+    that has nothing to continue.
     """
-    for number, line in _joined(text):
+    for number, line in _joined(lines):
         if line[0] in SPACE:
             shown = line if len(line) <= _SHOWN else line[:_SHOWN] + "..."
             msg.warning(f'{name}: logical line must not start with whitespace: "{shown}"')
@@ -33,10 +35,10 @@ def logical_lines(text: str, name: str = "") -> Iterator[tuple[int, str]]:
 _SHOWN = 30  # characters of a bad line in its warning
 
 
-def _joined(text: str) -> Iterator[tuple[int, str]]:
+def _joined(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
     parts: list[str] = []
     first = 0
-    for number, line in enumerate(text.split("\n"), 1):
+    for number, line in enumerate(lines, 1):
         start = line[:1]
         if not start or start == "#" or (start in SPACE and line.lstrip(SPACE)[:1] in ("", "#")):
             continue
@@ -61,6 +63,12 @@ def read_text(path: str, *, failure: str) -> tuple[str, TextFile]:
     except OSError as error:
         raise OpenError(f"{failure}: {error.strerror}") from None
     return decode(data), watch
+
+
+def stream(file: BinaryIO) -> Iterator[str]:
+    """The lines of an open file, without line ends, not all in memory at once."""
+    for line in file:
+        yield line.removesuffix(b"\n").decode("utf-8", "surrogateescape")
 
 
 def decode(data: bytes) -> str:

@@ -1,10 +1,13 @@
 """lmdb - lookup table in an LMDB file, NAME.lmdb
 
 Types hash, btree and lmdb all use it. Files interchange with Postfix's: keys and values end
-in NUL as Postfix writes them; those without are read too. Lookups take Postfix's lock (fcntl,
-shared) for their few microseconds, since LMDB runs without its own lock file: any user may
-read then, and a writer in another process is waited for. Each lookup is a transaction, so an
-update in place is seen by the next one; a replaced file is opened anew.
+in NUL as Postfix writes them; those without are read too. Each lookup is a transaction on the
+newest state, so an update in place is seen by the next one; a replaced file is opened anew.
+
+LMDB runs without its own lock file, so that any user may read. A writer never touches pages
+that are part of the last two committed states. A lookup therefore takes no lock: it looks
+afterwards whether its state is still one of those, and asks again under Postfix's lock (fcntl,
+shared, which waits for writers in other processes) if it is not.
 
 One process opens a file once (LMDB's own rule), whatever the number of tables.
 
@@ -14,13 +17,17 @@ Parameters: lmdb_map_size. See also: lmdb_table(5).
 import fcntl
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 from weakref import WeakValueDictionary
 
 import lmdb
 
-from pyfix.maps.lines import decode, encode
+from pyfix.maps.lines import decode
 from pyfix.maps.table import OpenError, Options, TableError
 from pyfix.maps.watch import IndexFile
+
+_SAFE = 2  # how many states newer than its own a reader may find: the next writer is not let in before
 
 MAX_KEY = 511
 """Bytes of a key; LMDB knows no longer one."""
@@ -42,13 +49,22 @@ class Index:
         if environment is not None:
             environment.close()
 
-    def begin(self) -> lmdb.Transaction:
-        """A transaction on the newest state of the file, also when it has grown."""
+    @contextmanager
+    def locked(self) -> Iterator[lmdb.Transaction]:
+        """A transaction on the newest state, which no other process changes meanwhile. lmdb.Error."""
+        fcntl.lockf(self.watch.fd, fcntl.LOCK_SH)
         try:
-            return self.environment.begin(buffers=False)
+            with self._begin() as transaction:
+                yield transaction
+        finally:
+            fcntl.lockf(self.watch.fd, fcntl.LOCK_UN)
+
+    def _begin(self) -> lmdb.Transaction:
+        try:
+            return self.environment.begin()
         except lmdb.MapResizedError:
             self.environment.set_mapsize(0)
-            return self.environment.begin(buffers=False)
+            return self.environment.begin()
 
 
 class LmdbTable:
@@ -59,44 +75,50 @@ class LmdbTable:
     def __init__(self, name: str, index: Index) -> None:
         self._name = name
         self._index = index
-        self._ends: tuple[bytes, ...] = (b"\0", b"")
+        self._end = b"\0"
+        self._other_end: bytes | None = b""  # tried too, until something is found
+        self._begin = index.environment.begin
         self.watch = index.watch
 
     def lookup(self, key: str) -> str | None:
         """The value under this key; TableError when the file can't be read."""
-        wanted = encode(key)
-        if not wanted or len(wanted) >= MAX_KEY:
+        wanted = key.encode("utf-8", "surrogateescape")
+        if not 0 < len(wanted) < MAX_KEY:
             return None
-        fd = self.watch.fd
-        fcntl.lockf(fd, fcntl.LOCK_SH)
+        value: Any = self._get(wanted + self._end)
+        if value is None:
+            if self._other_end is None:
+                return None
+            value = self._get(wanted + self._other_end)
+            if value is None:
+                return None
+            self._end = self._other_end
+        self._other_end = None
+        return decode(value.removesuffix(self._end))
+
+    def _get(self, key: bytes) -> Any:
+        """The value as the file has it now: bytes, or None."""
         try:
-            with self._index.begin() as transaction:
-                found = self._find(transaction, wanted)
+            transaction = self._begin()
+            value: Any = transaction.get(key)
+            if self._begin().id() - transaction.id() < _SAFE:
+                return value
+        except lmdb.Error:  # it has grown, or what was read is no longer in use
+            pass
+        return self._get_locked(key)
+
+    def _get_locked(self, key: bytes) -> Any:
+        try:
+            with self._index.locked() as transaction:
+                return transaction.get(key)
         except lmdb.Error as error:
             raise TableError(self._name, reason(error)) from None
-        finally:
-            fcntl.lockf(fd, fcntl.LOCK_UN)
-        return None if found is None else decode(found)
-
-    def _find(self, transaction: lmdb.Transaction, key: bytes) -> bytes | None:
-        for end in self._ends:
-            value = transaction.get(key + end)
-            if value is not None:
-                self._ends = (end,)
-                return bytes(value).removesuffix(end)
-        return None
 
     def items(self) -> Iterator[tuple[str, str]]:
-        """All keys and values in the order of the keys' bytes, as of one moment."""
-        fd = self.watch.fd
-        fcntl.lockf(fd, fcntl.LOCK_SH)
-        try:
-            with self._index.begin() as transaction:
-                entries = [(bytes(key), bytes(value)) for key, value in transaction.cursor()]
-        finally:
-            fcntl.lockf(fd, fcntl.LOCK_UN)
-        for key, value in entries:
-            yield decode(key.removesuffix(b"\0")), decode(value.removesuffix(b"\0"))
+        """All keys and values in the order of the keys' bytes, as of one moment; writers wait for the end."""
+        with self._index.locked() as transaction:
+            for key, value in transaction.cursor():
+                yield decode(bytes(key).removesuffix(b"\0")), decode(bytes(value).removesuffix(b"\0"))
 
 
 def open_lmdb(options: Options, name: str) -> LmdbTable:

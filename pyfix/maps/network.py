@@ -32,6 +32,11 @@ class Network(NamedTuple):
     number: int
     mask: int
 
+    @property
+    def after(self) -> int:
+        """The number that follows the block's last address."""
+        return self.number + (1 << BITS[self.version]) - self.mask
+
     def contains(self, address: Address) -> bool:
         """Whether the address is in the block."""
         return address[0] == self[0] and address[1] & self[2] == self[1]
@@ -39,9 +44,14 @@ class Network(NamedTuple):
 
 def parse_address(text: str) -> Address | None:
     """The address in its usual text form (no brackets); None when it is none."""
-    family, version = (socket.AF_INET6, 6) if ":" in text else (socket.AF_INET, 4)
+    packed = pack_address(text)
+    return None if packed is None else Address(6 if len(packed) == 16 else 4, int.from_bytes(packed))
+
+
+def pack_address(text: str) -> bytes | None:
+    """The same as 4 or 16 bytes."""
     try:
-        return Address(version, int.from_bytes(socket.inet_pton(family, text)))
+        return socket.inet_pton(socket.AF_INET6 if ":" in text else socket.AF_INET, text)
     except (OSError, UnicodeError, ValueError):
         return None
 

@@ -79,9 +79,9 @@ def table_lines(options: Options, name: str) -> tuple[Iterator[tuple[int, str]],
     """
     if not name.startswith("{"):
         text, watch = read_text(name, failure=f"open {name}")
-        return logical_lines(text, name), watch
+        return logical_lines(text.split("\n"), name), watch
     try:
-        return logical_lines("\n".join(braced_rules(name)), name), None
+        return logical_lines("\n".join(braced_rules(name)).split("\n"), name), None
     except BraceError as error:
         raise OpenError(f"{options.type} map: {error}") from None
 

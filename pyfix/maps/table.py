@@ -84,7 +84,7 @@ Opener = Callable[[], Source]
 class LocalTable:
     """A table that answers at once. lookup_now is lookup for callers without a loop."""
 
-    __slots__ = ("_fold", "_opened", "_opener", "_source", "_utf8", "fixed", "name")
+    __slots__ = ("_due", "_fold", "_folds", "_opened", "_opener", "_source", "_utf8", "fixed", "name")
 
     def __init__(self, name: str, opener: Opener, *, fold: bool = True, utf8: bool = True) -> None:
         """Open the table; OpenError passes through."""
@@ -101,13 +101,13 @@ class LocalTable:
 
     def lookup_now(self, key: str) -> str | None:
         """The same without waiting."""
-        source = self._source
-        if source.watch is not None and source.watch.due():
-            source = self._open_again()
-        if key.isascii():
-            value = source.lookup(key.lower() if self._fold and source.fixed else key)
-        else:
-            value = self._lookup_wide(source, key)
+        if self._due is not None and self._due():
+            self._open_again()
+        value = (
+            self._source.lookup(key.lower() if self._folds else key)
+            if key.isascii()
+            else self._lookup_wide(key)
+        )
         if value is None or value.isascii() or not self._utf8 or is_utf8(value):
             return value
         msg.warning(
@@ -131,22 +131,23 @@ class LocalTable:
 
     def _use(self, source: Source) -> None:
         self._source = source
+        self._due = None if source.watch is None else source.watch.due
+        self._folds = self._fold and source.fixed
         self.fixed = source.fixed
 
-    def _lookup_wide(self, source: Source, key: str) -> str | None:
+    def _lookup_wide(self, key: str) -> str | None:
         if self._utf8 and not is_utf8(key):
             msg.warning(f'{self.name}: non-UTF-8 key "{key}": malformed UTF-8 or invalid codepoint')
             return None
-        return source.lookup(fold_key(key, utf8=self._utf8) if self._fold and source.fixed else key)
+        return self._source.lookup(fold_key(key, utf8=self._utf8) if self._folds else key)
 
-    def _open_again(self) -> Source:
+    def _open_again(self) -> None:
         """The file is another now: take it; what can't be opened leaves the old one in use."""
         try:
             self._use(self._opener())
         except OpenError:
             assert self._source.watch is not None
             self._source.watch.postpone()
-        return self._source
 
 
 class Unavailable:

@@ -25,7 +25,7 @@ def open_texthash(options: Options, name: str) -> TextHashTable:
     """Read the file; bad lines are reported and left out. OpenError when it can't be read."""
     text, watch = read_text(name, failure=f"open database {name}")
     entries: dict[str, str] = {}
-    for number, line in logical_lines(text, name):
+    for number, line in logical_lines(text.split("\n"), name):
         if options.utf8 and not is_utf8(line):
             msg.warning(f'{name}, line {number}: non-UTF-8 input "{line}" -- ignoring this line')
             continue

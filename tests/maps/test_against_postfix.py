@@ -161,11 +161,12 @@ def test_text_tables(postfix: Run, here: Path) -> None:
 def test_real_postmap_reads_what_we_build(postfix: Run, here: Path) -> None:
     from pyfix.maps import index
 
-    entries = index.Entries("lmdb:t")
-    for number in range(2000):
-        entries.add(f"user{number}@example.com", f"value {number}")
+    def fill(table: index.Filling) -> None:
+        for number in range(2000):
+            table.put(f"user{number}@example.com", f"value {number}")
+
     for nul in (True, False):
-        index.rebuild("t", entries, map_size=1 << 24, nul=nul)
+        index.rebuild("t", fill, index.Style("lmdb:t", nul=nul))
         dump = postfix("postmap", "-s", "lmdb:t").stdout
         assert dump.splitlines() == [
             f"{key}\t{value}".encode() for key, value in open_or_fail("lmdb:t").source.items()  # type: ignore[attr-defined]
@@ -185,14 +186,25 @@ def test_we_read_what_real_postmap_builds(postfix: Run, here: Path, nul: str) ->
     assert table.lookup_now("user8@example.com") is None
 
 
+def test_a_reader_finds_every_key_while_real_postmap_rebuilds(postfix: Run, here: Path) -> None:
+    (here / "t").write_text("".join(f"user{number}@example.com value\n" for number in range(20000)))
+    assert postfix("postmap", "lmdb:t").returncode == 0
+    table = open_or_fail("lmdb:t")
+    with ThreadPoolExecutor(1) as pool:
+        rebuilt = pool.submit(lambda: [postfix("postmap", "lmdb:t").returncode for _ in range(3)])
+        asked = 0
+        while not rebuilt.done() or not asked:
+            asked += 1
+            assert table.lookup_now(f"user{asked * 7919 % 20000}@example.com") == "value"
+    assert rebuilt.result() == [0, 0, 0]
+
+
 def test_both_change_one_file(postfix: Run, here: Path) -> None:
     from pyfix.maps import index
 
     (here / "t").write_text("a 1\nb 2\n")
     postfix("postmap", "lmdb:t")
-    entries = index.Entries("lmdb:t")
-    entries.add("c", "3")
-    index.add("t", entries, map_size=1 << 24)
+    index.add("t", lambda table: table.put("c", "3"), index.Style("lmdb:t"))
     assert index.delete("t", ["a"], map_size=1 << 24) == 1
     assert postfix("postmap", "-i", "lmdb:t", stdin=b"d 4\n").returncode == 0
     assert postfix("postmap", "-s", "lmdb:t").stdout == b"b\t2\nc\t3\nd\t4\n"

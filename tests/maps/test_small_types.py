@@ -105,7 +105,10 @@ def test_texthash_reports_bad_lines_and_keeps_the_first_of_two(here: Path, log: 
     ]
 
 
-def test_a_changed_text_file_is_read_again_once_it_is_quiet(here: Path) -> None:
+def test_a_changed_text_file_is_read_again_once_it_is_quiet(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pyfix.maps.watch.NEXT", 0)
     file = here / "t"
     file.write_text("a 1\n")
     os.utime(file, (1000, 1000))

@@ -6,16 +6,16 @@ from pyfix.maps.source import alias_entry, map_entry
 
 def test_continuations_join_over_comments_and_keep_the_first_number() -> None:
     text = "# head\na 1\n  2\n#c\n\n \t\n   3\nb 4\n"
-    assert list(logical_lines(text)) == [(2, "a 1  2   3"), (8, "b 4")]
+    assert list(logical_lines(text.split("\n"))) == [(2, "a 1  2   3"), (8, "b 4")]
 
 
 def test_an_indented_line_with_nothing_to_continue_is_reported(log: list[str]) -> None:
-    assert list(logical_lines("  a 1\nb 2\n", "F")) == [(2, "b 2")]
+    assert list(logical_lines(["  a 1", "b 2"], "F")) == [(2, "b 2")]
     assert log == ['warning: F: logical line must not start with whitespace: "  a 1"']
 
 
 def test_only_a_line_feed_ends_a_line() -> None:
-    assert list(logical_lines("a x\x0by\x0c\x85\u2028z\nb")) == [(1, "a x\x0by\x0c\x85\u2028z"), (2, "b")]
+    assert list(logical_lines(["a x\x0by\x0c\x85\u2028z", "b"])) == [(1, "a x\x0by\x0c\x85\u2028z"), (2, "b")]
 
 
 @pytest.mark.parametrize(
