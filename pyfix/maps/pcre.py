@@ -16,6 +16,8 @@ from typing import Any
 
 from pyfix.maps.delimited import PatternLine, read_rules
 from pyfix.maps.lines import decode, encode
+from pyfix.maps.literals import required
+from pyfix.maps.patterns import Patterns
 from pyfix.maps.rules import BadRuleError, Complain, Template
 from pyfix.maps.table import OpenError, Options
 from pyfix.maps.watch import Watch
@@ -35,18 +37,27 @@ FLAGS = {  # PCRE2's numbers
 class PcreRule:
     """One pattern. template: None for an IF; skip_to: where to go on when it doesn't match."""
 
-    __slots__ = ("_match", "_negated", "line", "skip_to", "template")
+    __slots__ = ("_complain", "_error", "_match", "_negated", "line", "needs", "skip_to", "template")
 
-    def __init__(self, rule: PatternLine, pattern: Any) -> None:
+    def __init__(self, rule: PatternLine, pattern: Any, complain: Complain, error: type[Exception]) -> None:
+        """error: what the library raises when it gives up; complain: where that is told."""
         self.line = rule.line
         self.skip_to = 0
         self.template = rule.template
         self._match = pattern.match if "A" in rule.first.flags else pattern.search
         self._negated = rule.first.negated
+        plain = not self._negated and "x" not in rule.first.flags
+        self.needs = required(encode(rule.first.pattern), perl=True) if plain else ()
+        self._complain = complain
+        self._error = error
 
     def search(self, text: bytes) -> Any:
         """What matched, something false when the rule does not apply."""
-        match = self._match(text)
+        try:
+            match = self._match(text)
+        except self._error as error:  # a limit on backtracking, most likely
+            self._complain(self.line, f"{error}")
+            return None
         return match if not self._negated else match is None
 
 
@@ -55,37 +66,19 @@ class PcreTable:
 
     fixed = False  # a pattern table: callers must not try partial keys
 
-    def __init__(
-        self, rules: list[PcreRule], watch: Watch | None, complain: Complain, error: type[Exception]
-    ) -> None:
-        self._rules = rules
-        self.substitutes = any(rule.template is not None and rule.template.highest for rule in rules)
-        self._complain = complain
-        self._error = error
+    def __init__(self, rules: list[PcreRule], watch: Watch | None) -> None:
+        self._patterns = Patterns(rules)
+        self.substitutes = self._patterns.substitutes
         self.watch = watch
 
     def lookup(self, key: str) -> str | None:
         """The result of the first rule that matches."""
-        text = encode(key)
-        rules = self._rules
-        at = 0
-        while at < len(rules):
-            rule = rules[at]
-            match = self._search(rule, text)
-            if not match:
-                at = rule.skip_to
-            elif rule.template is None:
-                at += 1
-            else:
-                return _result(rule.template, match)
-        return None
-
-    def _search(self, rule: PcreRule, text: bytes) -> Any:
-        try:
-            return rule.search(text)
-        except self._error as error:  # a limit on backtracking, most likely
-            self._complain(rule.line, f"{error}")
+        found = self._patterns.first(encode(key))
+        if found is None:
             return None
+        rule, match = found
+        assert rule.template is not None
+        return _result(rule.template, match)
 
 
 def open_pcre(options: Options, name: str) -> PcreTable:
@@ -106,9 +99,9 @@ def open_pcre(options: Options, name: str) -> PcreTable:
         highest = rule.template.highest if rule.template else 0
         if highest > pattern.groups:
             raise BadRuleError(f'out of range replacement index "{highest}": skipping this rule')
-        return PcreRule(rule, pattern)
+        return PcreRule(rule, pattern, complain, pcre2.LibraryError)
 
-    return PcreTable(*read_rules(options, name, compiled), complain, pcre2.LibraryError)
+    return PcreTable(*read_rules(options, name, compiled))
 
 
 def _flags(rule: PatternLine, complain: Complain) -> int:

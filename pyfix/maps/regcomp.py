@@ -21,6 +21,9 @@ _WORD = ctypes.sizeof(ctypes.c_size_t)
 _BSD = sys.platform != "linux"
 _GLIBC = hasattr(_LIBC, "gnu_get_libc_version")
 
+_REGEXEC = _LIBC.regexec
+_NO_FLAGS = ctypes.c_int(0)
+
 EXTENDED = 1
 ICASE = 2
 NEWLINE = 8 if _BSD else 4
@@ -38,7 +41,7 @@ class BadPatternError(ValueError):
 class Pattern:
     """A compiled regular expression. groups: how many `()` it has."""
 
-    __slots__ = ("_flags", "_matches", "_regex", "_slots", "groups")
+    __slots__ = ("_matches", "_matches_at", "_regex", "_regex_at", "_slots", "groups")
 
     def __init__(self, pattern: bytes, flags: int, *, captures: int = 0) -> None:
         """captures: up to which group `match` reports; with 0 it says yes or no only."""
@@ -48,8 +51,11 @@ class Pattern:
             raise BadPatternError(_message(status, regex))
         self._regex = regex
         self.groups = ctypes.c_size_t.from_buffer(regex, _NSUB_AT).value
-        self._slots = captures + 1 if captures else 0
-        self._matches = (_OFFSET * (2 * self._slots))()
+        slots = captures + 1 if captures else 0
+        self._matches = (_OFFSET * (2 * slots))()
+        # Made once, as regexec wants them: converting them takes as long as many a search.
+        self._regex_at, self._slots = ctypes.byref(regex), ctypes.c_size_t(slots)
+        self._matches_at = ctypes.byref(self._matches)
 
     def __del__(self) -> None:
         regex = getattr(self, "_regex", None)
@@ -58,7 +64,7 @@ class Pattern:
 
     def search(self, text: bytes) -> bool:
         """Whether the pattern matches anywhere in the text (up to a NUL)."""
-        return not _LIBC.regexec(self._regex, text, self._slots, self._matches, 0)
+        return not _REGEXEC(self._regex_at, text, self._slots, self._matches_at, _NO_FLAGS)
 
     def group(self, number: int, text: bytes) -> bytes:
         """What the group took in the last match of this text; empty when it took no part."""
@@ -87,7 +93,6 @@ _LIBC.newlocale.argtypes = [ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p]
 _LIBC.uselocale.restype = ctypes.c_void_p
 _LIBC.uselocale.argtypes = [ctypes.c_void_p]
 _LIBC.regcomp.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int]
-_LIBC.regexec.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_void_p, ctypes.c_int]
 _LIBC.regfree.argtypes = [ctypes.c_void_p]
 _LIBC.regfree.restype = None
 _LIBC.regerror.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t]

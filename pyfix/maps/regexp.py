@@ -12,6 +12,8 @@ See also: regexp_table(5).
 from pyfix.maps import regcomp
 from pyfix.maps.delimited import Delimited, PatternLine, read_rules
 from pyfix.maps.lines import decode, encode
+from pyfix.maps.literals import required
+from pyfix.maps.patterns import Patterns
 from pyfix.maps.rules import BadRuleError
 from pyfix.maps.table import Options
 from pyfix.maps.watch import Watch
@@ -22,7 +24,7 @@ FLAGS = {"i": regcomp.ICASE, "m": regcomp.NEWLINE, "x": regcomp.EXTENDED}
 class RegexpRule:
     """One rule. template: None for an IF; skip_to: where to go on when it doesn't match."""
 
-    __slots__ = ("_but", "_but_negated", "_fixed", "_negated", "_pattern", "line", "skip_to", "template")
+    __slots__ = ("_but", "_but_negated", "_fixed", "_negated", "_pattern", "line", "needs", "skip_to", "template")
 
     def __init__(self, rule: PatternLine) -> None:
         """BadRuleError when a pattern is bad or the template asks for a group that is not there."""
@@ -33,10 +35,12 @@ class RegexpRule:
         self._fixed = None if rule.template is None or highest else rule.template.fixed
         self._pattern = _compile(rule.first, highest)
         self._negated = rule.first.negated
+        extended = "x" not in rule.first.flags
+        self.needs = required(encode(rule.first.pattern), perl=False) if extended and not self._negated else ()
         self._but = None if rule.but is None else _compile(rule.but, 0)
         self._but_negated = rule.but is not None and rule.but.negated
 
-    def matches(self, text: bytes) -> bool:
+    def search(self, text: bytes) -> bool:
         """Whether the rule applies to the text."""
         if self._pattern.search(text) is self._negated:
             return False
@@ -59,24 +63,15 @@ class RegexpTable:
     fixed = False  # a pattern table: callers must not try partial keys
 
     def __init__(self, rules: list[RegexpRule], watch: Watch | None) -> None:
-        self._rules = rules
-        self.substitutes = any(rule.template is not None and rule.template.highest for rule in rules)
+        self._patterns = Patterns(rules)
+        self.substitutes = self._patterns.substitutes
         self.watch = watch
 
     def lookup(self, key: str) -> str | None:
         """The result of the first rule that matches."""
         text = encode(key)
-        rules = self._rules
-        at = 0
-        while at < len(rules):
-            rule = rules[at]
-            if not rule.matches(text):
-                at = rule.skip_to
-            elif rule.template is None:
-                at += 1
-            else:
-                return rule.result(text)
-        return None
+        found = self._patterns.first(text)
+        return None if found is None else found[0].result(text)
 
 
 def open_regexp(options: Options, name: str) -> RegexpTable:

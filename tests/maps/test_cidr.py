@@ -88,3 +88,52 @@ def test_a_network_holds_its_addresses(address: object, width: int) -> None:
     assert network.contains(parsed)
     if width:
         assert not network.contains(parsed._replace(number=parsed.number ^ (1 << (bits - width))))
+
+
+def nested(rules: list[tuple[str, str, str]]) -> str:
+    """Rules in braces; each is what it begins with, its network, its value."""
+    return "cidr:{" + " ".join([f"{{{word}{net} {value}}}" for word, net, value in rules]) + "}"
+
+
+def slow_lookup(rules: list[tuple[str, str, str]], key: str) -> str | None:
+    """Rule by rule."""
+    address = parse_address(key)
+    assert address is not None
+    skipping = depth = 0
+    for word, net, value in rules:
+        if word == "endif":
+            if depth:
+                skipping -= skipping == depth and depth
+                depth -= 1
+            continue
+        network = parse_network(net)
+        applies = network.version == address.version and network.contains(address) is not ("!" in word)
+        if word.startswith("if"):
+            depth += 1
+            if not skipping and not applies:
+                skipping = depth
+        elif not skipping and applies:
+            return value
+    return None
+
+
+FEW = st.sampled_from(["10.0.0.0/8", "10.1.0.0/16", "10.1.2.0/24", "10.1.2.3", "0.0.0.0/0", "11.0.0.0/8",
+                       "255.255.255.255", "0.0.0.0", "::/0", "2001:db8::/32", "2001:db8::1"])  # fmt: skip
+NESTED = st.lists(
+    st.one_of(
+        st.tuples(st.sampled_from(["", "!"]), FEW, st.sampled_from("abc")),
+        st.tuples(st.sampled_from(["if ", "if !"]), FEW, st.just("")),
+        st.just(("endif", "", "")),
+    ),
+    min_size=1,
+    max_size=12,
+)
+SOUGHT = ["10.1.2.3", "10.1.2.4", "10.1.3.1", "10.2.0.1", "11.1.1.1", "9.9.9.9", "0.0.0.0", "255.255.255.255",
+          "::", "2001:db8::1", "2001:db8::2", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"]  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(NESTED)
+def test_compiled_rules_answer_as_rules_tried_in_order(rules: list[tuple[str, str, str]]) -> None:
+    table = open_or_fail(nested(rules))
+    assert [table.lookup_now(key) for key in SOUGHT] == [slow_lookup(rules, key) for key in SOUGHT]
