@@ -118,7 +118,7 @@ class Section:
 
 
 class Instance:
-    """A mail system below `top`; smtpd listens on `port`. A context: started, stopped and removed.
+    """A mail system below `top`; smtpd listens on `port`. A context, at whose end it is stopped and removed.
 
     observer: entered around each measured section, with this instance and the number of messages.
     """
@@ -176,16 +176,12 @@ class Instance:
         return done
 
     def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.__exit__()
-            raise
         return self
 
     def __exit__(self, *_: object) -> None:
         try:
-            self.stop()
+            if (self.queue / "pid/master.pid").exists():
+                self.stop()
         finally:
             self._group.remove()
             shutil.rmtree(self.top, ignore_errors=True)

@@ -51,9 +51,10 @@ def one_round(kind: Kind, case: Case, observer: Observer | None = None) -> Figur
     """A fresh system, the case, the system's end."""
     mail = Instance(kind, case.main_cf, case.master_cf)
     mail.observer = observer
-    if case.prepare is not None:
-        case.prepare(mail)
     with mail:
+        if case.prepare is not None:
+            case.prepare(mail)
+        mail.start()
         return case.run(mail)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from bench.instance import Instance, Missing
@@ -9,24 +10,39 @@ from bench.load import Load, send, sink
 from bench.workload import Case, Figures, Target, Workload, at_least, at_most
 
 WARM_UP = 100
+MUCH = 1_000_000
+"""Bytes times recipients from which on a message for each connection warms up."""
 DISCARD = {"default_transport": "discard:bench"}
 RATE, CPU = "msg/s", "CPU ms/msg"
 
 
-def through(mail: Instance, load: Load) -> Figures:
+def through(mail: Instance, load: Load, unit: str = "msg") -> Figures:
     """Warm it up, send, wait for the last delivery."""
-    warm = max(WARM_UP, load.connections) if load.size * load.recipients < 1_000_000 else load.connections
-    send(mail.port, Load(**{**vars(load), "messages": warm}))
-    before = warm * load.recipients
-    mail.wait_sent(before)
+    before = _warm_up(mail, load)
     recipients = load.messages * load.recipients
-    with mail.section(load.messages) as section:
+    with mail.section(recipients) as section:
         send(mail.port, load)
         mail.wait_sent(before + recipients)
     if left := mail.queued("incoming", "active", "deferred", "corrupt"):
         raise Missing(f"{mail.kind.name}: {left} messages stay in the queue")
-    per = 1000 * section.cpu / load.messages
-    return {RATE: load.messages / section.seconds, CPU: per, "PSS MB": mail.pss_mb()}
+    rate = recipients / section.seconds
+    return {f"{unit}/s": rate, f"CPU ms/{unit}": 1000 * section.cpu / recipients, "PSS MB": mail.pss_mb()}
+
+
+def _warm_up(mail: Instance, load: Load) -> int:
+    """Processes are there, caches are full; how many recipients had a message."""
+    messages = min(load.messages, max(WARM_UP, load.connections))
+    if load.size * load.recipients > MUCH:
+        messages = load.connections
+    send(mail.port, replace(load, messages=messages))
+    mail.wait_sent(messages * load.recipients)
+    return messages * load.recipients
+
+
+def large(mail: Instance, load: Load) -> Figures:
+    """The same, in megabytes."""
+    figures = through(mail, load)
+    return {"MB/s": figures[RATE] * load.size / 1e6, **figures}
 
 
 def into_maildir(mail: Instance, load: Load) -> Figures:
@@ -68,4 +84,29 @@ W2 = Workload("w2", "SMTP in, virtual Maildir out, 4 kB", (
 
 W3 = Workload("w3", "relay: SMTP in, SMTP out to a sink, 4 kB", (
     Case("10 connections", partial(relayed, load=Load(2000, 10)), (at_least(RATE, 1.7), at_most(CPU, 0.6))),
+))
+
+W5 = Workload("w5", "1,000 recipients in 100 domains, discard out, 4 kB", (
+    Case(
+        "2 connections",
+        partial(through, load=Load(10, 2, recipients=1000, domains=100), unit="rcpt"),
+        (at_least("rcpt/s", 1.5),),
+        main_cf=DISCARD,
+    ),
+))
+
+W6 = Workload("w6", "10 MB messages, discard out", (
+    Case(
+        "4 connections",
+        partial(large, load=Load(40, 4, size=10_000_000)),
+        (at_least("MB/s", 1.0), at_most(CPU, 1.0)),
+        main_cf={**DISCARD, "message_size_limit": "20000000"},
+    ),
+))
+
+W1_CURVE = Workload("w1-curve", "cost by message size, 10 connections", (
+    _discard("1 kB", Load(2000, 10, size=1_000), pairs=1),
+    _discard("10 kB", Load(2000, 10, size=10_000), pairs=1),
+    _discard("100 kB", Load(500, 10, size=100_000), pairs=1),
+    _discard("1 MB", Load(100, 10, size=1_000_000), pairs=1),
 ))
