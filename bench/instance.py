@@ -255,6 +255,11 @@ class Instance:
         """How many messages are in these queues."""
         return sum(len(files) for name in names for _, _, files in os.walk(self.queue / name))
 
+    def wait_empty(self) -> None:
+        """Wait until no message is in the queue."""
+        names = ("maildrop", "incoming", "active", "deferred", "corrupt")
+        wait_for_count(lambda: self.queued(*names), 0, PATIENCE / 4, f"{self.kind.name}: messages that stay queued")
+
 
 def free_port() -> int:
     """A loopback port that nobody listens on right now."""
@@ -286,5 +291,5 @@ def wait_for_count(count: Callable[[], int], wanted: int, patience: float, what:
         time.sleep(0.005)
         if (now := count()) != seen:
             seen, since = now, time.monotonic()
-        if seen > wanted or time.monotonic() - since > patience:
+        if 0 < wanted < seen or time.monotonic() - since > patience:
             raise Missing(f"{what}: {seen} instead of {wanted}")

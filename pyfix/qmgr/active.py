@@ -19,6 +19,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from pyfix.clients.deliver import Dsn
 from pyfix.qmgr import log
@@ -66,6 +67,7 @@ class Active:
         self._queue = queue
         self._resolver = resolver
         self._policy = policy
+        self._flush_policy = replace(policy, defer_transports=frozenset())
         self._backoff = backoff
         self._room = room
         self._message_limit = message_limit
@@ -89,13 +91,17 @@ class Active:
 
     # In
 
-    def feed(self, queue_name: str, queue_id: str, status: os.stat_result) -> None:
-        """Take a file of incoming or deferred into the active queue and start its delivery."""
+    def feed(self, queue_name: str, queue_id: str, status: os.stat_result, *, flush: bool = False) -> None:
+        """Take a file of incoming or deferred into the active queue and start its delivery.
+
+        flush: whoever asked for it wants it tried, even by one of defer_transports.
+        """
         if queue_id in self.messages or not self._move(queue_id, queue_name, "active"):
             return
         message = self._read(queue_id, status)
         if message is None:
             return
+        message.flush = flush or message.unthrottle
         self.messages[queue_id] = message
         self._recipients += message.recipients
         envelope = message.envelope
@@ -138,8 +144,9 @@ class Active:
 
     async def _deliver(self, message: Message) -> None:
         """Find out where the recipients in memory go, and send them there."""
+        policy = self._flush_policy if message.flush else self._policy
         try:
-            routes, discarded = await resolve_message(self._resolver, message.envelope, self._policy)
+            routes, discarded = await resolve_message(self._resolver, message.envelope, policy)
         except Exception as error:
             msg.error(log.problem(message.queue_id, f"address resolver failure: {error}"))
             message.deferred = True

@@ -183,7 +183,7 @@ class Qmgr:
             self._turn = 1 - self._turn
             candidate = scan.next() if scan.active else None
             if candidate is not None:
-                self._active.feed(scan.name, *candidate)
+                self._active.feed(scan.name, *candidate, flush=scan.ignores_time)
             elif not any(scan.active for scan in self._scans):
                 return
         self._feed_soon()

@@ -18,7 +18,7 @@ UNTHROTTLE = 0o040  # group read: the flush service released it
 class Message:
     """envelope: of its queue file; outstanding: entries that are not decided yet; deferred: some recipient
     is still to do after this round; bounced: there may be a bounce log; active_arrival: seconds;
-    recipients: how many are in memory; jobs: by transport.
+    recipients: how many are in memory; jobs: by transport; flush: somebody asked for it to be tried now.
     """
 
     __slots__ = (
@@ -28,6 +28,7 @@ class Message:
         "create_time",
         "deferred",
         "envelope",
+        "flush",
         "force_expire",
         "jobs",
         "outstanding",
@@ -49,6 +50,7 @@ class Message:
         self.bounced = envelope.done_count > 0  # by an earlier round, or by a qmgr that was killed
         self.force_expire = bool(status.st_mode & FORCE_EXPIRE)
         self.unthrottle = bool(status.st_mode & UNTHROTTLE)
+        self.flush = self.unthrottle
 
     def stats(self) -> Stats:
         """The times so far."""

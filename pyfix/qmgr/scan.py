@@ -35,6 +35,11 @@ class Scan:
         """Whether there may be more."""
         return self._ids is not None
 
+    @property
+    def ignores_time(self) -> bool:
+        """Whether what next() gave was asked for regardless of its time stamp."""
+        return self._ignore_time
+
     def request(self, *, ignore_time: bool = False) -> None:
         """Go through the queue from the start. ignore_time: also what is not to be tried yet."""
         if self._ids is None:

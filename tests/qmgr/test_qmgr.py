@@ -391,6 +391,18 @@ def test_defer_transports(instance) -> None:
     asyncio.run(scenario())
 
 
+def test_a_flush_tries_mail_of_defer_transports_too(instance, toy) -> None:
+    async def scenario() -> None:
+        instance.put("a@virtual.test")
+        async with instance.running("defer_transports = virtual", virtual=toy()) as qmgr:
+            await instance.until_logged("status=deferred (deferred transport)")
+            await instance.until(lambda: not os.listdir("active"))
+            qmgr.trigger(b"FADI")
+            await instance.until_logged("removed")
+
+    asyncio.run(scenario())
+
+
 def test_a_double_bounce_ends_here(instance) -> None:
     async def scenario() -> None:
         instance.resolver.flags["double-bounce@virtual.test"] = CLASS_LOCAL
