@@ -144,6 +144,43 @@ FILTER = """\
 /^4.3.0 temporary/ 5.3.0 not later but now
 /^2.0.0 forwarded as/ 2.1.5 on its way
 """
+PROCMAILRC = """\
+SHELL=/bin/sh
+EXTENSION="$1"
+:0
+* LOGNAME ?? news
+{ EXITCODE=67 HOST }
+:0 c
+| { echo "$LOGNAME $HOME <$EXTENSION>"; id -un; id -gn; } >{root}/out/$LOGNAME-$EXTENSION.as
+:0:
+* EXTENSION ?? .
+{root}/out/$LOGNAME-$EXTENSION
+"""
+MAILFILTER = """\
+SHELL="/bin/sh"
+import EXTENSION
+`{ echo "$LOGNAME $HOME <$EXTENSION>"; id -un; id -gn; } >{root}/out/$LOGNAME-$EXTENSION.as`
+if ($LOGNAME eq "news")
+{
+  EXITCODE=77
+  exit
+}
+to "{root}/out/$LOGNAME-$1"
+"""
+FILTERS = {
+    "procmail": Case(
+        ("games+ext", "games", "news", "bin"),
+        'mailbox_command = /usr/bin/procmail -a "$EXTENSION" DEFAULT={root}/spool/$USER {root}/procmailrc'
+        "\ncommand_time_limit = 20s",
+        files={"procmailrc": ("root", 0o644, PROCMAILRC)},
+    ),
+    "maildrop": Case(
+        ("games+ext", "games", "news"),
+        'mailbox_command = /usr/bin/maildrop {root}/fwd/$USER.filter "$EXTENSION"\ncommand_time_limit = 20s',
+        files={f"fwd/{user}.filter": (user, 0o600, MAILFILTER) for user in ("games", "news")},
+    ),
+}
+"""Programs that sort mail, as their manuals have them called."""
 CASES = {
     "aliases": Case((*LISTS, "LIST", "file+ext", "a`id`b", "nobody", "postmaster", "mailer-daemon", "root"), "",
                     LISTS, LIST_FILES),
@@ -264,6 +301,7 @@ class Run:
     """One system's results."""
 
     def __init__(self, log: str, root: Path) -> None:
+        self.log = log
         self.warnings = {_neutral(text, root) for text in WARNING.findall(log) if not NOISE.search(text)}
         self.outcomes = sorted(_neutral(to + rest, root) for _, to, rest in LINE.findall(log))
         self.files = sorted((_name(path, root), *one) for path in _mailboxes(root) for one in _file(path, root))
@@ -361,8 +399,8 @@ def roots():
         shutil.rmtree(root)
 
 
-@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
-def test_does_and_says_what_postfix_does_and_says(case: Case, instance, real_postfix, roots) -> None:
+def run(case: Case, instance, real_postfix, roots) -> tuple[Run, Run]:
+    """What comes of a case with real Postfix, and what with us."""
     theirs_root, ours_root = roots
     peer = real_postfix(prepare(theirs_root, case), start=False)
     main_cf = peer.config / "main.cf"
@@ -375,7 +413,11 @@ def test_does_and_says_what_postfix_does_and_says(case: Case, instance, real_pos
     for port in (peer.port, mail.port):
         send(port, case)
     ours = Run(settle(mail.log, mail.queue, len(case.recipients)), ours_root)
-    theirs = Run(settle(peer.log, peer.queue, len(case.recipients)), theirs_root)
+    return Run(settle(peer.log, peer.queue, len(case.recipients)), theirs_root), ours
+
+
+def compare(ours: Run, theirs: Run) -> None:
+    """Fail where they differ."""
     assert ours.outcomes
     differences = [
         line
@@ -383,5 +425,25 @@ def test_does_and_says_what_postfix_does_and_says(case: Case, instance, real_pos
         for line in _difference(getattr(ours, name), getattr(theirs, name))
     ]
     if differences:
-        text = "\n".join(["(+ ours, - theirs)", *differences, mail.log()])
-        pytest.fail(text, pytrace=False)
+        pytest.fail("\n".join(["(+ ours, - theirs)", *differences, ours.log]), pytrace=False)
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+def test_does_and_says_what_postfix_does_and_says(case: Case, instance, real_postfix, roots) -> None:
+    theirs, ours = run(case, instance, real_postfix, roots)
+    compare(ours, theirs)
+
+
+@pytest.mark.parametrize("program", FILTERS)
+def test_a_filter_runs_as_the_recipient_with_the_extension(program: str, instance, real_postfix, roots) -> None:
+    if not Path("/usr/bin", program).exists():
+        pytest.skip(f"{program} is not installed")
+    theirs, ours = run(FILTERS[program], instance, real_postfix, roots)
+    compare(ours, theirs)
+    games = pwd.getpwnam("games")
+    files = {name: file for name, *file in ours.files}
+    uid, gid, _, text = files["out/games-ext.as"]
+    assert (uid, gid) == (games.pw_uid, games.pw_gid)
+    assert text.startswith(f"games {games.pw_dir} <ext>")
+    assert text.endswith("\ngames\ngames")
+    assert "out/games-ext" in files

@@ -1,4 +1,4 @@
-"""Programs that people use call sendmail; each as an ordinary user, through the postdrop service."""
+"""Programs that people use hand in mail, as an ordinary user: by sendmail and the postdrop service, or by SMTP."""
 
 import os
 import shutil
@@ -54,15 +54,15 @@ def run(mail):
         assert done.returncode == 0, done.stderr + mail.log()
         return done
 
-    command.uid = user.uid
+    command.user = f"from userid {user.uid})"
     return command
 
 
-def arrived(mail, run):
-    """The one message that Alice has."""
+def arrived(mail, way):
+    """The one message that Alice has, which came that way: from a user id, or by a protocol."""
     mail.wait_until(lambda: mail.maildir("alice@demo.test"))
     (message,) = mail.maildir("alice@demo.test")
-    assert b"from userid %d)" % run.uid in message
+    assert way.encode() in message
     return message_from_bytes(message)
 
 
@@ -77,15 +77,32 @@ def test_mail(mail, run, sendmail):
         "alice@demo.test",
         stdin="hello\n.\nworld\n",
     )  # fmt: skip
-    message = arrived(mail, run)
+    message = arrived(mail, run.user)
     assert message["Subject"] == "from the shell"
     assert message.is_multipart()
 
 
+@needs("s-nail")
+def test_mail_by_smtp(mail, run):
+    run(
+        "s-nail", "-n", "-Snosave", "-Sv15-compat", f"-Smta=smtp://127.0.0.1:{mail.port}", "-Ssmtp-auth=none",
+        "-Ssmtp-hostname=demo.test", "-Sfrom=games@demo.test", "-s", "from the shell", "alice@demo.test",
+        stdin="hello\n.\nworld\n",
+    )  # fmt: skip
+    message = arrived(mail, "with SMTP id")  # it says HELO, where it has no password
+    assert message["Return-Path"] == "<games@demo.test>"
+    assert message.get_payload() == "hello\n.\nworld\n"
+
+
 @needs("git")
-def test_git_send_email(mail, run, sendmail):
+@pytest.mark.parametrize("by", ["sendmail", "smtp"])
+def test_git_send_email(mail, run, sendmail, by):
     if not Path("/usr/lib/git-core/git-send-email").exists():
         pytest.skip("git-email is not installed")
+    how = {
+        "sendmail": [f"--sendmail-cmd={sendmail} -i"],
+        "smtp": ["--smtp-server=127.0.0.1", f"--smtp-server-port={mail.port}", "--smtp-domain=client.test"],
+    }
     patch = mail.directory / "home" / "0001-x.patch"
     patch.write_text(
         "From 0000000000000000000000000000000000000000 Mon Sep 17 00:00:00 2001\nFrom: Games <games@demo.test>\n"
@@ -93,11 +110,10 @@ def test_git_send_email(mail, run, sendmail):
     )
     run(
         "git", "-c", "user.name=Games", "-c", "user.email=games@demo.test", "send-email", "--confirm=never",
-        "--suppress-cc=all",
-        f"--sendmail-cmd={sendmail} -i",
+        "--suppress-cc=all", *how[by],
         "--from=games@demo.test", "--to=alice@demo.test", str(patch),
     )  # fmt: skip
-    message = arrived(mail, run)
+    message = arrived(mail, run.user if by == "sendmail" else "with ESMTP id")
     assert message["Subject"] == "[PATCH] Change a line"
     assert message["Return-Path"] == "<games@demo.test>"
     assert "\n.\n" in message.get_payload()
@@ -106,7 +122,7 @@ def test_git_send_email(mail, run, sendmail):
 def test_cron(mail, run, sendmail):
     text = "From: root (Cron Daemon)\nTo: alice@demo.test\nSubject: Cron <root@host> job\n\nout\n"
     run(sendmail, "-FCronDaemon", "-i", "-B8BITMIME", "-oem", "-t", "-odi", "-oi", stdin=text)
-    message = arrived(mail, run)
+    message = arrived(mail, run.user)
     assert message["From"] is not None
     assert message.get_payload() == "out\n"
 
@@ -114,7 +130,7 @@ def test_cron(mail, run, sendmail):
 def test_php(mail, run, sendmail):
     text = "To: alice@demo.test\r\nSubject: form\r\nFrom: www@demo.test\r\nX-Mailer: PHP\r\n\r\nline\r\n.\r\nlast\r\n"
     run("/bin/sh", "-c", f"{sendmail} -t -i -f www@demo.test", stdin=text)
-    message = arrived(mail, run)
+    message = arrived(mail, run.user)
     assert message["Return-Path"] == "<www@demo.test>"
     assert message.get_payload() == "line\n.\nlast\n"
 
@@ -128,9 +144,27 @@ def test_python_subprocess(mail, run, sendmail):
         f"subprocess.run([{sendmail!r}, '-t', '-oi'], input=m.as_bytes(), check=True)\n"
     )
     run(sys.executable, "-c", script)
-    message = arrived(mail, run)
+    message = arrived(mail, run.user)
     assert message["Bcc"] is None
     mail.wait_until(lambda: mail.maildir("bob@demo.test"))
+
+
+def test_python_smtplib(mail, run):
+    script = (
+        "import smtplib, email.message\n"
+        "m = email.message.EmailMessage()\n"
+        "m['From'] = 'games@demo.test'\nm['To'] = 'Alice <alice@demo.test>'\nm['Bcc'] = 'bob@demo.test'\n"
+        "m['Subject'] = 'caf\u00e9'\nm.set_content('.gr\u00fc\u00dfe\\n.\\n', cte='8bit')\n"
+        f"with smtplib.SMTP('127.0.0.1', {mail.port}) as client:\n"
+        "    assert client.send_message(m) == {}\n"
+        "    refused = client.send_message(m, to_addrs=['nobody@demo.test', 'bob@demo.test'])\n"
+        "assert refused['nobody@demo.test'][0] == 550, refused\n"
+    )
+    run(sys.executable, "-c", script)
+    message = arrived(mail, "with ESMTP id")
+    assert message["Bcc"] is None
+    assert message.get_payload(decode=True).decode() == ".gr\u00fc\u00dfe\n.\n"
+    mail.wait_until(lambda: len(mail.maildir("bob@demo.test")) == 2)
 
 
 def test_many_at_once(mail, run, sendmail):
