@@ -406,13 +406,6 @@ BY_REASON = {
         smtp_generic_maps
         smtp_min_data_rate
         smtp_per_request_deadline
-        smtp_pix_workaround_delay_time
-        smtp_pix_workaround_maps
-        smtp_pix_workaround_threshold_time
-        smtp_pix_workarounds
-        smtp_reply_filter
-        smtp_send_xforward_command
-        smtp_xforward_timeout
     """,
     "connections are cached inside the client, scache is not there yet": """
         connection_cache_protocol_timeout

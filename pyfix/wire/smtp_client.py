@@ -13,6 +13,7 @@
 | EHLO     | EHLO                    | 421: Refused; else HELO is tried                |
 | HELO     | HELO                    | Refused                                         |
 | LHLO     | LHLO                    | Refused                                         |
+| XFORWARD | XFORWARD                | Ignored: it is not sent again                   |
 | MAIL     | MAIL                    | Rejected: the message                           |
 | RCPT     | each RCPT               | Rejected: that recipient                        |
 | DATA     | DATA                    | Rejected: the message                           |
@@ -30,6 +31,7 @@ Sources: RFC 5321, RFC 2033 (LMTP), RFC 2920 (PIPELINING), RFC 1870, 6152, 3461,
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from enum import Enum
 
 from pyfix.mail.dsn import xtext_encode
@@ -44,6 +46,8 @@ class Stage(Enum):
     HELO = ("performing the HELO handshake", "HELO command")
     LHLO = ("performing the LHLO handshake", "LHLO command")
     IDLE = ("sending QUIT", "")
+    XFORWARD_NAME = ("sending XFORWARD name/address", "XFORWARD name/address command")
+    XFORWARD_HELO = ("sending XFORWARD helo/protocol", "XFORWARD helo/protocol command")
     MAIL = ("sending MAIL FROM", "MAIL FROM command")
     RCPT = ("sending RCPT TO", "RCPT TO command")
     DATA = ("sending DATA command", "DATA command")
@@ -87,6 +91,10 @@ class Ready(Event):
     """A transaction may begin."""
 
 
+class Ignored(Event):
+    """The server does not want to know; the transaction goes on."""
+
+
 class Rejected(Event):
     """A recipient (index), or the whole message."""
 
@@ -111,7 +119,9 @@ Heard = Event | Garbage | TooLong
 
 
 class SmtpClient:
-    """One connection. name: what EHLO says; extended: say EHLO at all; discard: keywords not to see."""
+    """One connection. name: what EHLO says; extended: say EHLO at all; discard: keywords not to see;
+    plain_if_masked: say HELO where a firewall has put stars in place of the greeting.
+    """
 
     def __init__(
         self,
@@ -121,6 +131,7 @@ class SmtpClient:
         extended: bool = True,
         only_if_offered: bool = False,
         discard: frozenset[str] = frozenset(),
+        plain_if_masked: bool = False,
         line_limit: int = 2048,
     ) -> None:
         self.stage = Stage.GREETING
@@ -132,6 +143,8 @@ class SmtpClient:
         """The first word of the greeting: the server's name, mostly."""
         self.helloed_as = ""
         """The first word of the answer to EHLO."""
+        self.masked = False
+        """A firewall has put stars in place of the greeting."""
         self.bad_size = ""
         """What followed SIZE and is no number."""
         self.keep = False
@@ -141,6 +154,7 @@ class SmtpClient:
         self._name = name
         self._extended = extended
         self._only_if_offered = only_if_offered
+        self._plain_if_masked = plain_if_masked
         self._reader = AnswerReader(line_limit)
         self._output: list[bytes] = []
         self._expected: deque[tuple[Stage, int]] = deque()  # in the order of what was sent
@@ -180,11 +194,12 @@ class SmtpClient:
 
     # Transactions
 
-    def begin(self, mail: bytes, recipients: list[bytes]) -> None:
-        """Start a transaction. mail, recipients: whole commands without CRLF."""
+    def begin(self, mail: bytes, recipients: list[bytes], forward: Sequence[tuple[Stage, bytes]] = ()) -> None:
+        """Start a transaction. mail, recipients: whole commands without CRLF; forward: of smtp_forward."""
         self._good = []
         self._failed = False
-        commands = [(Stage.MAIL, -1, mail)]
+        commands = [(stage, -1, command) for stage, command in forward]
+        commands.append((Stage.MAIL, -1, mail))
         commands += [(Stage.RCPT, at, command) for at, command in enumerate(recipients)]
         if not self.probe_only:
             commands.append((Stage.DATA, -1, b"DATA"))
@@ -250,9 +265,12 @@ class SmtpClient:
             return
         words = answer.text.partition("\n")[0][4:].replace("\t", " ").split(" ")
         self.greeted_as = words[0]
+        self.masked = not answer.text.strip("20* ")
         offered = any(word.upper() == "ESMTP" for word in answer.text.split()[1:])
         if self.lmtp:
             self._hello(Stage.LHLO)
+        elif self.masked and self._plain_if_masked:
+            self._hello(Stage.HELO)
         elif self._extended and (offered or not self._only_if_offered):
             self._hello(Stage.EHLO)
         else:
@@ -283,6 +301,11 @@ class SmtpClient:
                 self.bad_size = rest
             elif keyword not in self.discard:
                 self.features.setdefault(keyword, rest.strip(" "))
+
+    def _forward(self, answer: Answer, _index: int, events: list[Heard]) -> None:
+        if answer.kind != 2:
+            self.features.pop("XFORWARD", None)
+            events.append(Ignored(self.stage, answer))
 
     def _mail(self, answer: Answer, _index: int, events: list[Heard]) -> None:
         if answer.kind != 2:
@@ -357,6 +380,8 @@ _HANDSHAKE = {
     Stage.LHLO: SmtpClient._hello_answered,  # noqa: SLF001
 }
 _TRANSACTION = {
+    Stage.XFORWARD_NAME: SmtpClient._forward,  # noqa: SLF001
+    Stage.XFORWARD_HELO: SmtpClient._forward,  # noqa: SLF001
     Stage.MAIL: SmtpClient._mail,  # noqa: SLF001
     Stage.RCPT: SmtpClient._rcpt,  # noqa: SLF001
     Stage.DATA: SmtpClient._data,  # noqa: SLF001

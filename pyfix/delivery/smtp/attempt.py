@@ -14,7 +14,7 @@ What is the site's is told to qmgr, unless some server had a whole conversation 
 
 Parameters: smtp_fallback_relay, relayhost, smtp_mx_address_limit, smtp_mx_session_limit,
 smtp_skip_5xx_greeting, smtp_connect_timeout, soft_bounce, disable_mime_output_conversion,
-smtp_address_verify_target, smtp_quote_rfc821_envelope.
+smtp_address_verify_target, smtp_quote_rfc821_envelope, smtp_send_xforward_command.
 """
 
 from __future__ import annotations
@@ -42,13 +42,16 @@ from pyfix.wire.smtp_client import (
     Done,
     Event,
     GoAhead,
+    Ignored,
     Ready,
     Refused,
     Rejected,
+    SmtpClient,
     Stage,
     mail_command,
     rcpt_command,
 )
+from pyfix.wire.smtp_forward import forward_commands
 
 if TYPE_CHECKING:
     from pyfix.delivery.smtp.daemon import Smtp
@@ -162,7 +165,7 @@ class Attempt:
             kept.reuse_count += 1
             return kept
         try:
-            return await self._smtp.connect(server, word)
+            return await self._smtp.connect(server, word, self._request)
         except CanNotConnect as error:
             self.why = Dsn("4.4.1", log.connect_failed(server, error.text))
             msg.info(self.why.reason)
@@ -235,7 +238,7 @@ class Attempt:
         client.probe_only = bool(request.flags & PROBE) and self._cfg.smtp_address_verify_target.lower() != "data"
         request.stats.reuse_count = session.reuse_count
         request.stats.conn_setup_done = time.time()
-        client.begin(self._mail(session), [self._rcpt(session, one) for one in recipients])
+        client.begin(self._mail(session), [self._rcpt(session, one) for one in recipients], self._forward(client))
         while True:
             event = await session.next()
             if isinstance(event, GoAhead):
@@ -256,6 +259,8 @@ class Attempt:
             )
             chosen = [recipients[event.index]] if event.index >= 0 else None
             yield from self._fail(session, only=chosen)
+        elif isinstance(event, Ignored):
+            msg.warning(log.forward_refused(session.server, event.answer.line, event.stage.command))
         elif isinstance(event, Done):
             chosen = [recipients[event.index]] if event.index >= 0 else recipients
             for recipient in chosen:
@@ -315,6 +320,22 @@ class Attempt:
         return rcpt_command(
             self._quoted(recipient.address), session.client.features, orcpt=orcpt, notify=recipient.notify
         )
+
+    def _forward(self, client: SmtpClient) -> list[tuple[Stage, bytes]]:
+        """Where the message came from, for servers that may know."""
+        if not self._cfg.smtp_send_xforward_command or "XFORWARD" not in client.features:
+            return []
+        request = self._request
+        known = {
+            "NAME": request.log_client_name,
+            "ADDR": request.log_client_address,
+            "PORT": request.log_client_port,
+            "PROTO": request.log_protocol_name,
+            "HELO": request.log_helo_name,
+            "IDENT": request.log_ident,
+            "SOURCE": "LOCAL" if request.rewrite_context == "local" else "REMOTE",
+        }
+        return forward_commands(client.features, known)
 
     def _quoted(self, address: str) -> str:
         return quote(address) if self._cfg.smtp_quote_rfc821_envelope else address

@@ -37,6 +37,7 @@ from pyfix.server.stream import Link
 from pyfix.unix import msg
 from pyfix.wire.smtp_client import SmtpClient, Stage
 
+PIX_WORKAROUNDS = ("disable_esmtp", "delay_dotcrlf")
 CONCURRENCY = 100  # deliveries at once on one connection of qmgr's
 
 
@@ -61,6 +62,8 @@ class Smtp(EventAgent):
         self._discard_maps = self._maps(
             context, "discard_ehlo_keyword_address_maps", self.cfg.smtp_discard_ehlo_keyword_address_maps
         )
+        self._pix_maps = self._maps(context, "pix_workaround_maps", self.cfg.smtp_pix_workaround_maps)
+        self._reply_filter = self._maps(context, "reply_filter", self.cfg.smtp_reply_filter)
         self._cached_destinations = frozenset(SEPARATORS.split(self.cfg.smtp_connection_cache_destinations))
         self._line_limit = mail.line_length_limit
         super().__init__(
@@ -90,9 +93,10 @@ class Smtp(EventAgent):
         """How much TLS a destination wants. MailError."""
         return await self._levels.find(nexthop)
 
-    async def connect(self, server: Server, key: str) -> Session:
+    async def connect(self, server: Server, key: str, request: Request) -> Session:
         """A new connection, before its greeting. CanNotConnect, MailError."""
         discard = await self._discard(server)
+        pix = await self._pix(server, request)
         bind = self.cfg.smtp_bind_address6 if ":" in server.address else self.cfg.smtp_bind_address
         found = await connection.connect(
             server, self.cfg.smtp_connect_timeout, bind, enforce=self.cfg.smtp_bind_address_enforce
@@ -103,9 +107,28 @@ class Smtp(EventAgent):
             extended=not self.cfg.smtp_never_send_ehlo,
             only_if_offered=not self.cfg.smtp_always_send_ehlo,
             discard=discard,
+            plain_if_masked="disable_esmtp" in pix,
             line_limit=self._line_limit,
         )
-        return Session(server, found, client, self.cfg, key, self._line_limit)
+        return Session(
+            server,
+            found,
+            client,
+            self.cfg,
+            key,
+            self._line_limit,
+            pix=" ".join(pix),
+            dot_delay=self.cfg.smtp_pix_workaround_delay_time if "delay_dotcrlf" in pix else 0,
+            replies=self._reply_filter,
+        )
+
+    async def _pix(self, server: Server, request: Request) -> list[str]:
+        """What is to be done where a firewall masks the greeting."""
+        text = await self._pix_maps.find(server.address) if self._pix_maps else None
+        words = set(SEPARATORS.split((self.cfg.smtp_pix_workarounds if text is None else text).lower()))
+        if time.time() - request.stats.incoming_arrival <= self.cfg.smtp_pix_workaround_threshold_time:
+            words.discard("delay_dotcrlf")
+        return [word for word in PIX_WORKAROUNDS if word in words]
 
     def may_keep(self, session: Session, request: Request) -> bool:
         """Whether the connection is wanted after this message."""

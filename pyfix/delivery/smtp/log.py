@@ -120,6 +120,21 @@ def breaking(queue_id: str, limit: int) -> str:
     return f"{queue_id}: breaking line > {limit} bytes with <CR><LF>SPACE"
 
 
+def pix(queue_id: str, words: str, server: addresses.Server) -> str:
+    """A firewall masks the greeting; what is done about it."""
+    return f"{queue_id}: enabling PIX workarounds: {words} for {server.name_port}"
+
+
+def forward_refused(server: addresses.Server, line: str, command: str) -> str:
+    """The server does not want to know where a message came from."""
+    return f"host {server.name_port} said: {line} (in reply to {command})"
+
+
+def replacing(server: addresses.Server, line: str, by: str) -> str:
+    """smtp_reply_filter has other words for a line of a reply."""
+    return f'{server.name_port}: replacing server reply "{line}" with "{by}"'
+
+
 def configuration_problem(parameter: str) -> str:
     """A relay that the administrator chose can't be found."""
     return f"{parameter} configuration problem"

@@ -5,11 +5,12 @@ odd is logged.
 
 Parameters: smtp_helo_timeout, smtp_mail_timeout, smtp_rcpt_timeout, smtp_data_init_timeout,
 smtp_data_xfer_timeout, smtp_data_done_timeout, smtp_rset_timeout, smtp_quit_timeout,
-smtp_skip_quit_response, line_length_limit.
+smtp_xforward_timeout, smtp_skip_quit_response, smtp_reply_filter, line_length_limit.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ from pyfix.config.params.smtp import SmtpParams
 from pyfix.delivery.smtp import log
 from pyfix.delivery.smtp.addresses import Server
 from pyfix.delivery.smtp.connection import Connection, Lost, Silent
+from pyfix.delivery.smtp.reply_filter import Filter
+from pyfix.maps.maps import Maps
 from pyfix.unix import msg
 from pyfix.wire.smtp_answer import Garbage, TooLong
 from pyfix.wire.smtp_client import Event, Heard, Over, Ready, Refused, SmtpClient, Stage
@@ -30,6 +33,8 @@ TIMEOUTS = {
     Stage.EHLO: "smtp_helo_timeout",
     Stage.HELO: "smtp_helo_timeout",
     Stage.LHLO: "smtp_helo_timeout",
+    Stage.XFORWARD_NAME: "smtp_xforward_timeout",
+    Stage.XFORWARD_HELO: "smtp_xforward_timeout",
     Stage.MAIL: "smtp_mail_timeout",
     Stage.RCPT: "smtp_rcpt_timeout",
     Stage.DATA: "smtp_data_init_timeout",
@@ -45,11 +50,22 @@ class Session:
     """server: who is at the other end; reuse_count: messages before this one; best: it is a best MX.
 
     key: of the destination for which the connection was made; until: when it is too old to be kept;
-    bad: not to be kept.
+    bad: not to be kept; pix: workarounds for a firewall, dot_delay: seconds to wait before the end of a text,
+    both where the firewall has masked the greeting; replies: tables that change lines of replies.
     """
 
     def __init__(
-        self, server: Server, connection: Connection, client: SmtpClient, cfg: SmtpParams, key: str, line_limit: int
+        self,
+        server: Server,
+        connection: Connection,
+        client: SmtpClient,
+        cfg: SmtpParams,
+        key: str,
+        line_limit: int,
+        *,
+        pix: str = "",
+        dot_delay: float = 0,
+        replies: Maps | None = None,
     ) -> None:
         self.server = server
         self.client = client
@@ -63,6 +79,9 @@ class Session:
         self._connection = connection
         self._cfg = cfg
         self._line_limit = line_limit
+        self._pix = pix
+        self._dot_delay = dot_delay
+        self._replies = Filter(replies, server, line_limit) if replies else None
         self._events: deque[Event] = deque()
 
     @property
@@ -76,8 +95,11 @@ class Session:
         while not self._events:
             self._connection.send(self.client.output())
             data = await self._connection.read(self._seconds())
-            self._hear(self.client.receive(data))
+            self._hear(self.client.receive(await self._filtered(data)))
         return self._events.popleft()
+
+    async def _filtered(self, data: bytes) -> bytes:
+        return data if self._replies is None else await self._replies.apply(data)
 
     async def send_text(self, pieces: Iterator[bytes]) -> None:
         """Send the text and its end. Lost, Silent."""
@@ -85,6 +107,8 @@ class Session:
         for piece in pieces:
             self._connection.send(piece)
             await self._connection.drain(seconds)
+        if self._dot_delay and self.client.masked:
+            await asyncio.sleep(self._dot_delay)
         self._hear(self.client.end_of_text())
         self._connection.send(self.client.output())
 
@@ -124,6 +148,9 @@ class Session:
         return seconds
 
     def _hear(self, heard: list[Heard]) -> None:
+        if self.client.masked and self._pix:
+            msg.info(log.pix(self.queue_id, self._pix, self.server))
+            self._pix = ""
         for event in heard:
             if isinstance(event, Event):
                 self._events.append(event)

@@ -148,10 +148,45 @@ CONTENTS = {
     "7bit server, no MIME": (SEVEN_BIT, "Subject: t\n\nnaïve\n"),
 }
 PLAIN = "Subject: test\n\nhello\n"
+FORWARD = "smtp_send_xforward_command = yes"
+ATTRIBUTES = "250-broken.test\r\n250-PIPELINING\r\n250 XFORWARD NAME ADDR PORT PROTO HELO IDENT SOURCE"
+MASKED = "smtp_pix_workaround_threshold_time = 0\nsmtp_pix_workaround_delay_time = 1"
+FILTER = (
+    "smtp_reply_filter = pcre:{ {/^550 5.1.8 (.*)/ 451 4.1.8 $1}, {/^550-5.1.8/ 451-nothing}, "
+    "{/^250-PIPELINING/ 250-X}, {/^odd/ 451-even} }"
+)
+# What is set in main.cf, and what the server says.
+SETTINGS = {
+    "XFORWARD": (FORWARD, {"EHLO": ATTRIBUTES, "XFOR": "250 2.0.0 ok"}),
+    "XFORWARD refused": (FORWARD, {"EHLO": ATTRIBUTES, "XFOR": ["250 2.0.0 ok", "501 5.5.4 no"]}),
+    "XFORWARD refused, no pipelining": (
+        FORWARD, {"EHLO": "250-broken.test\r\n250 XFORWARD PROTO NAME", "XFOR": "450 4.3.0 no"},
+    ),
+    "XFORWARD hang up": (FORWARD, {"EHLO": ATTRIBUTES, "XFOR": HANG_UP}),
+    "XFORWARD some": (FORWARD, {"EHLO": "250-broken.test\r\n250 XFORWARD NAME SOURCE FOO", "XFOR": "250 ok"}),
+    "XFORWARD none": (FORWARD, {}),
+    "stars": (MASKED, {"": "220 *2**0****"}),
+    "stars, young": (MASKED.replace("time = 0", "time = 2000000000"), {"": "220 ******"}),
+    "stars, not only": (MASKED, {"": "220 **** ready"}),
+    "stars, by address": (f"{MASKED}\nsmtp_pix_workaround_maps = inline:{{127.0.0.1=delay_dotcrlf}}", {"": "220 ***"}),
+    "stars, nothing to do": (f"{MASKED}\nsmtp_pix_workarounds =", {"": "220 ***"}),
+    "reply filter": (FILTER, {"MAIL": "550 5.1.8 no such sender"}),
+    "reply filter, many lines": (FILTER, {"RCPT": "550-5.1.8 one\r\nodd\r\n550 5.1.8 two"}),
+}
 ALL = {
-    **{case: (answers, PLAIN, "smtp") for case, answers in CASES.items()},
-    **{case: (answers, PLAIN, "lmtp") for case, answers in LMTP_CASES.items()},
-    **{case: (answers, text, "smtp") for case, (answers, text) in CONTENTS.items()},
+    **{case: (answers, PLAIN, "smtp", "") for case, answers in CASES.items()},
+    **{case: (answers, PLAIN, "lmtp", "") for case, answers in LMTP_CASES.items()},
+    **{case: (answers, text, "smtp", "") for case, (answers, text) in CONTENTS.items()},
+    **{case: (answers, PLAIN, "smtp", settings) for case, (settings, answers) in SETTINGS.items()},
+}
+ORIGIN = {
+    "log_client_name": "localhost",
+    "log_client_address": "127.0.0.1",
+    "log_client_port": "1",
+    "log_protocol_name": "ESMTP",
+    "log_helo_name": "client.test",
+    "log_ident": "QID",
+    "rewrite_context": "local",
 }
 
 
@@ -161,13 +196,13 @@ class Real:
     def __init__(self, top: Path) -> None:
         self.servers = {case: broken(case).__enter__() for case in ALL}
         self._ids: dict[str, str] = {}
-        self._postfix = RealPostfix(top, MAIN_CF + REAL_CF, "")
+        self._postfix = RealPostfix(top, MAIN_CF + REAL_CF, "".join([service(case) for case in ALL if ALL[case][3]]))
         table = "".join(f"{domain(case)} {nexthop(case, server.port)}\n" for case, server in self.servers.items())
         (top / "etc/transport").write_text(table)
         self._postfix.start()
         with smtplib.SMTP("127.0.0.1", self._postfix.port, timeout=PATIENCE) as smtp:
-            smtp.ehlo()
-            for case, (_, text, _) in ALL.items():
+            smtp.ehlo("client.test")
+            for case, (_, text, *_) in ALL.items():
                 self._ids[case] = self._submit(smtp, [f"r{n}@{domain(case)}" for n in range(3)], text)
 
     def _submit(self, smtp: smtplib.SMTP, recipients: list[str], text: str) -> str:
@@ -203,7 +238,15 @@ def broken(case: str) -> Broken:
     return Broken(ALL[case][0], lmtp=ALL[case][2] == "lmtp")
 
 
+def service(case: str) -> str:
+    """A service of its own, for a case with settings."""
+    options = "".join([f" -o {{ {line} }}" for line in ALL[case][3].splitlines()])
+    return f"{domain(case)} unix - - n - - smtp{options}\n"
+
+
 def nexthop(case: str, port: int) -> str:
+    if ALL[case][3]:
+        return f"{domain(case)}:[127.0.0.1]:{port}"
     return f"lmtp:inet:127.0.0.1:{port}" if ALL[case][2] == "lmtp" else f"smtp:[127.0.0.1]:{port}"
 
 
@@ -243,19 +286,21 @@ def comparable(lines: list[str]) -> list[str]:
 
 
 def commands(server: Broken) -> list[list[str]]:
-    found = [[re.sub(r"SIZE=\d+|@\w+.test| ORCPT=\S+", "", line) for line in session] for session in server.sessions]
+    changing = r"SIZE=\d+|@\w+.test| ORCPT=\S+|(?<= PORT=)\d+|(?<= IDENT=)\w+"
+    found = [[re.sub(changing, "", line) for line in session] for session in server.sessions]
     return [[line for line in session if line] for session in found]
 
 
 @pytest.mark.parametrize("case", ALL, ids=lambda case: case.replace(" ", "-"))
 def test_it_does_and_says_what_postfix_does_and_says(case: str, client, store, real) -> None:
-    _, text, program = ALL[case]
+    _, text, program, settings = ALL[case]
     with broken(case) as server:
         content = text.encode().split(b"\n")[:-1]
         queue_id = store.put("r0@d.test", "r1@d.test", "r2@d.test", sender="", content=content)
         where = nexthop(case, server.port).partition(":")[2]
         encoding = "" if text.isascii() else "8bit"
-        client.deliver(queue_id, where, main_cf=MAIN_CF, program=program, encoding=encoding)
+        main_cf = f"{MAIN_CF}{settings}\n"
+        client.deliver(queue_id, where, main_cf=main_cf, program=program, encoding=encoding, **ORIGIN)
     assert comparable(store.lines) == comparable(real.lines(case))
     assert text_of(server) == text_of(real.servers[case])
     if case != "size limit":  # Postfix hangs up without QUIT there
