@@ -404,8 +404,6 @@ BY_REASON = {
     """,
     "the rest of the SMTP client is not there yet": """
         smtp_generic_maps
-        smtp_min_data_rate
-        smtp_per_request_deadline
     """,
     "connections are cached inside the client, scache is not there yet": """
         connection_cache_protocol_timeout

@@ -5,7 +5,8 @@ odd is logged.
 
 Parameters: smtp_helo_timeout, smtp_mail_timeout, smtp_rcpt_timeout, smtp_data_init_timeout,
 smtp_data_xfer_timeout, smtp_data_done_timeout, smtp_rset_timeout, smtp_quit_timeout,
-smtp_xforward_timeout, smtp_skip_quit_response, smtp_reply_filter, line_length_limit.
+smtp_xforward_timeout, smtp_per_request_deadline, smtp_min_data_rate, smtp_skip_quit_response,
+smtp_reply_filter, line_length_limit.
 """
 
 from __future__ import annotations
@@ -46,6 +47,36 @@ TIMEOUTS = {
 }
 
 
+class Clock:
+    """How long may be waited. rate: bytes a second below which a whole request is too slow; 0: each piece of it
+    has the time that main.cf says.
+    """
+
+    def __init__(self, rate: int) -> None:
+        self._rate = rate
+        self._stage: Stage | None = None
+        self._until = 0.0
+
+    def left(self, stage: Stage, seconds: float) -> float:
+        """Seconds for the next piece of this stage."""
+        if not self._rate:
+            return seconds
+        now = time.monotonic()
+        if stage is not self._stage:
+            self._stage, self._until = stage, now + seconds
+        return max(self._until - now, 0)
+
+    def sent(self, size: int, seconds: float) -> None:
+        """Some more of the text has left."""
+        if self._rate:
+            self._until = min(self._until + size / self._rate, time.monotonic() + seconds)
+
+    def heard(self, answers: int) -> None:
+        """So many answers have come; the next one has its own time."""
+        if answers:
+            self._stage = None
+
+
 class Session:
     """server: who is at the other end; reuse_count: messages before this one; best: it is a best MX.
 
@@ -81,6 +112,7 @@ class Session:
         self._line_limit = line_limit
         self._pix = pix
         self._dot_delay = dot_delay
+        self._clock = Clock(cfg.smtp_min_data_rate if cfg.smtp_per_request_deadline else 0)
         self._replies = Filter(replies, server, line_limit) if replies else None
         self._events: deque[Event] = deque()
 
@@ -94,7 +126,7 @@ class Session:
         self._hear(self.client.receive(b""))
         while not self._events:
             self._connection.send(self.client.output())
-            data = await self._connection.read(self._seconds())
+            data = await self._connection.read(self._clock.left(self.client.stage, self._seconds()))
             self._hear(self.client.receive(await self._filtered(data)))
         return self._events.popleft()
 
@@ -106,7 +138,8 @@ class Session:
         seconds = self._seconds()
         for piece in pieces:
             self._connection.send(piece)
-            await self._connection.drain(seconds)
+            await self._connection.drain(self._clock.left(Stage.TEXT, seconds))
+            self._clock.sent(len(piece), seconds)
         if self._dot_delay and self.client.masked:
             await asyncio.sleep(self._dot_delay)
         self._hear(self.client.end_of_text())
@@ -151,6 +184,7 @@ class Session:
         if self.client.masked and self._pix:
             msg.info(log.pix(self.queue_id, self._pix, self.server))
             self._pix = ""
+        self._clock.heard(len(heard))
         for event in heard:
             if isinstance(event, Event):
                 self._events.append(event)

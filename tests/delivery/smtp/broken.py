@@ -4,7 +4,7 @@
         server.port, server.sessions       # the commands of each connection
 
 A script says what a verb is answered with, one after the other (the last one stays): text, or
-HANG_UP, or STALL. "" is the greeting, "." the end of the text. Everything else is accepted.
+HANG_UP, STALL, or DRIP (a byte now and then). "" is the greeting, "." the end of the text. Everything else is accepted.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import BinaryIO, Self
 
 HANG_UP = "hang up"
+DRIP = "drip"
 STALL = "stall"
 
 DEFAULTS = {
@@ -115,6 +116,10 @@ class Broken:
         text = left.pop(0) if len(left) > 1 else left[0]
         if text == HANG_UP:
             sock.shutdown(socket.SHUT_RDWR)
+            return None
+        if text == DRIP:
+            while not self._stop.wait(0.3):
+                sock.sendall(b"2")
             return None
         if text == STALL:
             self._stop.wait(60)

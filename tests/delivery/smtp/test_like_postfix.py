@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.delivery.smtp.broken import HANG_UP, STALL, Broken
+from tests.delivery.smtp.broken import DRIP, HANG_UP, STALL, Broken
 from tests.real_postfix import SBIN, RealPostfix
 
 SECONDS = "helo mail rcpt data_init data_xfer data_done rset quit connect"
@@ -170,6 +170,7 @@ SETTINGS = {
     "stars, not only": (MASKED, {"": "220 **** ready"}),
     "stars, by address": (f"{MASKED}\nsmtp_pix_workaround_maps = inline:{{127.0.0.1=delay_dotcrlf}}", {"": "220 ***"}),
     "stars, nothing to do": (f"{MASKED}\nsmtp_pix_workarounds =", {"": "220 ***"}),
+    "deadline": ("smtp_per_request_deadline = yes", {"MAIL": DRIP}),
     "reply filter": (FILTER, {"MAIL": "550 5.1.8 no such sender"}),
     "reply filter, many lines": (FILTER, {"RCPT": "550-5.1.8 one\r\nodd\r\n550 5.1.8 two"}),
 }
