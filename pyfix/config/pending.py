@@ -403,7 +403,6 @@ BY_REASON = {
         smtp_dns_resolver_options
     """,
     "the rest of the SMTP client is not there yet": """
-        smtp_generic_maps
     """,
     "connections are cached inside the client, scache is not there yet": """
         connection_cache_protocol_timeout

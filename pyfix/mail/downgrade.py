@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from pyfix.mail.headers import header_name, header_value
+from pyfix.mail.headers import header_name, header_value, split_head
 
 ENCODED_LINE = 72  # characters, without the = of a soft line break
 MOST_DEEP = 100
@@ -25,7 +25,7 @@ def downgrade(text: bytes) -> bytes:
 
 def _entity(lines: list[bytes], depth: int) -> list[bytes]:
     """One entity: headers, an empty line, a body."""
-    headers, body = _split(lines)
+    headers, body = split_head(lines)
     kind = _value(headers, b"content-type").lower()
     encoding = _value(headers, b"content-transfer-encoding").split(b";")[0].strip().lower()
     composite = kind.startswith((b"multipart/", b"message/"))
@@ -39,14 +39,6 @@ def _entity(lines: list[bytes], depth: int) -> list[bytes]:
     if encoding in EIGHT_BIT:
         headers = _declare(headers, b"7bit" if composite else b"quoted-printable")
     return headers + body
-
-
-def _split(lines: list[bytes]) -> tuple[list[bytes], list[bytes]]:
-    """Header lines; the empty line and the body (nothing when there is none)."""
-    at = 0
-    while at < len(lines) and (header_name(lines[at]) is not None or (at and lines[at][:1] in {b" ", b"\t"})):
-        at += 1
-    return lines[:at], lines[at:]
 
 
 def _value(headers: list[bytes], name: bytes) -> bytes:

@@ -58,6 +58,14 @@ def header_name(line: bytes) -> bytes | None:
     return None if found is None else found[1]
 
 
+def split_head(lines: list[bytes]) -> tuple[list[bytes], list[bytes]]:
+    """The lines of all headers; the rest, from the empty line on (nothing when there is none)."""
+    at = 0
+    while at < len(lines) and (header_name(lines[at]) is not None or (at and lines[at][:1] in {b" ", b"\t"})):
+        at += 1
+    return lines[:at], lines[at:]
+
+
 def header_value(header: bytes) -> bytes:
     """What follows the colon, with the white space around it taken off."""
     return header.partition(b":")[2].strip(b" \t\r\n")

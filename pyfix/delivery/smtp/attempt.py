@@ -231,18 +231,18 @@ class Attempt:
                 yield outcome
             return
         client, request = session.client, self._request
-        text = self._text()
-        seven_bit = self._needs_seven_bit(session)
+        text = await self._text(session)
         recipients = list(self.left.values())
         client.keep = self._smtp.may_keep(session, request)
         client.probe_only = bool(request.flags & PROBE) and self._cfg.smtp_address_verify_target.lower() != "data"
         request.stats.reuse_count = session.reuse_count
         request.stats.conn_setup_done = time.time()
-        client.begin(self._mail(session), [self._rcpt(session, one) for one in recipients], self._forward(client))
+        commands = [await self._rcpt(session, one) for one in recipients]
+        client.begin(await self._mail(session), commands, self._forward(client))
         while True:
             event = await session.next()
             if isinstance(event, GoAhead):
-                await session.send_text(text.wire(seven_bit=seven_bit))
+                await session.send_text(text.wire())
             for outcome in self._said(session, event, recipients):
                 yield outcome
             if is_end(event):
@@ -280,15 +280,19 @@ class Attempt:
             return True
         return False
 
-    def _text(self) -> message.Text:
+    async def _text(self, session: Session) -> message.Text:
         request = self._request
-        return message.Text(
+        text = message.Text(
             self._fd,
             request.offset,
             line_limit=self._cfg.smtp_line_length_limit,
             broken=self._tell_broken,
             head=message.head(self._smtp.flags, request.sender, request.recipients[0]) if self._smtp.flags else b"",
+            seven_bit=self._needs_seven_bit(session),
         )
+        if self._smtp.generic is not None:
+            await text.rewrite(self._smtp.generic.headers)
+        return text
 
     def _needs_seven_bit(self, session: Session) -> bool:
         if "8BITMIME" in session.client.features or self._cfg.disable_mime_output_conversion:
@@ -300,10 +304,10 @@ class Attempt:
             self._broken = True
             msg.info(log.breaking(self._request.queue_id, self._cfg.smtp_line_length_limit))
 
-    def _mail(self, session: Session) -> bytes:
+    async def _mail(self, session: Session) -> bytes:
         request = self._request
         return mail_command(
-            self._quoted(request.sender),
+            await self._quoted(request.sender),
             session.client.features,
             size=request.size,
             encoding=request.encoding,
@@ -312,13 +316,13 @@ class Attempt:
             utf8=bool(request.sendopts & UTF8_REQUESTED),
         )
 
-    def _rcpt(self, session: Session, recipient: Recipient) -> bytes:
+    async def _rcpt(self, session: Session, recipient: Recipient) -> bytes:
         orcpt = recipient.dsn_orig_rcpt
         if not orcpt and recipient.original:
             original = quote(recipient.original)
             orcpt = f"{'utf-8' if self._request.sendopts and not original.isascii() else 'rfc822'};{original}"
         return rcpt_command(
-            self._quoted(recipient.address), session.client.features, orcpt=orcpt, notify=recipient.notify
+            await self._quoted(recipient.address), session.client.features, orcpt=orcpt, notify=recipient.notify
         )
 
     def _forward(self, client: SmtpClient) -> list[tuple[Stage, bytes]]:
@@ -337,7 +341,9 @@ class Attempt:
         }
         return forward_commands(client.features, known)
 
-    def _quoted(self, address: str) -> str:
+    async def _quoted(self, address: str) -> str:
+        if self._smtp.generic is not None and address:
+            address = await self._smtp.generic.address(address)
         return quote(address) if self._cfg.smtp_quote_rfc821_envelope else address
 
     # Outcomes

@@ -16,6 +16,7 @@ import time
 from collections.abc import AsyncIterator
 
 from pyfix.clients.deliver import Flags, Request
+from pyfix.clients.rewrite import RewriteClient
 from pyfix.config import networks
 from pyfix.config.hosts import SEPARATORS
 from pyfix.config.params.mail import MailParams
@@ -27,6 +28,7 @@ from pyfix.delivery.smtp.addresses import Finder, Here, Server
 from pyfix.delivery.smtp.attempt import Attempt
 from pyfix.delivery.smtp.cache import Cache
 from pyfix.delivery.smtp.destination import Ports
+from pyfix.delivery.smtp.generic import make_generic
 from pyfix.delivery.smtp.session import Session
 from pyfix.delivery.smtp.tls_level import Level, Levels
 from pyfix.dns.hosts import HostsFile
@@ -65,6 +67,11 @@ class Smtp(EventAgent):
         self._pix_maps = self._maps(context, "pix_workaround_maps", self.cfg.smtp_pix_workaround_maps)
         self._reply_filter = self._maps(context, "reply_filter", self.cfg.smtp_reply_filter)
         self._cached_destinations = frozenset(SEPARATORS.split(self.cfg.smtp_connection_cache_destinations))
+        self.generic = make_generic(
+            main,
+            self._maps(context, "generic_maps", self.cfg.smtp_generic_maps),
+            RewriteClient(f"private/{mail.rewrite_service_name}"),
+        )
         self._line_limit = mail.line_length_limit
         super().__init__(
             context, self.deliver, concurrency=CONCURRENCY, status_filter=self.cfg.smtp_delivery_status_filter

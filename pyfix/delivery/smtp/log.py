@@ -135,6 +135,11 @@ def replacing(server: addresses.Server, line: str, by: str) -> str:
     return f'{server.name_port}: replacing server reply "{line}" with "{by}"'
 
 
+def multi_valued(maps: str, address: str) -> str:
+    """A table has more than one address where one is wanted, or none."""
+    return f"multi-valued {maps} result for {address}"
+
+
 def configuration_problem(parameter: str) -> str:
     """A relay that the administrator chose can't be found."""
     return f"{parameter} configuration problem"

@@ -9,54 +9,79 @@ Sources: smtp(8) (flags), RFC 5321 section 4.5.2, RFC 6152.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from itertools import chain
 
 from pyfix.mail.address import quote
 from pyfix.mail.downgrade import downgrade
-from pyfix.queue.file import Recipient, content_bytes, content_chunks
+from pyfix.mail.headers import split_head
+from pyfix.queue.file import Recipient, content_chunks
 from pyfix.wire.smtp_client import stuff
 
 
 class Text:
-    """One message.
+    """One message, to be sent once.
 
-    line_limit: bytes without CRLF, 0 for any number; broken: called when the first line is broken;
-    head: lines in front, each with CRLF.
+    seven_bit: convert it; line_limit: bytes without CRLF, 0 for any number; broken: called when the first
+    line is broken; head: lines in front, each with CRLF.
     """
 
-    def __init__(self, fd: int, offset: int, *, line_limit: int, broken: Callable[[], None], head: bytes = b"") -> None:
-        self._fd = fd
-        self._offset = offset
+    def __init__(
+        self,
+        fd: int,
+        offset: int,
+        *,
+        line_limit: int,
+        broken: Callable[[], None],
+        head: bytes = b"",
+        seven_bit: bool = False,
+    ) -> None:
+        self._source = content_chunks(fd, offset, b"\n" if seven_bit else b"\r\n")
+        self._seven_bit = seven_bit
         self._limit = line_limit
         self._broken = broken
         self._head = head
 
-    def wire(self, *, seven_bit: bool = False) -> Iterator[bytes]:
-        """All of it in pieces, without the last dot. seven_bit: convert it. CorruptQueueFile."""
+    async def rewrite(self, change: Callable[[list[bytes]], Awaitable[list[bytes]]]) -> None:
+        """Put other headers in the place of the message's own. CorruptQueueFile, and what change raises."""
+        eol = b"\n" if self._seven_bit else b"\r\n"
+        lines = [b""]
+        headers, body = split_head(lines)
+        for chunk in self._source:
+            more = chunk.split(eol)
+            lines[-1:] = [lines[-1] + more[0], *more[1:]]
+            headers, body = split_head(lines)
+            if len(body) > 1:  # else the last line, which may go on in the next piece
+                break
+        text = eol.join([*await change(headers), *body])
+        self._source = chain([text], self._source)
+
+    def wire(self) -> Iterator[bytes]:
+        """All of it in pieces, without the last dot. CorruptQueueFile."""
         before = b"\n"
-        for chunk in self._lines(seven_bit=seven_bit):
+        for chunk in self._lines():
             yield stuff(chunk, before)
             before = chunk[-1:]
         if before != b"\n":
             yield b"\r\n"
 
-    def _lines(self, *, seven_bit: bool) -> Iterator[bytes]:
+    def _lines(self) -> Iterator[bytes]:
         """Pieces that end with a line end, but for the last one."""
         rest = b""
-        for chunk in self._chunks(seven_bit=seven_bit):
+        for chunk in self._chunks():
             text, end, rest = (rest + chunk).rpartition(b"\n")
             if end:
                 yield self._break(text + end)
         if rest:
             yield self._break(rest)
 
-    def _chunks(self, *, seven_bit: bool) -> Iterator[bytes]:
+    def _chunks(self) -> Iterator[bytes]:
         if self._head:
             yield self._head
-        if seven_bit:
-            yield downgrade(content_bytes(self._fd, self._offset)).replace(b"\n", b"\r\n")
+        if self._seven_bit:
+            yield downgrade(b"".join(self._source)).replace(b"\n", b"\r\n")
         else:
-            yield from content_chunks(self._fd, self._offset, b"\r\n")
+            yield from self._source
 
     def _break(self, text: bytes) -> bytes:
         lines = text.split(b"\r\n")

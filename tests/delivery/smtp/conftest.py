@@ -1,6 +1,7 @@
 """The client in a queue of the test's own, told what qmgr would tell it."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -17,6 +18,13 @@ __all__ = ["logs", "store"]
 MAIN_CF = (
     "compatibility_level = 3.11\nmyhostname = client.test\ninet_protocols = ipv4\ninet_interfaces = loopback-only\n"
 )
+
+
+class Rewriter:
+    """All addresses are complete."""
+
+    async def rewrite(self, rule: str, address: str) -> str:
+        return address
 
 
 class Client:
@@ -40,6 +48,8 @@ class Client:
             context = Context(program, program, MainCf.from_text(MAIN_CF + main_cf), args=args)
             agent = Smtp(context)
             agent.finder._resolver = self.resolver
+            if agent.generic is not None:
+                agent.generic = replace(agent.generic, rewriter=Rewriter())
             frame = Frame(self.store.queue, self.logs, agent.deliver, soft_bounce=agent.soft_bounce)
             answers = [decode_answer(await frame.handle(*request.encode())) for request in requests]
             await agent.cache.close()

@@ -148,6 +148,29 @@ CONTENTS = {
     "7bit server, no MIME": (SEVEN_BIT, "Subject: t\n\nnaïve\n"),
 }
 PLAIN = "Subject: test\n\nhello\n"
+GENERIC_TEXT = """\
+Subject: hello
+ From: joe@l.test
+From: "Joe Q. Public" <joe@l.test> (comment)
+To: far@d.test, x@d.test, ann@l.test, ann+ext@l.test, (huh) joe+ext@l.test
+Cc: group: joe@l.test, x@y.test; "a b"@d2.test
+Reply-To: JOE@L.TEST
+Errors-To: joe@l.test,
+  second@d.test
+X-Other: joe@l.test
+Disposition-Notification-To: joe@l.test
+MIME-Version: 1.0
+Content-Type: message/rfc822
+
+From: joe@l.test
+
+x
+"""
+GENERIC = """\
+myorigin = l.test
+recipient_delimiter = +
+smtp_generic_maps = inline:{ {joe@l.test=joe@isp.test}, {ann=ann@isp.test}, {@d2.test=@isp2.test} }, pcre:{ {/^(r1)@/ more@isp.test} }
+"""  # noqa: E501
 FORWARD = "smtp_send_xforward_command = yes"
 ATTRIBUTES = "250-broken.test\r\n250-PIPELINING\r\n250 XFORWARD NAME ADDR PORT PROTO HELO IDENT SOURCE"
 MASKED = "smtp_pix_workaround_threshold_time = 0\nsmtp_pix_workaround_delay_time = 1"
@@ -179,6 +202,10 @@ ALL = {
     **{case: (answers, PLAIN, "lmtp", "") for case, answers in LMTP_CASES.items()},
     **{case: (answers, text, "smtp", "") for case, (answers, text) in CONTENTS.items()},
     **{case: (answers, PLAIN, "smtp", settings) for case, (settings, answers) in SETTINGS.items()},
+    "generic maps": ({}, GENERIC_TEXT, "smtp", GENERIC),
+    "generic maps, extensions": ({}, GENERIC_TEXT, "smtp", f"{GENERIC}propagate_unmatched_extensions = generic"),
+    "generic maps, 7bit server": (SEVEN_BIT, UTF8 + "From: joe@l.test\n" + EIGHT + "\ncafé\n", "smtp", GENERIC),
+    "generic maps, no body": ({}, "Subject: t\nFrom: joe@l.test\n", "smtp", GENERIC),
 }
 ORIGIN = {
     "log_client_name": "localhost",
