@@ -331,8 +331,6 @@ BY_REASON = {
         tlsmgr_service_name
     """,
     "access tables and look-ups of clients and domains are not there yet": """
-        access_map_defer_code
-        access_map_reject_code
         default_rbl_reply
         maps_rbl_domains
         maps_rbl_reject_code
@@ -342,8 +340,6 @@ BY_REASON = {
         reject_tempfail_action
         smtpd_dns_reply_filter
         smtpd_expansion_filter
-        smtpd_log_access_permit_actions
-        smtpd_null_access_lookup_key
         unknown_address_reject_code
         unknown_address_tempfail_action
         unknown_client_reject_code
@@ -429,8 +425,6 @@ BY_REASON = {
     "variable envelope return paths are not there yet": """
         default_verp_delimiters
         verp_delimiter_filter
-    """,
-    "results are not filtered yet": """
     """,
     "tables of this kind are not there yet": """
         berkeley_db_create_buffer_size
