@@ -1,98 +1,201 @@
 """catalog - every name that an instance's files may use, and what is wrong with those they do use
 
 Three classes, as postconf -C calls them: builtin (declared in pyfix.config.params), service
-(brought along by a service of master.cf) and user (set, and used as $name or named as a
-restriction class).
+(brought along by a service of master.cf) and user. A name is the user's when it is set and something
+looks at it: a $name, smtpd_restriction_classes, or a table whose parameters are in main.cf.
+
+An -o of master.cf may use all that, and what other -o of the same service look at.
 
 Sources: postconf(1), postconf(5).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from typing import Any
 
-from pyfix.config import families, registry
+from pyfix.config import dbms, deprecated, families, registry
 from pyfix.config.expand import references
 from pyfix.config.hosts import SEPARATORS
-from pyfix.config.main_cf import MainCf
-from pyfix.config.master_cf import Service
-from pyfix.config.param import Parameter
+from pyfix.config.main_cf import BadConfig, MainCf
+from pyfix.config.master_entry import Entry
+from pyfix.config.param import Parameter, Raw
 
 CLASSES = ("builtin", "service", "user")
+
+Settings = Sequence[tuple[str, str]]
 
 
 class Catalog:
     """The names of one main.cf and its master.cf."""
 
-    def __init__(self, main: MainCf, services: list[Service]) -> None:
+    def __init__(self, main: MainCf, entries: Sequence[Entry]) -> None:
         self._main = main
-        self._services = services
+        self._entries = entries
         self._builtin = registry.everything()
-        self._service: dict[str, Parameter[Any]] = {
-            parameter.name: parameter
-            for service in services
-            for parameter in families.generated(service.name, service.program)
-            if parameter.name not in self._builtin
+        self._service = {
+            f"{entry.name}_{suffix}": (entry.name, suffix)
+            for entry in entries
+            for suffix in families.suffixes(entry.program)
         }
-        self._in_main = {name for text in self._texts() for name in references(text)}
-        self._in_services = {
-            name for service in services for _, value in service.overrides for name in references(value)
-        }
-        self._user = {name for name in main.names() if self._is_user(name)}
+        self._settings: Settings = [(name, main.raw(name) or "") for name in main.names()]
 
-    def class_of(self, name: str) -> str | None:
-        """The class of a name, None when nobody knows it."""
-        if name in self._builtin:
-            return "builtin"
-        if name in self._service:
-            return "service"
-        return "user" if name in self._user else None
+    def classes_of(self, name: str) -> set[str]:
+        """The classes of a name, none when nobody knows it."""
+        tables = zip(CLASSES, (self._builtin, self._service, self._user), strict=True)
+        return {found for found, table in tables if name in table}
 
-    def names(self) -> list[str]:
-        """All names, in byte order."""
-        return sorted({*self._builtin, *self._service, *self._user})
+    def knows(self, name: str) -> bool:
+        """Whether the name stands for something, be it nothing but an older name of a parameter."""
+        return any(name in table for table in (self._builtin, self._service, self._user, deprecated.LEGACY))
+
+    def names(self, classes: Iterable[str] = CLASSES) -> list[str]:
+        """All names of some classes, in byte order."""
+        tables = dict(zip(CLASSES, (self._builtin, self._service, self._user), strict=True))
+        return sorted({name for found in classes for name in tables[found]})
+
+    def parameter(self, name: str) -> Parameter[Any] | None:
+        """The declaration of a name; None for those of users."""
+        found = self._builtin.get(name)
+        if found is None and name in self._service:
+            found = families.member(*self._service[name])
+        return found
 
     def default(self, name: str) -> str | None:
         """The default of a name, unexpanded; None for those of users."""
-        parameter = self._builtin.get(name) or self._service.get(name)
-        return None if parameter is None else parameter.default_text(self._main)
+        parameter = self.parameter(name)
+        if parameter is None:
+            return "" if name in deprecated.LEGACY else None
+        return parameter.default_text(self._main)
 
-    def complaints(self, *, main: bool = True) -> Iterator[str]:
-        """What postconf warns of: names that are used but not defined, or set but not used.
+    @cached_property
+    def values(self) -> MainCf:
+        """main.cf with the defaults of the parameters that services bring, for expanding."""
+        services = ((name, families.member(*found).default_text(self._main)) for name, found in self._service.items())
+        return self._main.with_defaults(services)
 
-        main: of main.cf too, not only of master.cf.
-        """
-        master = f"{self._main.config_dir}/master.cf"
+    # What is wrong
+
+    def undefined(self, *, main: bool = True) -> Iterator[str]:
+        """Warnings of names that are looked at and stand for nothing. main: of main.cf, else of master.cf only."""
+        set_in_main = {*self._main.names()}
+        set_in_master = {name for entry in self._entries for name, _ in entry.overrides}
+        for name in sorted(self._wanted_in_master()):
+            yield f"{self._master_cf}: undefined parameter: {name}"
         if main:
-            yield from self._undefined(self._main.path, self._in_main)
-        yield from self._undefined(master, self._in_services)
+            for name in sorted(self._wanted - set_in_main - set_in_master):
+                if not self.knows(name):
+                    yield f"{self._main.path}: undefined parameter: {name}"
+        yield from self._unused_in_files()
+
+    def unused(self, *, main: bool = True) -> Iterator[str]:
+        """Warnings of names that are set and nothing looks at, and of those that will go."""
+        see: list[str] = []
         if main:
-            for name in self._main.names():
-                yield from self._unused(self._main.path, name, self._main.raw(name) or "")
-        for service in self._services:
-            for name, value in service.overrides:
-                yield from self._unused(master, name, value)
+            for name, value in self._settings:
+                if not self.knows(name):
+                    yield f"{self._main.path}: unused parameter: {name}={value}"
+                see += _deprecated(self._main.path, name)
+        for entry in self._entries:
+            for name, value in entry.overrides:
+                if not self._knows_locally(entry, name):
+                    yield f"{self._master_cf}: unused parameter: {name}={value}"
+                see += _deprecated(self._master_cf, name)
+        yield from dict.fromkeys([*see, deprecated.SEE] if see else [])
 
-    def _unused(self, path: str, name: str, value: str) -> Iterator[str]:
-        if self.class_of(name) is None and name not in self._in_main | self._in_services:
-            yield f"{path}: unused parameter: {name}={value}"
+    @property
+    def _master_cf(self) -> str:
+        return f"{self._main.config_dir}/master.cf"
 
-    def _undefined(self, path: str, names: set[str]) -> Iterator[str]:
-        for name in sorted(names):
-            if self.class_of(name) is None and self._main.raw(name) is None:
-                yield f"{path}: undefined parameter: {name}"
+    def _wanted_in_master(self) -> set[str]:
+        """The names that -o settings look at in vain."""
+        set_in_main = {*self._main.names()}
+        return {
+            name
+            for entry in self._entries
+            for name in self._wanted_by[entry.line.number] - {name for name, _ in entry.overrides} - set_in_main
+            if not self.knows(name)
+        }
 
-    def _texts(self) -> Iterator[str]:
-        """The values of main.cf."""
-        yield from (self._main.raw(name) or "" for name in self._main.names())
+    def _knows_locally(self, entry: Entry, name: str) -> bool:
+        if self.knows(name) or name in self._wanted | self._in_tables | self._wanted_by[entry.line.number]:
+            return True
+        return name in self._of_tables(entry.overrides, self._main.with_overrides(entry.overrides))
 
-    def _is_user(self, name: str) -> bool:
-        if name in self._builtin or name in self._service:
-            return False
-        classes = SEPARATORS.split(self._main.raw("smtpd_restriction_classes") or "")
-        used = name in self._in_main or name in self._in_services or name in classes
-        return used or self._in_defaults(name)
+    def _unused_in_files(self) -> Iterator[str]:
+        scopes = [(self._settings, self._main)]
+        scopes += [(entry.overrides, self._main.with_overrides(entry.overrides)) for entry in self._entries]
+        tables = {table for settings, main in scopes for table in self._tables(settings, main) if table.is_file}
+        for table in sorted(tables):
+            yield from dbms.unused_in_file(table)
 
-    def _in_defaults(self, name: str) -> bool:
-        """Old names live on in the defaults of those that replaced them, as virtual_maps does."""
-        defaults = [p.default for p in self._builtin.values() if isinstance(p.default, str)]
-        return any(name in references(default) for default in defaults)
+    # Who looks at what
+
+    @cached_property
+    def _wanted(self) -> set[str]:
+        """The names that main.cf looks at."""
+        return self._references(self._settings) | _restriction_classes(self._main)
+
+    @cached_property
+    def _wanted_by(self) -> dict[int, set[str]]:
+        """The same of each service's own settings, by the line it begins at."""
+        return {
+            entry.line.number: self._references(entry.overrides)
+            | (_restriction_classes(self._main.with_overrides(entry.overrides)) if _has_classes(entry) else set())
+            for entry in self._entries
+        }
+
+    @cached_property
+    def _in_tables(self) -> set[str]:
+        """The names that the tables of main.cf look at."""
+        return self._of_tables(self._settings, self._main)
+
+    @cached_property
+    def _user(self) -> set[str]:
+        """The names of main.cf that are the user's own."""
+        own = {name for name, _ in self._settings if name not in self._builtin and name not in self._service}
+        if not own:
+            return own
+        wanted = self._wanted | deprecated.LEGACY.keys() | self._in_tables
+        for entry in self._entries:
+            main = self._main.with_overrides(entry.overrides)
+            looks_at = self._wanted_by[entry.line.number] | self._of_tables(entry.overrides, main)
+            wanted |= looks_at - {name for name, _ in entry.overrides}
+        return own & wanted
+
+    def _references(self, settings: Settings) -> set[str]:
+        """What the values refer to; those that are expanded with names of their user's don't count."""
+        values = (value for name, value in settings if not isinstance(self._builtin.get(name), Raw))
+        return {name for value in values for name in references(value)}
+
+    def _of_tables(self, settings: Settings, main: MainCf) -> set[str]:
+        """The old-style parameters of the tables that the settings name."""
+        return {name for table in self._tables(settings, main) for name in table.parameters()}
+
+    def _tables(self, settings: Settings, main: MainCf) -> Iterator[dbms.Table]:
+        for name, value in settings:
+            parameter = self._builtin.get(name)
+            if isinstance(parameter, Raw) or (parameter is None and name not in self._service):
+                continue
+            yield from dbms.tables(_expanded(main, name, value))
+
+
+def _has_classes(entry: Entry) -> bool:
+    return any(name == "smtpd_restriction_classes" for name, _ in entry.overrides)
+
+
+def _restriction_classes(main: MainCf) -> set[str]:
+    name = "smtpd_restriction_classes"
+    return {word for word in SEPARATORS.split(_expanded(main, name, main.raw(name) or "")) if word}
+
+
+def _expanded(main: MainCf, name: str, value: str) -> str:
+    """The value of a setting, nothing when it is wrong: who reads it says so."""
+    try:
+        return main.expand(value, name)
+    except BadConfig:
+        return ""
+
+
+def _deprecated(path: str, name: str) -> list[str]:
+    warning = deprecated.warning(name)
+    return [] if warning is None else [f"{path}: {warning}"]

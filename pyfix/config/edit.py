@@ -2,20 +2,22 @@
 
 Comments, empty lines and the order stay. A setting that is changed loses its continuation
 lines, but not the comments between them; one that is new goes to the end. The file is
-replaced in one step and keeps its mode and owner.
+replaced in one step and keeps its mode and owner; of two edits at once each sees the other's.
 
 See also: postconf(1) -e, -X, -#.
 """
 
 import os
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from enum import Enum
+from typing import BinaryIO
 
 from pyfix.config.syntax import SPACE, BadConfig, split_setting
 from pyfix.unix import msg
 from pyfix.unix.files import rename_durably
+from pyfix.unix.locks import flock_exclusive
 
 
 class Action(Enum):
@@ -33,7 +35,7 @@ def edited(text: str, changes: Mapping[str, Change], path: str = "main.cf") -> s
     out: list[str] = []
     seen: set[str] = set()
     change: Change | None = None
-    for line in _lines(text):
+    for line in split_lines(text):
         if line.lstrip(SPACE)[:1] in {"", "#"}:
             out.append(line)
             continue
@@ -57,7 +59,7 @@ def parse_changes(arguments: Iterable[str]) -> dict[str, Change]:
     """name=value arguments. Raises BadConfig in postconf's words; of two for a name the last counts."""
     changes: dict[str, Change] = {}
     for argument in arguments:
-        _refuse_lines(argument)
+        refuse_lines(argument)
         try:
             name, value = split_setting(argument)
         except ValueError as e:
@@ -72,11 +74,11 @@ def parse_names(arguments: Iterable[str], action: Action) -> dict[str, Change]:
     """Names to remove or comment out. Raises BadConfig in postconf's words."""
     changes: dict[str, Change] = {}
     for argument in arguments:
-        _refuse_lines(argument)
+        refuse_lines(argument)
         name = argument.strip(SPACE)
         if "=" in name:
             raise BadConfig("-X or -# requires parameter names without value")
-        if not name or name.startswith("#"):
+        if not name:
             raise BadConfig("-X or -# requires non-blank parameter names")
         changes[name] = action
     return changes
@@ -84,39 +86,70 @@ def parse_names(arguments: Iterable[str], action: Action) -> dict[str, Change]:
 
 def edit_file(path: str, changes: Mapping[str, Change]) -> None:
     """Change a main.cf. Raises BadConfig when it can't be read or written."""
+    rewrite(path, lambda text: edited(text, changes, path))
+
+
+def rewrite(path: str, change: Callable[[str], str]) -> None:
+    """Replace a configuration file by what `change` makes of its text.
+
+    Before: the old content; after: the new, durable. Who edits holds a lock on the file beside it that
+    becomes the new one. Raises BadConfig when it can't be read or written.
+    """
     real = os.path.realpath(path)
     try:
+        lock = _locked(f"{real}.tmp")
+    except OSError as e:
+        raise BadConfig(f"open {path}.tmp: {e.strerror}") from e
+    with os.fdopen(lock, "wb") as new:
+        try:
+            text, found = _read(path, real)
+            _write(new, change(text).encode("utf-8", "surrogateescape"), found)
+            rename_durably(f"{real}.tmp", real)
+        except OSError as e:
+            _unlink(f"{real}.tmp")
+            raise BadConfig(f"open {path} for writing: {e.strerror}") from e
+        except BaseException:
+            _unlink(f"{real}.tmp")
+            raise
+
+
+def _locked(path: str) -> int:
+    """The temporary file, empty and ours alone until it is closed."""
+    while True:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        flock_exclusive(fd, wait=True)
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.stat(path), os.fstat(fd)):
+                os.ftruncate(fd, 0)
+                return fd
+        os.close(fd)  # whoever had it made it the real file
+
+
+def _read(path: str, real: str) -> tuple[str, os.stat_result]:
+    try:
         with open(real, encoding="utf-8", errors="surrogateescape", newline="") as file:
-            before, found = file.read(), os.fstat(file.fileno())
+            return file.read(), os.fstat(file.fileno())
     except OSError as e:
         raise BadConfig(f"open {path} for reading: {e.strerror}") from e
-    after = edited(before, changes, path)
-    try:
-        _replace(real, after.encode("utf-8", "surrogateescape"), found)
-    except OSError as e:
-        raise BadConfig(f"open {path} for writing: {e.strerror}") from e
 
 
-def _replace(path: str, data: bytes, like: os.stat_result) -> None:
-    """Write a file beside and rename it. Before: the old content; after: the new, durable."""
-    temporary = f"{path}.tmp"
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(fd, "wb") as file:
-            file.write(data)
-            file.flush()
-            with suppress(PermissionError):  # only root gives files away
-                os.fchown(fd, like.st_uid, like.st_gid)
-            os.fchmod(fd, stat.S_IMODE(like.st_mode))
-            os.fsync(fd)
-        rename_durably(temporary, path)
-    except OSError:
-        with suppress(OSError):
-            os.unlink(temporary)
-        raise
+def _write(file: BinaryIO, data: bytes, like: os.stat_result) -> None:
+    fd = file.fileno()
+    os.fchmod(fd, 0o600)
+    file.write(data)
+    file.flush()
+    with suppress(PermissionError):  # only root gives files away
+        os.fchown(fd, like.st_uid, like.st_gid)
+    os.fchmod(fd, stat.S_IMODE(like.st_mode))
+    os.fsync(fd)
 
 
-def _lines(text: str) -> list[str]:
+def _unlink(path: str) -> None:
+    with suppress(OSError):
+        os.unlink(path)
+
+
+def split_lines(text: str) -> list[str]:
     """Lines with their ends; only a line feed ends one."""
     *lines, last = text.split("\n")
     return [f"{line}\n" for line in lines] + ([last] if last else [])
@@ -129,6 +162,9 @@ def _kept(line: str, change: Change | None) -> list[str]:
     return [f"#{line}"] if change is Action.COMMENT else []
 
 
-def _refuse_lines(argument: str) -> None:
+def refuse_lines(argument: str) -> None:
+    """Raises BadConfig for what would be more than one line, or none."""
     if "\n" in argument:
         raise BadConfig("-e, -X, or -# accepts no multi-line input")
+    if argument.lstrip(SPACE).startswith("#"):
+        raise BadConfig("-e, -X, or -# accepts no comment input")

@@ -28,6 +28,7 @@ _NAME = re.compile(r"[A-Za-z0-9_]*", re.ASCII)
 _OPERATOR = re.compile(r"[<>!=?+\-*/~&|%]*")
 _SUFFIX = re.compile(r"[A-Za-z0-9]*", re.ASCII)
 _LEVEL = re.compile(r"\+?(\d{1,10})(?:\.(\d{1,9})(?:\.(\d{1,9}))?)?", re.ASCII)
+_REFERENCE = re.compile(r"\$\$|\$([A-Za-z0-9_]+)|\$[{(]\s*([A-Za-z0-9_]+)(?!\s*[A-Za-z0-9_{])", re.ASCII)
 _CLOSING = {"{": "}", "(": ")"}
 _MOST_DIGITS = 18  # of a number that is compared
 _SHOWN = 20  # characters of the rest that an error shows
@@ -221,10 +222,9 @@ class Expander:
 
 def references(text: str) -> set[str]:
     """Every name that a text refers to, in whatever branch; bad syntax ends the search quietly."""
-    names: set[str] = set()
-    for match in re.finditer(r"\$\$|\$([A-Za-z0-9_]+)|\$[{(]\s*([A-Za-z0-9_]+)", text, re.ASCII):
-        names.update(name for name in match.groups() if name)
-    return names
+    if "$" not in text:
+        return set()
+    return {name for found in _REFERENCE.finditer(text) if (name := found[1] or found[2])}
 
 
 def _match(pattern: re.Pattern[str], text: str, at: int) -> str:

@@ -65,9 +65,7 @@ def transport_parameter(main: MainCf, transport: str, suffix: str) -> str:
     return member(transport, suffix).text(main)
 
 
-def generated(service: str, program: str) -> list[Parameter[Any]]:
-    """The parameters that a service of master.cf brings with it, by the program it runs."""
-    suffixes = [name for name in SUFFIXES if name != "time_limit"] if program in PROGRAMS else []
-    if program in WITH_TIME_LIMIT:
-        suffixes.append("time_limit")
-    return [member(service, suffix) for suffix in suffixes]
+def suffixes(program: str) -> list[str]:
+    """What a service of master.cf puts its name in front of, by the program it runs."""
+    found = [suffix for suffix in SUFFIXES if suffix != "time_limit"] if program in PROGRAMS else []
+    return [*found, "time_limit"] if program in WITH_TIME_LIMIT else found

@@ -86,6 +86,11 @@ class MainCf:
         more = {name: Setting(value, where) for name, value in pairs}
         return MainCf(self.config_dir, self.path, self._settings, {**self._overrides, **more})
 
+    def with_defaults(self, pairs: Iterable[tuple[str, str]]) -> "MainCf":
+        """The same main.cf, where these names have a value when it sets none."""
+        more = {name: Setting(value, "default") for name, value in pairs}
+        return MainCf(self.config_dir, self.path, {**more, **self._settings}, self._overrides)
+
     def names(self) -> list[str]:
         """Every name that is set, overrides too."""
         return [*self._settings, *(name for name in self._overrides if name not in self._settings)]

@@ -137,8 +137,7 @@ def lines_of(text: str, path: str) -> Iterator[Line]:
 def parse_service(line: Line, *, chroot: bool = False) -> Service:
     """The service on a line; chroot: what "-" means in that field. Raises BadConfig."""
     name, kind = line.field(0), line.field(1)
-    if kind not in TYPES:
-        raise line.bad(f"bad transport type: {kind}")
+    check_fields(line)
     private = line.flag(2, default=True)
     if kind == "inet":
         _check_inet(line, name, private)
@@ -152,6 +151,17 @@ def parse_service(line: Line, *, chroot: bool = False) -> Service:
     overrides, verbose, args = _options(line, words)
     fields = (name, kind, private, unpriv, jail, wakeup, if_used, maxproc, program)
     return Service(*fields, args, overrides, verbose, line.number)
+
+
+def check_fields(line: Line) -> None:
+    """See that each field has a value of its kind. Raises BadConfig."""
+    if (kind := line.field(1)) not in TYPES:
+        raise line.bad(f"bad transport type: {kind}")
+    for index in (2, 3, 4):
+        line.flag(index, default=True)
+    _wakeup(line)
+    line.value(6, _number, None)
+    line.field(7)
 
 
 def _options(line: Line, words: list[str]) -> tuple[tuple[tuple[str, str], ...], int, tuple[str, ...]]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from pyfix.config.main_cf import MainCf
 from pyfix.config.master_cf import Service
+from pyfix.config.params.smtp import OTHER_NAMES
 from pyfix.config.registry import find
 
 # One name a line, in order.
@@ -526,10 +527,12 @@ WITHOUT_EFFECT = {
 
 REASONS = {name: why for table in (BY_REASON, WITHOUT_EFFECT) for why, names in table.items() for name in names.split()}
 
+_TWINS = {lmtp: smtp for smtp, lmtp in OTHER_NAMES.items()}
+
 
 def reason(name: str) -> str | None:
     """Why nothing reads a parameter; None when something does."""
-    return REASONS.get(name) or REASONS.get(_smtp_twin(name))
+    return REASONS.get(name) or REASONS.get(smtp_twin(name))
 
 
 def warnings(main: MainCf, services: Iterable[Service] = ()) -> Iterator[str]:
@@ -553,5 +556,6 @@ def _warning(main: MainCf, name: str, value: str, where: str) -> Iterator[str]:
         yield f"{where}: {name} has no effect: {why}"
 
 
-def _smtp_twin(name: str) -> str:
-    return f"smtp_{name[5:]}" if name.startswith("lmtp_") else ""
+def smtp_twin(name: str) -> str:
+    """The name that smtp uses for what lmtp calls by this one; "" for other names."""
+    return _TWINS.get(name) or (f"smtp_{name[5:]}" if name.startswith("lmtp_") else "")

@@ -63,8 +63,8 @@ def split_setting(text: str) -> tuple[str, str]:
     """
     before, equals, value = text.partition("=")
     name = before.strip(SPACE)
-    if not equals or any(char in SPACE for char in name):
-        raise ValueError("missing '=' after attribute name")
     if not name:
         raise ValueError("missing attribute name")
+    if not equals or any(char in SPACE for char in name):
+        raise ValueError("missing '=' after attribute name")
     return name, value.strip(SPACE)

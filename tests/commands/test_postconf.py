@@ -120,8 +120,8 @@ def test_warnings_go_to_standard_error(run) -> None:
     result = run("nosuch", "myorigin")
     assert (result.status, result.out) == (0, "myorigin = $mydomain\n")
     assert result.err.splitlines() == [
-        "postconf: warning: nosuch: unknown parameter",
         "postconf: warning: master.cf: undefined parameter: quux",
+        "postconf: warning: nosuch: unknown parameter",
         "postconf: warning: main.cf: unused parameter: baz=unused",
         "postconf: warning: master.cf: unused parameter: foo=$quux",
         "postconf: warning: master.cf: unused parameter: x=y",
@@ -201,7 +201,7 @@ def test_settings_are_removed_and_commented_out(run, instance: Path) -> None:
         (["a=b", "c"], "missing '=' after attribute name: \"c\""),
         (["-o", "foo", "x"], "invalid parameter override: foo: missing '=' after attribute name"),
         (["-C", "nosuch"], 'unknown -C option value "nosuch" in "nosuch"'),
-        (["-Z"], "usage: postconf [-c config_dir]"),
+        (["-Z"], "usage: postconf [-a (server SASL types)]"),
     ],
 )
 def test_a_wrong_command_line_changes_nothing(run, instance: Path, options: list[str], words: str) -> None:

@@ -43,9 +43,7 @@ def test_a_template_file_that_is_not_there(directory: Path, capsys: pytest.Captu
 
 @pytest.mark.skipif(not REAL, reason="postconf (Postfix) is not installed")
 @pytest.mark.parametrize("option", ["-b", "-t"])
-def test_real_postconf_reads_what_ours_writes(
-    directory: Path, capsys: pytest.CaptureFixture[str], option: str
-) -> None:
+def test_real_postconf_reads_what_ours_writes(directory: Path, capsys: pytest.CaptureFixture[str], option: str) -> None:
     postconf.main(["postconf", "-c", str(directory), "-t"])
     written = directory / "written"
     written.write_text(capsys.readouterr().out)

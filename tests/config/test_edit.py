@@ -1,5 +1,7 @@
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ from pyfix.config import edit
 from pyfix.config.edit import Action
 from pyfix.config.main_cf import BadConfig, MainCf
 
+TOP = Path(__file__).parents[2]
 MAIN_CF = """\
 # Head
 myorigin = $mydomain
@@ -129,6 +132,57 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     path = f"{tmp_path}/main.cf"
     with pytest.raises(BadConfig, match=f"open {path} for reading: No such file or directory"):
         edit.edit_file(path, {"a": "2"})
+
+
+EDITS = """
+import sys
+from pyfix.config import edit
+for number in range(25):
+    edit.edit_file(sys.argv[1], {f"name_{sys.argv[2]}_{number}": str(number)})
+"""
+
+
+def test_edits_at_once_see_one_another(tmp_path: Path) -> None:
+    path = tmp_path / "main.cf"
+    path.write_text("a = 1\n")
+    command = [sys.executable, "-c", EDITS, str(path)]
+    running = [subprocess.Popen([*command, str(number)], cwd=TOP) for number in range(4)]
+    assert [process.wait(30) for process in running] == [0, 0, 0, 0]
+    assert len(path.read_text().splitlines()) == 101
+    assert os.listdir(tmp_path) == ["main.cf"]
+
+
+def test_nobody_sees_a_half_written_or_open_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "main.cf"
+    path.write_text("a = 1\n")
+    path.chmod(0o640)
+    seen: list[tuple[str, int, str]] = []
+
+    def look(text: str) -> str:
+        new = tmp_path / "main.cf.tmp"
+        seen.append((path.read_text(), stat.S_IMODE(new.stat().st_mode), new.read_text()))
+        return "b = 2\n"
+
+    (tmp_path / "main.cf.tmp").write_text("left over by a crash")
+    (tmp_path / "main.cf.tmp").chmod(0o600)
+    edit.rewrite(str(path), look)
+    assert seen == [("a = 1\n", 0o600, "")]
+    assert path.read_text() == "b = 2\n"
+
+
+@pytest.mark.parametrize("where", ["write", "flush"])
+def test_a_full_disk_leaves_the_old_file(tmp_path: Path, where: str) -> None:
+    path = tmp_path / "main.cf"
+    path.write_text("a = 1\n" * (1 if where == "flush" else 100_000))
+    before = path.read_text()
+    code = (
+        "import resource, signal, sys; from pyfix.config import edit; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (3, 3)); edit.edit_file(sys.argv[1], {'b': '1'})"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, cwd=TOP, check=False)
+    assert f"BadConfig: open {path} for writing: File too large" in done.stderr
+    assert path.read_text() == before
+    assert os.listdir(tmp_path) == ["main.cf"]
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

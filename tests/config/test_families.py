@@ -1,6 +1,6 @@
 import pytest
 
-from pyfix.config.families import generated, member, transport_parameter
+from pyfix.config.families import member, suffixes, transport_parameter
 from pyfix.config.main_cf import BadConfig, MainCf
 
 
@@ -36,4 +36,4 @@ def test_a_member_is_parsed_with_its_limits() -> None:
     ("program", "count"), [("smtp", 16), ("virtual", 16), ("pipe", 17), ("spawn", 1), ("discard", 0)]
 )
 def test_a_service_brings_parameters_by_its_program(program: str, count: int) -> None:
-    assert len(generated("any", program)) == count
+    assert len(suffixes(program)) == count

@@ -17,7 +17,7 @@ from pyfix.config.params.smtp import SmtpParams
 PACKAGE = Path(pending.__file__).parents[1]
 WORD = re.compile(r"\w+", re.ASCII)
 # They name parameters without reading them.
-LISTS = {"pending.py", "explain.py", "families.py", "deprecated.py"}
+LISTS = {"deprecated.py", "explain.py", "families.py", "meanings.py", "pending.py"}
 
 
 def sources() -> Iterator[Path]:

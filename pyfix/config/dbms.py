@@ -1,0 +1,80 @@
+"""dbms - the parameters of tables that ask a server or a database
+
+A table of such a type reads them from the file it names (TYPE:/path/to/file), or in the old style from
+main.cf, where each has the table's name in front (ldap:staff has staff_server_host).
+
+Sources: ldap_table(5), mysql_table(5), pgsql_table(5), sqlite_table(5), memcache_table(5), mongodb_table(5).
+"""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from pyfix.config.syntax import BadConfig, logical_lines, read_text, split_setting
+
+_COMMON = "domain expansion_limit result_format "
+_SQL = _COMMON + "query additional_conditions select_field table where_field "
+_NETWORK = _SQL + "dbname hosts idle_interval password retry_interval user "
+
+SUFFIXES = {
+    kind: frozenset(names.split())
+    for kind, names in {
+        "ldap": _COMMON + "bind bind_dn bind_pw cache cache_expiry cache_size chase_referrals debuglevel dereference "
+        "leaf_result_attribute query_filter recursion_limit result_attribute result_filter sasl_authz_id sasl_mechs "
+        "sasl_minssf sasl_realm scope search_base server_host server_port size_limit special_result_attribute "
+        "start_tls terminal_result_attribute timeout tls_ca_cert_dir tls_ca_cert_file tls_cert tls_cipher_suite "
+        "tls_key tls_random_file tls_require_cert version",
+        "memcache": "backup data_size_limit domain flags key_digest key_format line_size_limit max_try memcache "
+        "retry_pause timeout ttl",
+        "mongodb": _COMMON + "collection dbname projection query_filter result_attribute uri",
+        "mysql": _NETWORK
+        + "charset option_file option_group require_result_set tls_CAfile tls_CApath tls_cert_file tls_ciphers "
+        "tls_key_file tls_verify_cert",
+        "pgsql": _NETWORK + "encoding select_function",
+        "sqlite": _SQL + "dbpath",
+    }.items()
+}
+
+_BREAK = re.compile(r"[,\s{}]+")
+_TABLE = re.compile(rf"!?(?:proxy:)*({'|'.join(SUFFIXES)}):(.+)")
+
+
+class Table(NamedTuple):
+    """A table that some value names: its type, and its file or old-style name."""
+
+    kind: str
+    name: str
+
+    @property
+    def is_file(self) -> bool:
+        """Whether its parameters are in a file of their own."""
+        return self.name.startswith(("/", "."))
+
+    def parameters(self) -> Iterator[str]:
+        """The names of its parameters in main.cf, if that is where they are."""
+        if not self.is_file:
+            yield from (f"{self.name}_{suffix}" for suffix in SUFFIXES[self.kind])
+
+
+def tables(text: str) -> Iterator[Table]:
+    """The tables that an expanded value names, at any depth of braces."""
+    if ":" in text:
+        for word in _BREAK.split(text):
+            found = _TABLE.fullmatch(word)
+            if found:
+                yield Table(found[1], found[2])
+
+
+def unused_in_file(table: Table) -> Iterator[str]:
+    """Settings in a table's own file that tables of its type don't have; none when it can't be read."""
+    try:
+        lines = list(logical_lines(read_text(table.name)))
+    except BadConfig:
+        return
+    for line in lines:
+        try:
+            name, value = split_setting(line.text)
+        except ValueError:
+            continue  # whoever opens the table says so
+        if name not in SUFFIXES[table.kind]:
+            yield f"{table.kind}:{table.name}: unused parameter: {name}={value}"

@@ -1,0 +1,104 @@
+from pathlib import Path
+
+import pytest
+
+from pyfix.config import dbms, deprecated, registry
+from pyfix.config.catalog import Catalog
+from pyfix.config.expand import references
+from pyfix.config.main_cf import MainCf
+from pyfix.config.master_cf import lines_of
+from pyfix.config.master_entry import Entry
+from pyfix.config.param import Raw
+
+
+def catalog(main_cf: str, master_cf: str = "") -> Catalog:
+    entries = [Entry(line) for line in lines_of(master_cf, "/c/master.cf")]
+    return Catalog(MainCf.from_text(main_cf, config_dir="/c", path="/c/main.cf"), entries)
+
+
+def complaints(main_cf: str, master_cf: str = "") -> list[str]:
+    found = catalog(main_cf, master_cf)
+    return [*found.undefined(), *found.unused()]
+
+
+@pytest.mark.parametrize(
+    ("main_cf", "master_cf"),
+    [
+        ("myorigin = $mine\nmine = x\n", ""),
+        ("smtpd_restriction_classes = $more, strict\nmore = mild\nstrict = reject\nmild = permit\n", ""),
+        ("virtual_alias_maps = proxy:ldap:staff\nstaff_search_base = x\n", ""),
+        ("smtpd_client_restrictions = check_client_access { mysql:db }\ndb_hosts = x\n", ""),
+        ("mytable = pgsql:db\ntransport_maps = $mytable\ndb_query = x\n", ""),
+        ("uucp_time_limit = 5\n", "uucp unix - n n - - pipe user=x argv=/y"),
+        ("mine = x\n", "a unix - - n - - smtp -o myorigin=$mine"),
+        ("myorigin = $mine\n", "a unix - - n - - smtp -o mine=x"),
+        ("", "a unix - - n - - smtp -o mine=x -o myorigin=$mine"),
+        ("", "a unix - - n - - smtp -o smtpd_restriction_classes=mine -o mine=permit"),
+        ("smtpd_timeout = ${stress?{10}:{$slow}}\nslow = 300\n", ""),
+        ("forward_path = $home/.forward\nsmtpd_reject_footer = call $nobody\n", ""),
+        ("smtp_requiretls_policy = ${domain_to_ascii{$mydomain}}\n", ""),
+    ],
+)
+def test_nothing_is_wrong_with_names_that_stand_for_something(main_cf: str, master_cf: str) -> None:
+    assert complaints(main_cf, master_cf) == []
+
+
+@pytest.mark.parametrize(
+    ("main_cf", "master_cf", "words"),
+    [
+        ("mine = x", "", "main.cf: unused parameter: mine=x"),
+        ("myorigin = $mine", "", "main.cf: undefined parameter: mine"),
+        ("smtpd_restriction_classes = mine", "", "main.cf: undefined parameter: mine"),
+        ("uucp_time_limit = 5", "uucp unix - n n - - discard", "main.cf: unused parameter: uucp_time_limit=5"),
+        ("virtual_alias_maps = ldap:/x\nx_bind = y", "", "main.cf: unused parameter: x_bind=y"),
+        ("", "a unix - - n - - smtp -o mine=x", "master.cf: unused parameter: mine=x"),
+        ("", "a unix - - n - - smtp -o myorigin=$mine", "master.cf: undefined parameter: mine"),
+        ("", "a unix - - n - - smtp -o myorigin=$m -o m=\nb unix - - n - - smtp -o m=x",
+         "master.cf: unused parameter: m=x"),
+    ],
+)  # fmt: skip
+def test_a_name_that_stands_for_nothing_is_told(main_cf: str, master_cf: str, words: str) -> None:
+    assert complaints(main_cf, master_cf) == [f"/c/{words}"]
+
+
+def test_a_setting_that_a_tables_own_file_may_not_have_is_told(tmp_path: Path) -> None:
+    (tmp_path / "ldap.cf").write_text("server_host = x\nhosts = y\n nothing\nno setting\n")
+    path = f"{tmp_path}/ldap.cf"
+    expected = [f"ldap:{path}: unused parameter: hosts=y nothing"]
+    assert complaints(f"virtual_alias_maps = ldap:{path}, ldap:/nosuch/file\n") == expected
+
+
+def test_names_that_will_go_are_told_with_what_to_write_instead(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(deprecated.HINTS, "biff", "do not specify")
+    assert complaints("virtual_maps = x\n", "a unix - - n - - smtp -o biff=yes -o biff=no") == [
+        '/c/main.cf: support for parameter "virtual_maps" will be removed; instead, specify "virtual_alias_maps"',
+        '/c/master.cf: support for parameter "biff" will be removed; instead, do not specify',
+        "See https://www.postfix.org/DEPRECATION_README.html for details",
+    ]
+
+
+def test_the_old_names_are_those_that_defaults_still_look_at() -> None:
+    known = registry.everything()
+    defaults = (p.default for p in known.values() if isinstance(p.default, str) and not isinstance(p, Raw))
+    assert {name for text in defaults for name in references(text)} - {*known} == {*deprecated.LEGACY}
+    assert {*deprecated.REPLACED} <= {*known}
+    assert {*deprecated.LEGACY.values(), *deprecated.REPLACED.values()} <= {*known}
+
+
+def test_classes_of_names() -> None:
+    found = catalog("mine = x\nmyorigin = $mine\n", "local unix - n n - - local\nsp unix - n n - - spawn\n")
+    assert found.classes_of("myorigin") == {"builtin"}
+    assert found.classes_of("local_destination_recipient_limit") == {"builtin", "service"}
+    assert found.classes_of("sp_time_limit") == {"service"}
+    assert found.classes_of("mine") == {"user"}
+    assert found.classes_of("virtual_maps") == found.classes_of("nosuch") == set()
+    assert (found.default("virtual_maps"), found.default("mine")) == ("", None)
+    assert found.default("sp_time_limit") == "$command_time_limit"
+
+
+def test_tables_are_found_at_any_depth() -> None:
+    text = (
+        "hash:/x, ldap:a !mysql:b proxy:proxy:pgsql:c pipemap:{ldap:d,sqlite:e} { check_x memcache:/f } xldap:g ldap:"
+    )
+    names = {table.name for table in dbms.tables(text)}
+    assert names == {"a", "b", "c", "d", "e", "/f"}
