@@ -11,7 +11,6 @@ See also: ipc sheet section 3, delivery agents.
 
 from __future__ import annotations
 
-from enum import IntFlag
 from struct import Struct
 
 from pyfix.queue.file import Recipient
@@ -23,8 +22,8 @@ CONCURRENCY = "concurrency"  # attribute of the greeting
 DEFERRED = -1  # status of an answer: some recipients are still to do
 
 
-class Flags(IntFlag):
-    """What else a request wants; also the bits of trace_flags."""
+class Flags:
+    """What else a request wants; also the bits of trace_flags. Plain numbers: they are asked for often."""
 
     SUCCESS = 1  # mark delivered recipients in the queue file
     BOUNCE = 2  # send, and mark, what is undeliverable

@@ -60,6 +60,7 @@ class Message:
         """What an agent is asked to do."""
         envelope = self.envelope
         attr = envelope.attrs.get
+        name, address, port, helo, protocol = envelope.logged()
         return Request(
             self.queue_id,
             entry.queue.nexthop,
@@ -73,11 +74,11 @@ class Message:
             envelope_id=envelope.envelope_id,
             ret_flags=envelope.ret_flags,
             stats=self.stats(),
-            log_client_name=envelope.logged("client_name"),
-            log_client_address=envelope.logged("client_address"),
-            log_client_port=envelope.logged("client_port"),
-            log_protocol_name=envelope.logged("protocol_name"),
-            log_helo_name=envelope.logged("helo_name"),
+            log_client_name=name,
+            log_client_address=address,
+            log_client_port=port,
+            log_protocol_name=protocol,
+            log_helo_name=helo,
             sasl_method=attr("sasl_method", ""),
             sasl_username=attr("sasl_username", ""),
             sasl_sender=attr("sasl_sender", ""),

@@ -44,7 +44,7 @@ class Queue:
         self.suspended = False
         self.listed = False
         self.last_done = 0.0
-        self.connections = Flags(0)
+        self.connections = 0
 
     @property
     def dead(self) -> bool:

@@ -7,7 +7,8 @@ See also: queue-file sheet section 4.
 
 from typing import Final
 
-_LOGGED: Final = ("client_name", "client_address", "client_port", "helo_name", "protocol_name")
+_PLAIN: Final = ("client_name", "client_address", "client_port", "helo_name", "protocol_name")
+_LOGGED: Final = tuple(f"log_{name}" for name in _PLAIN)
 
 
 class Recipient:
@@ -112,12 +113,11 @@ class Envelope:
         self.full_name = ""
         self.warnings: list[str] = []
 
-    def logged(self, name: str) -> str:
-        """What logs and tables show of the client.
+    def logged(self) -> list[str]:
+        """What logs and tables show of the client: name, address, port, HELO name, protocol.
 
-        name: client_name, client_address, client_port, helo_name or protocol_name. In files without any
-        log_ attribute (old ones) the plain ones count.
+        In files without any log_ attribute (old ones) the plain ones count.
         """
-        if any(f"log_{each}" in self.attrs for each in _LOGGED):
-            return self.attrs.get(f"log_{name}", "")
-        return self.attrs.get(name, "")
+        get = self.attrs.get
+        found = [get(name, "") for name in _LOGGED]
+        return found if any(found) else [get(name, "") for name in _PLAIN]

@@ -13,6 +13,7 @@ See also: queue-file sheet section 4.
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 from pyfix.queue.envelope import Envelope, Recipient
@@ -23,7 +24,7 @@ from pyfix.queue.records import (
     leading_numbers,
     split_attribute,
 )
-from pyfix.queue.walk import Walk
+from pyfix.queue.walk import JUMPS, Walk
 
 RECIPIENT_LIMIT = 5000  # recipients in one batch
 
@@ -89,22 +90,57 @@ class _Scan:
 
     def run(self) -> None:
         """From where the walk is to the end of the file, or to the end of a batch."""
-        step, types = self.walk.next, ATTRIBUTE_TYPES
         try:
-            while True:
-                offset, kind, data = step()
+            while not self._run_in_memory():
+                offset, kind, data = self.walk.next()  # what the loop in memory leaves: cut off, long, a pointer
                 if kind == _ATTR:
-                    name, value = _attribute(data, offset)
-                    if name not in types:
-                        if self.table is not _RECIPIENTS:
-                            self.attribute(offset, _text(name), _text(value))
-                        continue
-                    kind, data = types[name][0], value
+                    kind, data = self._attribute(_attribute(data, offset), offset)
                 handler = self.table.get(kind)
                 if handler is not None and handler(self, offset, data):
                     return
         except Truncated as error:
             raise CorruptQueueFile("message rejected: missing end record", error.offset) from error
+
+    def _run_in_memory(self) -> bool:
+        """Take the plain records that are in memory, as far as the walk is not moved; True: that was all.
+
+        The same as walk.next() in a loop, without calls for records of under 128 bytes.
+        """
+        walk = self.walk
+        buf, at, base = walk.window()
+        table, size, setdefault = self.table, len(buf), self.envelope.attrs.setdefault
+        while at + 1 < size:
+            kind = buf[at]
+            end = at + 2 + buf[at + 1]
+            if buf[at + 1] > 127 or end > size or kind in JUMPS:
+                break
+            data = buf[at + 2 : end]
+            if kind == _ATTR:
+                found = _attribute(data, base + at)
+                if found.plain:
+                    if table is not _RECIPIENTS:
+                        setdefault(found.name, found.value)
+                    at = end
+                    continue
+                kind, data = self._attribute(found, base + at)
+            handler = table.get(kind)
+            if handler is not None:
+                walk.skip_to(end)
+                if handler(self, base + at, data):
+                    return True
+                if walk.moved(end) or self.table is not table:
+                    return False
+            at = end
+        walk.skip_to(at)
+        return False
+
+    def _attribute(self, found: "_Attribute", offset: int) -> tuple[int, bytes]:
+        """Note an attribute; (type, data) when it stands for another record."""
+        if found.kind:
+            return found.kind, found.data
+        if self.table is not _RECIPIENTS:
+            self.attribute(offset, found.name, found.value)
+        return _ATTR, b""
 
     def check(self) -> None:
         """CorruptQueueFile when something is missing that every message has."""
@@ -128,6 +164,20 @@ class _Scan:
             envelope.attrs.setdefault(name, value)
 
 
+class _Attribute:
+    """A named attribute, parsed. kind, data: of the record that it stands for; plain: kept by its name."""
+
+    __slots__ = ("data", "kind", "name", "plain", "value")
+
+    def __init__(self, name: bytes, value: bytes) -> None:
+        self.kind = ATTRIBUTE_TYPES.get(name, b"\0")[0]
+        self.data = value
+        self.name = _text(name)
+        self.value = _text(value)
+        self.plain = not self.kind and self.name not in _SPECIAL
+
+
+_SPECIAL = frozenset({"trace_flags", "encoding"})
 _Handler = Callable[[_Scan, int, bytes], bool]
 _Table = dict[int, _Handler]
 
@@ -326,13 +376,19 @@ _THE_REST: Final[_Table] = {
 _EVERYTHING: Final[_Table] = _THE_REST | _RECIPIENTS
 
 
-def _attribute(data: bytes, offset: int) -> tuple[bytes, bytes]:
-    """(name, value) of an attribute record. CorruptQueueFile."""
+def _attribute(data: bytes, offset: int) -> _Attribute:
+    """The attribute in a record. CorruptQueueFile."""
     try:
-        return split_attribute(data)
+        return _parsed(data)
     except ValueError as error:
         text = f"bad attribute record: {error}: {_text(data)[:200]}"
         raise CorruptQueueFile(text, offset) from None
+
+
+@lru_cache(maxsize=2048)
+def _parsed(data: bytes) -> _Attribute:
+    """Most attributes of a message are those of the message before. ValueError."""
+    return _Attribute(*split_attribute(data))
 
 
 def _number(data: bytes) -> int:

@@ -10,7 +10,8 @@ from pyfix.queue.records import CorruptQueueFile, Truncated, decode
 
 CHUNK = 65536
 _PTR = ord("p")
-_JUMPS = frozenset(b"pw")
+JUMPS = frozenset(b"pw")
+"""Records that are not data: pointers and filler."""
 _REVERSE_LIMIT = 10000  # jumps back; more of them is a loop
 
 
@@ -27,7 +28,7 @@ class Walk:
         self._fd = fd
         self._raw = raw
         self._reverse = 0
-        self.jump(at)
+        self._buf, self._base, self._at = b"", at, 0
 
     @property
     def offset(self) -> int:
@@ -35,10 +36,27 @@ class Walk:
         return self._base + self._at
 
     def jump(self, offset: int) -> None:
-        """Go on at this offset."""
-        self._buf = b""
-        self._base = offset
-        self._at = 0
+        """Go on at this offset; nothing is read again that is in memory."""
+        if self._base <= offset <= self._base + len(self._buf):
+            self._at = offset - self._base
+        else:
+            self._buf, self._base, self._at = b"", offset, 0
+
+    # For who goes through what is in memory by itself
+
+    def window(self) -> tuple[bytes, int, int]:
+        """Bytes in memory, where in them the walk is, the file offset of their first."""
+        if not self._buf:
+            self._buf = os.pread(self._fd, CHUNK, self._base)
+        return self._buf, self._at, self._base
+
+    def skip_to(self, at: int) -> None:
+        """Be at this place of the window."""
+        self._at = at
+
+    def moved(self, at: int) -> bool:
+        """Whether the walk has left this place of its window."""
+        return self._at != at
 
     def next(self) -> tuple[int, int, bytes]:
         """(offset, type as a number, data) of the next record.
@@ -55,7 +73,7 @@ class Walk:
             except CorruptQueueFile as error:
                 raise CorruptQueueFile(str(error), self.offset) from None
             self._at = end
-            if kind not in _JUMPS or self._raw:
+            if kind not in JUMPS or self._raw:
                 return self._base + at, kind, self._buf[start:end]
             if kind == _PTR:
                 self.follow(self._buf[start:end])
