@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from typing import ClassVar
 
 from pyfix.cleanup import log
@@ -188,6 +189,21 @@ class Envelope:
 
     # Attributes
 
+    def take_attributes(self, records: list[bytes]) -> None:
+        """Attributes that follow one another, as whole records. Most are only kept."""
+        for record in records:
+            pair = _kept(record)
+            if pair is None:
+                self.attribute(record[2:], record)
+                continue
+            if self.arrival and not self._has_create_time:
+                self._write_create_time()
+            if self._in_recipients:
+                self.qmgr_opts |= MIXED
+            self.attributes[pair[0]] = pair[1]
+            self._store.add(record)
+        self._check_count()
+
     def attribute(self, data: bytes, whole: bytes) -> None:
         """One attribute, like take()."""
         raw, equals, raw_value = data.partition(b"=")
@@ -201,14 +217,17 @@ class Envelope:
         if not value:
             msg.warning(log.null_attribute(self._store.queue_id, name))
             return
-        checker = self._CHECKERS.get(name)
+        checker = self.CHECKERS.get(name)
         if checker is not None and not checker(self, value):
             return
         self.attributes[name] = value
+        self._check_count()
+        self._store.add(whole)
+
+    def _check_count(self) -> None:
         if len(self.attributes) > self._attribute_limit:
             why = f"attribute count exceeds limit {self._attribute_limit}"
             raise malformed(self._store.queue_id, why)
-        self._store.add(whole)
 
     def _create_time(self, value: str) -> bool:
         if self._has_create_time or not value.isdigit():
@@ -242,7 +261,7 @@ class Envelope:
             msg.warning(log.bad_notify(self._store.queue_id, value))
         return False
 
-    _CHECKERS: ClassVar[dict[str, Callable[[Envelope, str], bool]]] = {  # True: the record is stored
+    CHECKERS: ClassVar[dict[str, Callable[[Envelope, str], bool]]] = {  # True: the record is stored
         "create_time": _create_time,
         "rewrite_context": _rewrite_context,
         "ret_flags": _ret_flags,
@@ -270,6 +289,16 @@ class Envelope:
         if self._delay_warning and self.sender and not self._has_warning:
             self._has_warning = True
             self._store.record(rec.WARN, b"%15d" % (self.arrival + self._delay_warning))
+
+
+@lru_cache(maxsize=2048)
+def _kept(record: bytes) -> tuple[str, str] | None:
+    """Name and value of an attribute (a record of under 128 bytes) that means nothing here; None: look closer."""
+    raw, _, raw_value = record[2:].partition(b"=")
+    name = _text(raw)
+    if not raw or not raw_value or raw in ATTRIBUTE_TYPES or name in Envelope.CHECKERS:
+        return None
+    return name, _text(raw_value)
 
 
 def _text(data: bytes) -> str:

@@ -7,11 +7,15 @@ there. Whoever reads waits only when all that has come is used up.
 from __future__ import annotations
 
 import asyncio
+import re
 
 from pyfix.queue import records as rec
 from pyfix.queue.records import CorruptQueueFile, Truncated
 
 ATTR = rec.ATTR[0]
+NORM = rec.NORM[0]
+WHITE = frozenset({b" ", b"\t"})
+HEADER = re.compile(rb"[!-9;-\x7e]+:", re.ASCII)  # without the white space that may stand before the colon
 TEXT = frozenset(rec.NORM + rec.CONT)
 LINE_ENDS = frozenset(b"\r\n")
 SPACES = bytes.maketrans(b"\r\n", b"  ")
@@ -89,6 +93,34 @@ class Feed:
         self._at = at
         return found
 
+    def headers(self, limit: int) -> list[tuple[bytes, bytes]]:
+        """Headers that are all there now: (their lines joined by line feeds, their records).
+
+        What is odd, or over `limit` bytes, or may go on, is left for record(), and all behind it.
+        """
+        buf, at, size = self._buf, self._at, len(self._buf)
+        found: list[tuple[bytes, bytes]] = []
+        lines: list[bytes] = []
+        while at + 1 < size and buf[at] == NORM:
+            start, end = at + 2, at + 2 + buf[at + 1]
+            if buf[at + 1] > 127:
+                start, end = self._place_of_long(at)
+            if not 0 < end <= size:
+                break
+            if buf[start : start + 1] not in WHITE:
+                if lines:
+                    header = b"\n".join(lines)
+                    if len(header) > limit or header.count(b"\n") >= len(lines) or b"\r" in header:
+                        break
+                    found.append((header, buf[self._at : at]))
+                    self._at = at
+                if HEADER.match(buf, start, end) is None:
+                    break
+                lines = []
+            lines.append(buf[start:end])
+            at = end
+        return found
+
     async def text(self) -> bytes | None:
         """All text records that are there; None: the next record is no text. InputError."""
         while True:
@@ -111,7 +143,7 @@ class Feed:
                 end = at + 2 + length
                 heads += length in LINE_ENDS
             else:
-                end = self._end_of_long(at)
+                end = self._place_of_long(at)[1]
             if not 0 < end <= size:
                 break
             last, at = at, end
@@ -121,12 +153,12 @@ class Feed:
         self.unfinished_line = buf[last : last + 1] == rec.CONT
         return buf.count(b"\r", begin, at) + buf.count(b"\n", begin, at) != heads
 
-    def _end_of_long(self, at: int) -> int:
-        """Where a record of 128 bytes or more ends; 0: it is not all there."""
+    def _place_of_long(self, at: int) -> tuple[int, int]:
+        """Where the data of a record of 128 bytes or more begin and end; 0: they are not all there."""
         try:
-            return rec.decode(self._buf, at)[2]
+            return rec.decode(self._buf, at)[1:]
         except Truncated:
-            return 0
+            return 0, 0
         except CorruptQueueFile as error:
             raise InputError(str(error)) from None
 

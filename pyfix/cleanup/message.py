@@ -134,8 +134,7 @@ class Message:
             if kind == rec.MESG[0]:
                 break
             await self._envelope.take(kind, data, whole)
-            for record in self._feed.attributes():
-                self._envelope.attribute(record[2:], record)
+            self._envelope.take_attributes(self._feed.attributes())
         self._envelope.complete()
 
     # Content
@@ -171,6 +170,9 @@ class Message:
 
     async def _read_headers(self, headers: Headers) -> None:
         """All headers; what ends them is left for the body."""
+        for header, records in self._feed.headers(self._rules.header_size_limit):
+            self._utf8_header = self._utf8_header or not header.isascii()
+            await headers.take(header, records)
         while True:
             line, whole = await self._line()
             name = header_name(line)

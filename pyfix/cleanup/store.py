@@ -49,8 +49,8 @@ class Store:
         self._queue = queue
         self.file = queue.create("incoming")
         self._parts: list[bytes] = []
-        self._have = 0
         self._written = 0
+        self._enough = PIECE
         self.position = rec.SIZE_SIZE
         """Where in the file the next record will be."""
 
@@ -62,9 +62,8 @@ class Store:
     def add(self, records: bytes) -> None:
         """Append records, encoded."""
         self._parts.append(records)
-        self._have += len(records)
         self.position += len(records)
-        if self._have >= PIECE:
+        if self.position > self._enough:
             self._flush(rec.size_record())
 
     def record(self, kind: bytes, data: bytes = b"") -> None:
@@ -108,7 +107,7 @@ class Store:
             self._parts.insert(0, size)
         data = memoryview(b"".join(self._parts))
         self._parts.clear()
-        self._have = 0
+        self._enough = self.position + PIECE
         while data:
             done = os.write(self.file.fd, data)
             self._written += done
