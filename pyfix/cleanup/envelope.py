@@ -191,18 +191,28 @@ class Envelope:
 
     def take_attributes(self, records: list[bytes]) -> None:
         """Attributes that follow one another, as whole records. Most are only kept."""
+        keep: list[bytes] = []
         for record in records:
             pair = _kept(record)
-            if pair is None:
-                self.attribute(record[2:], record)
+            if pair is not None:
+                self.attributes[pair[0]] = pair[1]
+                keep.append(record)
                 continue
-            if self.arrival and not self._has_create_time:
-                self._write_create_time()
-            if self._in_recipients:
-                self.qmgr_opts |= MIXED
-            self.attributes[pair[0]] = pair[1]
-            self._store.add(record)
+            self._keep(keep)
+            self.attribute(record[2:], record)
+        self._keep(keep)
+
+    def _keep(self, records: list[bytes]) -> None:
+        """Store attributes that mean nothing here; the list is empty then."""
+        if not records:
+            return
+        if self.arrival and not self._has_create_time:
+            self._write_create_time()
+        if self._in_recipients:
+            self.qmgr_opts |= MIXED
         self._check_count()
+        self._store.add(b"".join(records))
+        records.clear()
 
     def attribute(self, data: bytes, whole: bytes) -> None:
         """One attribute, like take()."""

@@ -33,7 +33,9 @@ def _resolution(microseconds: int, limit: int) -> int:
 
 def format_delay(seconds: float, limit: int = 2) -> str:
     """Two significant digits, at most `limit` decimals, whole seconds from ten on: 0.05, 1.2, 38, 0."""
-    microseconds = max(int(seconds * _MILLION + 0.5), 0)
+    microseconds = int(seconds * _MILLION + 0.5)
+    if 2 * microseconds < 10 ** (6 - limit):
+        return "0"
     step = _resolution(microseconds, limit)
     whole, part = divmod((microseconds + step // 2) // step * step, _MILLION)
     return f"{whole}.{part:06d}".rstrip("0") if part else str(whole)

@@ -11,6 +11,7 @@ See also: pyfix.mail.tokens for addresses in headers.
 """
 
 import re
+from functools import lru_cache
 
 ESCAPED = re.compile(r'(["\\\r])')
 QUOTING = re.compile(r'\\(.)|"', re.ASCII | re.DOTALL)
@@ -34,6 +35,7 @@ def split_route(address: str) -> tuple[str, str]:
     return route + ":", rest
 
 
+@lru_cache(maxsize=1024)
 def quote(address: str) -> str:
     """The external form of an internal address; the empty address stays empty."""
     route, rest = split_route(address)

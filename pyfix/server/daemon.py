@@ -10,6 +10,7 @@ Run as a program it is how master starts a worker where it can't be a subreaper:
 Parameters: queue_directory, mail_owner, max_use, max_idle, default_process_limit, daemon_timeout
 """
 
+import gc
 import os
 import signal
 import socket
@@ -146,10 +147,15 @@ def _silence(program: str) -> None:
         os.close(null)
 
 
+GC_THRESHOLDS = (20000, 20, 50)
+"""Looking for cycles of objects: seldom, since sessions and requests leave none."""
+
+
 def _run_loop(worker: Worker, daemon_timeout: float) -> None:
     import asyncio
 
     signal.signal(signal.SIGALRM, _stuck)
+    gc.set_threshold(*GC_THRESHOLDS)
     loop = new_event_loop()
     asyncio.set_event_loop(loop)
     for active in msg.active():

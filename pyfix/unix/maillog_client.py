@@ -26,6 +26,8 @@ DATAGRAM = 16384
 """Bytes of lines sent in one datagram."""
 LINE = 8192
 """Bytes of one line; what is longer is cut."""
+GAP = 0.005
+"""Seconds between two datagrams of a busy loop: lines that come sooner leave together."""
 RETRY = 0.02
 """Seconds until lines are offered again; doubled each time, up to a second."""
 PATIENCE = 10.0
@@ -117,6 +119,7 @@ class Postlog:
         self._waiting: deque[tuple[Priority, str, bytes]] = deque()
         self._loop: Scheduler | None = None
         self._scheduled = False
+        self._sent = 0.0
         self._delay = RETRY
         self._waited = 0.0
         self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -127,12 +130,12 @@ class Postlog:
         if self._loop is None:
             self._send(0)
         elif not self._scheduled:
-            self._schedule(0)
-        while len(self._waiting) > KEEP:
+            self._schedule(0 if time.monotonic() - self._sent > GAP else GAP)
+        if len(self._waiting) > KEEP:
             self._give_up(1)
 
     def collect(self, loop: Scheduler) -> None:
-        """From now on send the lines of one loop turn together, never waiting."""
+        """From now on send lines together, at the end of a loop turn or GAP seconds after the last, never waiting."""
         self._loop = loop
 
     def close(self) -> None:
@@ -152,6 +155,7 @@ class Postlog:
             return
         if self._send(socket.MSG_DONTWAIT):
             self._delay, self._waited = RETRY, 0.0
+            self._sent = time.monotonic()
         elif self._waited > PATIENCE:
             self._waited = 0.0
             self._give_up(len(self._waiting))
@@ -164,13 +168,15 @@ class Postlog:
         """Send datagrams until none is left (True) or postlogd takes no more."""
         waiting = self._waiting
         while waiting:
-            count, size = 0, 0
+            lines: list[bytes] = []
+            size = 0
             for _, _, line in waiting:
                 size += len(line) + 1
-                if size > DATAGRAM and count:
+                if size > DATAGRAM and lines:
                     break
-                count += 1
-            datagram = b"\n".join([waiting[at][2] for at in range(count)])
+                lines.append(line)
+            count = len(lines)
+            datagram = b"\n".join(lines)
             try:
                 self._sock.sendto(datagram, flags, self._path)
             except _TRANSIENT:

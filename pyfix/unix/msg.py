@@ -92,7 +92,10 @@ def printable(text: str) -> str:
 
 def info(text: str) -> None:
     """Log a line of normal operation."""
-    _log(Priority.INFO, text)
+    if not text.isprintable():
+        text = printable(text)
+    for sink in _sinks or (stderr_sink(_program_name()),):
+        sink(Priority.INFO, text)
 
 
 def warning(text: str) -> None:
