@@ -31,6 +31,8 @@ CHUNK_DIGITS = 18  # of a chunk size; more is no size
 class State(Enum):
     """Where a session stands."""
 
+    __hash__ = object.__hash__  # Enum's is Python code, and tables are asked for each command
+
     READY = "ready"
     MAIL = "MAIL accepted"
     RCPT = "a recipient accepted"

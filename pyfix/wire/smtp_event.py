@@ -12,7 +12,10 @@ from pyfix.wire.smtp_reply import Reply
 
 
 class Event:
-    """Something to react to. verb: of the command, in capitals; of what is none, UNKNOWN."""
+    """Something to react to. verb: of the command, in capitals; of what is none, UNKNOWN.
+
+    Subclasses set it themselves: there are a dozen events to a message.
+    """
 
     __slots__ = ("verb",)
 
@@ -30,7 +33,7 @@ class Bad(Event):
     __slots__ = ("address", "reply", "text")
 
     def __init__(self, verb: str, reply: Reply, *, text: str = "", address: str | None = None) -> None:
-        super().__init__(verb)
+        self.verb = verb
         self.reply = reply
         self.text = text
         """The command line as received."""
@@ -44,7 +47,7 @@ class Unknown(Event):
     __slots__ = ("header", "text", "word")
 
     def __init__(self, word: str, text: str, *, header: bool) -> None:
-        super().__init__("UNKNOWN")
+        self.verb = "UNKNOWN"
         self.word = word
         self.text = text
         self.header = header
@@ -57,7 +60,7 @@ class Hello(Event):
     __slots__ = ("extended", "name")
 
     def __init__(self, verb: str, name: str) -> None:
-        super().__init__(verb)
+        self.verb = verb
         self.name = name
         self.extended = verb == "EHLO"
 
@@ -68,7 +71,7 @@ class Mail(Event):
     __slots__ = ("address", "given", "params")
 
     def __init__(self, address: str, given: str, params: MailParams) -> None:
-        super().__init__("MAIL")
+        self.verb = "MAIL"
         self.address = address
         self.given = given
         """The address as received."""
@@ -81,7 +84,7 @@ class Rcpt(Event):
     __slots__ = ("address", "given", "params")
 
     def __init__(self, address: str, given: str, params: RcptParams) -> None:
-        super().__init__("RCPT")
+        self.verb = "RCPT"
         self.address = address
         self.given = given
         self.params = params
@@ -93,7 +96,7 @@ class Data(Event):
     __slots__ = ()
 
     def __init__(self) -> None:
-        super().__init__("DATA")
+        self.verb = "DATA"
 
 
 class Bdat(Event):
@@ -102,7 +105,7 @@ class Bdat(Event):
     __slots__ = ("first", "last", "size")
 
     def __init__(self, size: int, *, last: bool, first: bool) -> None:
-        super().__init__("BDAT")
+        self.verb = "BDAT"
         self.size = size
         self.last = last
         self.first = first
@@ -114,7 +117,7 @@ class Text(Event):
     __slots__ = ("blocks",)
 
     def __init__(self, verb: str, blocks: list[Block]) -> None:
-        super().__init__(verb)
+        self.verb = verb
         self.blocks = blocks
 
 
@@ -124,7 +127,7 @@ class ChunkEnd(Event):
     __slots__ = ("bare", "size")
 
     def __init__(self, size: int, *, bare: bool) -> None:
-        super().__init__("BDAT")
+        self.verb = "BDAT"
         self.size = size
         self.bare = bare
 
@@ -135,7 +138,7 @@ class Dropped(Event):
     __slots__ = ("last",)
 
     def __init__(self, verb: str, *, last: bool) -> None:
-        super().__init__(verb)
+        self.verb = verb
         self.last = last
 
 
@@ -145,7 +148,7 @@ class MessageEnd(Event):
     __slots__ = ("bare", "size")
 
     def __init__(self, verb: str, size: int, *, bare: bool) -> None:
-        super().__init__(verb)
+        self.verb = verb
         self.size = size
         self.bare = bare
 
@@ -156,7 +159,7 @@ class Simple(Event):
     __slots__ = ("argument",)
 
     def __init__(self, verb: str, argument: str) -> None:
-        super().__init__(verb)
+        self.verb = verb
         self.argument = argument
 
 
@@ -166,7 +169,7 @@ class Verify(Event):
     __slots__ = ("address", "given")
 
     def __init__(self, address: str, given: str) -> None:
-        super().__init__("VRFY")
+        self.verb = "VRFY"
         self.address = address
         self.given = given
 
@@ -177,7 +180,7 @@ class Etrn(Event):
     __slots__ = ("domain",)
 
     def __init__(self, domain: str) -> None:
-        super().__init__("ETRN")
+        self.verb = "ETRN"
         self.domain = domain
 
 
@@ -190,7 +193,7 @@ class Pipelined(Event):
     __slots__ = ("text",)
 
     def __init__(self, verb: str, text: bytes) -> None:
-        super().__init__(verb)
+        self.verb = verb
         self.text = text
 
 
@@ -200,7 +203,7 @@ class LongLine(Event):
     __slots__ = ("text",)
 
     def __init__(self, text: bytes) -> None:
-        super().__init__("UNKNOWN")
+        self.verb = "UNKNOWN"
         self.text = text
 
 

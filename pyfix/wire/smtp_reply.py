@@ -13,12 +13,14 @@ from __future__ import annotations
 class Reply:
     """One reply. code: three digits; status: "X.Y.Z" or empty; lines: text without codes."""
 
-    __slots__ = ("code", "data", "lines", "status")
+    __slots__ = ("code", "data", "lines", "ok", "status")
 
     def __init__(self, code: int, status: str, *lines: str) -> None:
         self.code = code
         self.status = status
         self.lines = lines
+        self.ok = code < 400
+        """The command was accepted."""
         self.data = self._encode()
         """The reply as it goes over the wire."""
 
@@ -36,11 +38,6 @@ class Reply:
         """The first line as logs show it: code, status, text."""
         return f"{self.code} {self.status} {self.lines[0]}" if self.status else f"{self.code} {self.lines[0]}"
 
-    @property
-    def ok(self) -> bool:
-        """The command was accepted."""
-        return self.code < 400
-
     def softened(self) -> Reply:
         """The same as a temporary refusal (soft_bounce)."""
         if self.code < 500:
@@ -49,6 +46,8 @@ class Reply:
 
     def _encode(self) -> bytes:
         status = self.status + " " if self.status else ""
+        if len(self.lines) == 1:
+            return f"{self.code} {status}{self.lines[0]}\r\n".encode("utf-8", "surrogateescape")
         body = [f"{self.code}-{status}{line}\r\n" for line in self.lines[:-1]]
         body.append(f"{self.code} {status}{self.lines[-1]}\r\n")
         return "".join(body).encode("utf-8", "surrogateescape")

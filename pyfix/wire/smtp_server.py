@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from typing import cast
 
 from pyfix.wire.smtp_command import COMMANDS, IN_TRANSACTION, Command, Limits, State
 from pyfix.wire.smtp_data import Content
@@ -79,10 +80,7 @@ class Session:
         """The events in what the client has sent so far."""
         self._buffer = self._buffer[self._at :] + data if self._at < len(self._buffer) else data
         self._at = 0
-        while self.state is not State.CLOSED:
-            event = self._next()
-            if event is None:
-                return
+        while self.state is not State.CLOSED and (event := self._next()) is not None:
             yield event
 
     def _next(self) -> Event | None:
@@ -93,7 +91,7 @@ class Session:
         if self._held is not None:
             held, self._held = self._held, None
             return held()
-        return self._next_command()
+        return self._next_command() if self._at < len(self._buffer) else None
 
     @property
     def pending(self) -> bytes:
@@ -109,16 +107,13 @@ class Session:
             return
         self._out.append(reply.data)
         if reply.ok:
-            self._accepted()
+            if self._hello is not None:
+                self.hello = self._hello
+                self.extended = self.extended or self.hello.extended
+            if self._leads_to is not None:
+                self.state = self._leads_to
+                self._content = self._new_content() if self.state is State.DATA else None
         self._leads_to = self._hello = None
-
-    def _accepted(self) -> None:
-        if self._hello is not None:
-            self.hello = self._hello
-            self.extended = self.extended or self.hello.extended
-        if self._leads_to is not None:
-            self.state = self._leads_to
-            self._content = self._new_content() if self.state is State.DATA else None
 
     def greet(self, reply: Reply) -> None:
         """Say something unasked: the greeting, a 421."""
@@ -142,7 +137,7 @@ class Session:
     def output(self) -> bytes:
         """What is to be sent, all replies since the last call."""
         out, self._out = self._out, []
-        return b"".join(out)
+        return out[0] if len(out) == 1 else b"".join(out)
 
     def close(self) -> None:
         """No more events will come."""
@@ -219,12 +214,13 @@ class Session:
         if command.hello is not None and self.limits.hello_required and self.hello is None:
             complaint = command.hello
         event = complaint or command.parse(self, argument.strip(SPACE))
-        if isinstance(event, Reply):
-            return Bad(verb, event, text=f"{verb} {argument}")
-        if not isinstance(event, Bad):
+        kind = type(event)
+        if kind is Reply:
+            return Bad(verb, cast(Reply, event), text=f"{verb} {argument}")
+        if kind is not Bad:
             self._leads_to = command.leads_to
-            self._hello = event if isinstance(event, Hello) else None
-        return event
+            self._hello = cast(Hello, event) if kind is Hello else None
+        return cast(Event, event)
 
     # Content
 
