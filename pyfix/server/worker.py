@@ -38,6 +38,17 @@ class Program(Protocol):
         """No more sessions will come."""
 
 
+Over = Callable[[BaseException | None], None]
+"""Called when a session is over; with its error when it ended by a bug."""
+
+
+class Taking(Program, Protocol):
+    """A program whose sessions need no task each."""
+
+    def take(self, sock: socket.socket, over: Over) -> None:
+        """Begin a session, in place of serve()."""
+
+
 class Worker:
     """One process's sessions.
 
@@ -57,14 +68,18 @@ class Worker:
         datagrams: bool = False,
     ) -> None:
         self._program = program
+        self._take: Callable[[socket.socket, Over], None] | None = getattr(program, "take", None)
         self._status = status
         self._fifos = [fd for fd in listeners if _is_fifo(fd)]
         self._sockets = [socket.socket(fileno=fd) for fd in listeners if fd not in self._fifos]
+        for sock in self._sockets:
+            _answer_at_once(sock)
         self._limit = limit
         self._max_sessions = max_sessions
         self._max_idle = max_idle
         self._datagrams = datagrams
-        self._sessions: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._sessions = 0
         self._begun = 0
         self._told_served = False
         self._accepting = False
@@ -129,7 +144,11 @@ class Worker:
                 msg.warning(f"accept connection: {error.strerror}")
                 return
             sock.setblocking(False)
-            self._begin(self._program.serve(sock), sock)
+            if self._take is None:
+                self._begin(self._program.serve(sock), sock)
+            else:
+                self._count()
+                self._take(sock, partial(self._over_without_task, sock))
             if not self._accepting:
                 return
 
@@ -149,15 +168,20 @@ class Worker:
 
     def _begin(self, session: Any, sock: socket.socket | None) -> None:
         task = self._loop.create_task(self._session(session, sock))
-        self._sessions.add(task)
-        task.add_done_callback(self._ended)
+        self._tasks.add(task)
+        task.add_done_callback(self._task_ended)
+        self._count()
+
+    def _count(self) -> None:
+        """One session more."""
+        self._sessions += 1
         self._begun += 1
         if self._idle_timer is not None:
             self._idle_timer.cancel()
             self._idle_timer = None
         if self._max_sessions is not None and self._begun >= self._max_sessions:
             self._retire()
-        elif self._limit and len(self._sessions) >= self._limit:
+        elif self._limit and self._sessions >= self._limit:
             self._stop_accepting(control.BUSY)
 
     async def _session(self, session: Any, sock: socket.socket | None) -> None:
@@ -167,13 +191,27 @@ class Worker:
             if sock is not None:
                 sock.close()
         except Exception as error:
-            msg.error(bug.line(error, "session"))
-            if sock is not None:
-                _hang_up(sock)
-            self._retire()
+            self._bug(error, sock)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._sessions.discard(task)
+    def _bug(self, error: BaseException, sock: socket.socket | None) -> None:
+        """A session ended by a bug: the others come to their end."""
+        msg.error(bug.line(error, "session"))
+        if sock is not None:
+            _hang_up(sock)
+        self._retire()
+
+    def _task_ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._ended()
+
+    def _over_without_task(self, sock: socket.socket, error: BaseException | None) -> None:
+        if error is not None and not isinstance(error, ConnectionError):
+            self._bug(error, sock)
+        self._loop.call_soon(self._ended)  # not within the session
+
+    def _ended(self) -> None:
+        """One session less."""
+        self._sessions -= 1
         if not self._told_served:
             self._told_served = True
             control.say(self._status, control.SERVED)
@@ -233,6 +271,12 @@ class Worker:
 
 def _ignore() -> None:
     """A word of a later master's."""
+
+
+def _answer_at_once(listener: socket.socket) -> None:
+    """Connections have TCP_NODELAY from their listener."""
+    if listener.family in (socket.AF_INET, socket.AF_INET6):
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def _hang_up(sock: socket.socket) -> None:

@@ -10,8 +10,7 @@ Parameters: smtpd_timeout.
 from __future__ import annotations
 
 import asyncio
-import socket
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
 from pyfix.server.eager import start
@@ -23,11 +22,13 @@ ENOUGH = 1 << 18  # bytes that wait for a decision
 
 
 class Connection(asyncio.Protocol):
-    """One accepted connection. over: resolved when all is said and done."""
+    """One accepted connection. over: called once, when all is said and done; with the error when that was a bug."""
 
-    def __init__(self, conversation: Conversation, timeout: float) -> None:
+    def __init__(
+        self, conversation: Conversation, timeout: float, over: Callable[[BaseException | None], None]
+    ) -> None:
         loop = asyncio.get_running_loop()
-        self.over: asyncio.Future[None] = loop.create_future()
+        self._over: Callable[[BaseException | None], None] | None = over
         self._conversation = conversation
         self._timeout = timeout
         self._loop = loop
@@ -46,9 +47,6 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by class
-        sock: socket.socket = transport.get_extra_info("socket")
-        if sock.family in {socket.AF_INET, socket.AF_INET6}:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._timer = self._loop.call_later(self._timeout, self._look_at_clock)
         self._run(self._begin())
 
@@ -160,18 +158,18 @@ class Connection(asyncio.Protocol):
 
     def _lost(self) -> None:
         self._gone = True
-        if self._task is None and not self.over.done():
+        if self._task is None and self._over is not None:
             self._idle()
 
     def _say_lost(self) -> None:
         conversation = self._conversation
-        if not self.over.done():
+        if self._over is not None:
             where, client = conversation.wire.where, conversation.peer.client
             msg.info(log.lost_connection(conversation.queue_id, where, client, conversation.received))
         self._close()
 
     def _close(self) -> None:
-        if self.over.done():
+        if self._over is None:
             return
         conversation = self._conversation
         conversation.lost()
@@ -184,9 +182,6 @@ class Connection(asyncio.Protocol):
     def _end(self, error: BaseException | None) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        if self.over.done():
-            return
-        if error is None:
-            self.over.set_result(None)
-        else:
-            self.over.set_exception(error)
+        over, self._over = self._over, None
+        if over is not None:
+            over(error)

@@ -14,9 +14,11 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Callable
 
 from pyfix.config.params.smtpd import SmtpdParams
 from pyfix.server.context import Context
+from pyfix.server.transport import SocketTransport
 from pyfix.smtpd import peer
 from pyfix.smtpd.connection import Connection
 from pyfix.smtpd.policy import open_policy
@@ -33,31 +35,43 @@ class Smtpd:
         self.site.cfg.check()
         self._policy = open_policy(self.site)
         self._space = Space()
+        self._looking_up: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """Nothing to begin: clients of other services connect when first used."""
 
-    async def serve(self, sock: socket.socket) -> None:
-        """One session."""
+    def take(self, sock: socket.socket, over: Callable[[BaseException | None], None]) -> None:
+        """Begin a session; over: see Connection."""
         try:
-            address, port, server_address, server_port, family = peer.addresses(sock)
+            client = peer.addresses(sock)
         except OSError:  # gone already
             sock.close()
+            over(None)
             return
-        client = peer.Peer(
-            await self.site.names.names(address),
-            address,
-            port,
-            server_address,
-            server_port,
-            family,
-            log_port=self.site.cfg.smtpd_client_port_logging,
-        )
-        conversation = Conversation(self.site, self._policy, self._space, client)
-        timeout = self.site.cfg.smtpd_timeout
-        loop = asyncio.get_running_loop()
-        _, connection = await loop.connect_accepted_socket(lambda: Connection(conversation, timeout), sock)
-        await connection.over
+        names = self.site.names.known(client.address)
+        if names is not None:
+            self._begin(sock, client, names, over)
+            return
+        task = asyncio.get_running_loop().create_task(self._look_up_and_begin(sock, client, over))
+        self._looking_up.add(task)
+        task.add_done_callback(self._looking_up.discard)
+
+    async def _look_up_and_begin(
+        self, sock: socket.socket, client: peer.Addresses, over: Callable[[BaseException | None], None]
+    ) -> None:
+        self._begin(sock, client, await self.site.names.names(client.address), over)
+
+    def _begin(
+        self,
+        sock: socket.socket,
+        client: peer.Addresses,
+        names: peer.Names,
+        over: Callable[[BaseException | None], None],
+    ) -> None:
+        known = peer.Peer(names, *client, log_port=self.site.cfg.smtpd_client_port_logging)
+        conversation = Conversation(self.site, self._policy, self._space, known)
+        connection = Connection(conversation, self.site.cfg.smtpd_timeout, over)
+        SocketTransport(asyncio.get_running_loop(), sock, connection).begin()
 
     def stress(self, on: bool) -> None:
         """The service has no sessions left, or has again: parameters that ask for `stress` change at once."""

@@ -14,6 +14,7 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from pyfix.smtpd import log
 from pyfix.unix import msg
@@ -33,6 +34,19 @@ class Names:
     reverse_name: str = UNKNOWN
     name_code: int = PERMANENT
     reverse_code: int = PERMANENT
+
+
+NAMELESS = Names()
+
+
+class Addresses(NamedTuple):
+    """Both ends of a connection, as Peer has them."""
+
+    address: str
+    port: str
+    server_address: str
+    server_port: str
+    family: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +93,18 @@ class NameCache:
         self._clock = clock
         self._known: dict[str, tuple[float, Names]] = {}
 
+    def known(self, address: str) -> Names | None:
+        """What the address is called, when that is known without asking."""
+        if self._look_up is None:
+            return NAMELESS
+        known = self._known.get(address)
+        return known[1] if known is not None and known[0] > self._clock() else None
+
     async def names(self, address: str) -> Names:
         """What the address is called."""
-        if self._look_up is None:
-            return Names()
-        known = self._known.get(address)
-        if known is not None and known[0] > self._clock():
-            return known[1]
+        known = self.known(address)
+        if known is not None or self._look_up is None:
+            return known or NAMELESS
         names = await asyncio.get_running_loop().run_in_executor(None, self._look_up, address)
         self._known.pop(address, None)
         if len(self._known) >= LIMIT:
@@ -128,14 +147,17 @@ def _is_host_name(name: str) -> bool:
     )
 
 
-def addresses(sock: socket.socket) -> tuple[str, str, str, str, int]:
-    """Client address and port, server address and port, address family of a connection."""
-    if sock.family not in {socket.AF_INET, socket.AF_INET6}:
-        return "127.0.0.1", "0", "127.0.0.1", "0", int(socket.AF_INET)
+def addresses(sock: socket.socket) -> Addresses:
+    """Who is connected to whom."""
+    if sock.family not in _INTERNET:
+        return Addresses("127.0.0.1", "0", "127.0.0.1", "0", int(socket.AF_INET))
     client, server = sock.getpeername(), sock.getsockname()
     address, local = _unmapped(client[0]), _unmapped(server[0])
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    return address, str(client[1]), local, str(server[1]), int(family)
+    return Addresses(address, str(client[1]), local, str(server[1]), int(family))
+
+
+_INTERNET = frozenset({socket.AF_INET, socket.AF_INET6})
 
 
 def _unmapped(address: str) -> str:

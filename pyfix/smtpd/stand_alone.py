@@ -21,6 +21,7 @@ from pyfix.maps.run_now import run_now
 from pyfix.maps.user_acl import UserAcl
 from pyfix.queue.submitted import Filter, MalformedError
 from pyfix.server.context import Context
+from pyfix.server.transport import SocketTransport
 from pyfix.smtpd.connection import Connection
 from pyfix.smtpd.peer import OK, Names, Peer
 from pyfix.smtpd.policy import open_policy
@@ -146,8 +147,10 @@ class StandAlone:
         conversation = Conversation(self._site, self._policy, Space(), peer)
         loop = asyncio.get_running_loop()
         timeout = self._site.cfg.smtpd_timeout
-        _, connection = await loop.connect_accepted_socket(lambda: Connection(conversation, timeout), sock)
-        await connection.over
+        over: asyncio.Future[None] = loop.create_future()
+        connection = Connection(conversation, timeout, lambda _: over.set_result(None))
+        SocketTransport(loop, sock, connection).begin()
+        await over
 
 
 def _alone(main: MainCf) -> MainCf:

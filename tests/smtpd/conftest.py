@@ -137,7 +137,8 @@ class Server:
 
     async def _talk(self, chunks: tuple[bytes, ...], end: str) -> list[bytes]:
         ours, theirs = _pair()
-        session = asyncio.get_running_loop().create_task(self.smtpd.serve(theirs))
+        session = asyncio.get_running_loop().create_future()
+        self.smtpd.take(theirs, lambda error: session.set_exception(error) if error else session.set_result(None))
         answers = [await self._hear(ours, session)]
         for chunk in chunks:
             if answers[-1].endswith(b"<EOF>"):
@@ -152,7 +153,7 @@ class Server:
             ours.close()
         return answers
 
-    async def _hear(self, sock: socket.socket, session: asyncio.Task[None]) -> bytes:
+    async def _hear(self, sock: socket.socket, session: asyncio.Future[None]) -> bytes:
         heard = b""
         for _ in range(12):
             await asyncio.sleep(0)
