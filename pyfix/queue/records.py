@@ -172,6 +172,17 @@ def attribute(name: str, value: str) -> bytes:
     return encode(ATTR, f"{name}={value}".encode("utf-8", "surrogateescape"))
 
 
+def attributes(pairs: Iterable[tuple[str, str]]) -> bytes:
+    """Named attributes as records, those without a value left out."""
+    parts: list[bytes] = []
+    for name, value in pairs:
+        if value:
+            data = f"{name}={value}".encode("utf-8", "surrogateescape")
+            size = len(data)
+            parts += (ATTR, _LENGTHS[size] if size <= 2048 else _length(size), data)
+    return b"".join(parts)
+
+
 def split_attribute(data: bytes) -> tuple[bytes, bytes]:
     """(name, value) of a named attribute, without white space around them. ValueError: it is none."""
     name, equals, value = data.partition(b"=")

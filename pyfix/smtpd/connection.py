@@ -38,7 +38,6 @@ class Connection(asyncio.Protocol):
         self._waiting = 0
         self._paused = False
         self._gone = False
-        self._begun = False
         self._heard = loop.time()
         self._timer: asyncio.TimerHandle | None = None
         self._writable: asyncio.Future[None] | None = None
@@ -53,7 +52,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._heard = self._loop.time()
         if self._task is None and not self._input:
-            self._run(self._converse(data))
+            self._run(self._conversation.receive(data))
             return
         self._input.append(data)
         self._waiting += len(data)
@@ -83,14 +82,15 @@ class Connection(asyncio.Protocol):
     def _run(self, coro: Coroutine[Any, Any, None]) -> None:
         """Go on now, and later in a task if there is something to wait for."""
         try:
-            self._task = start(coro)
+            task = start(coro)
         except Exception as error:  # a bug in us: it ends this session, and the worker hears of it
             self._break(error)
             return
-        if self._task is not None:
-            self._task.add_done_callback(self._waited)
+        if task is None:
+            self._decided()
         else:
-            self._idle()
+            self._task = task
+            task.add_done_callback(self._waited)
 
     def _waited(self, task: asyncio.Task[None]) -> None:
         self._task = None
@@ -99,42 +99,41 @@ class Connection(asyncio.Protocol):
             self._break(error)
         else:
             self._heard = self._loop.time()
-            self._idle()
+            self._decided()
 
     def _break(self, error: BaseException | None) -> None:
         self._conversation.lost()
         self._end(error)
         self._transport.abort()
 
-    def _idle(self) -> None:
-        """Nothing is being decided."""
-        if self._input and not self._conversation.over and not self._gone:
+    def _decided(self) -> None:
+        """Nothing is being decided: send the replies, go on with what has come meanwhile."""
+        self._send()
+        if self._writable is not None:  # a client that does not read is not listened to
+            self._run(self._room())
+        elif self._conversation.over:
+            self._close()
+        elif self._input and not self._gone:
             data = b"".join(self._input)
             self._input.clear()
             self._waiting = 0
             if self._paused:
                 self._paused = False
                 self._transport.resume_reading()
-            self._run(self._converse(data))
-        elif self._conversation.over:
-            self._close()
+            self._run(self._conversation.receive(data))
         elif self._gone:
             self._say_lost()
 
+    async def _room(self) -> None:
+        if self._writable is not None:
+            await self._writable
+
     async def _begin(self) -> None:
         await self._conversation.begin()
-        self._begun = True
         early = b"".join(self._input)
         if early and self._conversation.site.cfg.smtpd_forbid_unauth_pipelining:
             self._conversation.wire.output()
             self._conversation.too_early(early)
-        self._send()
-
-    async def _converse(self, data: bytes) -> None:
-        await self._conversation.receive(data)
-        self._send()
-        if self._writable is not None:
-            await self._writable
 
     def _send(self) -> None:
         out = self._conversation.wire.output()
@@ -159,7 +158,7 @@ class Connection(asyncio.Protocol):
     def _lost(self) -> None:
         self._gone = True
         if self._task is None and self._over is not None:
-            self._idle()
+            self._decided()
 
     def _say_lost(self) -> None:
         conversation = self._conversation

@@ -6,6 +6,8 @@ message_size_limit, disable_vrfy_command, smtputf8_enable.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from pyfix.mail.error import MailError
 from pyfix.smtpd import log
 from pyfix.smtpd.site import Site
@@ -22,15 +24,22 @@ SILENT = "SILENT-DISCARD"
 async def offered(site: Site, address: str) -> frozenset[str]:
     """The keywords that a client hears."""
     discard = await _discarded(site, address)
+    if not discard:
+        return _left(site, frozenset())
     words = {word for word in discard.upper().replace(",", " ").split() if word in KNOWN}
     if words and SILENT not in discard.upper():
         msg.info(log.discarding(" ".join(sorted(words))))
-    left = set(KEYWORDS) - words
-    if not site.utf8:
-        left.discard("SMTPUTF8")
-    if site.cfg.disable_vrfy_command:
-        left.discard("VRFY")
-    return frozenset(left)
+    return _left(site, frozenset(words))
+
+
+def _left(site: Site, discarded: frozenset[str]) -> frozenset[str]:
+    return _of_all(discarded, site.utf8, not site.cfg.disable_vrfy_command)
+
+
+@lru_cache(maxsize=100)
+def _of_all(discarded: frozenset[str], utf8: bool, vrfy: bool) -> frozenset[str]:
+    missing = {word for word, there in (("SMTPUTF8", utf8), ("VRFY", vrfy)) if not there}
+    return frozenset(KEYWORDS) - discarded - missing
 
 
 async def _discarded(site: Site, address: str) -> str:

@@ -12,10 +12,11 @@ from collections.abc import Iterable
 
 from pyfix.mail.address import quote
 
-ORDER = (
+_VERBS = (
     *("HELO", "EHLO", "XCLIENT", "XFORWARD", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA", "BDAT", "RSET"),
     *("NOOP", "VRFY", "ETRN", "QUIT", "HELP", "UNKNOWN"),
 )
+ORDER = {verb: number for number, verb in enumerate(_VERBS)}
 TEXT_LIMIT = 100  # characters of client input that are logged
 ESCAPES = {7: "\\a", 8: "\\b", 9: "\\t", 10: "\\n", 11: "\\v", 12: "\\f", 13: "\\r", 92: "\\\\"}
 
@@ -48,12 +49,12 @@ def client_is(queue_id: str, client: str) -> str:
 
 def disconnect(client: str, counts: dict[str, list[int]], *, bare_lf: bool = False) -> str:
     """A session is over. counts: verb -> [accepted, all]."""
-    rows = [(verb.lower(), counts[verb][0], counts[verb][1]) for verb in ORDER if verb in counts]
-    if not rows:
-        return f"disconnect from {client} commands=0/0"
-    rows.append(("commands", sum(row[1] for row in rows), sum(row[2] for row in rows)))
-    words = "".join(f" {name}={_of(accepted, total)}" for name, accepted, total in rows)
-    return f"disconnect from {client}{words}{' notes=bare_lf' if bare_lf else ''}"
+    words = [
+        f" {verb.lower()}={_of(*counts[verb])}" for verb in sorted(counts, key=ORDER.__getitem__)
+    ]
+    accepted, total = (sum(column) for column in zip((0, 0), *counts.values(), strict=True))
+    words.append(f" commands={_of(accepted, total)}" if counts else " commands=0/0")
+    return f"disconnect from {client}{''.join(words)}{' notes=bare_lf' if bare_lf else ''}"
 
 
 def _of(accepted: int, total: int) -> str:

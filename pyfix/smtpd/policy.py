@@ -13,7 +13,6 @@ smtpd_restriction_classes, smtpd_reject_unlisted_sender, smtpd_reject_unlisted_r
 from __future__ import annotations
 
 from pyfix.config.param import BadConfig
-from pyfix.mail.error import MailError
 from pyfix.smtpd import log
 from pyfix.smtpd.checks import (
     REJECTING,
@@ -22,6 +21,7 @@ from pyfix.smtpd.checks import (
     reject_unlisted_sender,
 )
 from pyfix.smtpd.context import RewriteContext
+from pyfix.smtpd.peer import Peer
 from pyfix.smtpd.restrictions import Carried, Check, Lists, Rule, Rules, Stage, has_any
 from pyfix.smtpd.site import NO_UNKNOWN_RECIPIENT_CHECKS, Site
 from pyfix.unix import msg
@@ -49,7 +49,10 @@ class Policy:
         self._reject_unlisted = (
             site.cfg.smtpd_reject_unlisted_recipient and NO_UNKNOWN_RECIPIENT_CHECKS not in site.overrides
         )
-        self._delay = site.cfg.smtpd_delay_reject
+        self.delay = site.cfg.smtpd_delay_reject
+        """connect, hello and mail have nothing to ask."""
+        self.asks_data = bool(self._data)
+        self.asks_end_of_data = bool(self._end_of_data)
         self._for_recipient = [self._recipient, self._relay]
         if site.cfg.smtpd_relay_before_recipient_restrictions:
             self._for_recipient.reverse()
@@ -66,26 +69,20 @@ class Policy:
     # When each command comes
 
     async def connect(self, check: Check, carried: Carried) -> Reply | None:
-        """Before the greeting."""
-        if self._delay:
-            return None
+        """Before the greeting, when smtpd_delay_reject is off."""
         refusal = await self._ask_client(check)
         carried.client = carried.helo = carried.sender = check.deferred
         return refusal
 
     async def hello(self, check: Check, carried: Carried) -> Reply | None:
-        """At HELO."""
-        if self._delay:
-            return None
+        """At HELO, when smtpd_delay_reject is off."""
         check.deferred = carried.client
         refusal = await self._ask_helo(check)
         carried.helo = carried.sender = check.deferred
         return refusal
 
     async def mail(self, check: Check, carried: Carried) -> Reply | None:
-        """At MAIL."""
-        if self._delay:
-            return None
+        """At MAIL, when smtpd_delay_reject is off."""
         check.deferred = carried.helo
         refusal = await self._ask_sender(check)
         carried.sender = check.deferred
@@ -97,7 +94,7 @@ class Policy:
         if recipient.lower() == "postmaster":
             return None
         check.deferred = carried.sender
-        refusal = await self._ask_earlier(check) if self._delay else None
+        refusal = await self._ask_earlier(check) if self.delay else None
         for rules in self._for_recipient:
             refusal = refusal or await check.run(Stage.RECIPIENT, recipient, rules)
         if refusal is None and self._reject_unlisted and not check.listed_checked:
@@ -105,34 +102,26 @@ class Policy:
         return refusal or check.settle()
 
     async def data(self, check: Check) -> Reply | None:
-        """At DATA and at the first BDAT."""
-        if not self._data:
-            return None
+        """At DATA and at the first BDAT, when there is something to ask."""
         return await check.run(Stage.DATA, "DATA", self._data) or check.settle()
 
     async def end_of_data(self, check: Check) -> Reply | None:
-        """When all of a message has come."""
-        if not self._end_of_data:
-            return None
+        """When all of a message has come, when there is something to ask."""
         return await check.run(Stage.END_OF_DATA, "END-OF-MESSAGE", self._end_of_data) or check.settle()
 
     async def etrn(self, check: Check, carried: Carried, domain: str) -> Reply | None:
         """At ETRN."""
         check.domain = domain
         check.deferred = carried.helo
-        refusal = await self._ask_client(check) if self._delay else None
-        refusal = refusal or (await self._ask_helo(check) if self._delay else None)
+        refusal = await self._ask_client(check) if self.delay else None
+        refusal = refusal or (await self._ask_helo(check) if self.delay else None)
         if refusal is None and self._etrn:
             refusal = await check.run(Stage.ETRN, domain, self._etrn)
         return refusal or check.settle()
 
-    async def rewrites_locally(self, check: Check) -> bool:
-        """Whether incomplete header addresses of this client get our domain; check.reply: can't be told."""
-        try:
-            return await self._rewrite_context.has(check.peer)
-        except MailError:
-            check.refuse_hard(Reply(451, "4.3.0", "Temporary lookup error"))
-            return False
+    async def rewrites_locally(self, peer: Peer) -> bool:
+        """Whether incomplete header addresses of this client get our domain. Retry: that can't be told."""
+        return await self._rewrite_context.has(peer)
 
     async def _ask_earlier(self, check: Check) -> Reply | None:
         return await self._ask_client(check) or await self._ask_helo(check) or await self._ask_sender(check)

@@ -45,6 +45,7 @@ TOO_BIG = Reply(552, "5.3.4", "Message size exceeds fixed limit")
 CHUNK_TOO_BIG = Reply(552, "5.3.4", "Chunk exceeds message size limit")
 NO_SPACE = Reply(452, "4.3.1", "Insufficient system storage")
 TOO_MANY_RECIPIENTS = Reply(452, "4.5.3", "Error: too many recipients")
+NO_CONTEXT = Reply(451, "4.3.0", "Temporary lookup error")
 NOT_ASCII = Reply(553, "5.6.7", "Must declare SMTPUTF8 to send unicode address")
 HELP = Reply(214, "2.0.0", "Commands: " + " ".join(sorted(COMMANDS)))
 SIMPLE = {
@@ -74,7 +75,7 @@ class Conversation(Talk):
             elif event.reply.code == 521:
                 msg.warning(log.bad_bdat(self.queue_id, client, event.text))
             self._drop_message()
-        await self.reply(event, event.reply)
+        self.reply(event, event.reply)
 
     async def _unknown(self, event: on.Unknown) -> None:
         if await self._is_noop(event.word):
@@ -87,7 +88,7 @@ class Conversation(Talk):
             self.wire.greet(GOODBYE)
             self.over = True
         else:
-            await self.reply(event, NOT_A_COMMAND)
+            self.reply(event, NOT_A_COMMAND)
 
     async def _is_noop(self, word: str) -> bool:
         return bool(self.site.noop_commands) and await self.site.noop_commands.matches(word)
@@ -99,33 +100,33 @@ class Conversation(Talk):
             return False
 
     async def _hello(self, event: on.Hello) -> None:
-        check = self._check(event.verb, helo=event.name)
-        refusal = await self._policy.hello(check, self._carried)
-        if refusal is not None:
-            await self.reply(event, refusal)
-            return
+        if not self._policy.delay:
+            refusal = await self._policy.hello(self._check(event.verb, helo=event.name), self._carried)
+            if refusal is not None:
+                self.reply(event, refusal)
+                return
         self._forget()
         if event.extended:
-            await self.reply(event, Reply(250, "", *ehlo.lines(self.site, self._keywords)))
+            self.reply(event, Reply(250, "", *ehlo.lines(self.site, self._keywords)))
         else:
-            await self.reply(event, Reply(250, "", self.site.mail.myhostname))
+            self.reply(event, self.site.hello)
 
     async def _simple(self, event: on.Simple) -> None:
         if event.verb == "RSET":
             self._forget()
         if event.verb == "QUIT":
             self.over = True
-        await self.reply(event, SIMPLE[event.verb])
+        self.reply(event, SIMPLE[event.verb])
 
     async def _vrfy(self, event: on.Verify) -> None:
         if self.site.cfg.disable_vrfy_command:
-            await self.reply(event, NO_VRFY)
+            self.reply(event, NO_VRFY)
         elif await self._has_bad_syntax("", event.address, utf8=True):
             msg.warning(log.illegal_address(self.peer.client, "VRFY", event.given))
-            await self.reply(event, BAD_RECIPIENT)
+            self.reply(event, BAD_RECIPIENT)
         else:
             refusal = await self._policy.rcpt(self._check("VRFY", event.address), self._carried)
-            await self.reply(event, refusal or Reply(252, "2.0.0", event.given))
+            self.reply(event, refusal or Reply(252, "2.0.0", event.given))
 
     async def _has_bad_syntax(self, sender: str, address: str, *, utf8: bool) -> bool:
         """Only with SMTPUTF8 may a domain be other than ASCII."""
@@ -135,7 +136,7 @@ class Conversation(Talk):
 
     async def _etrn(self, event: on.Etrn) -> None:
         refusal = await self._policy.etrn(self._check("ETRN"), self._carried, event.domain)
-        await self.reply(event, refusal or await self._flush_site(event.domain))
+        self.reply(event, refusal or await self._flush_site(event.domain))
 
     async def _flush_site(self, domain: str) -> Reply:
         """Have mail for that domain tried, where it is one of fast_flush_domains."""
@@ -185,22 +186,27 @@ class Conversation(Talk):
             "", event.address, utf8=event.params.smtputf8
         ):
             msg.warning(log.illegal_address(self.peer.client, "MAIL", event.given))
-            await self.reply(event, BAD_SENDER)
+            self.reply(event, BAD_SENDER)
             return
-        context = self._check("MAIL")
-        local = await self._policy.rewrites_locally(context)
-        refusal = context.reply or self._ascii_only(event) or self._size(event)
-        if refusal is None:
+        try:
+            local = await self._policy.rewrites_locally(self.peer)
+        except MailError:
+            check = self._check("MAIL")
+            check.refuse_hard(NO_CONTEXT)
+            self.reply(event, check.reply or NO_CONTEXT)
+            return
+        refusal = self._ascii_only(event) or self._size(event)
+        if refusal is None and not self._policy.delay:
             refusal = await self._policy.mail(self._check("MAIL", sender=event.address), self._carried)
         if refusal is not None:
-            await self.reply(event, refusal)
+            self.reply(event, refusal)
             return
         self._transaction = Transaction(
             event, protocol=self.protocol, helo=self.helo, context="local" if local else "remote"
         )
         if not self.site.cfg.smtpd_delay_open_until_valid_rcpt:
             await self._open(self._transaction)
-        await self.reply(event, SENDER_OK)
+        self.reply(event, SENDER_OK)
 
     def _ascii_only(self, event: on.Mail) -> Reply | None:
         strict = self.site.mail.strict_smtputf8 and self.site.utf8
@@ -228,25 +234,25 @@ class Conversation(Talk):
         utf8 = transaction.params.smtputf8
         if await self._has_bad_syntax(transaction.sender, event.address, utf8=utf8):
             msg.warning(log.illegal_address(self.peer.client, "RCPT", event.given))
-            await self.reply(event, BAD_RECIPIENT)
+            self.reply(event, BAD_RECIPIENT)
             return
         if transaction.recipients >= self.site.cfg.smtpd_recipient_limit:
             transaction.refused += 1
             self._count_as_ok = transaction.refused <= self.site.cfg.smtpd_recipient_overshoot_limit
-            await self.reply(event, TOO_MANY_RECIPIENTS)
+            self.reply(event, TOO_MANY_RECIPIENTS)
             return
         refusal = await self._policy.rcpt(self._check("RCPT", event.address), self._carried)
         if refusal is None:
             if transaction.message is None:
                 await self._open(transaction)
             transaction.add(event)
-        await self.reply(event, refusal or RECIPIENT_OK)
+        self.reply(event, refusal or RECIPIENT_OK)
 
     async def _data(self, event: on.Data) -> None:
-        refusal = await self._policy.data(self._check("DATA"))
+        refusal = await self._policy.data(self._check("DATA")) if self._policy.asks_data else None
         if refusal is None:
             self._begin_content()
-        await self.reply(event, refusal or GO_AHEAD)
+        self.reply(event, refusal or GO_AHEAD)
 
     def _begin_content(self) -> None:
         assert self._transaction is not None
@@ -261,11 +267,11 @@ class Conversation(Talk):
         elif self._limit and event.size > self._limit - self.wire.received:
             msg.warning(log.big_chunk(self.queue_id, self.peer.client))
             refusal = CHUNK_TOO_BIG
-        elif event.first:
+        elif event.first and self._policy.asks_data:
             refusal = await self._policy.data(self._check("BDAT"))
         if refusal is not None:
             self._drop_message()
-            await self.reply(event, refusal)
+            self.reply(event, refusal)
             return
         if event.first:
             self._begin_content()
@@ -303,9 +309,9 @@ class Conversation(Talk):
             text = f"{self.site.mail.myhostname} Error: bare <LF> received"
             self._drop_message()
             self.wire.refuse_rest()
-            await self.reply(event, Reply(code, "5.5.2", text))
+            self.reply(event, Reply(code, "5.5.2", text))
             return
-        await self.reply(event, Reply(250, "2.0.0", f"Ok: {event.size} bytes"))
+        self.reply(event, Reply(250, "2.0.0", f"Ok: {event.size} bytes"))
 
     async def _message_end(self, event: on.MessageEnd) -> None:
         transaction = self._transaction
@@ -314,7 +320,9 @@ class Conversation(Talk):
             transaction.status |= STAT_BARE_LF
             self._log_bare_lf("END-OF-MESSAGE")
         queue_id = transaction.queue_id
-        refusal = await self._policy.end_of_data(self._check("END-OF-MESSAGE"))
+        refusal: Reply | None = None
+        if self._policy.asks_end_of_data:
+            refusal = await self._policy.end_of_data(self._check("END-OF-MESSAGE"))
         if refusal is None:
             refusal = await self._finish(transaction)
         else:
@@ -322,11 +330,11 @@ class Conversation(Talk):
         self._transaction = None
         self._delegated = Delegated()
         if refusal is not None:
-            await self.reply(event, refusal)
+            self.reply(event, refusal)
             return
         self.errors = self._junk = 0
         size = f"{event.size} bytes " if event.verb == "BDAT" else ""
-        await self.reply(event, Reply(250, "2.0.0", f"Ok: {size}queued as {queue_id}"))
+        self.reply(event, Reply(250, "2.0.0", f"Ok: {size}queued as {queue_id}"))
 
     async def _finish(self, transaction: Transaction) -> Reply | None:
         try:

@@ -30,6 +30,8 @@ from pyfix.config.params.smtpd import SmtpdParams
 from pyfix.maps.maps import Maps
 from pyfix.maps.match import AddressMatch, DomainMatch, StringMatch, parent_matches
 from pyfix.smtpd.peer import NameCache, look_up
+from pyfix.wire.smtp_command import Limits
+from pyfix.wire.smtp_reply import Reply
 
 NO_UNKNOWN_RECIPIENT_CHECKS = "no_unknown_recipient_checks"
 OVERRIDES = {  # receive_override_options -> what cleanup is not to do
@@ -86,6 +88,8 @@ class Site:
         self.cleanup = CleanupClient(f"public/{self.mail.cleanup_service_name}")
         self.rewrite = RewriteClient(f"private/{self.mail.rewrite_service_name}")
         self.utf8 = self.mail.smtputf8_enable
+        self.hello = Reply(250, "", self.mail.myhostname)
+        self._limits: dict[tuple[str, frozenset[str], bool, bool], Limits] = {}
         self.names = NameCache(look_up if self.cfg.smtpd_peername_lookup else None)
         self.overrides = _overrides(self.mail.receive_override_options)
         self.cleanup_flags = FLAG_MASK_EXTERNAL | FLAG_SMTP_REPLY
@@ -126,6 +130,23 @@ class Site:
         self.relay_recipient_maps = self._maps("relay_recipient_maps")
         self.virtual_mailbox_maps = self._maps("virtual_mailbox_maps")
         self.discard_keywords = self._maps("smtpd_discard_ehlo_keyword_address_maps")
+
+    def limits(self, bare_newline: str, keywords: frozenset[str]) -> Limits:
+        """What a session of this kind allows; bare_newline: as smtpd_forbid_bare_newline has it."""
+        cfg = self.cfg
+        kind = (bare_newline, keywords, cfg.strict_rfc821_envelopes, cfg.smtpd_helo_required)
+        limits = self._limits.get(kind)
+        if limits is None:
+            limits = self._limits[kind] = Limits(
+                line_length=self.mail.line_length_limit,
+                exact_line_ends=bare_newline != "no",
+                tell_bare_lines=bare_newline == "reject",
+                utf8=self.utf8,
+                strict_paths=cfg.strict_rfc821_envelopes,
+                hello_required=cfg.smtpd_helo_required,
+                offered=keywords,
+            )
+        return limits
 
     def _maps(self, name: str) -> Maps:
         return Maps(self.main.value(name), name=name, config_dir=self.main.config_dir, utf8=self.utf8)

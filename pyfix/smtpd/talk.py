@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
 from typing import ClassVar
 
 from pyfix.mail.error import MailError
@@ -26,7 +25,7 @@ from pyfix.smtpd.space import Space
 from pyfix.smtpd.transaction import Transaction
 from pyfix.unix import msg
 from pyfix.wire import smtp_event as on
-from pyfix.wire.smtp_command import COMMANDS, Limits
+from pyfix.wire.smtp_command import COMMANDS
 from pyfix.wire.smtp_reply import Reply
 from pyfix.wire.smtp_server import Session
 
@@ -35,6 +34,7 @@ NEUTRAL = str.maketrans(dict.fromkeys(' <>()\\";@', "?"))
 BARE_NEWLINE = frozenset({"normalize", "reject", "note", "no"})
 HANG_UP = frozenset({421, 521})
 CONTENT_VERBS = frozenset({"DATA", "BDAT"})
+JUNK = frozenset(verb for verb, command in COMMANDS.items() if command.junk)
 
 
 class Talk:
@@ -45,7 +45,7 @@ class Talk:
     def __init__(self, site: Site, policy: Policy, space: Space, peer: Peer) -> None:
         self.site = site
         self.peer = peer
-        self.wire = Session(Limits())
+        self.wire = Session(site.limits("no", frozenset()))
         self.over = False
         """Send what is to be sent, then hang up."""
         self.errors = 0
@@ -61,6 +61,9 @@ class Talk:
         self._keywords: frozenset[str] = frozenset()
         self._junk = 0
         self._pipelined = False
+        self._slow = False
+        self._greeted_with: on.Hello | None = None
+        self._helo: str | None = None
         self._count_as_ok = False
         self._bare_newline = "no"
 
@@ -71,7 +74,8 @@ class Talk:
         msg.info(log.connect(self.peer.client))
         self._keywords = await ehlo.offered(self.site, self.peer.address)
         await self._set_limits()
-        self._denied = await self._policy.connect(self._check("CONNECT"), self._carried)
+        if not self._policy.delay:
+            self._denied = await self._policy.connect(self._check("CONNECT"), self._carried)
         if self._denied is None:
             self.wire.greet(Reply(220, "", self.site.cfg.smtpd_banner))
         else:
@@ -79,23 +83,13 @@ class Talk:
             self.over = self._denied.code in HANG_UP
 
     async def _set_limits(self) -> None:
-        cfg = self.site.cfg
-        mode = cfg.smtpd_forbid_bare_newline.lower()
+        mode = self.site.cfg.smtpd_forbid_bare_newline.lower()
         mode = mode if mode in BARE_NEWLINE else "normalize"
         if mode != "no" and await self._is_excluded():
             mode = "no"
         self._bare_newline = mode
         self.note_bare_lf = mode == "note"
-        self.wire.limits = replace(
-            self.wire.limits,
-            line_length=self.site.mail.line_length_limit,
-            exact_line_ends=mode != "no",
-            tell_bare_lines=mode == "reject",
-            utf8=self.site.utf8,
-            strict_paths=cfg.strict_rfc821_envelopes,
-            hello_required=cfg.smtpd_helo_required,
-            offered=self._keywords,
-        )
+        self.wire.limits = self.site.limits(mode, self._keywords)
 
     async def _is_excluded(self) -> bool:
         try:
@@ -105,26 +99,33 @@ class Talk:
 
     async def receive(self, data: bytes) -> None:
         """React to what the client has sent."""
+        reactions, hard_limit = self._REACTIONS, self.site.cfg.smtpd_hard_error_limit
         for event in self.wire.receive(data):
-            await self._react(event)
+            if self._denied is None or type(event) is on.Pipelined or event.verb == "QUIT":
+                try:
+                    await reactions[type(event)](self, event)
+                except MailError as error:
+                    self._fail(event, error)
+            else:
+                client = self.peer.client
+                self.reply(event, Reply(503, "5.7.0", f"Error: access denied for {client}"))
+            if self._slow:
+                await self._slow_down()
             if self.over:
                 return
-            if self.errors >= self.site.cfg.smtpd_hard_error_limit:
+            if self.errors >= hard_limit:
                 self._too_many_errors()
                 return
 
-    async def _react(self, event: on.Event) -> None:
-        react = self._REACTIONS[type(event)]
-        if self._denied is not None and not isinstance(event, on.Pipelined) and event.verb != "QUIT":
-            client = self.peer.client
-            await self.reply(event, Reply(503, "5.7.0", f"Error: access denied for {client}"))
-            return
-        try:
-            await react(self, event)
-        except MailError as error:
-            if error.detail:
-                msg.warning(f"{self.queue_id}: {error}")
-            await self.reply(event, Reply(error.code, error.status, f"Error: {error.text}"))
+    def _fail(self, event: on.Event, error: MailError) -> None:
+        if error.detail:
+            msg.warning(f"{self.queue_id}: {error}")
+        self.reply(event, Reply(error.code, error.status, f"Error: {error.text}"))
+
+    async def _slow_down(self) -> None:
+        """Let a client that makes errors wait for its reply."""
+        self._slow = False
+        await asyncio.sleep(self.site.cfg.smtpd_error_sleep_time)
 
     def _too_many_errors(self) -> None:
         msg.info(log.too_many_errors(self.queue_id, self.wire.where, self.peer.client))
@@ -159,37 +160,41 @@ class Talk:
 
     # Replies
 
-    async def reply(self, event: on.Event, reply: Reply, *, soft: bool = True) -> None:
+    def reply(self, event: on.Event, reply: Reply) -> None:
         """Answer an event. All answers pass here."""
-        if soft and self.site.mail.soft_bounce:
-            reply = reply.softened()
+        cfg = self.site.cfg
+        if not reply.ok:
+            if self.site.mail.soft_bounce:
+                reply = reply.softened()
+            if cfg.smtpd_reject_footer:
+                reply = self._with_footer(reply)
+            if reply.code in HANG_UP:
+                self.over = True
         self._count(event, reply)
-        if self.errors > self.site.cfg.smtpd_soft_error_limit and self.site.cfg.smtpd_error_sleep_time:
-            await asyncio.sleep(self.site.cfg.smtpd_error_sleep_time)
-        if reply.code in HANG_UP:
-            self.over = True
-        self.wire.reply(self._with_footer(reply))
+        if self.errors > cfg.smtpd_soft_error_limit and cfg.smtpd_error_sleep_time:
+            self._slow = True
+        self.wire.reply(reply)
 
     def _count(self, event: on.Event, reply: Reply) -> None:
-        ok = (reply.ok or self._count_as_ok) and not isinstance(event, on.Unknown)
+        ok = (reply.ok or self._count_as_ok) and type(event) is not on.Unknown
         self._count_as_ok = False
-        self.errors += not ok
-        row = self.counts.setdefault(event.verb, [0, 0])
-        if isinstance(event, on.MessageEnd) and event.verb == "DATA":  # counted when it was accepted
+        if not ok:
+            self.errors += 1
+        verb = event.verb
+        row = self.counts.get(verb)
+        if row is None:
+            row = self.counts[verb] = [0, 0]
+        if verb == "DATA" and type(event) is on.MessageEnd:  # counted when it was accepted
             row[0] -= not ok
             return
         row[0] += ok
         row[1] += 1
-        command = COMMANDS.get(event.verb)
-        if command is not None and command.junk:
+        if verb in JUNK:
             self._junk += 1
             self.errors += self._junk > self.site.cfg.smtpd_junk_command_limit + 1
 
     def _with_footer(self, reply: Reply) -> Reply:
-        footer = self.site.cfg.smtpd_reject_footer
-        if not footer or reply.ok:
-            return reply
-        footer = self.site.main.expand(footer)
+        footer = self.site.main.expand(self.site.cfg.smtpd_reject_footer)
         lines = list(reply.lines)
         if footer.startswith("\\c"):
             first, *rest = footer[2:].split("\\n")
@@ -259,7 +264,11 @@ class Talk:
     @property
     def helo(self) -> str | None:
         """The HELO name as it is logged and recorded."""
-        return None if self.wire.hello is None else _neutered(self.wire.hello.name)
+        hello = self.wire.hello
+        if hello is not self._greeted_with:
+            self._greeted_with = hello
+            self._helo = None if hello is None else _neutered(hello.name)
+        return self._helo
 
     def _forget(self) -> None:
         self._delegated = Delegated()

@@ -9,8 +9,6 @@ Record order: queue file format of postcat(1), written for cleanup(8).
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from functools import lru_cache
 
 from pyfix.clients.cleanup import FLAG_SMTPUTF8, STAT_BARE_LF, reply
 from pyfix.mail.address import quote
@@ -68,14 +66,14 @@ class Transaction:
         """One more recipient."""
         self.recipients += 1
         self.first_recipient = self.first_recipient or rcpt.address
-        self._envelope.append(b"".join(_recipient(rcpt)))
+        self._envelope.append(_recipient(rcpt))
 
     def begin_content(self, site: Site, peer: Peer, delegated: Delegated) -> None:
         """The envelope is complete; the content begins with prepended headers and our Received:."""
         assert self.message is not None
         lines = self._received(site, peer, self.message.queue_id)
-        self._envelope += [delegated.take(), rec.encode(rec.MESG), rec.encode_text(delegated.headers())]
-        self._envelope.append(rec.encode_text([line.encode("utf-8", "surrogateescape") for line in lines]))
+        text = "\n".join(lines).encode("utf-8", "surrogateescape").split(b"\n")
+        self._envelope += [delegated.take(), MESG, rec.encode_text([*delegated.headers(), *text])]
         self.message.write(b"".join(self._envelope))
         self._envelope.clear()
 
@@ -122,21 +120,17 @@ class Transaction:
         parts = [rec.encode(rec.TIME, b"%d %d" % (seconds, micro))]
         if content_filter:
             parts.append(rec.encode(rec.FILT, content_filter.encode("utf-8", "surrogateescape")))
+        before = [("log_ident", queue_id), ("rewrite_context", self.context)]
+        if self.params.envid is not None:
+            before.append(("envelope_id", _decoded(self.params.envid)))
+        if self.params.ret:
+            before.append(("ret_flags", str(self.params.ret)))
         parts += [
-            *_attributes(self._before_sender(queue_id)),
+            rec.attributes(before),
             rec.encode(rec.FROM, self.sender.encode("utf-8", "surrogateescape")),
-            *_attributes(iter([("encoding", self.params.body)])),
-            _about_client(peer, self.helo or "", self.protocol),
+            rec.attributes([("encoding", self.params.body), *_about_client(peer, self.helo or "", self.protocol)]),
         ]
         return b"".join(parts)
-
-    def _before_sender(self, queue_id: str) -> Iterator[tuple[str, str]]:
-        yield "log_ident", queue_id
-        yield "rewrite_context", self.context
-        if self.params.envid is not None:
-            yield "envelope_id", _decoded(self.params.envid)
-        if self.params.ret:
-            yield "ret_flags", str(self.params.ret)
 
     def _received(self, site: Site, peer: Peer, queue_id: str) -> list[str]:
         protocol = "UTF8SMTP" if self.params.smtputf8 else self.protocol
@@ -148,16 +142,17 @@ class Transaction:
         return [first, second + ";", f"\t{date}"]
 
 
+MESG = rec.encode(rec.MESG)
 XTRA = rec.encode(rec.XTRA)
 END = rec.encode(rec.END)
 
 
-@lru_cache(maxsize=512)
-def _about_client(peer: Peer, helo: str, protocol: str) -> bytes:
+def _about_client(peer: Peer, helo: str, protocol: str) -> list[tuple[str, str]]:
     """The attributes that all messages of a session have."""
-    origin = {"name": peer.name, "address": peer.address, "port": peer.port}
-    pairs = [
-        *((f"log_client_{name}", value) for name, value in origin.items()),
+    return [
+        ("log_client_name", peer.name),
+        ("log_client_address", peer.address),
+        ("log_client_port", peer.port),
         ("log_message_origin", peer.origin),
         ("log_helo_name", helo),
         ("log_protocol_name", protocol),
@@ -171,24 +166,18 @@ def _about_client(peer: Peer, helo: str, protocol: str) -> bytes:
         ("protocol_name", protocol),
         ("client_address_type", str(peer.family)),
     ]
-    return b"".join(_attributes(iter(pairs)))
 
 
-def _attributes(pairs: Iterator[tuple[str, str]]) -> list[bytes]:
-    return [rec.attribute(name, value) for name, value in pairs if value]
-
-
-def _recipient(rcpt: Rcpt) -> Iterator[bytes]:
+def _recipient(rcpt: Rcpt) -> bytes:
     params = rcpt.params
-    if params.notify:
-        yield rec.attribute("notify_flags", str(params.notify))
+    about = [("notify_flags", str(params.notify))] if params.notify else []
     if params.orcpt:
         kind, _, address = params.orcpt.partition(";")
-        yield rec.attribute("dsn_orig_rcpt", f"{kind};{_decoded(address)}")
+        about.append(("dsn_orig_rcpt", f"{kind};{_decoded(address)}"))
     else:
         kind = "rfc822" if rcpt.address.isascii() else "utf-8"
-        yield rec.attribute("dsn_orig_rcpt", f"{kind};{quote(rcpt.address)}")
-    yield rec.encode(rec.RCPT, rcpt.address.encode("utf-8", "surrogateescape"))
+        about.append(("dsn_orig_rcpt", f"{kind};{quote(rcpt.address)}"))
+    return rec.attributes(about) + rec.encode(rec.RCPT, rcpt.address.encode("utf-8", "surrogateescape"))
 
 
 def _decoded(text: str) -> str:

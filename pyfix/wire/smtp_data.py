@@ -67,15 +67,15 @@ class Content:
         if stop < 0:
             return self._carefully(data, at)
         block = data[at:stop]
+        text = block
         if b"\n." in block or block.startswith(b"."):
-            lines = block.replace(b"\r\n.", b"\r\n").split(b"\r\n")
+            text = block.replace(b"\r\n.", b"\r\n")
             if block.startswith(b"."):
-                lines[0] = lines[0][1:]
-        else:
-            lines = block.split(b"\r\n")
+                text = text[1:]
+        lines = text.split(b"\r\n")
         if self._odd(block, lines):
             return self._carefully(data, at)
-        self.size += sum(map(len, lines)) + 2 * len(lines)
+        self.size += len(text) + 2
         return [self._block(lines)], (end + 5 if end >= 0 else stop + 2), end >= 0
 
     def _odd(self, block: bytes, lines: list[bytes]) -> bool:
