@@ -153,7 +153,7 @@ def encode_text(lines: list[bytes]) -> bytes:
     """Lines (without line end) as text records, in bulk: 55 lines in 3 us."""
     parts = [b""] * (2 * len(lines))
     try:
-        parts[::2] = [_TEXT_HEADS[len(line)] for line in lines]
+        parts[::2] = map(_TEXT_HEADS.__getitem__, map(len, lines))
     except IndexError:
         parts[::2] = [NORM + _length(len(line)) for line in lines]
     parts[1::2] = lines
