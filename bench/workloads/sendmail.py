@@ -33,9 +33,8 @@ def commands(mail: Instance, runs: int) -> Figures:
 def _run(mail: Instance, message: str) -> float:
     """One command; the CPU seconds of it and its children."""
     program = mail.kind.command("sendmail")
-    environment = {**os.environ, "MAIL_CONFIG": str(mail.conf)}
     stdin = [(os.POSIX_SPAWN_OPEN, 0, message, os.O_RDONLY, 0)]
-    pid = os.posix_spawn(program, [program, *LINE], environment, file_actions=stdin)
+    pid = os.posix_spawn(program, [program, *LINE], mail.environment(), file_actions=stdin)
     _, status, used = os.wait4(pid, 0)
     assert status == 0, f"{program} ended with {status}"
     return used.ru_utime + used.ru_stime
