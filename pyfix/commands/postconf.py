@@ -18,10 +18,9 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 
-from pyfix.commands import mail_conf, postconf_master
+from pyfix.commands import mail_conf
 from pyfix.commands.postconf_print import shown
 from pyfix.config.catalog import CLASSES, Catalog
-from pyfix.config.edit import Action, edit_file, parse_changes, parse_names
 from pyfix.config.main_cf import MainCf
 from pyfix.config.master_cf import read_lines
 from pyfix.config.master_entry import Entry
@@ -64,11 +63,6 @@ class Options:
         return letter in self.letters
 
     @property
-    def main_cf(self) -> str:
-        """Where main.cf is."""
-        return f"{self.directory}/main.cf"
-
-    @property
     def master_cf(self) -> str:
         """Where master.cf is."""
         return f"{self.directory}/master.cf"
@@ -77,11 +71,6 @@ class Options:
     def master_mode(self) -> str:
         """M, F or P when this is about master.cf."""
         return next((mode for mode in "MFP" if mode in self.letters), "")
-
-    @property
-    def action(self) -> Action:
-        """What to do with what is named, without a value."""
-        return Action.REMOVE if "X" in self.letters else Action.COMMENT
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -144,22 +133,23 @@ def _listed_options(letters: Sequence[str]) -> str:
 
 def edit_values(options: Options) -> None:
     """-e: set values."""
-    if options.master_mode:
-        postconf_master.set_values(options.master_mode, options.operands, options.master_cf)
-    elif not options.operands:
-        raise BadConfig("-e requires name=value argument")
-    else:
-        edit_file(options.main_cf, parse_changes(options.operands))
+    from pyfix.commands import postconf_edit
+
+    postconf_edit.set_values(options.master_mode, options.operands, options.directory)
 
 
-def drop(options: Options) -> None:
-    """-X, -#: remove settings or comment them out."""
-    if options.master_mode:
-        postconf_master.drop(options.master_mode, options.operands, options.master_cf, options.action)
-    elif not options.operands:
-        raise BadConfig("missing service argument")
-    else:
-        edit_file(options.main_cf, parse_names(options.operands, options.action))
+def remove(options: Options) -> None:
+    """-X: remove settings."""
+    from pyfix.commands import postconf_edit
+
+    postconf_edit.drop(options.master_mode, options.operands, options.directory)
+
+
+def comment_out(options: Options) -> None:
+    """-#: leave settings as comments."""
+    from pyfix.commands import postconf_edit
+
+    postconf_edit.drop(options.master_mode, options.operands, options.directory, comment=True)
 
 
 # Showing.
@@ -180,6 +170,8 @@ def show(options: Options) -> None:
 
 def show_master(options: Options) -> None:
     """-M, -F, -P: of master.cf."""
+    from pyfix.commands import postconf_master
+
     main = MainCf.load(options.directory, options.overrides)
     entries = _entries(options)
     catalog = Catalog(main, entries)
@@ -217,9 +209,9 @@ def _show_names(options: Options, main: MainCf, catalog: Catalog) -> None:
 
 
 def _listed(options: Options, catalog: Catalog) -> list[str]:
-    """Names to show when none are given: of the classes asked for; those of users only where they are set."""
-    names = catalog.names(options.classes or CLASSES)
-    return names if "d" not in options else [name for name in names if catalog.default(name) is not None]
+    """Names to show when none are given: of the classes asked for. Those of users have no defaults."""
+    classes = options.classes or CLASSES
+    return catalog.names(found for found in classes if "d" not in options or found != "user")
 
 
 def _is_set(main: MainCf, catalog: Catalog, name: str) -> bool:
@@ -294,8 +286,8 @@ ACTIONS: "dict[str, Callable[[Options], None]]" = {
     "m": show_types,
     "l": show_locks,
     "e": edit_values,
-    "X": drop,
-    "#": drop,
+    "X": remove,
+    "#": comment_out,
     "M": show_master,
     "F": show_master,
     "P": show_master,

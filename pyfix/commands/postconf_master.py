@@ -1,8 +1,8 @@
-"""postconf_master - what postconf shows and changes of master.cf: services, their fields, their settings
+"""postconf_master - what postconf shows of master.cf: services, their fields, their settings
 
-    -M [service[/type]...]                   -Me service/type=line   -MX, -M# service/type
-    -F [service[/type[/field]]...]           -Fe service/type/field=value
-    -P [service[/type[/parameter]]...]       -Pe service/type/parameter=value   -PX service/type/parameter
+    -M [service[/type]...]
+    -F [service[/type[/field]]...]
+    -P [service[/type[/parameter]]...]
 
 Sources: postconf(1).
 """
@@ -12,18 +12,12 @@ from copy import copy
 from typing import NamedTuple
 
 from pyfix.commands.postconf_print import shown, shown_json
-from pyfix.config import edit, master_edit
 from pyfix.config.main_cf import MainCf
-from pyfix.config.master_entry import COMMAND, NAMES, Entry
-from pyfix.config.syntax import SPACE, BadConfig, split_setting
+from pyfix.config.master_entry import COMMAND, NAMES, Entry, field_index
+from pyfix.config.syntax import SPACE, BadConfig
 from pyfix.unix import msg
 
 FORMS = {"M": "service_name[/type]", "F": "service_name[/type[/field]]", "P": "service_name[/type[/parameter]]"}
-EDIT_FORMS = {
-    "M": "-Me, -MX or -M# requires service_name/type",
-    "F": "-Fe or -FX requires service_name/type/field_name",
-    "P": "-Pe or -PX requires service_name/type/parameter",
-}
 PARTS = {"M": 2, "F": 3, "P": 3}
 
 
@@ -61,7 +55,7 @@ def _show_entry(entry: Entry, _: str, letters: Container[str]) -> Iterator[str]:
 
 
 def _show_fields(entry: Entry, field: str, letters: Container[str]) -> Iterator[str]:
-    for index in range(len(NAMES)) if field == "*" else [master_edit.field_index(field)]:
+    for index in range(len(NAMES)) if field == "*" else [field_index(field)]:
         name, value = f"{entry.key}/{NAMES[index]}", entry.fields[index]
         if index == COMMAND and "H" not in letters and "j" not in letters:
             yield entry.command("" if "h" in letters else f"{name} = ", fold="f" in letters)
@@ -93,69 +87,16 @@ def _expanded(entry: Entry, main: MainCf) -> Entry:
     return new
 
 
-# Changing
-
-
-def set_values(mode: str, operands: Sequence[str], path: str) -> None:
-    """-Me, -Fe or -Pe. BadConfig."""
-    if not operands:
-        raise BadConfig("-e requires name=value argument")
-    pairs = [(_edit_pattern(mode, name), value, operand) for name, value, operand in map(_setting, operands)]
-    if mode == "M":
-        entries = {pattern.service: master_edit.parse_entry(value, operand) for pattern, value, operand in pairs}
-        edit.rewrite(path, lambda text: master_edit.set_entries(text, entries, path))
-        return
-    change = master_edit.set_field if mode == "F" else master_edit.set_override
-    requests = [
-        master_edit.Request(pattern.service, change(pattern.what, value), operand) for pattern, value, operand in pairs
-    ]
-    edit.rewrite(path, lambda text: master_edit.change_entries(text, requests, path))
-
-
-def drop(mode: str, operands: Sequence[str], path: str, action: edit.Action) -> None:
-    """-MX, -M# or -PX. BadConfig."""
-    if not operands:
-        raise BadConfig("missing service argument")
-    patterns = [_edit_pattern(mode, operand) for operand in operands]
-    if mode == "M":
-        services = [pattern.service for pattern in patterns]
-        edit.rewrite(path, lambda text: master_edit.drop_entries(text, services, action, path))
-        return
-    if any(pattern.what == "*" for pattern in patterns):
-        raise BadConfig("-Pe does not accept wild-card parameter name")
-    requests = [
-        master_edit.Request(pattern.service, master_edit.remove_override(pattern.what), pattern.text)
-        for pattern in patterns
-    ]
-    edit.rewrite(path, lambda text: master_edit.change_entries(text, requests, path))
-
-
-def _setting(operand: str) -> tuple[str, str, str]:
-    edit.refuse_lines(operand)
-    try:
-        return *split_setting(operand), operand
-    except ValueError as e:
-        raise BadConfig(f'{e}: "{operand}"') from None
-
-
-def _edit_pattern(mode: str, text: str) -> Pattern:
-    edit.refuse_lines(text)
-    pattern = _split(mode, text)
-    if pattern is None or text.count("/") != PARTS[mode] - 1 or text.endswith("/"):
-        raise BadConfig(EDIT_FORMS[mode])
-    return pattern
-
-
 def _pattern(mode: str, text: str) -> Pattern:
-    pattern = _split(mode, text)
+    pattern = split_pattern(mode, text)
     if pattern is None:
         raise BadConfig(f"-{mode} option requires {FORMS[mode]}")
     if mode == "F" and pattern.what != "*":
-        master_edit.field_index(pattern.what)
+        field_index(pattern.what)
     return pattern
 
 
-def _split(mode: str, text: str) -> Pattern | None:
+def split_pattern(mode: str, text: str) -> Pattern | None:
     """The parts of an operand, those that are missing are "*"; None when it can't be one."""
     parts = text.strip(SPACE).split("/")
     if not parts[0] or len(parts) > PARTS[mode] or any("*" in part and part != "*" for part in parts):

@@ -9,7 +9,7 @@ An -o of master.cf may use all that, and what other -o of the same service look 
 Sources: postconf(1), postconf(5).
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -39,10 +39,13 @@ class Catalog:
         }
         self._settings: Settings = [(name, main.raw(name) or "") for name in main.names()]
 
+    @property
+    def _by_class(self) -> dict[str, Collection[str]]:
+        return dict(zip(CLASSES, (self._builtin, self._service, self._user), strict=True))
+
     def classes_of(self, name: str) -> set[str]:
         """The classes of a name, none when nobody knows it."""
-        tables = zip(CLASSES, (self._builtin, self._service, self._user), strict=True)
-        return {found for found, table in tables if name in table}
+        return {found for found, names in self._by_class.items() if name in names}
 
     def knows(self, name: str) -> bool:
         """Whether the name stands for something, be it nothing but an older name of a parameter."""
@@ -50,7 +53,7 @@ class Catalog:
 
     def names(self, classes: Iterable[str] = CLASSES) -> list[str]:
         """All names of some classes, in byte order."""
-        tables = dict(zip(CLASSES, (self._builtin, self._service, self._user), strict=True))
+        tables = self._by_class
         return sorted({name for found in classes for name in tables[found]})
 
     def parameter(self, name: str) -> Parameter[Any] | None:

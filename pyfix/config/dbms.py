@@ -36,7 +36,6 @@ SUFFIXES = {
 }
 
 _BREAK = re.compile(r"[,\s{}]+")
-_TABLE = re.compile(rf"!?(?:proxy:)*({'|'.join(SUFFIXES)}):(.+)")
 
 
 class Table(NamedTuple):
@@ -60,9 +59,11 @@ def tables(text: str) -> Iterator[Table]:
     """The tables that an expanded value names, at any depth of braces."""
     if ":" in text:
         for word in _BREAK.split(text):
-            found = _TABLE.fullmatch(word)
-            if found:
-                yield Table(found[1], found[2])
+            kind, _, name = word.removeprefix("!").partition(":")
+            while kind == "proxy":
+                kind, _, name = name.partition(":")
+            if name and kind in SUFFIXES:
+                yield Table(kind, name)
 
 
 def unused_in_file(table: Table) -> Iterator[str]:

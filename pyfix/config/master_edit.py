@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from pyfix.config.edit import Action, split_lines
 from pyfix.config.master_cf import lines_of
-from pyfix.config.master_entry import COMMAND, NAMES, Entry
+from pyfix.config.master_entry import COMMAND, NAMES, Entry, field_index
 from pyfix.config.syntax import SPACE, BadConfig
 from pyfix.unix import msg
 
@@ -114,13 +114,6 @@ def set_override(name: str, value: str) -> Change:
 def remove_override(name: str) -> Change:
     """The change that takes the -o of a parameter away."""
     return lambda entry: entry.remove_override(name)
-
-
-def field_index(field: str) -> int:
-    """The place of a field of that name. Raises BadConfig."""
-    if field not in NAMES:
-        raise BadConfig(f'invalid service attribute name: "{field}"')
-    return NAMES.index(field)
 
 
 def parse_entry(text: str, shown: str) -> Entry:

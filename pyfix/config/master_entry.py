@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from pyfix.config.master_cf import FIELDS, Line, check_fields, unbraced
-from pyfix.config.syntax import SPACE, split_setting
+from pyfix.config.syntax import SPACE, BadConfig, split_setting
 
 COLUMNS = (0, 11, 17, 25, 33, 41, 49, 57)  # where the fields begin
 NAMES = ("service", "type", "private", "unprivileged", "chroot", "wakeup", "process_limit", "command")
@@ -119,6 +119,13 @@ class Entry:
             setting = next(options, None) if word == "-o" else None
             yield _braced(word) if setting is None else f"-o {_braced(setting)}"
         yield from (_braced(word) for word in self.arguments[end:])
+
+
+def field_index(field: str) -> int:
+    """The place of a field of that name. Raises BadConfig."""
+    if field not in NAMES:
+        raise BadConfig(f'invalid service attribute name: "{field}"')
+    return NAMES.index(field)
 
 
 def _arguments(line: Line, words: list[str]) -> Iterator[str]:

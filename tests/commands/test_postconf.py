@@ -154,6 +154,71 @@ def test_services_are_chosen_by_name_and_type(run) -> None:
     assert 'postconf: warning: unmatched request: "sub/inet"\n' in result.err
 
 
+def test_fields_and_settings_of_services(run) -> None:
+    assert run("-F", "sub/unix").lines() == [
+        "sub/unix/service = sub",
+        "sub/unix/type = unix",
+        "sub/unix/private = -",
+        "sub/unix/unprivileged = -",
+        "sub/unix/chroot = y",
+        "sub/unix/wakeup = 5?",
+        "sub/unix/process_limit = 3",
+        "sub/unix/command = smtp",
+    ]
+    assert run("-Fh", "25/inet/command").out == "smtpd -o foo=$quux -o {bar=a b} -v -o x=y\n"
+    assert run("-P").lines() == ["25/inet/bar = a b", "25/inet/foo = $quux", "25/inet/x = y"]
+    assert run("-Px", "25/*/bar", "25/inet/foo").lines() == ["25/inet/bar = a b", "25/inet/foo ="]
+    assert run("-PH", "*/*/x").lines() == ["25/inet/x"]
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (["-j", "myorigin"], '{"myorigin": "$mydomain"}'),
+        (["-jx", "bar"], '{"bar": "one, two"}'),
+        (["-jd", "relay_domains"], '{"relay_domains": "${{$compatibility_level} <level {2} ? {$mydestination} : {}}"}'),
+        (["-jn", "relay_domains"], '{"relay_domains": ""}'),
+        (["-jM", "smtp/unix"], '{"smtp/unix": "smtp unix - - n - - smtp"}'),
+        (["-jF", "25/inet/command"], '{"25/inet/command": "smtpd -o foo=$quux -o {bar=a b} -v -o x=y"}'),
+        (["-jP", "25/inet/bar"], '{"25/inet/bar": "a b"}'),
+    ],
+)
+def test_an_object_of_json_for_each(run, options: list[str], line: str) -> None:
+    assert run("-q", *options).lines() == [line]
+
+
+def test_q_leaves_only_warnings_about_what_was_asked_for(run) -> None:
+    assert run("-q", "nosuch").err == "postconf: warning: nosuch: unknown parameter\n"
+    assert run("-qM").err == run("-qP").err == run("-qn").err == ""
+
+
+def test_services_are_edited(run, instance: Path) -> None:
+    assert run("-Fe", "smtp/unix/chroot=y").status == run("-Pe", "smtp/unix/smtp_helo_timeout=5").status == 0
+    assert run("-MX", "25/inet", "very-long-name-indeed/*").status == run("-M#", "sub/unix").status == 0
+    assert run("-Me", "new/inet=new inet n - n - - smtpd").status == 0
+    assert run("-qM").lines() == [
+        "submission-of-mail inet n -      y       -       30      smtpd",
+        "smtp       unix  -       -       y       -       -       smtp -o smtp_helo_timeout=5",
+        "new        inet  n       -       n       -       -       smtpd",
+    ]
+    assert "#sub unix - - y 5? 3 smtp\n" in (instance / "master.cf").read_text()
+
+
+def test_a_parameter_is_explained(run) -> None:
+    assert run("--explain", "max_use").lines()[:2] == [
+        "max_use",
+        "    How many sessions a process serves before it ends.",
+    ]
+    result = run("--explain")
+    assert (result.status, result.err) == (1, "postconf: fatal: --explain requires name argument\n")
+    assert "specify one of --explain -M" in run("-M", "--explain", "x").err
+
+
+def test_what_the_tls_library_is(run) -> None:
+    assert "SSL" in run("-T", "run-version").out
+    assert run("-T", "public-key-algorithms").lines() == ["dsa", "ecdsa", "rsa"]
+
+
 def test_a_bad_master_cf_is_fatal_and_located(run, instance: Path) -> None:
     (instance / "master.cf").write_text("a unix - - n - - showq\nb unix - - q - - showq\n")
     for options in (["-M"], ["-n"]):

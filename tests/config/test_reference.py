@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pyfix.commands import postconf
 from pyfix.config import families, registry
 from pyfix.config.param import Parameter, Time
 from pyfix.config.params import GROUPS
@@ -84,3 +85,28 @@ def test_a_group_declares_each_name_once(name: str) -> None:
     own = [p.name for p in registry.group(name).declared()]
     assert sorted({*own} & {*others}) == []
     assert len(own) == len({*own})
+
+
+STOCK = """\
+smtp inet n - n - - smtpd
+smtp unix - - n - - smtp
+relay unix - - n - - smtp
+error unix - - n - - error
+retry unix - - n - - error
+local unix - n n - - local
+virtual unix - n n - - virtual
+lmtp unix - - n - - lmtp
+"""
+
+
+def test_postconf_d_is_the_sheet(
+    sheet: dict[str, dict[str, str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "main.cf").write_text("myorigin = other\n")
+    (tmp_path / "master.cf").write_text(STOCK)
+    assert postconf.main(["postconf", "-c", str(tmp_path), "-d"]) == 0
+    shown = dict(line.split(" =", 1) for line in capsys.readouterr().out.splitlines())
+    rows = {name: row["default"] for name, row in sheet.items() if "<" not in name}
+    assert [*shown] == sorted({*rows, *(name for name in shown if name.startswith("pyfix_"))})
+    different = {name for name, default in rows.items() if shown[name].strip() != " ".join(default.split())}
+    assert different == COMPUTED | {*OTHER_DEFAULTS}
