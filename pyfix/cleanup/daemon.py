@@ -102,7 +102,11 @@ class Session:
             self._drop("canceled")
 
     def _drop(self, why: str) -> None:
-        self.store.remove()
+        try:
+            self.store.remove()
+        except OSError as error:
+            msg.warning(log.remove_error(self.store.queue_id, error))
+            return
         msg.info(log.removed(self.store.queue_id, why))
 
     def committed(self, error: OSError | None) -> None:

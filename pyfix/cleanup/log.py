@@ -62,6 +62,11 @@ def write_error(queue_id: str, error: OSError) -> str:
     return f"{queue_id}: write queue file: {error.strerror}"
 
 
+def remove_error(queue_id: str, error: OSError) -> str:
+    """What was not accepted stays, as a file that is not complete."""
+    return f"{queue_id}: remove queue file: {error.strerror}"
+
+
 def create_error(error: OSError) -> str:
     """No file for a new message."""
     return f"mail_queue_enter: create file incoming: {error.strerror}"

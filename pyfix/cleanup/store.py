@@ -78,8 +78,9 @@ class Store:
         """Write what is left. size: the size record."""
         keep_place = self._written > 0
         self._flush(size)
-        if keep_place:
-            os.pwrite(self.file.fd, size, 0)
+        at = 0 if keep_place else len(size)
+        while at < len(size):
+            at += os.pwrite(self.file.fd, size[at:], at)
 
     def hold(self) -> None:
         """Move the file to the hold queue, before it can be taken for complete."""
@@ -90,13 +91,14 @@ class Store:
             file.directory = os.path.dirname(self._queue.path("hold", file.id))
 
     def close(self) -> None:
-        """The file is as it shall be."""
-        if self.file.fd >= 0:
-            os.close(self.file.fd)
-            self.file.fd = -1
+        """The file is as it shall be. What its fsync has said counts, not what this says."""
+        fd, self.file.fd = self.file.fd, -1
+        if fd >= 0:
+            with suppress(OSError):
+                os.close(fd)
 
     def remove(self) -> None:
-        """Leave nothing of the message."""
+        """Leave nothing of the message. OSError: there is a file that nobody takes for complete."""
         self._parts.clear()
         self.close()
         with suppress(FileNotFoundError):

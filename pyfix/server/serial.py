@@ -61,6 +61,8 @@ class SerialWorker:
         try:
             with sock:
                 self._program.serve(sock)
+        except ConnectionError:  # the peer went while the program was not looking
+            return True
         except Exception as error:
             msg.error(bug.line(error, "session"))
             return False

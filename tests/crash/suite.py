@@ -37,6 +37,8 @@ minimal_backoff_time = 1s
 maximal_backoff_time = 1s
 strict_mailbox_ownership = no
 virtual_mailbox_lock = fcntl
+mynetworks = 127.0.0.0/8
+smtpd_relay_restrictions = reject_unauth_destination
 """
 SERVICES = {
     "private/rewrite": "trivial-rewrite",
@@ -52,6 +54,15 @@ SERVICES = {
 QUEUES = ("maildrop", "incoming", "active", "deferred", "hold", "corrupt", "bounce", "defer", "trace")
 WORK = ("maildrop", "incoming", "active")
 PATIENCE = 5.0
+NOBODY = pwd.getpwnam("nobody").pw_uid
+
+
+def enter(patch, directory):
+    """Be there, and, for what the daemons can see of it, an ordinary user. patch: a MonkeyPatch."""
+    patch.chdir(directory)
+    if os.getuid() == 0:
+        patch.setattr(os, "getuid", lambda: NOBODY)
+        patch.setattr(os, "geteuid", lambda: NOBODY)
 
 
 class Suite:
@@ -106,6 +117,12 @@ class Suite:
             ours, self._tasks = self._tasks, others
             await self._end(ours)
 
+    async def smtp(self):
+        """Start smtpd; its port."""
+        self._listeners["smtp"] = listener = socket.create_server(("127.0.0.1", 0))
+        await self._start("smtp", "smtpd")
+        return listener.getsockname()[1]
+
     async def look(self):
         """Wake pickup and wait until it has looked."""
         reader, writer = await asyncio.open_unix_connection("public/pickup")
@@ -147,7 +164,10 @@ class Suite:
             sock, _ = await asyncio.get_running_loop().sock_accept(listener)
             sock.setblocking(False)
             self._socks.add(sock)
-            tasks.add(asyncio.ensure_future(program.serve(sock)))
+            if hasattr(program, "take"):
+                program.take(sock, lambda _: None)
+            else:
+                tasks.add(asyncio.ensure_future(program.serve(sock)))
 
     def _serve_serially(self, program, listener):
         """One connection after the other, until the listener is closed."""

@@ -18,7 +18,7 @@ from pyfix.clients import submit
 from pyfix.clients.cleanup import CleanupClient
 from pyfix.queue import records as rec
 from tests.crash.disk import ORDERED, POSIX, Power, Recorder, put, seeded
-from tests.crash.suite import Suite
+from tests.crash.suite import Suite, enter
 
 pytestmark = [
     pytest.mark.timeout(120),
@@ -176,9 +176,7 @@ async def cuts(scenario, patch, model, states, forgotten=()):
 def power_cuts(request, tmp_path, monkeypatch):
     """Runs a scenario on the disks of one model; no problem may be found."""
     model = request.param
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(os, "getuid", lambda: 65534)
-    monkeypatch.setattr(os, "geteuid", lambda: 65534)
+    enter(monkeypatch, tmp_path)
     monkeypatch.setattr(os, "fsync", lambda _: None)
     for name in ("pyfix.queue.directory", "pyfix.delivery.maildir"):
         monkeypatch.setattr(f"{name}.keeps_new_names", lambda _: model == ORDERED)

@@ -255,8 +255,8 @@ class Office:
             self.sent += 1
 
 
-def open_office(instance, port: int) -> Office:
-    mail = instance(main_cf=MAIN_CF.replace("{smart_host}", str(port)), start=False)
+def open_office(instance, port: int, main_cf: str = "", master_cf: str = "") -> Office:
+    mail = instance(MAIN_CF.replace("{smart_host}", str(port)) + main_cf, master_cf, start=False)
     names = {"directory": mail.directory, "python": sys.executable, "root": str(ROOT)}
 
     def write(name: str, text: str, mode: int = 0o644) -> None:

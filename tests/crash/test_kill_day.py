@@ -1,0 +1,266 @@
+"""kill -9 of every daemon and agent in an office's day: nothing acknowledged is lost, nothing comes that should not.
+
+The day is that of tests/e2e/test_day.py, shorter, with mail to a command and by LMTP too. A copy in a mailbox says in
+its Received headers in which queue file it came in, and in which it went out. A second copy from one queue file is
+right only where somebody died between a delivery and its mark: the agent that says in the log that it delivered the
+first one, or one that did not live to say it.
+"""
+
+import contextlib
+import itertools
+import os
+import random
+import re
+import signal
+import smtplib
+import socket
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from pyfix.unix import users
+from tests.e2e import test_day as day
+from tests.e2e.instance import instance, instance_directory
+from tests.e2e.smart_host import BUSY, WELL, Session, SmartHost
+from tests.e2e.test_submit import become, run
+
+__all__ = ["instance", "instance_directory"]
+
+pytestmark = pytest.mark.timeout(200)
+
+BY_SMTP, BY_SENDMAIL = 500, 24
+SENDERS = 6
+PAUSE = 0.08  # seconds between kills
+VICTIMS = (
+    *("smtpd", "cleanup", "qmgr", "trivial-rewrite", "bounce", "pickup", "postdropd", "virtual", "local"),
+    *("smtp", "lmtp", "pipe", "error", "showq", "flush", "zygote"),
+)
+AGENTS = {"virtual", "lmtp", "pipe"}
+MORE_MAIN_CF = """
+transport_maps = inline:{ { archive.test = archive: }, { store.test = lmtp:[127.0.0.1]:%d } }
+archive_destination_recipient_limit = 1
+service_throttle_time = 1s
+lmtp_log_tls_feature_status = no
+"""
+MASTER_CF = """
+archive unix - n n - 10 pipe user=nobody argv={directory}/archive {directory}/archived
+"""
+ARCHIVE = """\
+#!/bin/sh
+file=$(mktemp "$1/part.XXXXXXXX") && cat >"$file" && mv "$file" "$1/whole.${file##*.}"
+"""
+
+
+class Store(SmartHost):
+    """An LMTP server that is always well. taken: as a smart host's."""
+
+    def _serve(self, sock: socket.socket) -> None:
+        with contextlib.suppress(OSError, ConnectionError), sock, sock.makefile("rb") as stream:
+            Lmtp(self, sock, stream).talk()
+
+
+class Lmtp(Session):
+    def talk(self) -> None:
+        self.sock.sendall(b"220 store.test LMTP\r\n")
+        while line := self.stream.readline().decode():
+            verb = line[:4].upper()
+            if verb == "LHLO":
+                self.sock.sendall(b"250-store.test\r\n250 ENHANCEDSTATUSCODES\r\n")
+            elif verb == "RCPT":
+                self.rcpt(line.partition("<")[2].partition(">")[0])
+            elif verb == "DATA":
+                self.data()
+            else:
+                self.other(verb)
+
+    def end(self, text: bytes) -> None:
+        for address in self.recipients:
+            self.host.taken.append((address, text))
+            self.sock.sendall(b"250 2.0.0 Ok\r\n")
+        self.recipients.clear()
+
+
+def short_day() -> list[day.Message]:
+    rng = random.Random(20261125)
+    kinds = {kind: share for kind, share in day.KINDS.items() if os.geteuid() == 0 or kind not in day.ROOTS_ONLY}
+    every = day.MESSAGES // day.BY_SENDMAIL  # numbers of test_day that go by sendmail
+    numbers = [n for n in range(BY_SMTP * 2) if n % every][:BY_SMTP] + [n * every for n in range(BY_SENDMAIL)]
+    chosen = rng.choices(list(kinds), list(kinds.values()), k=len(numbers))
+    messages = [day.compose(number, kind, rng) for number, kind in zip(numbers, chosen, strict=True)]
+    for message in messages[::12]:
+        what, address = rng.choice((("archived", "all@archive.test"), ("stored", "one@store.test")))
+        message.text = message.text.removeprefix(b"X-Refuse: yes\r\n")
+        message.text += b"the end\r\n"  # without it a command got it from an agent that died
+        message.recipients, message.places = [address], [(what, address)]
+    return messages
+
+
+class Sender:
+    """Sends each message until all its recipients are acknowledged or refused for good."""
+
+    def __init__(self, mail) -> None:
+        self.mail = mail
+        self.refused: list[tuple[int, str, str]] = []
+        self.done = 0
+        self.end = time.monotonic() + day.PATIENCE
+
+    def by_smtp(self, messages: list[day.Message]) -> None:
+        todo = [(message, list(message.recipients)) for message in messages]
+        while todo:
+            try:
+                with smtplib.SMTP("127.0.0.1", self.mail.port, "client.test", timeout=20) as client:
+                    while todo:
+                        message, recipients = todo[0]
+                        recipients[:] = self._transaction(client, message, recipients)
+                        if not recipients:
+                            todo.pop(0)
+                            self.done += 1
+            except (smtplib.SMTPException, OSError):
+                assert time.monotonic() < self.end, "the system does not get up again"
+                time.sleep(0.05)
+
+    def _transaction(self, client: smtplib.SMTP, message: day.Message, recipients: list[str]) -> list[str]:
+        """Those that it must be tried for again."""
+        code, text = client.mail(message.sender)
+        if code != 250:
+            raise smtplib.SMTPSenderRefused(code, text, message.sender)
+        answers = {address: client.rcpt(address)[0] for address in recipients}
+        taken = [address for address, code in answers.items() if code == 250]
+        again = [address for address, code in answers.items() if 400 <= code < 500]
+        refused = [(message.number, "no", address) for address, code in answers.items() if code >= 500]
+        if taken:
+            code, text = client.data(message.text)
+            if code != 250:
+                assert code < 500, text
+                again += taken
+        else:
+            client.rset()
+        self.refused += refused
+        if again:
+            time.sleep(0.05)
+        return again
+
+    def by_sendmail(self, messages: list[day.Message]) -> None:
+        stranger = become(users.user("nobody")) if os.geteuid() == 0 else []
+        for message, prefix in zip(messages, itertools.cycle(([], stranger))):
+            text = message.text.replace(b"\r\n", b"\n")
+            line = ["-i", "-f", message.sender, "--", *message.recipients]
+            while (done := run(self.mail, "sendmail", *line, stdin=text, prefix=prefix)).returncode != 0:
+                assert done.returncode == os.EX_TEMPFAIL, done.stderr
+                assert time.monotonic() < self.end, "the system does not get up again"
+                time.sleep(0.05)
+            self.done += 1
+
+
+def kill_all(mail, going_on, kills: list[tuple[str, int]]) -> None:
+    """One after the other, so that there is time to get up again; zygotes have more to do for that."""
+    chance = random.Random(1)
+    for number, program in enumerate(itertools.cycle(VICTIMS)):
+        if not going_on():
+            return
+        if program == "zygote" and number // len(VICTIMS) % 3:
+            continue
+        if pids := mail.pids_of(program):
+            pid = chance.choice(pids)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+                kills.append((program, pid))
+        time.sleep(PAUSE)
+
+
+RECEIVED = re.compile(rb"^Received: .*?\bid ([0-9A-F]+)\b", re.MULTILINE | re.DOTALL)
+
+
+def hops(text: bytes) -> tuple[str, str]:
+    """The queue files that a message of the day came in and went out by."""
+    head = text[: day.DAY.search(text).start()].replace(b"\r\n", b"\n")
+    ids = RECEIVED.findall(head)
+    return ids[-1].decode(), ids[0].decode()
+
+
+def arrived(mail, host: SmartHost, store: Store) -> Counter:
+    """(number, what, address, queue file it came in by, that it went out by) of all copies."""
+    archive = [path.read_bytes() for path in (mail.directory / "archived").glob("whole.*")]
+    texts = [("in", box, text) for box in day.BOXES for text in mail.maildir(box)]
+    texts += [("out", address, text) for address, text in host.taken]
+    texts += [("stored", address, text) for address, text in store.taken]
+    texts += [("archived", "all@archive.test", text) for text in archive if text.endswith(b"\nthe end\n")]
+    found: Counter = Counter()
+    for what, address, text in texts:
+        for number, place, whom in day.found_in(text, what, address):
+            found[number, place, whom, *(hops(text) if place == what else ("", ""))] += 1
+    log = (mail.directory / "vacation.log").read_text()
+    found.update((int(number), "command", "away@office.test", "", "") for number in log.split())
+    return found
+
+
+def settled(mail) -> bool:
+    """Nothing waits. What is not complete was never acknowledged."""
+    files = [mail.queue / queue for queue in day.QUEUES]
+    paths = [path for directory in files for path in directory.rglob("*") if "." not in path.name and path.is_file()]
+    with contextlib.suppress(FileNotFoundError):
+        return not any(path.stat().st_mode & 0o700 == 0o700 or path.parts[-2] in {"bounce", "defer"} for path in paths)
+    return False
+
+
+def test_every_daemon_may_die_on_any_day(instance) -> None:
+    messages = short_day()
+    kills: list[tuple[str, int]] = []
+    with SmartHost() as host, Store() as store:
+        store.mood = WELL
+        mail = day.open_office(instance, host.port, MORE_MAIN_CF % store.port, MASTER_CF).mail
+        (mail.directory / "archive").write_text(ARCHIVE)
+        (mail.directory / "archive").chmod(0o755)
+        (mail.directory / "archived").mkdir()
+        (mail.directory / "archived").chmod(0o777)
+        sender = Sender(mail)
+        by_smtp = [message for message in messages if not message.by_sendmail]
+        with ThreadPoolExecutor(SENDERS + 1) as pool:
+            jobs = [pool.submit(sender.by_sendmail, [message for message in messages if message.by_sendmail])]
+            jobs += [pool.submit(sender.by_smtp, by_smtp[at::SENDERS]) for at in range(SENDERS)]
+            killing = threading.Thread(
+                target=kill_all, args=(mail, lambda: not all(job.done() for job in jobs), kills), daemon=True
+            )
+            killing.start()
+            mail.wait_until(lambda: sender.done > len(messages) // 3, day.PATIENCE)
+            host.mood = BUSY
+            mail.wait_until(lambda: host.failed >= 20, day.PATIENCE)
+            host.mood = WELL
+            for job in jobs:
+                job.result()
+        killing.join()
+        mail.wait_until(lambda: settled(mail), day.PATIENCE)
+        check(mail, messages, sender, arrived(mail, host, store), kills)
+
+
+SENT = re.compile(r"\[(\d+)\]: (\w+): to=<(\S+?)>, .*status=sent \((\w+)", re.MULTILINE)
+
+
+def check(mail, messages, sender, found, kills) -> None:
+    wanted = {(message.number, *place) for message in messages for place in message.places}
+    got = {item[:3] for item in found} | set(sender.refused)
+    assert sorted(wanted - got) == []
+    assert sorted(got - wanted) == []
+    assert not mail.queued("corrupt")
+    assert set(VICTIMS) - {"showq", "flush"} <= {program for program, _ in kills}
+    check_copies(mail.log(), found, kills)
+
+
+def check_copies(log: str, found: Counter, kills: list[tuple[str, int]]) -> None:
+    """An agent that said `sent` and lives has marked the recipient: nobody delivers after it."""
+    killed = {pid for _, pid in kills}
+    sent: dict[tuple[str, str, str], list[int]] = {}
+    for pid, queue_id, address, how in SENT.findall(log):
+        sent.setdefault((queue_id, address.lower(), how), []).append(int(pid))
+    assert [key for key, pids in sent.items() if not killed.issuperset(pids[:-1])] == []
+    heard = Counter({key[:2]: len(pids) for key, pids in sent.items()})
+    silent = sum(
+        count - heard[went_out, address]
+        for (_, place, address, _, went_out), count in found.items()
+        if place in {"in", "stored", "archived"}
+    )
+    assert silent <= len([program for program, _ in kills if program in AGENTS])
+    assert sum(count - 1 for count in found.values()) < len(found) // 10
