@@ -93,9 +93,9 @@ class RealPostfix:
             line, check=False, env=environment, input=stdin, capture_output=True, timeout=30
         )
 
-    def start(self) -> None:
-        """Start it and wait until it listens."""
-        done = self.command("postfix", "start")
+    def start(self, resolv_conf: str = "") -> None:
+        """Start it and wait until it listens. resolv_conf: a file that it sees as /etc/resolv.conf."""
+        done = self._start_with(resolv_conf) if resolv_conf else self.command("postfix", "start")
         assert done.returncode == 0, done.stderr
         end = time.monotonic() + 20
         while time.monotonic() < end:
@@ -106,6 +106,12 @@ class RealPostfix:
             else:
                 return
         pytest.fail("real Postfix does not listen: " + self.log())
+
+    def _start_with(self, resolv_conf: str) -> subprocess.CompletedProcess[bytes]:
+        """In a mount namespace of its own."""
+        script = f"mount --bind {resolv_conf} /etc/resolv.conf && MAIL_CONFIG={self.config} {SBIN}/postfix start"
+        line = ["unshare", "--mount", "sh", "-c", script]
+        return subprocess.run(line, check=False, capture_output=True, timeout=30)
 
     def stop(self) -> None:
         """Stop it, if it runs; by its master's pid if it does not listen."""

@@ -3,6 +3,7 @@
 | trouble    | when                                             | status |
 |------------|--------------------------------------------------|--------|
 | NotFound   | no such name, no record of that type, a bad name | 5.4.4  |
+| Malformed  | an answer that can't be meant                    | 5.4.4  |
 | TryAgain   | no answer in time, or none that is of use        | 4.4.3  |
 | NullMx     | the domain says that it takes no mail (RFC 7505) | 5.1.0  |
 
@@ -37,6 +38,12 @@ class NotFound(Refused):
         self.exists = exists
 
 
+class Malformed(Refused):
+    """There is an answer, but nothing in it can be used."""
+
+    status = "5.4.4"
+
+
 class TryAgain(Retry):
     """Nobody answered, or nobody could."""
 
@@ -64,6 +71,11 @@ def name_error(name: str, kind: str, reason: str) -> str:
 def bad_name(name: str) -> str:
     """What is asked for can't be a name."""
     return f"Name service error for {name}: invalid host or domain name"
+
+
+def malformed(name: str, kind: str) -> str:
+    """Nothing in an answer can be used."""
+    return f"Name service error for name={name} type={kind}: Malformed or unexpected name server reply"
 
 
 def loop(name: str) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import dns._asyncio_backend
 import dns.asyncbackend
@@ -34,7 +34,7 @@ from pyfix.config.hosts import SEPARATORS, name_problem
 from pyfix.config.main_cf import MainCf
 from pyfix.config.params.mail import MailParams
 from pyfix.dns import answer
-from pyfix.dns.answer import NotFound, NullMx, Record, TryAgain
+from pyfix.dns.answer import Malformed, NotFound, NullMx, Record, TryAgain
 from pyfix.mail.error import MailError
 from pyfix.unix import msg
 
@@ -82,7 +82,7 @@ class DnsResolver:
         ttl = NEGATIVE
         try:
             found, ttl = await self._follow(name, kind)
-        except (NotFound, NullMx) as error:
+        except (Malformed, NotFound, NullMx) as error:
             found = error
         if len(self._kept) >= MOST_KEPT:
             self._kept.pop(next(iter(self._kept)))
@@ -91,34 +91,62 @@ class DnsResolver:
 
     async def _follow(self, name: str, kind: str) -> tuple[list[Record], float]:
         """The records behind all aliases, and for how many seconds they hold."""
-        asked = _ascii(name)
+        asked, shown = _ascii(name), name
         for _ in range(MOST_ALIASES):
             try:
                 reply = await self._resolver.resolve(
                     asked, kind, raise_on_no_answer=False, search=False, backend=self._backend
                 )
-            except dns.resolver.NXDOMAIN:
-                raise NotFound(answer.name_error(name, kind, answer.NO_NAME)) from None
-            except dns.message.ChainTooLong:
-                break
-            except (dns.exception.DNSException, OSError):
-                raise TryAgain(answer.name_error(name, kind, answer.TRY_AGAIN)) from None
+            except dns.resolver.NXDOMAIN as error:
+                shown = _end_of(error.responses(), shown)  # type: ignore[no-untyped-call]
+                raise NotFound(answer.name_error(shown, kind, answer.NO_NAME)) from None
+            except (dns.exception.DNSException, OSError) as error:
+                if _is_loop(error):
+                    break
+                raise TryAgain(answer.name_error(shown, kind, answer.TRY_AGAIN)) from None
             if reply.rrset is not None:
                 return _records(name, kind, reply), reply.expiration - time.time()
-            if str(reply.canonical_name) == str(reply.qname):
-                raise NotFound(answer.name_error(name, kind, answer.NO_DATA), exists=True)
-            asked = reply.canonical_name
-        raise NotFound(answer.loop(name), exists=True)
+            if reply.canonical_name == reply.qname:
+                raise _nothing(shown, kind, reply.response)
+            asked, shown = reply.canonical_name, reply.canonical_name.to_text(omit_final_dot=True)
+        msg.warning(f"dns_lookup: {answer.loop(shown)}")
+        raise NotFound(answer.loop(shown), exists=True)
+
+
+def _end_of(responses: Mapping[dns.name.Name, dns.message.QueryMessage], name: str) -> str:
+    """The name at the end of the aliases that led to nothing; `name` when there were none."""
+    for asked, response in responses.items():
+        last = response.canonical_name()
+        if last != asked:
+            return last.to_text(omit_final_dot=True)
+    return name
+
+
+def _is_loop(error: Exception) -> bool:
+    """Whether every server's answer was a circle of aliases."""
+    if not isinstance(error, dns.resolver.NoNameservers):
+        return False
+    return all(isinstance(each[3], dns.message.ChainTooLong) for each in error.kwargs["errors"])
+
+
+def _nothing(name: str, kind: str, response: dns.message.Message) -> MailError:
+    """What it means that an answer has no record of the wanted kind."""
+    owners = {rrset.name.to_text(omit_final_dot=True).lower() for rrset in response.answer}
+    if not owners or (owners == {name.lower()} and kind == "MX"):
+        return NotFound(answer.name_error(name, kind, answer.NO_DATA), exists=True)
+    if name.lower() in owners:
+        return Malformed(answer.malformed(name, kind))
+    return TryAgain(answer.name_error(name, kind, answer.TRY_AGAIN))
 
 
 def _records(name: str, kind: str, reply: dns.resolver.Answer) -> list[Record]:
     found = [_record(data) for data in list(reply)[:MOST_RECORDS]]
     if kind == "MX":
-        if len(found) == 1 and found[0].data == "":
+        if any(record.data == "" for record in found):
             raise NullMx(answer.null_mx(name))
         found = [record for record in found if _is_host(name, record.data)]
     if not found:
-        raise NotFound(answer.name_error(name, kind, "Malformed or unexpected name server reply"), exists=True)
+        raise Malformed(answer.malformed(name, kind))
     return found
 
 
@@ -129,15 +157,16 @@ def _record(data: dns.rdata.Rdata) -> Record:
 
 
 def _is_host(name: str, host: str) -> bool:
-    """Whether the data of an MX record can be a host; else it is left out, with a warning."""
+    """Whether the data of an MX record can be a host; else it is left out. With a warning where it is odd."""
     problem = name_problem(host)
     if problem is None:
         return True
-    if problem.startswith("numeric"):
-        msg.warning(f"numeric domain name in resource data of MX record for {name}: {host:.100}")
-    else:
-        msg.warning(f"malformed domain name in resource data of MX record for {name}: {host:.100}")
-    return False
+    numeric = problem.startswith("numeric")
+    if not numeric:
+        msg.warning(f"valid_hostname: {problem}")
+    what = "numeric" if numeric else "malformed"
+    msg.warning(f"{what} domain name in resource data of MX record for {name}: {host:.100}")
+    return numeric
 
 
 def _ascii(name: str) -> dns.name.Name:

@@ -114,16 +114,18 @@ class Finder:
     async def _exchangers(self, domain: str, port: int, records: list[Record], detect: bool) -> Found:
         servers: list[Server] = []
         trouble: MailError = Retry(f"no MX host for {domain} has a valid address record", status="4.4.4")
+        passing = self._cfg.smtp_defer_if_no_mx_address_found
         for record in records:
             try:
                 addresses = await self._addresses(record.data)
             except MailError as error:
                 trouble = error
+                passing = passing or isinstance(error, Retry)
                 continue
             servers += [Server(record.data, address, port, record.preference) for address in addresses]
         if not servers:
             msg.warning(log.no_valid_mx(domain))
-            raise self._no_address(trouble)
+            raise Retry(trouble.text, status=with_class(trouble.status, "4")) if passing else trouble
         servers = self._sorted(servers)
         ours = next((one for one in servers if one.address in self._here.own), None) if detect else None
         if ours is None:
@@ -135,11 +137,6 @@ class Finder:
         if records[0].preference != best_found:
             raise Retry(log.no_primary_relay(domain), status="4.4.4")
         raise Loops(log.loops(domain))
-
-    def _no_address(self, trouble: MailError) -> MailError:
-        if self._cfg.smtp_defer_if_no_mx_address_found and trouble.status[0] == "5":
-            return Retry(trouble.text, status=with_class(trouble.status, "4"))
-        return trouble
 
     async def _host(self, host: str, port: int, detect: bool) -> list[Server]:
         addresses = await self._addresses(host)
