@@ -331,21 +331,11 @@ BY_REASON = {
         tls_wildcard_matches_multiple_labels
         tlsmgr_service_name
     """,
-    "access tables and look-ups of clients and domains are not there yet": """
-        default_rbl_reply
-        maps_rbl_domains
-        maps_rbl_reject_code
-        multi_recipient_bounce_reject_code
+    "backup MX hosts are not told yet": """
         permit_mx_backup_networks
-        rbl_reply_maps
-        reject_tempfail_action
+    """,
+    "what DNS says is not filtered in smtpd yet": """
         smtpd_dns_reply_filter
-        smtpd_expansion_filter
-        unknown_address_reject_code
-        unknown_address_tempfail_action
-        unknown_client_reject_code
-        unknown_helo_hostname_tempfail_action
-        unknown_hostname_reject_code
     """,
     "the rest of smtpd's protocol is not there yet": """
         smtpd_authorized_verp_clients

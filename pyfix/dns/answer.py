@@ -22,7 +22,8 @@ TRY_AGAIN = "Host not found, try again"
 
 
 class Record(NamedTuple):
-    """data: an address, or a host name without the last dot; preference: of MX records."""
+    """data: an address, a host name without the last dot, or the first text of a TXT record (what is not
+    printable ASCII as spaces); preference: of MX records."""
 
     data: str
     preference: int = 0
@@ -60,7 +61,10 @@ class Resolver(Protocol):
     """Who can be asked."""
 
     async def lookup(self, name: str, kind: str) -> list[Record]:
-        """Records of a name. kind: "MX", "A", "AAAA". Never empty: raises NotFound, TryAgain, NullMx."""
+        """Records of a name. kind: "MX", "A", "AAAA", "NS", "TXT".
+
+        Never empty: raises NotFound, Malformed, TryAgain, NullMx.
+        """
 
 
 def name_error(name: str, kind: str, reason: str) -> str:

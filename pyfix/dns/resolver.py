@@ -26,6 +26,7 @@ import dns.rdtypes.ANY.CNAME
 import dns.rdtypes.ANY.MX
 import dns.rdtypes.ANY.NS
 import dns.rdtypes.ANY.SOA
+import dns.rdtypes.ANY.TXT
 import dns.rdtypes.IN.A
 import dns.rdtypes.IN.AAAA
 import dns.resolver
@@ -45,6 +46,7 @@ LONGEST = 3600.0  # seconds that an answer is kept
 NEGATIVE = 60.0
 
 _SERVER = re.compile(r"\[([^]]+)\](?::(\d+))?|([^:]+|[0-9a-fA-F:]*:[0-9a-fA-F:]*:[0-9a-fA-F:.]*)(?::(\d+))?", re.ASCII)
+UNPRINTABLE = re.compile(r"[^ -~]")
 _ATTEMPTS = 2  # of each server, as resolver(5) has it
 
 
@@ -153,6 +155,10 @@ def _records(name: str, kind: str, reply: dns.resolver.Answer) -> list[Record]:
 def _record(data: dns.rdata.Rdata) -> Record:
     if isinstance(data, dns.rdtypes.ANY.MX.MX):
         return Record(data.exchange.to_text(omit_final_dot=True).removesuffix("."), data.preference)
+    if isinstance(data, dns.rdtypes.ANY.NS.NS):
+        return Record(data.target.to_text(omit_final_dot=True))
+    if isinstance(data, dns.rdtypes.ANY.TXT.TXT):
+        return Record(UNPRINTABLE.sub(" ", data.strings[0].decode("latin-1")))
     return Record(data.to_text())
 
 

@@ -8,21 +8,13 @@ Sources: postconf(5).
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from pyfix.clients.rewrite import (
-    CLASS_ALIAS,
-    CLASS_LOCAL,
-    CLASS_RELAY,
-    CLASS_VIRTUAL,
-    FLAG_FAIL,
-    FLAG_ROUTED,
-    Resolved,
-)
 from pyfix.mail.address import split_address
-from pyfix.mail.error import Retry
+from pyfix.smtpd import log
 from pyfix.smtpd.access import (
     access,
     check_by_list,
@@ -33,16 +25,35 @@ from pyfix.smtpd.access import (
     check_reverse_client_hostname_access,
     check_sender_access,
 )
+from pyfix.smtpd.dnsxl import (
+    domain_list,
+    permit_dnswl_client,
+    permit_rhswl_client,
+    reject_maps_rbl,
+    reject_rbl_client,
+    reject_rhsbl_client,
+    reject_rhsbl_helo,
+    reject_rhsbl_recipient,
+    reject_rhsbl_reverse_client,
+    reject_rhsbl_sender,
+    retired_lists,
+)
+from pyfix.smtpd.hostnames import (
+    reject_invalid_helo_hostname,
+    reject_non_fqdn_helo_hostname,
+    reject_unknown_client_hostname,
+    reject_unknown_helo_hostname,
+    reject_unknown_recipient_domain,
+    reject_unknown_reverse_client_hostname,
+    reject_unknown_sender_domain,
+)
 from pyfix.smtpd.recipients import unlisted
-from pyfix.smtpd.restrictions import DUNNO, WARN_IF_REJECT, Check, Stage, Verdict, Word
+from pyfix.smtpd.relay import is_ours
+from pyfix.smtpd.resolver import resolver
+from pyfix.smtpd.restrictions import DUNNO, WARN_IF_REJECT, BadArgument, Check, Lists, Stage, Verdict, Word
 from pyfix.wire.smtp_reply import Reply
 
-CLASS_OURS = CLASS_LOCAL | CLASS_ALIAS | CLASS_VIRTUAL | CLASS_RELAY
-LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
-HOST_NAME = re.compile(rf"(?:{LABEL}\.)*{LABEL}\.?", re.ASCII)
 ADDRESS_LITERAL = re.compile(r"\[(?:IPv6:[0-9A-Fa-f:.]+|[0-9]{1,3}(?:\.[0-9]{1,3}){3})\]", re.ASCII)
-NUMBERS = re.compile(r"[0-9.]+", re.ASCII)
-IPV4 = re.compile(r"(?:(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])(?:\.(?!$)|$)){4}", re.ASCII)
 
 # Always the same answer
 
@@ -104,41 +115,31 @@ async def reject_plaintext_session(check: Check, _: object) -> Verdict:
     return check.refuse(Reply(code, "4.7.1", f"<{check.name}>: Session encryption is required"))
 
 
+async def reject_multi_recipient_bounce(check: Check, _: object) -> Verdict:
+    """The null sender sends to more than one: no bounce does."""
+    if check.sender != "" or check.recipients < (2 if check.where in {"DATA", "BDAT", "END-OF-MESSAGE"} else 1):
+        return DUNNO
+    return check.reject(check.site.cfg.multi_recipient_bounce_reject_code, "5.5.3", "Multi-recipient bounce")
+
+
+def seconds(_: Lists, word: str, text: str) -> int:
+    """How long to sleep."""
+    if not (text.isascii() and text.isdigit()):
+        raise BadArgument(log.needs_number(word))
+    return int(text)
+
+
+async def sleep(_: Check, pause: int) -> Verdict:
+    """Let the client wait."""
+    await asyncio.sleep(pause)
+    return DUNNO
+
+
 async def reject_unauth_pipelining(check: Check, _: object) -> Verdict:
     """The client did not wait where it must."""
     if not check.pipelined:
         return DUNNO
     return check.reject(503, "5.5.0", "Improper use of SMTP command pipelining")
-
-
-# By the name in HELO
-
-
-async def reject_invalid_helo_hostname(check: Check, _: object) -> Verdict:
-    """The HELO name is no name and no address."""
-    helo = check.helo
-    if helo is None or ADDRESS_LITERAL.fullmatch(helo):
-        return DUNNO
-    code = check.site.cfg.invalid_hostname_reject_code
-    if NUMBERS.fullmatch(helo) and not IPV4.fullmatch(helo):
-        return _about_helo(check, code, "invalid ip address")
-    if not HOST_NAME.fullmatch(helo) or len(helo) > 255:
-        return _about_helo(check, code, "Invalid name")
-    return DUNNO
-
-
-async def reject_non_fqdn_helo_hostname(check: Check, _: object) -> Verdict:
-    """The HELO name has no domain."""
-    helo = check.helo
-    if helo is None or ADDRESS_LITERAL.fullmatch(helo):
-        return DUNNO
-    if "." in helo.strip(".") and HOST_NAME.fullmatch(helo) and not NUMBERS.fullmatch(helo):
-        return DUNNO
-    return _about_helo(check, check.site.cfg.non_fqdn_reject_code, "need fully-qualified hostname")
-
-
-def _about_helo(check: Check, code: int, reason: str) -> Verdict:
-    return check.reject_about(Stage.HELO, check.helo or "", code, "5.5.2", reason)
 
 
 # By the addresses
@@ -186,7 +187,7 @@ async def reject_unlisted_sender(check: Check, _: object) -> Verdict:
 
 async def permit_auth_destination(check: Check, _: object) -> Verdict:
     """The recipient's domain is one that we take mail for."""
-    if check.recipient is None or not await _is_ours(check):
+    if check.recipient is None or not await is_ours(check):
         return DUNNO
     return await check.permit("permit_auth_destination", Stage.RECIPIENT, check.recipient)
 
@@ -202,26 +203,9 @@ async def defer_unauth_destination(check: Check, _: object) -> Verdict:
 
 
 async def _unless_ours(check: Check, code: int, status: str) -> Verdict:
-    if check.recipient is None or await _is_ours(check):
+    if check.recipient is None or await is_ours(check):
         return DUNNO
     return check.refuse(Reply(code, status, f"<{check.recipient}>: Relay access denied"))
-
-
-async def _is_ours(check: Check) -> bool:
-    if check.recipient is None:
-        return False
-    resolved = await check.site.rewrite.resolve(check.sender or "", check.recipient)
-    if resolved.flags & FLAG_FAIL:
-        raise Retry("Temporary lookup failure")
-    return _takes(resolved, routed=check.site.cfg.allow_untrusted_routing)
-
-
-def _takes(resolved: Resolved, *, routed: bool) -> bool:
-    if "@" not in resolved.recipient:
-        return True
-    if resolved.flags & FLAG_ROUTED and not routed:
-        return False
-    return bool(resolved.flags & CLASS_OURS)
 
 
 WORDS: Mapping[str, Word] = MappingProxyType(
@@ -254,6 +238,26 @@ WORDS: Mapping[str, Word] = MappingProxyType(
         "reject_non_fqdn_hostname": Word(reject_non_fqdn_helo_hostname),
         "reject_invalid_helo_hostname": Word(reject_invalid_helo_hostname),
         "reject_invalid_hostname": Word(reject_invalid_helo_hostname),
+        "reject_unknown_client_hostname": Word(reject_unknown_client_hostname),
+        "reject_unknown_client": Word(reject_unknown_client_hostname),
+        "reject_unknown_reverse_client_hostname": Word(reject_unknown_reverse_client_hostname),
+        "reject_unknown_helo_hostname": Word(reject_unknown_helo_hostname, needs=resolver),
+        "reject_unknown_hostname": Word(reject_unknown_helo_hostname, needs=resolver),
+        "reject_unknown_sender_domain": Word(reject_unknown_sender_domain, needs=resolver),
+        "reject_unknown_address": Word(reject_unknown_sender_domain, needs=resolver),
+        "reject_unknown_recipient_domain": Word(reject_unknown_recipient_domain, needs=resolver),
+        "reject_rbl_client": Word(reject_rbl_client, domain_list),
+        "reject_rbl": Word(reject_rbl_client, domain_list),
+        "reject_maps_rbl": Word(reject_maps_rbl, needs=retired_lists),
+        "reject_rhsbl_client": Word(reject_rhsbl_client, domain_list),
+        "reject_rhsbl_reverse_client": Word(reject_rhsbl_reverse_client, domain_list),
+        "reject_rhsbl_helo": Word(reject_rhsbl_helo, domain_list),
+        "reject_rhsbl_sender": Word(reject_rhsbl_sender, domain_list),
+        "reject_rhsbl_recipient": Word(reject_rhsbl_recipient, domain_list),
+        "permit_dnswl_client": Word(permit_dnswl_client, domain_list),
+        "permit_rhswl_client": Word(permit_rhswl_client, domain_list),
+        "sleep": Word(sleep, seconds),
+        "reject_multi_recipient_bounce": Word(reject_multi_recipient_bounce),
         "reject_unauth_pipelining": Word(reject_unauth_pipelining),
         "reject_plaintext_session": Word(reject_plaintext_session),
     }

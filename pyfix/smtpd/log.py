@@ -225,6 +225,46 @@ def bad_table(word: str, argument: str) -> str:
     return f'restriction {word}: bad argument "{argument}": need maptype:mapname'
 
 
+def needs_number(word: str) -> str:
+    """(warning) A restriction that needs a number and has none."""
+    return f"restriction {word} must be followed by number"
+
+
+def needs_domain(word: str) -> str:
+    """(warning) A restriction that needs a domain and has none."""
+    return f"restriction {word} requires domain name argument"
+
+
+def retired(word: str, instead: str) -> str:
+    """(warning) A restriction of old."""
+    return f'support for restriction "{word}" will be removed from Postfix; use "{instead}" instead'
+
+
+def list_trouble(query: str, problem: str) -> str:
+    """(warning) A DNS list that can't be asked now."""
+    return f"{query}: RBL lookup error: {problem}"
+
+
+def bad_pattern(problem: str) -> str:
+    """(warning) The part of a DNS list's name that says which answers count."""
+    return f"RBL reply error: {problem}"
+
+
+def bad_list_reply(text: str) -> str:
+    """(warning) A default_rbl_reply that is no refusal."""
+    return f"rbl response code configuration error: {text}"
+
+
+def bad_list_template(template: str, problem: str) -> str:
+    """(warning) A default_rbl_reply that can't be understood."""
+    return f"bad default_rbl_reply template: {template}: {problem}"
+
+
+def unknown_macro(name: str) -> str:
+    """(warning) A name in default_rbl_reply that means nothing."""
+    return f'unknown macro name "{name}" in expansion request'
+
+
 def needs_word(about: str, table: str) -> str:
     """(warning) A table in a list that does not say what to ask for."""
     return (

@@ -63,13 +63,14 @@ class Check:
     """One decision under way: what is known, and what came out.
 
     where: the command, as logs have it; helo, sender, recipient, domain (of ETRN): None while
-    unknown. log is called with (action, text) for each refusal and each access action.
+    unknown; recipients: how many were accepted so far. log is called with (action, text) for each
+    refusal and each access action.
     """
 
     __slots__ = (
         *("_defer_if_reject", "_depth", "_log", "_warn", "deferred", "delegated", "domain", "helo"),
-        *("list_stage", "listed_checked", "name", "peer", "pipelined", "recipient", "reply", "sender"),
-        *("site", "stage", "where"),
+        *("list_stage", "listed_checked", "name", "peer", "pipelined", "recipient", "recipients", "reply"),
+        *("sender", "site", "stage", "where"),
     )
 
     def __init__(
@@ -83,6 +84,7 @@ class Check:
         helo: str | None = None,
         sender: str | None = None,
         recipient: str | None = None,
+        recipients: int = 0,
         pipelined: bool = False,
     ) -> None:
         self.site = site
@@ -92,6 +94,7 @@ class Check:
         self.helo = helo
         self.sender = sender
         self.recipient = recipient
+        self.recipients = recipients
         self.pipelined = pipelined
         self.domain: str | None = None
         self.stage = self.list_stage = Stage.CLIENT
@@ -253,10 +256,11 @@ Function = Callable[[Check, Any], Awaitable[Verdict]]
 @dataclass(frozen=True, slots=True)
 class Word:
     """One word. argument: makes the function's argument of the word that follows (empty: none does);
-    ends: what follows is never asked."""
+    needs: makes it where none follows; ends: what follows is never asked."""
 
     function: Function
     argument: Callable[[Lists, str, str], Any] | None = None
+    needs: Callable[[Lists], Any] | None = None
     ends: bool = False
 
 
@@ -339,7 +343,7 @@ class Lists:
                 return Rule(_misused, str(error), name)
             return Rule(word.function, argument, name)
         if word is not None:
-            return Rule(word.function, None, name)
+            return Rule(word.function, word.needs(self) if word.needs else None, name)
         if name in self.classes:
             return Rule(Check.evaluate, self.classes[name], name)
         return Rule(_unknown, name, name)

@@ -229,6 +229,7 @@ class Talk:
             helo=helo,
             sender=sender,
             recipient=recipient,
+            recipients=0 if transaction is None else transaction.recipients,
             pipelined=self._pipelined,
         )
 

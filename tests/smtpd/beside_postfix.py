@@ -10,6 +10,8 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.dns.conftest import NameServer, Records
+
 MAIN_CF = """
 compatibility_level = 3.6
 queue_directory = {dir}/queue
@@ -55,9 +57,12 @@ PATIENCE = 10.0  # seconds
 
 
 class Beside:
-    """A running Postfix with an smtpd for each name of `settings`: name -> lines of main.cf."""
+    """A running Postfix with an smtpd for each name of `settings`: name -> lines of main.cf.
 
-    def __init__(self, settings: Mapping[str, list[str]]) -> None:
+    records: what its DNS knows; None: it has none.
+    """
+
+    def __init__(self, settings: Mapping[str, list[str]], records: Records | None = None) -> None:
         self._directory = Path(tempfile.mkdtemp(prefix="beside-", dir="/tmp"))
         self._directory.chmod(0o755)
         for name in ("etc", "queue", "data"):
@@ -67,7 +72,19 @@ class Beside:
         services = [self._service(name, lines) for name, lines in settings.items()]
         (self._directory / "etc/main.cf").write_text(MAIN_CF.format(dir=self._directory))
         (self._directory / "etc/master.cf").write_text("\n".join(services) + SERVICES)
-        self._postfix("start")
+        self.name_server: NameServer | None = None
+        if records is None:
+            self._postfix("start")
+        else:
+            self.name_server = NameServer(records, f"127.53.{os.getpid() >> 8 & 255}.{os.getpid() & 255}", 53)
+            self._start_with_dns(self.name_server.address[0])
+
+    def _start_with_dns(self, address: str) -> None:
+        """Start it where /etc/resolv.conf is another."""
+        resolv = self._directory / "resolv.conf"
+        resolv.write_text(f"nameserver {address}\noptions timeout:1 attempts:1\n")
+        start = f"mount --bind {resolv} /etc/resolv.conf && exec postfix -c {self._directory / 'etc'} start"
+        subprocess.run(["unshare", "-m", "sh", "-c", start], check=True, capture_output=True, timeout=60)
 
     def _service(self, name: str, lines: list[str]) -> str:
         options = "".join(f" -o {{{line}}}" for line in [f"syslog_name = {_tag(name)}", *lines])
@@ -80,6 +97,8 @@ class Beside:
     def stop(self) -> None:
         """Stop it and remove its files."""
         self._postfix("stop")
+        if self.name_server is not None:
+            self.name_server.close()
         shutil.rmtree(self._directory, ignore_errors=True)
 
     def talk(self, name: str, chunks: list[bytes], *, xclient: str = "") -> list[bytes]:

@@ -1,6 +1,7 @@
 """A whole smtpd in this process, on a loopback socket, with doubles of the services it asks."""
 
 import asyncio
+import re
 import socket
 from collections.abc import Callable, Iterator
 
@@ -32,6 +33,7 @@ smtpd_forbid_bare_newline_exclusions =
 smtpd_hard_error_limit = 1000
 smtpd_soft_error_limit = 900
 """
+ANSWER = re.compile(rb"(?m)^\d{3} [^\n]*\n\Z")
 LOCAL = {"mx.example.com", "example.com", "[127.0.0.1]"}
 
 
@@ -131,8 +133,12 @@ class Server:
         self.cleanup = self.smtpd.site.cleanup = FakeCleanup(waits)
         self.rewrite = self.smtpd.site.rewrite = FakeRewrite(waits)
 
-    def talk(self, *chunks: bytes, end: str = "close") -> list[bytes]:
-        """Send each chunk when the server is quiet; greeting and answers. end: close or keep."""
+    def talk(self, *chunks: bytes, end: str = "close", patient: bool = False) -> list[bytes]:
+        """Send each chunk when the server is quiet; greeting and answers. end: close or keep.
+
+        patient: the server asks others (DNS, policy servers): wait until each chunk has its answer.
+        """
+        self._patient = patient
         return asyncio.run(self._talk(chunks, end))
 
     async def _talk(self, chunks: tuple[bytes, ...], end: str) -> list[bytes]:
@@ -155,8 +161,12 @@ class Server:
 
     async def _hear(self, sock: socket.socket, session: asyncio.Future[None]) -> bytes:
         heard = b""
-        for _ in range(12):
-            await asyncio.sleep(0)
+        deadline = asyncio.get_running_loop().time() + 20
+        turn = 0
+        while turn < 12 or (self._patient and not ANSWER.search(heard) and not session.done()):
+            turn += 1
+            await asyncio.sleep(0 if turn < 12 else 0.002)
+            assert asyncio.get_running_loop().time() < deadline, "no answer"
             try:
                 while True:
                     data = sock.recv(65536)

@@ -1,0 +1,261 @@
+"""dnsxl - lists of clients and domains that are asked by DNS
+
+    reject_rbl_client list.example              is there 4.3.2.1.list.example for 1.2.3.4?
+    reject_rbl_client list.example=127.0.0.[2..4]   ... with one of these addresses?
+    reject_rhsbl_sender list.example            is there sender-domain.list.example?
+
+A list that can't be asked now is left out, with a warning; one that permits then turns
+refusals into deferrals. What a list permits never relays. Answers are kept by the resolver
+for as long as they hold.
+
+Parameters: maps_rbl_reject_code, default_rbl_reply, rbl_reply_maps, maps_rbl_domains,
+smtpd_expansion_filter.
+Sources: postconf(5), RFC 5782.
+"""
+
+from __future__ import annotations
+
+import re
+
+from pyfix.config.expand import Expander, ExpandError
+from pyfix.config.hosts import name_problem
+from pyfix.dns.answer import Malformed, NotFound, NullMx, Resolver, TryAgain
+from pyfix.mail.dsn import split_dsn
+from pyfix.maps.maps import Maps
+from pyfix.maps.network import parse_address
+from pyfix.maps.table import TableError
+from pyfix.smtpd import log
+from pyfix.smtpd.address_pattern import AddressPattern, BadPattern
+from pyfix.smtpd.peer import UNKNOWN
+from pyfix.smtpd.relay import is_ours
+from pyfix.smtpd.resolver import resolver
+from pyfix.smtpd.restrictions import DUNNO, BadArgument, Check, Lists, Stage, Verdict
+from pyfix.smtpd.status import suiting
+from pyfix.unix import msg
+from pyfix.wire.smtp_reply import Reply
+
+CODE = re.compile(r"[45][0-9]{2}[ \t]", re.ASCII)
+
+
+ESCAPED = re.compile(r"\\(?:([0-7]{1,3})|(.))", re.DOTALL)
+ESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
+
+
+def _unescaped(text: str) -> str:
+    """The characters of smtpd_expansion_filter."""
+    return ESCAPED.sub(lambda found: chr(int(found[1], 8)) if found[1] else ESCAPES.get(found[2], found[2]), text)
+
+
+class Listing:
+    """One list. text: as the restriction names it, with the addresses that count."""
+
+    __slots__ = ("_counts", "_resolver", "allowed", "domain", "replies", "text")
+
+    def __init__(self, lists: Lists, text: str) -> None:
+        """BadArgument when the addresses can't be understood."""
+        site = lists.site
+        self.text = text
+        self.domain, equals, counts = text.partition("=")
+        self.allowed = frozenset(_unescaped(site.cfg.smtpd_expansion_filter))
+        self._resolver: Resolver = resolver(lists)
+        self.replies: Maps = lists.once(
+            "rbl_reply_maps",
+            lambda: Maps(
+                site.cfg.rbl_reply_maps, name="rbl_reply_maps", config_dir=site.main.config_dir, utf8=site.utf8
+            ),
+        )
+        try:
+            self._counts = AddressPattern(counts) if equals else None
+        except BadPattern as error:
+            raise BadArgument(log.bad_pattern(str(error))) from None
+
+    async def has(self, query: str) -> bool:
+        """Whether the list answers, with an address that counts. TryAgain: logged."""
+        name = f"{query}.{self.domain}"
+        try:
+            found = await self._resolver.lookup(name, "A")
+        except (Malformed, NotFound, NullMx):
+            return False
+        except TryAgain as error:
+            msg.warning(log.list_trouble(name, error.text))
+            raise
+        return self._counts is None or any(self._counts.matches(record.data) for record in found)
+
+    async def reason(self, query: str) -> str:
+        """What the list says about it."""
+        try:
+            return (await self._resolver.lookup(f"{query}.{self.domain}", "TXT"))[0].data
+        except (Malformed, NotFound, NullMx, TryAgain):
+            return ""
+
+
+def domain_list(lists: Lists, word: str, text: str) -> Listing:
+    """The list behind a word. BadArgument without one."""
+    if not text:
+        raise BadArgument(log.needs_domain(word))
+    return Listing(lists, text)
+
+
+def retired_lists(lists: Lists) -> list[Listing]:
+    """Those of maps_rbl_domains."""
+    return [Listing(lists, text) for text in lists.site.cfg.maps_rbl_domains.replace(",", " ").split()]
+
+
+# By address
+
+
+async def reject_rbl_client(check: Check, listing: Listing) -> Verdict:
+    """The client's address is on a list."""
+    return await _reject(check, listing, _reversed(check.peer.address), check.peer.address, Stage.CLIENT)
+
+
+async def reject_maps_rbl(check: Check, listings: list[Listing]) -> Verdict:
+    """The client's address is on one of maps_rbl_domains."""
+    msg.warning(log.retired("reject_maps_rbl", "reject_rbl_client domain-name"))
+    for listing in listings:
+        verdict = await reject_rbl_client(check, listing)
+        if verdict is not DUNNO:
+            return verdict
+    return DUNNO
+
+
+async def permit_dnswl_client(check: Check, listing: Listing) -> Verdict:
+    """The client's address is on a list of good ones."""
+    address = check.peer.address
+    return await _permit(check, listing, "permit_dnswl_client", _reversed(address), address)
+
+
+def _reversed(address: str) -> str:
+    """The address as lists are asked for it."""
+    if ":" not in address:
+        return ".".join(reversed(address.split(".")))
+    parsed = parse_address(address)
+    return ".".join(reversed(f"{parsed.number:032x}")) if parsed is not None else ""
+
+
+# By domain
+
+
+async def reject_rhsbl_client(check: Check, listing: Listing) -> Verdict:
+    """The client's verified name is on a list."""
+    return await _reject_domain(check, listing, check.peer.name, Stage.CLIENT)
+
+
+async def reject_rhsbl_reverse_client(check: Check, listing: Listing) -> Verdict:
+    """The name of the client's address is on a list."""
+    return await _reject_domain(check, listing, check.peer.names.reverse_name, Stage.REVERSE_CLIENT)
+
+
+async def reject_rhsbl_helo(check: Check, listing: Listing) -> Verdict:
+    """The HELO name is on a list."""
+    return await _reject_domain(check, listing, check.helo, Stage.HELO)
+
+
+async def reject_rhsbl_sender(check: Check, listing: Listing) -> Verdict:
+    """The sender's domain is on a list."""
+    return await _reject_domain(check, listing, check.sender, Stage.SENDER)
+
+
+async def reject_rhsbl_recipient(check: Check, listing: Listing) -> Verdict:
+    """The recipient's domain is on a list."""
+    return await _reject_domain(check, listing, check.recipient, Stage.RECIPIENT)
+
+
+async def permit_rhswl_client(check: Check, listing: Listing) -> Verdict:
+    """The client's verified name is on a list of good ones."""
+    domain = _domain(check.peer.name)
+    if not domain:
+        return DUNNO
+    return await _permit(check, listing, "permit_rhswl_client", domain, check.peer.name)
+
+
+async def _reject_domain(check: Check, listing: Listing, what: str | None, stage: Stage) -> Verdict:
+    domain = _domain(what)
+    return await _reject(check, listing, domain, what or "", stage) if domain else DUNNO
+
+
+def _domain(what: str | None) -> str:
+    domain = (what or "").rpartition("@")[2]
+    return "" if domain == UNKNOWN or name_problem(domain) is not None else domain
+
+
+# What follows
+
+
+async def _permit(check: Check, listing: Listing, word: str, query: str, what: str) -> Verdict:
+    if check.recipient is not None and not await is_ours(check):
+        return DUNNO
+    try:
+        if await listing.has(query):
+            return await check.permit(word, Stage.CLIENT, check.peer.client)
+    except TryAgain:
+        text = f"<{what}>: {Stage.CLIENT.value} rejected: Service unavailable"
+        return check.defer_if_reject(Reply(450, "4.7.1", text))
+    return DUNNO
+
+
+async def _reject(check: Check, listing: Listing, query: str, what: str, stage: Stage) -> Verdict:
+    try:
+        if not await listing.has(query):
+            return DUNNO
+    except TryAgain:
+        return DUNNO
+    try:
+        template = await listing.replies.find(listing.text)
+    except TableError:
+        return check.configuration_error()
+    names = _names(check, listing, what, stage, await listing.reason(query))
+    text = _expanded(template or check.site.cfg.default_rbl_reply, names, listing.allowed)
+    if text is None:
+        return check.configuration_error()
+    if not CODE.match(text):
+        msg.warning(log.bad_list_reply(text))
+        return check.refuse(Reply(450, "4.7.1", "Service unavailable"))
+    status, rest = split_dsn(text[4:], "5.7.1")
+    return check.refuse(Reply(int(text[:3]), suiting(status, stage.value), rest))
+
+
+def _names(check: Check, listing: Listing, what: str, stage: Stage, reason: str) -> dict[str, str]:
+    """The names that default_rbl_reply may use."""
+    peer = check.peer
+    sender, recipient = check.sender or "", check.recipient or ""
+    return {
+        "rbl_code": str(check.site.cfg.maps_rbl_reject_code),
+        "rbl_domain": listing.domain,
+        "rbl_what": what,
+        "rbl_class": stage.value,
+        "rbl_reason": reason,
+        "rbl_txt": reason,
+        "client": peer.client,
+        "client_address": peer.address,
+        "client_name": peer.name,
+        "reverse_client_name": peer.names.reverse_name,
+        "helo_name": check.helo or "",
+        "sender": sender or "<>",
+        "sender_domain": sender.rpartition("@")[2] if "@" in sender else "",
+        "sender_name": sender.rpartition("@")[0] or sender or "<>",
+        "recipient": recipient,
+        "recipient_domain": recipient.rpartition("@")[2] if "@" in recipient else "",
+        "recipient_name": recipient.rpartition("@")[0] or recipient,
+    }
+
+
+def _expanded(template: str, names: dict[str, str], allowed: frozenset[str]) -> str | None:
+    """The text with its names replaced; None when it can't be understood: reported. allowed: what may be inserted."""
+    unknown: list[str] = []
+
+    def value(name: str) -> str | None:
+        if name not in names:
+            unknown.append(name)
+        safe = "".join([char if char in allowed else "_" for char in names.get(name, "")])
+        return safe.replace("$", "$$")  # what is inserted is only text
+
+    try:
+        text = Expander(value).text(template)
+    except ExpandError as error:
+        msg.warning(log.bad_list_template(template, str(error)))
+        return None
+    if not unknown:
+        return text
+    msg.warning(log.unknown_macro(unknown[0]))
+    return None
