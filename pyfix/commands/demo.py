@@ -13,7 +13,7 @@ from email.utils import make_msgid
 from pathlib import Path
 
 from pyfix.commands import instance
-from pyfix.commands.postfix import System
+from pyfix.commands.system import System
 from pyfix.config.main_cf import MainCf
 from pyfix.config.master_cf import load_services
 from pyfix.server import privileges

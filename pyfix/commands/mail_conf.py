@@ -27,7 +27,7 @@ class UsageError(Exception):
 def options(args: Iterable[str], letters: str) -> tuple[list[tuple[str, str]], list[str]]:
     """([(letter, value), ...], operands). letters as for getopt(3): a colon follows those that take a value.
 
-    Operands may stand between options; -- ends them. UsageError.
+    Operands may stand between options, except where letters begin with +; -- ends options. UsageError.
     """
     found: list[tuple[str, str]] = []
     operands: list[str] = []
@@ -37,6 +37,8 @@ def options(args: Iterable[str], letters: str) -> tuple[list[tuple[str, str]], l
             operands.extend(rest)
         elif word[0:1] != "-" or word == "-":
             operands.append(word)
+            if letters[0] == "+":
+                operands.extend(rest)
         else:
             found += _letters(word, rest, letters)
     return found, operands
@@ -65,7 +67,7 @@ def as_typed(word: str) -> str:
     """The command's name in messages. Of a script that was found in PATH, the kernel tells only where it was found."""
     directory, _, name = word.rpartition("/")
     searched = os.environ.get("PATH", "").split(":")
-    return name if directory in searched or name.endswith(".py") else word
+    return name.removesuffix(".py") if directory in searched or name.endswith(".py") else word
 
 
 def begin(

@@ -1,34 +1,39 @@
 """postfix - starts, stops and looks after the mail system
 
-    postfix [-c config_dir] [-Dv] command
-    start  start-fg  stop  abort  reload  status  check  flush  logrotate  set-permissions
+    postfix [-c config_dir] [-Dv] command [argument ...]
+    start  start-fg  stop  abort  drain  quick-stop  reload  status  check  flush  logrotate
+    set-permissions [name=value ...]  upgrade-configuration [name=value ...]  tls subcommand ...
 
-Exit status: 0; 1 when something is wrong, or (status) when the system does not run.
+Without -c and MAIL_CONFIG the command is for all instances, where multi_instance_wrapper says so; see postmulti.
+
+Exit status: 0; 1 when something is wrong, or (status) when the system does not run. `check` is 1 as well where mail
+would be refused or wait because of the configuration, and where a name is probably misspelt; start goes on then.
 Lines about the system go to the log as postfix-script's, and to a terminal.
 
 Privileges: root, or the owner of the queue for an instance of his own.
 Sources: postfix(1).
 """
 
-import getopt
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
+from typing import NoReturn
 
-import pyfix
-from pyfix.commands import layout
-from pyfix.config import pending, registry
+from pyfix.commands import check_config, check_files, layout, mail_conf, upgrade
+from pyfix.commands.system import System
+from pyfix.config import check as config_check
+from pyfix.config import registry
+from pyfix.config.edit import edit_file, parse_changes
 from pyfix.config.main_cf import BadConfig, MainCf
 from pyfix.config.master_cf import load_services
 from pyfix.config.params import GROUPS
-from pyfix.config.params.mail import MailParams
-from pyfix.server import log
+from pyfix.queue.directory import QueueDirectory
+from pyfix.queue.repair import purge, repair
+from pyfix.server import log, privileges
 from pyfix.unix import msg, pid_file, users
 from pyfix.unix.maillog_client import Frame, Postlog, Syslog
 from pyfix.unix.msg import Priority
@@ -38,70 +43,34 @@ STOP_PATIENCE = 5.0
 """Seconds until `stop` says that it waits."""
 KILL_PATIENCE = 60.0
 """Seconds until `stop` ends what does not end by itself."""
+UNFINISHED = 86400.0
+"""Seconds after which a queue file that was never completed goes."""
+QUEUES = ("maildrop", "hold", "incoming", "active", "deferred")
 
 
-class System:
-    """One instance of the mail system."""
-
-    def __init__(self, config_dir: str, *, verbose: int = 0) -> None:
-        self.main = MainCf.load(config_dir)
-        self.cfg = MailParams(self.main)
-        self.verbose = verbose
-        self.pid_file = os.path.join(
-            self.cfg.queue_directory, self.cfg.process_id_directory, "master.pid"
-        )
-
-    @property
-    def runs(self) -> bool:
-        """Whether its master is there."""
-        return pid_file.is_held(self.pid_file)
-
-    def master(self, *options: str) -> tuple[list[str], dict[str, str]]:
-        """Command and environment that start its master."""
-        verbose = ["-v"] * self.verbose
-        command = [sys.executable, "-P", "-s", "-m", "pyfix.master", "-c", self.main.config_dir]
-        source = os.path.dirname(os.path.dirname(pyfix.__file__))
-        return [*command, *verbose, *options], {**os.environ, "PYTHONPATH": source}
-
-    def signal(self, number: signal.Signals) -> None:
-        """Send its master a signal."""
-        pid = pid_file.holder(self.pid_file)
-        if pid:
-            os.kill(pid, number)
-
-    def ends_within(self, seconds: float) -> bool:
-        """Wait for its master to go."""
-        end = time.monotonic() + seconds
-        while self.runs:
-            if time.monotonic() > end:
-                return False
-            time.sleep(0.02)
-        return True
-
-
-def main() -> int:
+def main(argv: list[str] | None = None) -> int:
     """The command; returns its exit status."""
-    msg.to_stderr("postfix")
-    try:
-        found, words = getopt.getopt(sys.argv[1:], "c:Dv")
-    except getopt.GetoptError as error:
-        msg.fatal(f"{error.msg}: {USAGE}")
-    if len(words) != 1:
-        msg.fatal(USAGE)
+    found, words = mail_conf.begin(argv, "postfix", "+c:Dv", USAGE)
     options = dict(found)
-    name = words[0]
-    if name not in COMMANDS:
-        msg.fatal(f"unknown command: '{name}'. {USAGE}")
-    config_dir = os.path.abspath(options.get("-c") or os.environ.get("MAIL_CONFIG") or "/etc/postfix")
+    given = options.get("c") or os.environ.get("MAIL_CONFIG")
+    config_dir = os.path.abspath(given or mail_conf.DEFAULT_DIRECTORY)
+    name, arguments = (words or [""])[0], words[1:]
     try:
-        system = System(config_dir, verbose=sum(option == "-v" for option, _ in found))
+        system = System(config_dir, verbose=msg.verbose, debug="D" in options)
         _may_use(system, name)
+        if not given:
+            _for_all_instances(system, words)
+        os.environ["MAIL_CONFIG"] = config_dir
         _log_as_script(system)
-        return COMMANDS[name](system)
+        if name not in COMMANDS:
+            msg.fatal(f"unknown command: '{name}'. Usage: postfix start (or {', '.join(TOLD)})")
+        return COMMANDS[name](system, arguments)
     except BadConfig as error:
         msg.fatal(str(error))
     except users.UnknownUserError as error:
         msg.fatal(f"file {config_dir}/main.cf: {error}")
+    finally:
+        log.close()
 
 
 def _may_use(system: System, name: str) -> None:
@@ -112,28 +81,44 @@ def _may_use(system: System, name: str) -> None:
     except FileNotFoundError:
         return
     if owner != os.geteuid():
-        msg.fatal("the postfix command is reserved for the superuser")
+        msg.fatal("to submit mail, use the Postfix sendmail command; the postfix command is reserved for the superuser")
+
+
+def _for_all_instances(system: System, words: list[str]) -> None:
+    """Become multi_instance_wrapper, where it is wanted."""
+    cfg = system.cfg
+    wrapper = cfg.multi_instance_wrapper.split()
+    if not wrapper and not cfg.multi_instance_directories:
+        return
+    if not wrapper:
+        msg.fatal("multi-instance support is requested, but multi_instance_wrapper is empty")
+    os.environ["MAIL_CONFIG"] = system.main.config_dir
+    if os.path.basename(wrapper[0]) == "postmulti":
+        from pyfix.commands import postmulti
+
+        sys.exit(postmulti.main([*wrapper, *words]))
+    try:
+        os.execvp(wrapper[0], [*wrapper, *words])  # noqa: S606  # what the administrator names
+    except OSError as error:
+        msg.fatal(f"{wrapper[0]}: {error.strerror}")
 
 
 def _log_as_script(system: System) -> None:
     """Lines go to the log, trouble to standard error too, the rest only to a terminal."""
-    to_stderr = msg.stderr_sink("postfix/postlog")
+    to_stderr = msg.stderr_sink(log.tag(system.main, "postfix-script"))
     terminal = sys.stderr is not None and sys.stderr.isatty()
 
     def screen(priority: Priority, text: str) -> None:
         if terminal or priority < Priority.INFO:
             to_stderr(priority, text)
 
-    msg.to(script_sink(system, "postfix-script"), screen)
+    msg.to(_script_sink(system), screen)
 
 
-def script_sink(system: System, program: str, *, tag: str | None = None) -> msg.Sink:
-    """Where a command's lines go: postlogd while it runs, else the file itself, or syslog.
-
-    tag: in place of `postfix/PROGRAM`.
-    """
+def _script_sink(system: System) -> msg.Sink:
+    """Where lines go: postlogd while it runs, else the file itself, or syslog."""
     cfg = system.cfg
-    frame = Frame(tag or log.tag(system.main, program), cfg.myhostname)
+    frame = Frame(log.tag(system.main, "postfix-script"), cfg.myhostname)
     if not cfg.maillog_file:
         return Syslog(frame.tag, cfg.syslog_facility)
     if not system.runs:
@@ -145,56 +130,91 @@ def script_sink(system: System, program: str, *, tag: str | None = None) -> msg.
 # The commands
 
 
-def check(system: System) -> int:
-    """Read all configuration, make what directories are missing, warn of what looks wrong."""
-    check_parameters(system.main)
-    for problem in pending.warnings(system.main, load_services(system.main)):
-        msg.warning(problem)
+def check(system: System, _: list[str]) -> int:
+    """Read all configuration, make what directories are missing, tell what looks wrong."""
+    bad = list(bad_values(system.main))
+    for problem in bad:
+        msg.error(problem)
+    return int(_look(system, thorough=True) or bool(bad))
+
+
+def _prepare(system: System) -> None:
+    """The same before a start, which a bad value prevents."""
+    for problem in bad_values(system.main):
+        msg.fatal(problem)
+    _look(system, thorough=False)
+
+
+def _look(system: System, *, thorough: bool) -> bool:
+    """Whether something grave was found."""
     log.check_file(system.cfg)
-    _complete(system, repair=False)
-    for problem in _bad_permissions(system.main.config_dir):
+    _complete(system, fix=False)
+    grave = False
+    for finding in check_config.findings(system.main, thorough=thorough):
+        msg.warning(finding.text)
+        grave |= finding.grave
+    for problem in check_files.warnings(system.cfg):
         msg.warning(problem)
+    if not system.runs:
+        _put_queue_in_order(system)
+    return grave
+
+
+def set_permissions(system: System, arguments: list[str]) -> int:
+    """Put the owners and modes of the instance's directories right; name=value changes main.cf first."""
+    system = _changed(system, arguments)
+    _complete(system, fix=True)
+    check_files.secure(system.main.config_dir)
     return 0
 
 
-def set_permissions(system: System) -> int:
-    """Put the owners and modes of the instance's directories right."""
-    _complete(system, repair=True)
+def upgrade_configuration(system: System, arguments: list[str]) -> int:
+    """Add to master.cf the services that it lacks; name=value changes main.cf first."""
+    system = _changed(system, arguments)
+    for line in upgrade.add_missing_services(system.main.config_dir):
+        sys.stdout.write(f"{line}\n")
     return 0
 
 
-def start(system: System) -> int:
+def start(system: System, _: list[str]) -> int:
     """Start in the background; comes back when the system takes mail."""
     _refuse_second(system)
-    check(system)
+    _prepare(system)
     msg.info("starting the Postfix mail system")
     command, environment = system.master("-w")
     return subprocess.run(command, env=environment, check=False).returncode  # noqa: S603  # ourselves
 
 
-def start_fg(system: System) -> int:
+def start_fg(system: System, _: list[str]) -> int:
     """Become the master, in the foreground."""
     _refuse_second(system)
-    check(system)
+    if system.cfg.multi_instance_directories:
+        msg.fatal("start-fg does not support multi_instance_directories")
+    _prepare(system)
     msg.info("starting the Postfix mail system")
     command, environment = system.master("-i" if os.getpid() == 1 else "-s")
-    log.close()
-    os.execve(command[0], command, environment)  # noqa: S606  # ourselves
+    _become(command, environment)
 
 
-def stop(system: System) -> int:
+def stop(system: System, _: list[str]) -> int:
     """Stop; comes back when everything has ended."""
-    _refuse_without(system)
-    msg.info("stopping the Postfix mail system")
-    system.signal(signal.SIGTERM)
+    quick_stop(system, [])
     if not system.ends_within(STOP_PATIENCE):
         msg.info("stopping the Postfix mail system ... waiting for the Postfix mail system to terminate")
         if not system.ends_within(KILL_PATIENCE):
-            return abort(system)
+            return abort(system, [])
     return 0
 
 
-def abort(system: System) -> int:
+def quick_stop(system: System, _: list[str]) -> int:
+    """Stop, without waiting for the end."""
+    _refuse_without(system)
+    msg.info("stopping the Postfix mail system")
+    system.signal(signal.SIGTERM)
+    return 0
+
+
+def abort(system: System, _: list[str]) -> int:
     """End everything at once."""
     _refuse_without(system)
     msg.info("aborting the Postfix mail system")
@@ -202,16 +222,17 @@ def abort(system: System) -> int:
     return 0 if system.ends_within(KILL_PATIENCE) else 1
 
 
-def reload(system: System) -> int:
+def reload(system: System, _: list[str]) -> int:
     """Have main.cf and master.cf read again."""
     _refuse_without(system)
-    check_parameters(system.main)
+    for problem in bad_values(system.main):
+        msg.fatal(problem)
     msg.info("refreshing the Postfix mail system")
     system.signal(signal.SIGHUP)
     return 0
 
 
-def status(system: System) -> int:
+def status(system: System, _: list[str]) -> int:
     """Say whether the system runs."""
     if not system.runs:
         msg.info("the Postfix mail system is not running")
@@ -220,43 +241,57 @@ def status(system: System) -> int:
     return 0
 
 
-def flush(system: System) -> int:
+def flush(system: System, _: list[str]) -> int:
     """Try to deliver all deferred mail now."""
-    _refuse_without(system)
-    public = f"{system.cfg.queue_directory}/public"
-    _trigger(f"{public}/{system.cfg.queue_service_name}", b"FADI\0")
-    _trigger(f"{public}/{system.cfg.pickup_service_name}", b"W\0")
-    return 0
+    from pyfix.commands import postqueue
+
+    return postqueue.main(["postqueue", "-c", system.main.config_dir, "-f"])
 
 
-def logrotate(system: System) -> int:
-    """Set the log file aside, begin a new one, compress the old one."""
+def logrotate(system: System, _: list[str]) -> int:
+    """Set the log file aside, begin a new one, compress the old one. A device is left alone."""
     path = system.cfg.maillog_file
-    if not path or path == "/dev/stdout":
-        msg.fatal("maillog_file is not a file: nothing to rotate")
+    if not path:
+        msg.fatal("empty 'maillog_file' parameter value - logfile rotation failed")
+    if path.startswith("/dev/"):
+        msg.fatal(f"not rotating '{path}'")
     aside = path + time.strftime("." + system.cfg.maillog_file_rotate_suffix)
     if os.path.exists(aside):
-        msg.fatal(f"old log file {aside} already exists")
-    os.rename(path, aside)
+        msg.fatal(f"logfile '{path}' rotation failed: {aside} exists")
+    try:
+        os.rename(path, aside)
+    except OSError as error:
+        msg.fatal(f"logfile '{path}' rotation failed: {error.strerror}")
     if system.runs:
-        reload(system)
+        reload(system, [])
         _wait_for(path)
     return subprocess.run([system.cfg.maillog_file_compressor, aside], check=False).returncode  # noqa: S603
 
 
-COMMANDS: dict[str, Callable[[System], int]] = {
+Command = Callable[[System, list[str]], int]
+COMMANDS: Mapping[str, Command] = {
     "abort": abort,
     "check": check,
+    "drain": stop,
     "flush": flush,
     "logrotate": logrotate,
+    "quick-stop": quick_stop,
     "reload": reload,
     "set-permissions": set_permissions,
     "start": start,
     "start-fg": start_fg,
     "status": status,
     "stop": stop,
-    "upgrade-configuration": check,
+    "upgrade-configuration": upgrade_configuration,
 }
+TOLD = (
+    "stop", "reload", "abort", "flush", "check", "status", "set-permissions", "upgrade-configuration", "logrotate",
+)  # fmt: skip
+
+
+def _become(command: list[str], environment: dict[str, str]) -> NoReturn:
+    log.close()
+    os.execve(command[0], command, environment)  # noqa: S606  # ourselves
 
 
 def _refuse_second(system: System) -> None:
@@ -269,49 +304,61 @@ def _refuse_without(system: System) -> None:
         msg.fatal("the Postfix mail system is not running")
 
 
-def _complete(system: System, *, repair: bool) -> None:
+def _changed(system: System, arguments: list[str]) -> System:
+    """The instance after name=value changes of its main.cf. BadConfig: they can't be; then nothing was changed."""
+    changes = parse_changes(arguments)
+    if not changes:
+        return system
+    config_dir = system.main.config_dir
+    pairs = [(name, value) for name, value in changes.items() if isinstance(value, str)]
+    config_check.check(system.main.with_overrides(pairs, "command line"))
+    edit_file(f"{config_dir}/main.cf", changes)
+    return System(config_dir, verbose=system.verbose, debug=system.debug)
+
+
+def _complete(system: System, *, fix: bool) -> None:
     try:
-        for problem in layout.complete(layout.places(system.cfg), repair=repair):
+        for problem in layout.complete(layout.places(system.cfg), repair=fix):
             msg.warning(problem)
     except OSError as error:
         msg.fatal(f"{error.filename}: {error.strerror}")
 
 
-def check_parameters(main: MainCf) -> None:
-    """Read every parameter, with each service's -o too. BadConfig: the first that is wrong."""
-    groups = {name: registry.group(name) for name in GROUPS if _exists(name)}
+def _put_queue_in_order(system: System) -> None:
+    """What postsuper does without options: files that a backup or a crash left in the wrong place."""
+    queue = QueueDirectory.from_config(system.main, system.cfg.queue_directory)
+    with privileges.acting_as(privileges.owner_of(system.cfg.mail_owner)):
+        for name in QUEUES:
+            purge(queue, name, time.time() - UNFINISHED)
+        repair(queue, QUEUES)
+
+
+def bad_values(main: MainCf) -> Iterator[str]:
+    """Every parameter that can't be, with file and line; each service's -o too. BadConfig: a file can't be read."""
+    groups = {name: registry.group(name) for name in GROUPS if find_spec(GROUPS[name].partition(":")[0])}
+    told: set[str] = set()
     for group in groups.values():
-        group(main).check()
-    for entry in load_services(main.config_dir):
+        for parameter in group.declared():
+            if parameter.default != "" or main.raw(parameter.name) is not None:
+                yield from _bad(parameter.read, main, told)
+    for entry in load_services(main):
         own = groups.get(entry.program.replace("-", "_"))
-        if own is not None and entry.overrides:
-            where = f"{main.config_dir}/master.cf, line {entry.line}"
-            own(main.with_overrides(entry.overrides, where)).check()
+        names = {name for name, _ in entry.overrides}
+        view = main.with_overrides(entry.overrides, f"{main.config_dir}/master.cf, line {entry.line}")
+        for parameter in own.declared() if own is not None else ():
+            if parameter.name in names:
+                yield from _bad(parameter.read, view, told)
+    if privileges.is_root():
+        yield from _bad(config_check.check, main, told)
 
 
-def _exists(group: str) -> bool:
-    return find_spec(GROUPS[group].partition(":")[0]) is not None
-
-
-def _bad_permissions(config_dir: str) -> Iterator[str]:
-    """Configuration that others than root could change (root's instances only)."""
-    if os.geteuid() != 0:
-        return
-    for name in ("", "main.cf", "master.cf"):
-        path = os.path.join(config_dir, name).rstrip("/")
-        with suppress(FileNotFoundError):
-            found = os.stat(path)
-            if found.st_uid != 0:
-                yield f"not owned by root: {path}"
-            if found.st_mode & 0o022:
-                yield f"group or other writable: {path}"
-
-
-def _trigger(path: str, request: bytes) -> None:
-    with suppress(OSError), socket.socket(socket.AF_UNIX) as sock:
-        sock.settimeout(5)
-        sock.connect(path)
-        sock.sendall(request)
+def _bad(read: Callable[[MainCf], object], main: MainCf, told: set[str]) -> Iterator[str]:
+    try:
+        read(main)
+    except BadConfig as error:
+        if str(error) not in told:
+            told.add(str(error))
+            yield str(error)
 
 
 def _wait_for(path: str) -> None:

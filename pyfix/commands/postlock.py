@@ -25,15 +25,13 @@ USAGE = "usage: postlock [-c config_dir] [-l lock_style] [-v] folder command..."
 EX_TEMPFAIL = 75
 STYLES = ("fcntl", "flock", "dotlock")  # in the order in which they are taken
 FILE_LOCKS = {"fcntl": locks.fcntl_exclusive, "flock": locks.flock_exclusive}
-LETTERS = "c:l:v"
+LETTERS = "+c:l:v"
 
 
 def main(argv: list[str] | None = None) -> int:
     """Lock, run, unlock."""
-    words = sys.argv if argv is None else argv
-    options, command = _split(words[1:])
     try:
-        found, _ = mail_conf.begin([words[0], *options], "postlock", LETTERS, USAGE, pause=False)
+        found, command = mail_conf.begin(argv, "postlock", LETTERS, USAGE, pause=False)
         if len(command) < 2:
             msg.fatal(USAGE)
         values = dict(found)
@@ -44,15 +42,6 @@ def main(argv: list[str] | None = None) -> int:
             return _run(command[1:])
     except msg.Fatal:
         return EX_TEMPFAIL
-
-
-def _split(words: list[str]) -> tuple[list[str], list[str]]:
-    """Options, and from the first word on that is none: folder and command, whose options are its own."""
-    at = 0
-    while at < len(words) and words[at][:1] == "-" and words[at] not in {"-", "--"}:
-        at += 2 if words[at] in {"-c", "-l"} else 1
-    rest = words[at:]
-    return words[:at], rest[1:] if rest[:1] == ["--"] else rest
 
 
 def _styles(text: str) -> list[str]:

@@ -442,15 +442,8 @@ BY_REASON = {
         qmqpd_error_delay
         qmqpd_timeout
     """,
-    "several instances are not managed yet": """
+    "no command has privileges that it would guard": """
         alternate_config_directories
-        multi_instance_directories
-        multi_instance_enable
-        multi_instance_group
-        multi_instance_wrapper
-        postmulti_control_commands
-        postmulti_start_commands
-        postmulti_stop_commands
     """,
     "local submission does not do this yet": """
         empty_address_local_login_sender_maps_lookup_key
@@ -498,20 +491,11 @@ WITHOUT_EFFECT = {
         tlsproxy_tls_eecdh_grade
     """,
     "it only describes an installation, or is told to whoever asks": """
-        command_directory
-        html_directory
         mail_release_date
         mail_version
-        mailq_path
-        manpage_directory
-        meta_directory
-        newaliases_path
         process_id
-        readme_directory
         respectful_logging
         sample_directory
-        sendmail_path
-        shlib_directory
     """,
 }
 

@@ -77,7 +77,7 @@ def test_bad_configuration_stops_the_start_with_file_and_line(instance, name, li
     assert mail.command("postfix", "status").returncode == 1
 
 
-@pytest.mark.parametrize("command", ["stop", "reload", "abort", "flush"])
+@pytest.mark.parametrize("command", ["stop", "reload", "abort", "drain", "quick-stop"])
 def test_what_needs_a_running_system_says_so(instance, command):
     mail = instance(start=False)
     done = mail.command("postfix", command)
@@ -89,7 +89,97 @@ def test_what_needs_a_running_system_says_so(instance, command):
 def test_unknown_command_is_fatal(instance):
     done = instance(start=False).command("postfix", "frobnicate")
     assert done.returncode == 1
-    assert done.stderr.startswith("postfix: fatal: unknown command: 'frobnicate'")
+    assert done.stderr.startswith("postfix/postfix-script: fatal: unknown command: 'frobnicate'. Usage: ")
+
+
+def test_flush_of_what_does_not_run_says_so_as_postqueue(instance):
+    done = instance(start=False).command("postfix", "flush")
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (
+        69, "postqueue: fatal: Cannot flush mail queue - mail system is down",
+    )  # fmt: skip
+
+
+def test_check_tells_every_mistake_and_ends_with_1(instance):
+    mail = instance(start=False)
+    mail.edit("main.cf", "smtpd_timeout = 5x\nline_length_limit = -1\nmail_ownr = x\nsmtpd_helo_restrictions = rejct\n")
+    done = mail.command("postfix", "check")
+    assert done.returncode == 1
+    for words in ("smtpd_timeout", "line_length_limit", "did you mean mail_owner?", "did you mean reject?"):
+        assert re.search(rf"/main\.cf, line \d+: .*{re.escape(words)}", done.stderr), words
+
+
+def test_start_goes_on_after_what_only_looks_wrong(instance):
+    mail = instance(start=False)
+    mail.edit("main.cf", "mail_ownr = x\n")
+    done = mail.command("postfix", "start")
+    assert done.returncode == 0
+    assert "did you mean mail_owner?" in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_check_looks_at_owners_and_copies(instance):
+    mail = instance(start=False)
+    jail = mail.queue / "etc"
+    jail.mkdir()
+    (jail / "services").write_text("x\n")
+    (jail / "hosts").write_bytes(Path("/etc/hosts").read_bytes())
+    os.chown(jail / "hosts", mail.owner.uid, -1)
+    (mail.queue / "public/x").touch()
+    (mail.queue / "corrupt/ABCDEF").touch()
+    (mail.config / "link").symlink_to("nowhere")
+    (mail.config / "vmailbox").chmod(0o664)
+    done = mail.command("postfix", "check")
+    lines = [line.partition("warning: ")[2] for line in done.stderr.splitlines()]
+    assert {
+        f"{jail}/services and /etc/services differ",
+        f"not owned by root: {jail}/hosts",
+        f"not owned by {mail.owner.name}: {mail.queue}/public/x",
+        f"damaged message: {mail.queue}/corrupt/ABCDEF",
+        f"dangling symbolic link: {mail.config}/link",
+        f"group or other writable: {mail.config}/vmailbox",
+    } <= {*lines}
+
+
+def test_start_puts_queue_files_in_their_places(instance):
+    mail = instance("hash_queue_names = deferred", start=False)
+    mail.command("sendmail", "-f", "a@demo.test", "alice@demo.test", stdin="x\n", check=True)
+    (name,) = mail.queued("maildrop")
+    os.rename(mail.queue / "maildrop" / name, mail.queue / "maildrop" / f"{name[:5]}1")
+    mail.command("postfix", "check", check=True)
+    assert mail.queued("maildrop") == [name]
+
+
+def test_set_permissions_changes_main_cf_only_to_what_can_be(instance):
+    mail = instance(start=False)
+    before = (mail.config / "main.cf").read_text()
+    if os.geteuid() == 0:
+        done = mail.command("postfix", "set-permissions", "mail_owner=nosuchuser")
+        assert (done.returncode, (mail.config / "main.cf").read_text()) == (1, before)
+        assert "parameter mail_owner: unknown user name value: nosuchuser" in done.stderr
+    mail.command("postfix", "set-permissions", "mail_name=Other", check=True)
+    assert "mail_name = Other\n" in (mail.config / "main.cf").read_text()
+
+
+def test_upgrade_adds_what_an_older_master_cf_lacks(instance):
+    mail = instance(start=False)
+    path = mail.config / "master.cf"
+    text = "".join(line for line in path.read_text().splitlines(True) if not line.startswith(("retry", "postlog")))
+    path.write_text(text.rstrip("\n"))
+    done = mail.command("postfix", "upgrade-configuration", check=True)
+    assert done.stdout.splitlines() == [
+        f"Editing {path}, adding missing entry for retry service",
+        f"Editing {path}, adding missing entry for postlog unix-domain datagram service",
+    ]
+    assert path.read_text().startswith(text)
+    assert {"retry", "postlog"} <= {entry.name for entry in load_services(str(mail.config))}
+    assert mail.command("postfix", "upgrade-configuration").stdout == ""
+
+
+def test_logrotate_needs_a_file(instance):
+    mail = instance("maillog_file =", start=False)
+    done = mail.command("postfix", "logrotate")
+    assert done.returncode == 1
+    assert "fatal: empty 'maillog_file' parameter value - logfile rotation failed" in done.stderr
 
 
 def test_abort_ends_it_at_once(instance):

@@ -17,7 +17,7 @@ from pyfix.config.params.smtp import SmtpParams
 PACKAGE = Path(pending.__file__).parents[1]
 WORD = re.compile(r"\w+", re.ASCII)
 # They name parameters without reading them.
-LISTS = {"deprecated.py", "explain.py", "families.py", "meanings.py", "pending.py"}
+LISTS = {"deprecated.py", "explain.py", "families.py", "meanings.py", "pending.py", "restriction_names.py"}
 
 
 def sources() -> Iterator[Path]:

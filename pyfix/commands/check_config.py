@@ -1,0 +1,189 @@
+"""check_config - what is wrong with a configuration that can be read
+
+Names that nobody knows, restrictions, table types and tables that can't be, programs that are not there: each with
+the file and line to blame, and with the name that was probably meant. Postfix tells most of this only when mail comes.
+
+A finding is grave when mail will be refused or wait because of it, or a name is probably misspelt.
+
+Sources: postfix(1) check, postconf(1).
+"""
+
+from collections.abc import Collection, Iterator
+from difflib import get_close_matches
+from typing import NamedTuple
+
+from pyfix.config import pending, restriction_names
+from pyfix.config.catalog import Catalog
+from pyfix.config.expand import references
+from pyfix.config.hosts import SEPARATORS
+from pyfix.config.main_cf import BadConfig, MainCf
+from pyfix.config.master_cf import Service, load_services
+from pyfix.config.params.mail import MailParams
+from pyfix.maps.braces import split
+from pyfix.maps.open import TYPES, open_or_fail
+from pyfix.maps.table import OpenError
+from pyfix.server import programs
+
+LIKE = 0.8
+"""How much two names have in common (0 to 1) when one is probably the other, misspelt."""
+TABLE_NAMES = ("_maps", "_checks", "_domains", "_database", "_map", "_tables")
+_LISTS = """
+    authorized_flush_users authorized_mailq_users authorized_submit_users mydestination mynetworks
+    smtpd_authorized_verp_clients smtpd_authorized_xclient_hosts smtpd_authorized_xforward_hosts
+    smtpd_client_event_limit_exceptions smtpd_discard_ehlo_keyword_address_maps
+"""
+TABLE_LISTS = frozenset(_LISTS.split())
+_TYPES = "cdb dbm ldap memcache mongodb mysql nis nisplus netinfo pgsql sdbm socketmap sqlite tcp"
+POSTFIX_TYPES = frozenset(_TYPES.split())
+"""What no misspelling is, even where it is not there."""
+FILES = frozenset({"btree", "cidr", "hash", "lmdb", "pcre", "regexp", "texthash"})
+"""Types of tables that a check may open: they ask nobody but a file."""
+_TO_COME = "anvil dnsblog postscreen proxymap qmqpd scache spawn tlsmgr tlsproxy verify"
+NOT_THERE_YET = frozenset(_TO_COME.split()) - programs.PROGRAMS.keys()
+"""Programs that Postfix has."""
+
+
+class Finding(NamedTuple):
+    """One thing, with where it stands."""
+
+    text: str
+    grave: bool
+
+
+class Place(NamedTuple):
+    """One setting, and the configuration in which it counts."""
+
+    where: str
+    name: str
+    value: str
+    view: MainCf
+
+
+def findings(main: MainCf, *, thorough: bool = True) -> Iterator[Finding]:
+    """All of them. thorough: open tables in files, tell of programs too. BadConfig: a file can't be read at all."""
+    services = load_services(main)
+    settings = list(_settings(main, services))
+    yield from _names(settings, Catalog(main, services))
+    yield from _restrictions(settings, main)
+    yield from _tables(settings)
+    if thorough:
+        yield from _contents(settings, MailParams(main).default_database_type)
+        for service in services:
+            yield from _program(service, main)
+    for problem in pending.warnings(main, services):
+        yield Finding(problem, grave=False)
+
+
+def _settings(main: MainCf, services: list[Service]) -> Iterator[Place]:
+    """Each setting of main.cf and master.cf."""
+    for name in main.names():
+        setting = main.setting(name)
+        assert setting is not None
+        yield Place(setting.where, name, setting.value, main)
+    for service in services:
+        where = f"{main.config_dir}/master.cf, line {service.line}"
+        view = main.with_overrides(service.overrides, where) if service.overrides else main
+        for name, value in service.overrides:
+            yield Place(where, name, value, view)
+
+
+def meant(name: str, known: Collection[str], like: float = LIKE) -> str:
+    """` (did you mean ...?)`, or nothing when no name is like this one."""
+    found = get_close_matches(name, known, 1, like)
+    return f" (did you mean {found[0]}?)" if found else ""
+
+
+def _names(settings: list[Place], catalog: Catalog) -> Iterator[Finding]:
+    known = catalog.names()
+    for where, name, value, view in settings:
+        if catalog.class_of(name) is None:
+            hint = meant(name, known)
+            yield Finding(f"{where}: unused parameter: {name}={value}{hint}", grave=bool(hint))
+        for other in references(value):
+            if catalog.class_of(other) is None and view.raw(other) is None:
+                hint = meant(other, known)
+                yield Finding(f"{where}: undefined parameter: {other}{hint}", grave=bool(hint))
+
+
+# Restrictions
+
+
+def _restrictions(settings: list[Place], main: MainCf) -> Iterator[Finding]:
+    classes = [name for name in SEPARATORS.split(main.raw("smtpd_restriction_classes") or "") if name]
+    lists = {*restriction_names.LISTS, *classes}
+    known = {*restriction_names.NAMES, *classes}
+    for place in settings:
+        if place.name in lists:
+            yield from _words(place, known)
+
+
+def _words(place: Place, known: set[str]) -> Iterator[Finding]:
+    words = iter(_items(place))
+    for word in words:
+        name = word.lower()
+        if name in restriction_names.WITH_TABLE:
+            yield from _type(place, next(words, ""))
+        elif name in restriction_names.WITH_ARGUMENT:
+            next(words, "")
+        elif ":" in word:
+            yield from _type(place, word)
+        elif name not in known and word not in known and word[:1] != "{":
+            problem = f'{place.where}: {place.name}: unknown smtpd restriction: "{word}"'
+            yield Finding(problem + meant(name, known), grave=True)
+
+
+def _items(place: Place) -> list[str]:
+    """The items of a list, expanded; none where it can't be."""
+    try:
+        return split(place.view.expand(place.value, place.name))
+    except BadConfig:
+        return []  # somebody else's finding
+
+
+# Tables
+
+
+def _tables(settings: list[Place]) -> Iterator[Finding]:
+    for place in settings:
+        if place.name in TABLE_LISTS or place.name.endswith(TABLE_NAMES):
+            for item in _items(place):
+                spec = item.lstrip("!")
+                if ":" in spec and spec[:1] not in "[/{":
+                    yield from _type(place, spec)
+
+
+def _type(place: Place, spec: str) -> Iterator[Finding]:
+    """What is wrong with type:name."""
+    kind, colon, rest = spec.removeprefix("{").strip().partition(":")
+    if kind == "proxy":
+        yield from _type(place, rest)
+    elif colon and kind not in TYPES:
+        problem = f"{place.where}: {place.name}: unsupported dictionary type: {kind}"
+        yield Finding(problem + (meant(kind, TYPES, 0.7) if kind not in POSTFIX_TYPES else ""), grave=True)
+
+
+def _contents(settings: list[Place], default: str) -> Iterator[Finding]:
+    """Tables in files that can't be opened."""
+    for place in settings:
+        if not place.name.endswith(("_maps", "_checks")) and place.name not in restriction_names.LISTS:
+            continue
+        for spec in _items(place):
+            if spec.partition(":")[0] in FILES:
+                try:
+                    open_or_fail(spec, config_dir=place.view.config_dir, default=default)
+                except OpenError as error:
+                    yield Finding(f"{place.where}: {place.name}: {error}", grave=True)
+
+
+# Programs
+
+
+def _program(service: Service, main: MainCf) -> Iterator[Finding]:
+    if programs.locate(service.program) is not None:
+        return
+    where = f"{main.config_dir}/master.cf, line {service.line}"
+    if service.program in NOT_THERE_YET:
+        yield Finding(f"{where}: service {service.name} is not available yet", grave=False)
+        return
+    problem = f"{where}: service {service.name} is not available: no such program: {service.program}"
+    yield Finding(problem + meant(service.program, {*programs.PROGRAMS, *NOT_THERE_YET}), grave=True)

@@ -1,0 +1,56 @@
+"""system - one instance of the mail system, as the commands that start and stop it see it"""
+
+import os
+import signal
+import sys
+import time
+
+import pyfix
+from pyfix.config.main_cf import MainCf
+from pyfix.config.params.mail import MailParams
+from pyfix.unix import pid_file
+
+
+class System:
+    """One instance. BadConfig: it has no readable main.cf."""
+
+    def __init__(self, config_dir: str, *, verbose: int = 0, debug: bool = False) -> None:
+        self.main = MainCf.load(config_dir)
+        self.cfg = MailParams(self.main)
+        self.verbose = verbose
+        self.debug = debug
+        self.pid_file = os.path.join(self.cfg.queue_directory, self.cfg.process_id_directory, "master.pid")
+
+    @property
+    def runs(self) -> bool:
+        """Whether its master is there."""
+        try:
+            return pid_file.is_held(self.pid_file)
+        except PermissionError:
+            return False
+
+    def master(self, *options: str) -> tuple[list[str], dict[str, str]]:
+        """Command and environment that start its master."""
+        flags = [*["-v"] * self.verbose, *["-D"] * self.debug]
+        return self.ours("master", *flags, *options)
+
+    def ours(self, program: str, *words: str) -> tuple[list[str], dict[str, str]]:
+        """Command and environment that run a program of ours on this instance."""
+        command = [sys.executable, "-P", "-s", "-m", f"pyfix.{program}", "-c", self.main.config_dir]
+        source = os.path.dirname(os.path.dirname(pyfix.__file__))
+        return [*command, *words], {**os.environ, "PYTHONPATH": source}
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send its master a signal."""
+        pid = pid_file.holder(self.pid_file)
+        if pid:
+            os.kill(pid, number)
+
+    def ends_within(self, seconds: float) -> bool:
+        """Wait for its master to go."""
+        end = time.monotonic() + seconds
+        while self.runs:
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.02)
+        return True
