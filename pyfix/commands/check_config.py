@@ -8,6 +8,7 @@ A finding is grave when mail will be refused or wait because of it, or a name is
 Sources: postfix(1) check, postconf(1).
 """
 
+import re
 from collections.abc import Collection, Iterator
 from difflib import get_close_matches
 from typing import NamedTuple
@@ -17,7 +18,8 @@ from pyfix.config.catalog import Catalog
 from pyfix.config.expand import references
 from pyfix.config.hosts import SEPARATORS
 from pyfix.config.main_cf import BadConfig, MainCf
-from pyfix.config.master_cf import Service, load_services
+from pyfix.config.master_cf import Service, load_services, read_lines
+from pyfix.config.master_entry import Entry
 from pyfix.config.params.mail import MailParams
 from pyfix.maps.braces import split
 from pyfix.maps.open import TYPES, open_or_fail
@@ -43,6 +45,10 @@ NOT_THERE_YET = frozenset(_TO_COME.split()) - programs.PROGRAMS.keys()
 """Programs that Postfix has."""
 
 
+_COMPLAINT = re.compile(r"(.*?): (unused|undefined) parameter: ([^=\s]+)(.*)", re.DOTALL)
+"""A line of the catalog: file, what, name, and = with the value."""
+
+
 class Finding(NamedTuple):
     """One thing, with where it stands."""
 
@@ -63,7 +69,7 @@ def findings(main: MainCf, *, thorough: bool = True) -> Iterator[Finding]:
     """All of them. thorough: open tables in files, tell of programs too. BadConfig: a file can't be read at all."""
     services = load_services(main)
     settings = list(_settings(main, services))
-    yield from _names(settings, Catalog(main, services))
+    yield from _names(settings, main)
     yield from _restrictions(settings, main)
     yield from _tables(settings)
     if thorough:
@@ -93,16 +99,25 @@ def meant(name: str, known: Collection[str], like: float = LIKE) -> str:
     return f" (did you mean {found[0]}?)" if found else ""
 
 
-def _names(settings: list[Place], catalog: Catalog) -> Iterator[Finding]:
+def _names(settings: list[Place], main: MainCf) -> Iterator[Finding]:
+    """What postconf warns of, with the line."""
+    entries = [Entry(line) for line in read_lines(f"{main.config_dir}/master.cf")]
+    catalog = Catalog(main, entries)
     known = catalog.names()
-    for where, name, value, view in settings:
-        if catalog.class_of(name) is None:
-            hint = meant(name, known)
-            yield Finding(f"{where}: unused parameter: {name}={value}{hint}", grave=bool(hint))
-        for other in references(value):
-            if catalog.class_of(other) is None and view.raw(other) is None:
-                hint = meant(other, known)
-                yield Finding(f"{where}: undefined parameter: {other}{hint}", grave=bool(hint))
+    for line in (*catalog.undefined(), *catalog.unused()):
+        found = _COMPLAINT.fullmatch(line)
+        if found is None:
+            yield Finding(line, grave=False)
+            continue
+        path, what, name, value = found.groups()
+        where = next((p.where for p in settings if p.where.startswith(path) and _is_it(p, name, value)), path)
+        hint = meant(name, known)
+        yield Finding(f"{where}: {what} parameter: {name}{value}{hint}", grave=bool(hint))
+
+
+def _is_it(place: Place, name: str, value: str) -> bool:
+    """Whether this is the setting that is complained of. value: with =, nothing for a name that is referred to."""
+    return (place.name, f"={place.value}") == (name, value) if value else name in references(place.value)
 
 
 # Restrictions

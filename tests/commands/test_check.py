@@ -98,4 +98,4 @@ def test_master_cf(findings, line, found):
 
 
 def test_every_word_that_smtpd_acts_on_is_known():
-    assert {*checks.WORDS} - restriction_names.NAMES == set()
+    assert {*checks.WORDS} - restriction_names.NAMES <= {""}
