@@ -69,12 +69,15 @@ class QueuedMessage:
 def encode(message: QueuedMessage) -> bytes:
     """One message of a report."""
     m = message
-    values = (m.queue_name, m.queue_id, str(m.time), str(m.size), str(int(m.forced_expire)), m.sender)
-    parts = [part for pair in zip(_HEAD, values, strict=True) for part in pair]
+    parts = ["queue_name", m.queue_name, "queue_id", m.queue_id, "time", str(m.time), "size", str(m.size)]
+    parts += ["forced_expire", "1" if m.forced_expire else "0", "sender", m.sender]
     for r in m.recipients:
         parts += ["original_recipient", r.original, "recipient", r.address]
         parts += ["log_class", r.log_class, "reason", r.reason]
-    return "\0".join([part.replace("\0", "?") for part in parts]).encode("utf-8", "surrogateescape") + b"\0\0"
+    text = "\0".join(parts)
+    if text.count("\0") >= len(parts):  # one is in a value
+        text = "\0".join([part.replace("\0", "?") for part in parts])
+    return text.encode("utf-8", "surrogateescape") + b"\0\0"
 
 
 def decode(words: list[bytes]) -> QueuedMessage:

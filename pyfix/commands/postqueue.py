@@ -38,6 +38,7 @@ USAGE = (
 EX_UNAVAILABLE = 69
 _MARKS = {"active": "*", "hold": "!"}
 _LETTERS = "c:fi:jps:v"
+TOGETHER = 200  # messages that are written at once
 
 
 class Layout:
@@ -113,8 +114,18 @@ def _json(text: str) -> str:
 
 
 def _show(pieces: Iterable[str]) -> None:
+    """Write what there is whenever some of it has come together."""
+    waiting: list[str] = []
     for piece in pieces:
-        sys.stdout.buffer.write(piece.encode("utf-8", "surrogateescape"))
+        waiting.append(piece)
+        if len(waiting) == TOGETHER:
+            _write(waiting)
+            waiting.clear()
+    _write(waiting)
+
+
+def _write(pieces: list[str]) -> None:
+    sys.stdout.buffer.write("".join(pieces).encode("utf-8", "surrogateescape"))
     sys.stdout.buffer.flush()
 
 

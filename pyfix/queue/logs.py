@@ -22,6 +22,7 @@ from pyfix.queue.envelope import Recipient
 from pyfix.unix import msg
 from pyfix.unix.locks import flock_exclusive, flock_shared
 
+CHUNK = 65536  # bytes of a log that are read at first
 UNAVAILABLE = "(description unavailable)"
 _OLD_STYLE = re.compile(r"<(.*)>: (.*)", re.DOTALL)
 _NOT_PRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
@@ -104,10 +105,13 @@ def read_log(queue: Opener, log: str, queue_id: str) -> list[LogEntry]:
         return []
     try:
         flock_shared(fd, wait=True)
-        text = os.pread(fd, os.fstat(fd).st_size, 0).decode("utf-8", "surrogateescape")
+        data = os.pread(fd, CHUNK, 0)
+        if len(data) == CHUNK:
+            data = os.pread(fd, os.fstat(fd).st_size, 0)
     finally:
         os.close(fd)
     defaults = _DEFAULTS.get(log, _FAILED)
+    text = data.decode("utf-8", "surrogateescape")
     text = text[: _whole(text)]
     entries = {tuple(fields.items()): fields for fields in _field_sets(text, f"{log}/{queue_id}")}
     return [_entry(fields, defaults) for fields in entries.values()]
@@ -189,8 +193,7 @@ def _field_sets(text: str, name: str) -> Iterator[dict[str, str]]:
 
 
 def _add_line(fields: dict[str, str], line: str, name: str) -> None:
-    old = _OLD_STYLE.fullmatch(line)
-    if old:
+    if line[0] == "<" and (old := _OLD_STYLE.fullmatch(line)):
         fields["recipient"], fields["reason"] = old[1], old[2].rstrip()
         return
     key, equals, value = line.partition("=")

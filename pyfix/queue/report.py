@@ -8,6 +8,7 @@ See also: queue-file sheet sections 3 and 7.
 """
 
 import os
+from functools import lru_cache
 
 from pyfix.mail.address import quote
 from pyfix.queue.directory import is_ready
@@ -20,6 +21,7 @@ LOGGED_QUEUES = frozenset({"active", "deferred", "hold", "incoming"})
 FORCE_EXPIRE = 0o010  # mode bit of a message that shall be returned at its next try
 _SIZE, _TIME, _FROM, _ORCP, _RCPT, _MESG, _END = b"CTSORME"
 _GONE = frozenset(b"D/")
+_SHOWN = frozenset(b"CTSORMED/")
 
 
 class Listed:
@@ -103,7 +105,7 @@ class _Reader:
 
     def record(self) -> bool:
         """Use the next record; False when the rest does not matter."""
-        _, kind, data = self._walk.next()
+        _, kind, data = self._walk.next(_SHOWN)
         if kind == _RCPT:
             return self._recipient(data)
         if kind == _FROM:
@@ -151,6 +153,7 @@ class _Reader:
         return False
 
 
+@lru_cache(maxsize=1024)
 def _external(data: bytes) -> str:
     """An address as people see it."""
     return msg.printable(quote(data.decode("utf-8", "surrogateescape")))

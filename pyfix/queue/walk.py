@@ -58,25 +58,41 @@ class Walk:
         """Whether the walk has left this place of its window."""
         return self._at != at
 
-    def next(self) -> tuple[int, int, bytes]:
+    def next(self, wanted: frozenset[int] | None = None) -> tuple[int, int, bytes]:
         """(offset, type as a number, data) of the next record.
 
-        Truncated: the file ends here or within the record. CorruptQueueFile: no record, bad pointer.
+        wanted: types that matter, others are passed over. Truncated: the file ends here or within the
+        record. CorruptQueueFile: no record, bad pointer.
         """
+        buf, at = self._buf, self._at
         while True:
-            at = self._at
+            start = at + 2
+            if start <= len(buf) and (size := buf[at + 1]) < 128 and (end := start + size) <= len(buf):
+                kind = buf[at]
+            else:
+                self._at = at
+                kind, start, end = self._decode()
+                buf, at = self._buf, self._at
+            if kind in JUMPS and not self._raw:
+                self._at = end
+                if kind == _PTR:
+                    self.follow(buf[start:end])
+                buf, at = self._buf, self._at
+            elif wanted is None or kind in wanted:
+                self._at = end
+                return self._base + at, kind, buf[start:end]
+            else:
+                at = end
+
+    def _decode(self) -> tuple[int, int, int]:
+        """The record at this place as records.decode() tells it; more of the file is read where that is needed."""
+        while True:
             try:
-                kind, start, end = decode(self._buf, at)
+                return decode(self._buf, self._at)
             except Truncated as error:
                 self._more(error)
-                continue
             except CorruptQueueFile as error:
                 raise CorruptQueueFile(str(error), self.offset) from None
-            self._at = end
-            if kind not in JUMPS or self._raw:
-                return self._base + at, kind, self._buf[start:end]
-            if kind == _PTR:
-                self.follow(self._buf[start:end])
 
     def _more(self, error: Truncated) -> None:
         """Have more of the file than before, beginning with the record that is cut off."""
