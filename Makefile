@@ -44,6 +44,7 @@ bench: .venv/tests
 PEERS = postfix postfix-doc postfix-lmdb postfix-pcre swaks pflogsumm fail2ban dovecot-lmtpd \
 	s-nail git git-email libmailtools-perl procmail maildrop $(EXIM_LIBRARIES)
 EXIM_LIBRARIES = libgnutls-dane0 libidn12 libnsl2
+EXIM_USER = Debian-exim
 POLICY = /usr/sbin/policy-rc.d
 
 peers:
@@ -52,11 +53,11 @@ peers:
 	apt-get -q update
 	DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends $(PEERS); \
 	    status=$$?; grep -q 'pyfix: make peers' $(POLICY) && rm $(POLICY); exit $$status
+	@getent passwd $(EXIM_USER) || useradd --system --user-group --shell /usr/sbin/nologin $(EXIM_USER)
 	$(MAKE) --no-print-directory .peers/exim4
 
 # Installed, exim4 would take postfix's place. Its program is all that tests need, and the user that it looks for.
 .peers/exim4:
-	@getent passwd Debian-exim || useradd --system --user-group --shell /usr/sbin/nologin Debian-exim
 	mkdir -p $@.new
 	cd $@.new && apt-get -q download exim4-daemon-light && dpkg -x exim4-daemon-light_*.deb . && rm *.deb
 	mv $@.new $@

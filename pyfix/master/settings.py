@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from pyfix.config import mailname
 from pyfix.config.check import check
 from pyfix.config.main_cf import MainCf
 from pyfix.config.master_cf import Line, load_services, parse_service
@@ -61,6 +62,7 @@ def load(config_dir: str, keep: Interfaces | None = None) -> Settings:
     """
     main = MainCf.load(config_dir)
     check(main)
+    mailname.read(main)
     cfg = MailParams(main)
     own = MasterParams(main)
     own.check()

@@ -18,6 +18,7 @@ import sys
 from contextlib import suppress
 from typing import Any, NoReturn
 
+from pyfix.config import mailname
 from pyfix.config.main_cf import BadConfig, MainCf
 from pyfix.config.params.mail import MailParams
 from pyfix.server import bug, control, log, privileges, programs
@@ -40,7 +41,7 @@ def run(
     try:
         with socket.socket(fileno=status_fd) as status:
             control.say(status, control.pid_word(os.getpid()))
-            main = main.with_overrides(_names(order) + order.overrides)
+            main = mailname.read(main.with_overrides(_names(order) + order.overrides))
             _prepare(order, main, own_log=own_log)
             _live(order, main, status, listeners)
         code = 0

@@ -22,6 +22,7 @@ import sys
 import threading
 from contextlib import suppress
 
+from pyfix.config import mailname
 from pyfix.config.main_cf import BadConfig, MainCf
 from pyfix.config.params.mail import MailParams
 from pyfix.server import control, daemon, log, programs
@@ -66,7 +67,7 @@ def serve_input(program: str, config_dir: str) -> None:
 
     msg.to_stderr("sendmail")
     try:
-        config = MainCf.load(config_dir)
+        config = mailname.read(MainCf.load(config_dir))
         directory = MailParams(config).queue_directory
         os.chdir(directory)
         msg.to(log.sink(config, program))
