@@ -1,4 +1,4 @@
-"""bounce - return a message that is not accepted to who submitted it
+"""bounce - return a message that is not accepted to who submitted it; note what was expanded
 
 A client that asks for it (FLAG_BOUNCE: pickup, whose clients have gone) is told that all is well, and
 the sender is told of each recipient. The queue file holds what is to be returned; it is never made
@@ -21,11 +21,11 @@ from contextlib import suppress
 from pyfix.cleanup.store import Store
 from pyfix.cleanup.verdict import NotAcceptedError
 from pyfix.clients.bounce import BounceClient, ReportRequest
-from pyfix.clients.cleanup import STAT_CONT, STAT_HOPS, STAT_SIZE, detail
+from pyfix.clients.cleanup import STAT_CONT, STAT_HOPS, STAT_SIZE, STAT_WRITE, detail
 from pyfix.clients.deliver import Dsn, Stats
 from pyfix.clients.log_adhoc import delivery_status
 from pyfix.mail.dsn import split_dsn
-from pyfix.queue.file import CorruptQueueFile, Envelope, read_envelope, read_recipients
+from pyfix.queue.file import CorruptQueueFile, Envelope, Recipient, read_envelope, read_recipients
 from pyfix.queue.logs import Remover, remove_log
 from pyfix.unix import msg
 
@@ -47,6 +47,18 @@ class Bouncer:
         with suppress(OSError):
             remove_log(self._queue, "bounce", store.queue_id)
         return False
+
+    async def tell_expanded(self, queue_id: str, recipients: list[Recipient]) -> None:
+        """Note in the trace log that these stand for others. NotAcceptedError: the log does not take it."""
+        for recipient in recipients:
+            dsn = Dsn("2.0.0", "alias expanded", "expanded")
+            if not await self._client.append("trace", queue_id, recipient, dsn):
+                raise NotAcceptedError(STAT_WRITE)
+
+    def forget_expanded(self, queue_id: str) -> None:
+        """The message has gone; what was noted of it goes too."""
+        with suppress(OSError):
+            remove_log(self._queue, "trace", queue_id)
 
     async def _bounce(self, store: Store, refusal: NotAcceptedError) -> bool:
         fd = store.file.fd

@@ -73,6 +73,7 @@ class Session:
     async def _run(self) -> None:
         try:
             await self._message.process()
+            await self._daemon.bouncer.tell_expanded(self.store.queue_id, self._message.expanded)
         except NotAcceptedError as refusal:
             returned = self._message.returnable(refusal) and await self._daemon.bouncer.bounce(self.store, refusal)
             self._refusal = NotAcceptedError(STAT_OK) if returned else refusal
@@ -102,6 +103,8 @@ class Session:
             self._drop("canceled")
 
     def _drop(self, why: str) -> None:
+        if self._message.expanded:
+            self._daemon.bouncer.forget_expanded(self.store.queue_id)
         try:
             self.store.remove()
         except OSError as error:

@@ -31,6 +31,7 @@ from pyfix.clients.cleanup import (
 from pyfix.mail.headers import header_name
 from pyfix.maps.maps import Maps
 from pyfix.queue import records as rec
+from pyfix.queue.file import Recipient
 from pyfix.unix import msg
 
 UTF8_REQUESTED = 1  # sendopts bits
@@ -93,6 +94,11 @@ class Message:
     def flags(self) -> int:
         """The FLAG bits as the message has changed them."""
         return self._envelope.flags
+
+    @property
+    def expanded(self) -> list[Recipient]:
+        """Aliases whose sender wants to hear of success."""
+        return self._recipients.expanded
 
     async def process(self) -> None:
         """Read all of it and write the file, so far not durable. NotAcceptedError."""

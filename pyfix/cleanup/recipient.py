@@ -12,6 +12,7 @@ from pyfix.cleanup.store import Store
 from pyfix.clients.cleanup import FLAG_BCC_OK, FLAG_MAP_OK, FLAG_SMTPUTF8
 from pyfix.maps.maps import Maps
 from pyfix.queue import records as rec
+from pyfix.queue.file import Recipient
 
 NOTIFY_NEVER = 1
 NOTIFY_SUCCESS = 2
@@ -49,6 +50,8 @@ class Recipients:
         self._seen: set[tuple[str | int, ...]] = set()
         self.count = 0
         self.qmgr_opts = 0
+        self.expanded: list[Recipient] = []
+        """Aliases whose sender wants to hear of success: of these, as what they stand for reports none."""
         self.given = 0
         """How many the client has named: copies don't make a message."""
 
@@ -88,6 +91,7 @@ class Recipients:
         kept = notify
         if addresses != [address] and notify & NOTIFY_SUCCESS:
             kept = notify & ~NOTIFY_SUCCESS or NOTIFY_NEVER
+            self.expanded.append(Recipient(0, address, original, orcpt, notify))
         for final in addresses:
             self._write(final, original, orcpt, kept)
 

@@ -29,6 +29,7 @@ import os
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from copy import copy
 
 from pyfix.clients.bounce import PROTOCOL as BOUNCE_PROTOCOL
 from pyfix.clients.bounce import SERVICES, BounceClient, ReportRequest
@@ -181,7 +182,7 @@ class Frame:
         if not outcome.part:
             delivery.pending.pop(outcome.recipient.offset, None)
         if outcome.dsn.action == EXPANDED:
-            await self._append("trace", delivery.request, outcome.recipient, outcome.dsn)
+            await self._trace(delivery.request, outcome)
             return
         if self._status_filter is not None:
             await status_filter.apply(self._status_filter, outcome)
@@ -210,7 +211,7 @@ class Frame:
     async def _sent(self, delivery: Delivery, outcome: Outcome) -> bool:
         request, recipient = delivery.request, outcome.recipient
         asked = recipient.notify & NOTIFY_SUCCESS or request.flags & Flags.RECORD
-        if asked and not await self._append("trace", request, recipient, outcome.dsn):
+        if asked and not await self._trace(request, outcome):
             return await self._deferred(delivery, Outcome(recipient, "4.3.0", log.trace_failed(request.queue_id)))
         self._log(delivery, outcome, "sent")
         return True
@@ -253,15 +254,26 @@ class Frame:
         request = delivery.request
         if not request.flags & Flags.RECORD:
             return True
-        return await self._append("trace", request, outcome.recipient, outcome.dsn)
+        return await self._trace(request, outcome)
 
     async def _settle_probe(self, delivery: Delivery, outcome: Outcome) -> bool:
         """A probe is never deferred: what became of it is what was asked."""
         word = outcome.dsn.action = outcome.fate.value[1]
         if delivery.request.flags & Flags.USR_VRFY:
-            await self._append("trace", delivery.request, outcome.recipient, outcome.dsn)
+            await self._trace(delivery.request, outcome)
         self._log(delivery, outcome, word)
         return True
+
+    async def _trace(self, request: Request, outcome: Outcome) -> bool:
+        """For who asked: with the way it went."""
+        dsn, relay = outcome.dsn, self._relay_of(outcome)
+        if relay and relay != "none":
+            dsn = copy(dsn)
+            dsn.reason = f"delivery via {relay}: {dsn.reason}"
+        return await self._append("trace", request, outcome.recipient, dsn)
+
+    def _relay_of(self, outcome: Outcome) -> str:
+        return self._relay if outcome.relay is None else outcome.relay
 
     async def _append(self, service: str, request: Request, recipient: Recipient, dsn: Dsn) -> bool:
         done = await self._bounce.append(service, request.queue_id, recipient, dsn)
@@ -274,7 +286,7 @@ class Frame:
             delivery_status(
                 delivery.request.queue_id,
                 outcome.recipient,
-                self._relay if outcome.relay is None else outcome.relay,
+                self._relay_of(outcome),
                 delivery.request.stats,
                 outcome.dsn,
                 status,

@@ -79,7 +79,7 @@ def test_a_probe_is_never_deferred(store, logs) -> None:
     queue_id = store.put("wait@d.test")
     answer = run(store, logs, by_name, queue_id, flags=3 | Flags.USR_VRFY)
     assert store.lines[0].endswith("dsn=4.2.0, status=undeliverable (busy)")
-    assert logs.entries == [("trace", "wait@d.test", "4.2.0 undeliverable busy")]
+    assert logs.entries == [("trace", "wait@d.test", "4.2.0 undeliverable delivery via virtual: busy")]
     assert answer.status == 0
 
 
