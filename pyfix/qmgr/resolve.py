@@ -83,6 +83,9 @@ async def _resolve_all(
     resolver: Resolver, sender: str, recipients: list[Recipient]
 ) -> list[Resolved | None]:
     """The answers in order; None for a null address. What is known already costs no task."""
+    if len(recipients) == 1:
+        address = recipients[0].address
+        return [await resolver.resolve(sender, address) if address else None]
     answers: list[Resolved | None] = [None] * len(recipients)
 
     async def ask(at: int, address: str) -> None:

@@ -269,7 +269,7 @@ def iterate(buf: bytes, at: int = 0) -> Iterator[tuple[int, bytes, bytes]]:
 def leading_numbers(data: bytes) -> list[int]:
     """The decimal numbers at the beginning of a record, read as C does: "7x 8" is [7]."""
     words = data.split()
-    if b"".join(words).isdigit():
+    if b"".join(words).isdigit() and max(map(len, words)) < 19:
         return list(map(int, words))
     numbers: list[int] = []
     at = 0

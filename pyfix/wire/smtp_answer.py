@@ -25,17 +25,14 @@ class Answer:
     ("" for codes that have no class of it); text: its lines as they came, separated by line feeds.
     """
 
-    __slots__ = ("code", "status", "text")
+    __slots__ = ("code", "kind", "status", "text")
 
     def __init__(self, code: int, status: str, text: str) -> None:
         self.code = code
+        self.kind = code // 100
+        """The first digit."""
         self.status = status
         self.text = text
-
-    @property
-    def kind(self) -> int:
-        """The first digit."""
-        return self.code // 100
 
     @property
     def line(self) -> str:
@@ -134,12 +131,18 @@ class AnswerReader:
 def _answer(code: int, last: bytes, lines: list[bytes]) -> Answer:
     kind = chr(last[0])
     status = ""
+    text = _text(last)
     if kind in "245":
-        status = enhanced_status(_text(last[4:]).lstrip(" "))
+        status = enhanced_status(text[4:].lstrip(" "))
         if status[:1] != kind:
             status = f"{kind}.0.0"
-    return Answer(code, status, "\n".join([_text(line) for line in lines]))
+    if len(lines) != 1 or lines[0] is not last:
+        text = "\n".join([_text(line) for line in lines])
+    return Answer(code, status, text)
 
 
 def _text(line: bytes) -> str:
+    text = line.decode("utf-8", "surrogateescape")
+    if text.isprintable():
+        return text
     return UNPRINTABLE.sub(b"?", line).decode("utf-8", "surrogateescape")

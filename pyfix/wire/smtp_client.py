@@ -58,6 +58,8 @@ class Stage(Enum):
     QUIT = ("sending QUIT", "QUIT command")
     OVER = ("closing the connection", "")
 
+    __hash__ = object.__hash__  # Enum's is Python code, and tables are asked for each answer
+
     @property
     def doing(self) -> str:
         """What the client is doing, for `lost connection with H while ...`."""
@@ -171,6 +173,11 @@ class SmtpClient:
     def quiet(self) -> bool:
         """No transaction is under way, and the server has not said more than it was asked."""
         return self.stage is Stage.IDLE and self._reader.empty
+
+    @property
+    def unread(self) -> bool:
+        """Something has come that was not looked at yet."""
+        return not self._reader.empty
 
     def output(self) -> bytes:
         """What is to be sent; it is forgotten here."""

@@ -9,6 +9,8 @@ Source: RFC 5321 section 4.2, RFC 2034.
 
 from __future__ import annotations
 
+import re
+
 
 class Reply:
     """One reply. code: three digits; status: "X.Y.Z" or empty; lines: text without codes."""
@@ -64,8 +66,8 @@ class Reply:
 
 def enhanced_status(text: str) -> str:
     """The enhanced status that a text begins with, or nothing (RFC 3463: class 2, 4 or 5)."""
-    word = text.partition(" ")[0]
-    parts = word.split(".")
-    if len(parts) != 3 or parts[0] not in {"2", "4", "5"}:
-        return ""
-    return word if all(part.isdigit() and len(part) <= 3 for part in parts[1:]) else ""
+    found = STATUS.match(text)
+    return found[0] if found is not None else ""
+
+
+STATUS = re.compile(r"[245]\.[0-9]{1,3}\.[0-9]{1,3}(?= |$)", re.ASCII)

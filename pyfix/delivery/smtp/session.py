@@ -123,7 +123,8 @@ class Session:
 
     async def next(self) -> Event:
         """The next event. Lost, Silent: none will come."""
-        self._hear(self.client.receive(b""))
+        if self.client.unread:
+            self._hear(self.client.receive(b""))
         while not self._events:
             self._connection.send(self.client.output())
             data = await self._connection.read(self._clock.left(self.client.stage, self._seconds()))
