@@ -11,6 +11,7 @@ from collections import deque
 from typing import Protocol, cast
 
 from pyfix.mail.error import Retry
+from pyfix.unix.moment import Moment
 from pyfix.unix.turn import TurnWriter
 from pyfix.wire.attr import AttrError, decode_pairs
 from pyfix.wire.stream import CONNECTION, GOAWAY, FrameReader, StreamError, encode_frame
@@ -39,7 +40,7 @@ class Exchange:
         self._connection = connection
         self._stream = stream
         self._answers: deque[Answer | ServiceGone] = deque()
-        self._waiter: asyncio.Future[None] | None = None
+        self._waiter: Moment | None = None
 
     def send(self, attrs: bytes, body: bytes = b"") -> None:
         """One frame of the request; all of one loop turn leave together."""
@@ -52,7 +53,7 @@ class Exchange:
     async def receive(self) -> Answer:
         """The next frame of the answer. ServiceGone when none will come."""
         while not self._answers:
-            self._waiter = asyncio.get_running_loop().create_future()
+            self._waiter = Moment()
             await self._waiter
         answer = self._answers.popleft()
         if isinstance(answer, ServiceGone):
@@ -67,8 +68,8 @@ class Exchange:
     def deliver(self, answer: Answer | ServiceGone) -> None:
         """(For the connection.) One frame, or the end."""
         self._answers.append(answer)
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        if self._waiter is not None:
+            self._waiter.come()
 
 
 class Connection(asyncio.Protocol):

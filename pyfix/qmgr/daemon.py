@@ -115,16 +115,35 @@ class Qmgr:
 
     async def serve(self, sock: socket.socket) -> None:
         """One trigger session: letters until a NUL or until the client hangs up."""
-        loop = asyncio.get_running_loop()
         with sock:
             uid = peer_credentials(sock).uid
             if uid not in {0, os.geteuid()} and (name := await self._acl.refused(uid)):
                 msg.warning(f"User {name}({uid}) is not allowed to flush the mail queue")
                 return
-            while letters := await loop.sock_recv(sock, 4096):
-                self.trigger(letters)
-                if 0 in letters:
-                    return
+            await self._hear(sock)
+
+    async def _hear(self, sock: socket.socket) -> None:
+        """Letters, as they come. The reader stays: clients keep their connections."""
+        loop = asyncio.get_running_loop()
+        over = loop.create_future()
+
+        def hear() -> None:
+            try:
+                letters = sock.recv(4096)
+            except BlockingIOError:
+                return
+            except OSError:
+                letters = b""
+            self.trigger(letters)
+            if not letters or 0 in letters:
+                loop.remove_reader(sock)
+                over.set_result(None)
+
+        loop.add_reader(sock, hear)
+        try:
+            await over
+        finally:
+            loop.remove_reader(sock)
 
     async def retire(self) -> None:
         """Send nothing more; wait for what is under way."""

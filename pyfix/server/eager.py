@@ -7,8 +7,10 @@ decision would cost more than the decision.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator
 from typing import Any
+
+from pyfix.unix.moment import Moment
 
 
 class _Rest:
@@ -52,3 +54,50 @@ def start(coro: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
     except StopIteration:
         return None
     return asyncio.get_running_loop().create_task(_finish(_Rest(coro, waits_for)))
+
+
+class Driven:
+    """A coroutine that waits. It needs no task as long as it waits for Moments only."""
+
+    __slots__ = ("_coro", "_done", "_task")
+
+    def __init__(
+        self, coro: Coroutine[Any, Any, None], waits_for: Any, done: Callable[[BaseException | None], None]
+    ) -> None:
+        self._coro = coro
+        self._done = done
+        self._task: asyncio.Task[None] | None = None
+        self._wait(waits_for)
+
+    def _wait(self, waits_for: Any) -> None:
+        if type(waits_for) is Moment:
+            waits_for._asyncio_future_blocking = False  # noqa: SLF001 - as a task does, to say that it knows
+            waits_for.resume = self._resume
+            return
+        self._task = asyncio.get_running_loop().create_task(_finish(_Rest(self._coro, waits_for)))
+        self._task.add_done_callback(self._task_done)
+
+    def _resume(self) -> None:
+        try:
+            waits_for = self._coro.send(None)
+        except StopIteration:
+            self._done(None)
+        except Exception as error:
+            self._done(error)
+        else:
+            self._wait(waits_for)
+
+    def _task_done(self, task: asyncio.Task[None]) -> None:
+        self._done(asyncio.CancelledError() if task.cancelled() else task.exception())
+
+
+def drive(coro: Coroutine[Any, Any, None], done: Callable[[BaseException | None], None]) -> Driven | None:
+    """Like start(), for who is called when it ends: `done`, with what it raised, and only when it has waited.
+
+    The caller keeps what is returned.
+    """
+    try:
+        waits_for = coro.send(None)
+    except StopIteration:
+        return None
+    return Driven(coro, waits_for, done)

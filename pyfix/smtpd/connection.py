@@ -13,7 +13,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
-from pyfix.server.eager import start
+from pyfix.server.eager import Driven, drive
 from pyfix.smtpd import log
 from pyfix.smtpd.session import Conversation
 from pyfix.unix import msg
@@ -33,7 +33,7 @@ class Connection(asyncio.Protocol):
         self._timeout = timeout
         self._loop = loop
         self._transport: asyncio.Transport
-        self._task: asyncio.Task[None] | None = None
+        self._task: Driven | None = None
         self._input: list[bytes] = []
         self._waiting = 0
         self._paused = False
@@ -82,21 +82,17 @@ class Connection(asyncio.Protocol):
     def _run(self, coro: Coroutine[Any, Any, None]) -> None:
         """Go on now, and later in a task if there is something to wait for."""
         try:
-            task = start(coro)
+            self._task = drive(coro, self._waited)
         except Exception as error:  # a bug in us: it ends this session, and the worker hears of it
             self._break(error)
             return
-        if task is None:
+        if self._task is None:
             self._decided()
-        else:
-            self._task = task
-            task.add_done_callback(self._waited)
 
-    def _waited(self, task: asyncio.Task[None]) -> None:
+    def _waited(self, error: BaseException | None) -> None:
         self._task = None
-        error = None if task.cancelled() else task.exception()
-        if error is not None or task.cancelled():
-            self._break(error)
+        if error is not None:
+            self._break(None if isinstance(error, asyncio.CancelledError) else error)
         else:
             self._heard = self._loop.time()
             self._decided()

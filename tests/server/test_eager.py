@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from pyfix.server.eager import start
+from pyfix.server.eager import drive, start
+from pyfix.unix.moment import Moment
 
 
 def test_runs_to_its_end_at_once() -> None:
@@ -80,5 +81,63 @@ def test_errors_are_raised_where_they_happen() -> None:
         assert task is not None
         with pytest.raises(ValueError, match="late"):
             await task
+
+    asyncio.run(scenario())
+
+
+def test_who_waits_for_a_moment_goes_on_when_it_comes() -> None:
+    async def scenario() -> None:
+        got: list[object] = []
+
+        async def decide() -> None:
+            await first
+            got.append("first")
+            await asyncio.sleep(0)  # from here on in a task
+            await second
+            got.append("second")
+            raise ValueError
+
+        first, second = Moment(), Moment()
+        assert drive(decide(), got.append) is not None
+        first.come()
+        assert got == ["first"]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        second.come()
+        assert got == ["first"]
+        while len(got) < 3:
+            await asyncio.sleep(0)
+        assert got[1] == "second"
+        assert isinstance(got[2], ValueError)
+
+    asyncio.run(scenario())
+
+
+def test_a_driven_coroutine_tells_what_it_raised() -> None:
+    async def scenario() -> None:
+        got: list[object] = []
+
+        async def decide() -> None:
+            await moment
+            raise ValueError
+
+        moment = Moment()
+        assert drive(decide(), got.append) is not None
+        moment.come()
+        moment.come()
+        assert [type(error) for error in got] == [ValueError]
+
+    asyncio.run(scenario())
+
+
+def test_a_moment_that_has_come_is_not_waited_for() -> None:
+    async def scenario() -> None:
+        moment = Moment()
+        moment.come()
+
+        async def decide() -> None:
+            await moment
+
+        assert drive(decide(), print) is None
 
     asyncio.run(scenario())
