@@ -47,7 +47,7 @@ class Session:
     def __init__(self, daemon: Cleanup, link: Link, stream: int, store: Store, flags: int) -> None:
         self.store = store
         self._daemon = daemon
-        self._link = link
+        self.link = link
         self._stream = stream
         self._feed = Feed(clean=daemon.rules.replace_stray_cr_lf)
         self._message = Message(store, self._feed, daemon.rules, daemon.mapper, flags)
@@ -92,8 +92,8 @@ class Session:
 
     def answer(self, status: int, reason: str = "") -> None:
         """The verdict: the client's stream is over."""
-        self._daemon.done(self._link, self._stream)
-        self._link.send(self._stream, service.STATUS.encode(status, reason))
+        self._daemon.done(self.link, self._stream)
+        self.link.send(self._stream, service.STATUS.encode(status, reason))
 
     def cancel(self) -> None:
         """The client has given up."""
@@ -203,7 +203,12 @@ class Cleanup:
         batch = [session for session in self._batch if session.store.file.fd >= 0]
         self._batch = []
         results = make_durable([session.store.file for session in batch])
+        links = {session.link for session in batch}
+        for link in links:
+            link.hold()
         for session, error in zip(batch, results, strict=True):
             session.committed(error)
+        for link in links:
+            link.release()
         if any(session.store.file.queue == "incoming" for session in batch):
-            self._qmgr.send(b"I")
+            self._qmgr.send_now(b"I")

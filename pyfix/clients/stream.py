@@ -135,6 +135,7 @@ class Connection(asyncio.Protocol):
         self._out = TurnWriter(self._transport, asyncio.get_running_loop())
 
     def data_received(self, data: bytes) -> None:
+        self._out.hold()
         try:
             for stream, attrs, body in self._reader.receive(data):
                 if stream == CONNECTION:
@@ -143,6 +144,8 @@ class Connection(asyncio.Protocol):
                     receiver.deliver((attrs, body))
         except (StreamError, AttrError):
             self._transport.abort()
+        finally:
+            self._out.release()
 
     def _about_connection(self, attrs: bytes) -> None:
         if attrs == GOAWAY:

@@ -31,6 +31,13 @@ class Trigger:
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_soon(self._flush)
 
+    def send_now(self, letters: bytes) -> None:
+        """Send these letters, and what waits, without waiting for the end of the turn."""
+        self._pending.update(dict.fromkeys(letters))
+        if self._timer is not None:
+            self._timer.cancel()
+        self._flush()
+
     def close(self) -> None:
         """Forget what was not sent and hang up."""
         self._pending.clear()

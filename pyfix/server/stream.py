@@ -58,8 +58,10 @@ class Link(asyncio.Protocol):
             self.close()
             return
         service = self._server.service
+        self.hold()
         for stream, attrs, body in frames:
             service.frame(self, stream, attrs, body)
+        self.release()
 
     def connection_lost(self, _: Exception | None) -> None:
         self._server.links.discard(self)
@@ -70,6 +72,14 @@ class Link(asyncio.Protocol):
     def send(self, stream: int, attrs: bytes, body: bytes = b"") -> None:
         """One frame of the answer; all of one loop turn leave together."""
         self._out.write(encode_frame(stream, attrs, body))
+
+    def hold(self) -> None:
+        """Collect answers until release(), in this turn."""
+        self._out.hold()
+
+    def release(self) -> None:
+        """Send them."""
+        self._out.release()
 
     def goaway(self) -> None:
         """Ask the peer to start nothing new here."""

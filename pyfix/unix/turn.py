@@ -12,18 +12,28 @@ import asyncio
 class TurnWriter:
     """Collects writes to a transport and hands them over once per loop turn."""
 
-    __slots__ = ("_loop", "_out", "_transport")
+    __slots__ = ("_held", "_loop", "_out", "_transport")
 
     def __init__(self, transport: asyncio.WriteTransport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport = transport
         self._loop = loop
         self._out: list[bytes] = []
+        self._held = False
 
     def write(self, data: bytes) -> None:
         """Send with all else of this turn."""
-        if not self._out:
+        if not self._out and not self._held:
             self._loop.call_soon(self.flush)
         self._out.append(data)
+
+    def hold(self) -> None:
+        """Collect until release(), which comes in this turn: so the loop need not turn once more."""
+        self._held = True
+
+    def release(self) -> None:
+        """Send what was collected."""
+        self._held = False
+        self.flush()
 
     def flush(self) -> None:
         """Send now what was collected."""
