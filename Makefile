@@ -42,7 +42,8 @@ bench: .venv/tests
 # Debian starts a daemon when it is installed, unless policy-rc.d says no. Nothing that was
 # there before is changed.
 PEERS = postfix postfix-doc postfix-lmdb postfix-pcre swaks pflogsumm fail2ban dovecot-lmtpd \
-	s-nail git git-email libmailtools-perl procmail maildrop $(EXIM_LIBRARIES)
+	s-nail git git-email libmailtools-perl \
+	postfix-cdb db5.3-util procmail maildrop $(EXIM_LIBRARIES)
 EXIM_LIBRARIES = libgnutls-dane0 libidn12 libnsl2
 EXIM_USER = Debian-exim
 POLICY = /usr/sbin/policy-rc.d

@@ -20,18 +20,21 @@ from typing import BinaryIO
 
 from pyfix.commands import mail_conf
 from pyfix.config.params.mail import MailParams
-from pyfix.maps import index
+from pyfix.maps import cdb, index
+from pyfix.maps.hash import convert
 from pyfix.maps.lines import decode, encode, logical_lines, stream
-from pyfix.maps.open import TYPES, open_or_fail
+from pyfix.maps.open import GONE, TYPES, open_or_fail
 from pyfix.maps.table import LocalTable, OpenError, TableError, fold_key, is_utf8
 from pyfix.unix import msg
 
 INDEXED = frozenset({"hash", "btree", "lmdb"})
+BUILT = INDEXED | {"cdb"}
 READ_ONLY = frozenset({"cidr", "pcre", "regexp", "texthash", "inline"})
 
 ROOM = 4
 """How much larger than its source an index may become, most likely: else it is begun again."""
 
+Filling = index.Filling | cdb.Filling
 Entry = Callable[[str, str], tuple[str, str] | None]
 
 
@@ -89,7 +92,7 @@ class Settings:
             table,
             map_size=max(self.map_size, 0 if source is None else ROOM * source.st_size),
             duplicates=_duplicates(flags),
-            nul="n" not in flags,
+            nul="N" in flags or not ("n" in flags or table.startswith("cdb:")),
             mode=0o644 if source is None or "p" in flags else stat.S_IMODE(source.st_mode) & 0o777,
         )
 
@@ -249,6 +252,8 @@ def _delete(settings: Settings) -> int:
         table_type, name = settings.split(spec)
         if table_type not in INDEXED:
             _refuse_delete(settings, spec, table_type)
+        if table_type != "lmdb":
+            convert(name, settings.style(spec))
         found += index.delete(name, [settings.key(key) for key in keys], map_size=settings.map_size)
     return not found
 
@@ -256,6 +261,8 @@ def _delete(settings: Settings) -> int:
 def _refuse_delete(settings: Settings, spec: str, table_type: str) -> None:
     if table_type in READ_ONLY:
         msg.fatal(f"{spec} map requires O_RDONLY access mode")
+    if table_type == "cdb":
+        msg.fatal("unsupported non-bulk change request")
     if table_type == "fail":
         msg.fatal(f"table {spec}: delete error: Application error")
     msg.fatal(f"table {settings.open(spec).name}: delete operation is not supported")
@@ -297,8 +304,12 @@ def _build(settings: Settings) -> int:
 
 def _add(settings: Settings, table_type: str, name: str) -> None:
     _check_type(table_type)
+    if table_type not in INDEXED:
+        msg.fatal("unsupported non-bulk change request")
     lines = list(stdin_lines())  # may be asked for twice
     style = settings.style(f"{table_type}:{name}")
+    if table_type != "lmdb":
+        convert(name, style)
     index.add(name, lambda table: _fill(settings, table, lines, "stdin"), style)
 
 
@@ -308,14 +319,14 @@ def _rebuild(settings: Settings, table_type: str, name: str) -> None:
         status = os.fstat(file.fileno())
         style = settings.style(f"{table_type}:{name}", source=status)
 
-        def fill(table: index.Filling) -> None:
+        def fill(table: Filling) -> None:
             file.seek(0)
             _fill(settings, table, stream(file), name)
             for key, value in settings.request.command.extra:
                 table.put(key, value)
 
         with as_owner(status) if "o" not in settings.request.flags else contextlib.nullcontext():
-            index.rebuild(name, fill, style)
+            (cdb if table_type == "cdb" else index).rebuild(name, fill, style)
 
 
 def _opened(name: str) -> BinaryIO:
@@ -327,14 +338,14 @@ def _opened(name: str) -> BinaryIO:
 
 def _check_type(table_type: str) -> None:
     if table_type not in TYPES:
-        raise OpenError(f"unsupported dictionary type: {table_type}")
-    if table_type not in INDEXED:
+        raise OpenError(GONE.get(table_type, f"unsupported dictionary type: {table_type}"))
+    if table_type not in BUILT:
         raise OpenError(
             f"unsupported dictionary type: {table_type} does not support bulk-mode creation."
         )
 
 
-def _fill(settings: Settings, table: index.Filling, lines: Iterable[str], file: str) -> None:
+def _fill(settings: Settings, table: Filling, lines: Iterable[str], file: str) -> None:
     parse, put = settings.request.command.entry, table.put
     utf8, fold, files = settings.utf8, settings.request.fold, "F" in settings.request.flags
     for number, line in logical_lines(lines, file):

@@ -25,7 +25,7 @@ import lmdb
 
 from pyfix.maps.lines import decode
 from pyfix.maps.table import OpenError, Options, TableError
-from pyfix.maps.watch import IndexFile
+from pyfix.maps.watch import IndexFile, Watch
 
 _SAFE = 2  # how many states newer than its own a reader may find: the next writer is not let in before
 
@@ -78,7 +78,7 @@ class LmdbTable:
         self._end = b"\0"
         self._other_end: bytes | None = b""  # tried too, until something is found
         self._begin = index.environment.begin
-        self.watch = index.watch
+        self.watch: Watch | None = index.watch
 
     def lookup(self, key: str) -> str | None:
         """The value under this key; TableError when the file can't be read."""

@@ -15,12 +15,13 @@ from pyfix.maps.table import LocalTable, Opener, OpenError, Options, Source, Una
 from pyfix.unix import msg
 
 TYPES = {
-    "btree": "pyfix.maps.lmdb:open_lmdb",  # NAME.lmdb too: one index format for all three
+    "btree": "pyfix.maps.hash:open_hash",
+    "cdb": "pyfix.maps.cdb:open_cdb",
     "cidr": "pyfix.maps.cidr:open_cidr",
     "debug": "pyfix.maps.debug:open_debug",
     "environ": "pyfix.maps.environ:open_environ",
     "fail": "pyfix.maps.fail:open_fail",
-    "hash": "pyfix.maps.lmdb:open_lmdb",
+    "hash": "pyfix.maps.hash:open_hash",
     "inline": "pyfix.maps.inline:open_inline",
     "internal": "pyfix.maps.internal:open_internal",
     "lmdb": "pyfix.maps.lmdb:open_lmdb",
@@ -34,6 +35,13 @@ TYPES = {
     "unionmap": "pyfix.maps.unionmap:open_unionmap",
     "unix": "pyfix.maps.unix:open_unix",
 }
+
+GONE = {
+    table_type: f"unsupported dictionary type: {table_type} (its files can't be read here; make an index of"
+    ' the source file with "postmap lmdb:NAME" and change the type to lmdb)'
+    for table_type in ("dbm", "sdbm")
+}
+"""Types that Postfix may have, and what to do instead."""
 
 
 def open_table(
@@ -81,7 +89,7 @@ def open_source(options: Options, name: str) -> Source:
         raise OpenError(f'open dictionary: expecting "type:name" form instead of "{options.spec(name)}"')
     where = TYPES.get(options.type)
     if where is None:
-        raise OpenError(f"unsupported dictionary type: {options.type}")
+        raise OpenError(GONE.get(options.type, f"unsupported dictionary type: {options.type}"))
     module, _, function = where.partition(":")
     source: Source = getattr(import_module(module), function)(options, name)
     return source
