@@ -19,7 +19,7 @@ from pyfix.maps.lines import decode, encode
 from pyfix.maps.literals import required
 from pyfix.maps.patterns import Patterns
 from pyfix.maps.rules import BadRuleError, Complain, Template
-from pyfix.maps.table import OpenError, Options
+from pyfix.maps.table import Options, missing_extra
 from pyfix.maps.watch import Watch
 
 FLAGS = {  # PCRE2's numbers
@@ -86,7 +86,7 @@ def open_pcre(options: Options, name: str) -> PcreTable:
     try:
         import pcre2
     except ImportError:
-        raise OpenError(f"{options.spec(name)} needs the package pcre2: pip install 'pyfix[pcre]'") from None
+        raise missing_extra(options, name, "pcre2", "pcre") from None
     complain = Complain(options.type, name)
 
     def compiled(rule: PatternLine) -> PcreRule:

@@ -81,6 +81,11 @@ class Options:
 Opener = Callable[[], Source]
 
 
+def missing_extra(options: Options, name: str, package: str, extra: str) -> OpenError:
+    """The error for a table type whose package is not installed."""
+    return OpenError(f"{options.spec(name)} needs the package {package}: pip install 'pyfix[{extra}]'")
+
+
 class LocalTable:
     """A table that answers at once. lookup_now is lookup for callers without a loop."""
 

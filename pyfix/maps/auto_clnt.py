@@ -1,0 +1,108 @@
+"""auto_clnt - a connection to a server that a table asks, with a time limit for each answer
+
+    stream = connect("inet:127.0.0.1:11211", timeout=2)
+    stream.send(b"get a\\r\\n")
+    stream.line(1024)
+
+Everything raises OSError: no connection, no answer in time, an end or a line that should not be.
+"""
+
+import errno
+import os
+import socket
+import ssl
+import time
+
+READ_SIZE = 65536
+
+
+class Stream:
+    """A blocking connection. timeout: seconds from one `send` until all of the answer is there."""
+
+    def __init__(self, sock: socket.socket, timeout: float) -> None:
+        self._sock = sock
+        self._timeout = timeout
+        self._buffer = b""
+        self._until = 0.0
+
+    def send(self, data: bytes) -> None:
+        """A question; its answer must come within the time limit."""
+        self._until = time.monotonic() + self._timeout
+        self._buffer = b""
+        self._sock.settimeout(self._timeout)
+        self._sock.sendall(data)
+
+    def some(self) -> bytes:
+        """What is there or comes next."""
+        if self._buffer:
+            data, self._buffer = self._buffer, b""
+            return data
+        left = self._until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+        self._sock.settimeout(left)
+        data = self._sock.recv(READ_SIZE)
+        if not data:
+            raise ConnectionResetError(errno.ECONNRESET, "lost connection")
+        return data
+
+    def line(self, limit: int) -> bytes:
+        """Up to the next line feed, which is taken off, with the carriage return before it."""
+        data = self._buffer
+        self._buffer = b""
+        while (end := data.find(b"\n")) < 0:
+            if len(data) > limit:
+                raise OSError(errno.EMSGSIZE, "line too long")
+            data += self.some()
+        if end > limit:
+            raise OSError(errno.EMSGSIZE, "line too long")
+        self._buffer = data[end + 1 :]
+        return data[:end].removesuffix(b"\r")
+
+    def exactly(self, count: int) -> bytes:
+        """So many bytes."""
+        data = b""
+        while len(data) < count:
+            data += self.some()
+        self._buffer = data[count:]
+        return data[:count]
+
+    def start_tls(self, context: ssl.SSLContext, host: str) -> None:
+        """Go on in TLS; the server's name is checked if the context says so."""
+        self._sock.settimeout(self._timeout)
+        self._sock = context.wrap_socket(self._sock, server_hostname=host or None)
+
+    def close(self) -> None:
+        """Hang up."""
+        self._sock.close()
+
+
+def connect(where: str, *, timeout: float, port: int = 0) -> Stream:
+    """A connection to `unix:path`, `inet:host:port`, or the same without `inet:`.
+
+    port: where none is named.
+    """
+    if where.startswith("unix:"):
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        try:
+            sock.settimeout(timeout)
+            sock.connect(where.removeprefix("unix:"))
+        except OSError:
+            sock.close()
+            raise
+        return Stream(sock, timeout)
+    host, number = split_host(where.removeprefix("inet:"), port)
+    sock = socket.create_connection((host, number), timeout)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return Stream(sock, timeout)
+
+
+def split_host(text: str, port: int) -> tuple[str, int]:
+    """Host and port of `host`, `host:port`, `[host]:port`. OSError: no number, no service."""
+    host, colon, number = text.rpartition(":")
+    if not colon or number.endswith("]"):
+        host, number = text, ""
+    host = host.removeprefix("[").removesuffix("]")
+    if not number:
+        return host, port
+    return host, int(number) if number.isdecimal() else socket.getservbyname(number, "tcp")

@@ -1,0 +1,139 @@
+"""db_common - what tables that ask databases and directories have in common
+
+    query = Template("SELECT v FROM t WHERE k = '%s'", name="query")
+    query.expand(key, quote=escape)               None: the key lacks a part that is asked for
+    answer = Answers(cfg, ...).joined(key, rows)
+
+    %s  the whole key (in result_format: the value found)     %u  its localpart, or all of it
+    %d  its domain                                            %%  a percent sign
+    %S %U %D  the same of the key, in result_format too       %1 ... %9  labels of the key's
+              domain, the last one first
+
+Values are quoted for where they go by `quote`, which the table type gives.
+
+Parameters: domain, result_format, expansion_limit. Sources: mysql_table(5), ldap_table(5).
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from pyfix.config.param import Int, Params, Str
+from pyfix.maps.match import StringMatch
+from pyfix.maps.run_now import run_now
+from pyfix.maps.table import OpenError, TableError
+from pyfix.unix import msg
+
+Quote = Callable[[str], str]
+
+_PART = re.compile(r"%(.?)", re.DOTALL)
+
+
+class DbParams(Params):
+    """Parameters of every such table."""
+
+    domain = Str("")
+    result_format = Str("%s", min=1)
+    expansion_limit = Int("0", min=0)
+
+
+class Parts(NamedTuple):
+    """An address taken apart. domain: "" when there is none."""
+
+    whole: str
+    local: str
+    domain: str
+
+    @classmethod
+    def of(cls, text: str) -> "Parts":
+        """Of a key or a value; without `@` all of it is the localpart."""
+        local, at, domain = text.rpartition("@")
+        return cls(text, local, domain) if at else cls(text, text, "")
+
+    def part(self, letter: str) -> str:
+        """What stands for %s, %u, %d or %1 to %9; "" when it is not there."""
+        if letter == "s":
+            return self.whole
+        if letter == "u":
+            return self.local
+        if letter == "d":
+            return self.domain
+        labels = self.domain.split(".")
+        return labels[-int(letter)] if int(letter) <= len(labels) else ""
+
+
+def plain(text: str) -> str:
+    """No quotes."""
+    return text
+
+
+class Template:
+    """A text with % in it. OpenError for a letter that means nothing."""
+
+    def __init__(self, text: str, *, name: str, table: str) -> None:
+        """name: the parameter's, for messages."""
+        self._parts: list[tuple[str, str]] = []  # text, then the letter that follows
+        at = 0
+        for match in _PART.finditer(text):
+            letter = match[1]
+            if letter not in set("%sudSUD123456789") or not letter:
+                raise OpenError(f"{table}: invalid {name} template: {text}")
+            self._parts.append((text[at : match.start()], letter))
+            at = match.end()
+        self._rest = text[at:]
+
+    def expand(self, value: str, key: str | None = None, *, quote: Quote = plain) -> str | None:
+        """The text with the value's parts in it; None when a part is missing.
+
+        key: where %S, %U, %D and %1 to %9 come from, when it is not the value itself.
+        """
+        of_value = Parts.of(value)
+        of_key = of_value if key is None else Parts.of(key)
+        expanded = []
+        for text, letter in self._parts:
+            expanded.append(text)
+            if letter == "%":
+                expanded.append("%")
+                continue
+            part = (of_value if letter.islower() else of_key).part(letter.lower())
+            if not part:
+                return None
+            expanded.append(quote(part))
+        return "".join(expanded) + self._rest
+
+
+class Answers:
+    """Which keys are looked up, and what is made of that which was found. name: the table's type:name."""
+
+    def __init__(self, cfg: DbParams, table_type: str, name: str) -> None:
+        """OpenError: a bad template."""
+        self._type = table_type
+        self.name = f"{table_type}:{name}"
+        self._where = name
+        self._limit = cfg.expansion_limit
+        self._format = Template(cfg.result_format, name="result_format", table=self.name)
+        self._domains = StringMatch(cfg.domain, name=f"{name}:domain") if cfg.domain else None
+
+    def wants(self, key: str) -> bool:
+        """Whether the key is one that `domain` lets through. TableError: a table in that list can't answer."""
+        if not key or self._domains is None:
+            return bool(key)
+        local, _, domain = key.rpartition("@")
+        return bool(local and domain) and run_now(self._domains.matches(domain))
+
+    def joined(self, key: str, values: Iterable[str | None]) -> str | None:
+        """The formatted values, joined by commas; None when there are none. TableError: too many."""
+        found: list[str] = []
+        for value in values:
+            formatted = self._format.expand(value, key) if value else None
+            if formatted is None:
+                continue
+            found.append(formatted)
+            if self._limit and len(found) > self._limit:
+                self.too_many(key)
+        return ",".join(found) if found else None
+
+    def too_many(self, key: str) -> None:
+        """More values than expansion_limit: TableError."""
+        msg.warning(f"dict_{self._type}_lookup: {self._where}: Expansion limit exceeded for key '{key}'")
+        raise TableError(self.name, "")

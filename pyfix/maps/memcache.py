@@ -1,0 +1,124 @@
+"""memcache - lookup table in memcached, perhaps in front of another table
+
+memcache:/file/of/parameters. With `backup` a key that memcached does not have, or can't be
+asked about, is looked up there, and what is found is stored in memcached for `ttl` seconds.
+
+Sources: memcache_table(5).
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import ClassVar
+
+from pyfix.config.param import Int, Str
+from pyfix.maps.auto_clnt import Stream, connect
+from pyfix.maps.cfg_parser import read_params
+from pyfix.maps.db_common import Answers, DbParams, Template
+from pyfix.maps.lines import decode, encode
+from pyfix.maps.open import open_or_fail
+from pyfix.maps.servers import Servers
+from pyfix.maps.table import LocalTable, OpenError, Options, TableError
+
+PORT = 11211
+LONGEST_KEY = 250  # bytes, says memcached
+
+
+class MemcacheParams(DbParams):
+    """The parameters of a table."""
+
+    memcache = Str("inet:localhost:11211")
+    backup = Str("")
+    key_format = Str("%s", min=1)
+    flags = Int("0")
+    ttl = Int("3600")
+    timeout = Int("2", min=1)
+    max_try = Int("2", min=1)
+    retry_pause = Int("1", min=1)
+    line_size_limit = Int("1024", min=1)
+    data_size_limit = Int("10240", min=1)
+
+
+class MemcacheTable:
+    """memcache:name."""
+
+    fixed = True
+    waits: ClassVar[bool] = True
+    watch = None
+
+    def __init__(self, cfg: MemcacheParams, name: str, backup: LocalTable | None) -> None:
+        """OpenError: a bad template."""
+        self._cfg = cfg
+        self._answers = Answers(cfg, "memcache", name)
+        self._key = Template(cfg.key_format, name="key_format", table=self._answers.name)
+        self._backup = backup
+        where = cfg.memcache if cfg.memcache.startswith(("inet:", "unix:")) else f"inet:{cfg.memcache}"
+        self._servers = Servers(
+            "memcache", [where], lambda name: connect(name, timeout=cfg.timeout, port=PORT), retry_interval=0
+        )
+
+    def lookup(self, key: str) -> str | None:
+        """What memcached has, else what the backup has; TableError when neither can say."""
+        if not self._answers.wants(key):
+            return None
+        cached = self._key.expand(key)
+        name = b"" if cached is None else encode(cached)
+        if not 0 < len(name) <= LONGEST_KEY or any(byte <= 32 or byte == 127 for byte in name):
+            return None if self._backup is None else self._backup.lookup_now(key)
+        try:
+            value = self._ask(lambda server: self._get(server, name))
+        except TableError:
+            if self._backup is None:
+                raise
+            return self._backup.lookup_now(key)
+        if value is None and self._backup is not None:
+            return self._from_backup(self._backup, key, name)
+        return None if value is None else self._answers.joined(key, [decode(value)])
+
+    def _from_backup(self, backup: LocalTable, key: str, name: bytes) -> str | None:
+        value = backup.lookup_now(key)
+        data = b"" if value is None else encode(value)
+        if 0 < len(data) <= self._cfg.data_size_limit:
+            with suppress(TableError):  # it was logged, and the answer is there
+                self._ask(lambda server: self._set(server, name, data))
+        return value
+
+    def _ask(self, question: Callable[[Stream], bytes | None]) -> bytes | None:
+        """Ask up to max_try times."""
+        for _ in range(self._cfg.max_try - 1):
+            try:
+                return self._servers.ask(question, table=self._answers.name)
+            except TableError:
+                time.sleep(self._cfg.retry_pause)
+        return self._servers.ask(question, table=self._answers.name)
+
+    def _get(self, server: Stream, name: bytes) -> bytes | None:
+        server.send(b"get %b\r\n" % name)
+        value = None
+        while (line := server.line(self._cfg.line_size_limit)) != b"END":
+            word, *fields = line.split(b" ")
+            if word != b"VALUE" or len(fields) < 3 or fields[0] != name or not fields[2].isdigit():
+                raise OSError(0, f"malformed reply: {decode(line)[:100]!r}")
+            if int(fields[2]) > self._cfg.data_size_limit:
+                raise OSError(0, f"value of {int(fields[2])} bytes is longer than data_size_limit")
+            value = server.exactly(int(fields[2]))
+            server.exactly(2)
+        return value
+
+    def _set(self, server: Stream, name: bytes, value: bytes) -> None:
+        cfg = self._cfg
+        server.send(b"set %b %d %d %d\r\n%b\r\n" % (name, cfg.flags, cfg.ttl, len(value), value))
+        line = server.line(cfg.line_size_limit)
+        if line != b"STORED":
+            raise OSError(0, f"update failed: {decode(line)[:100]!r}")
+
+
+def open_memcache(options: Options, name: str) -> MemcacheTable:
+    """Read the table's parameters and open its backup. OpenError."""
+    cfg = read_params(MemcacheParams, options, name)
+    if not cfg.backup:
+        return MemcacheTable(cfg, name, None)
+    if cfg.backup.startswith("memcache:"):
+        raise OpenError(f"{options.spec(name)}: the backup must not be a memcache table")
+    backup = open_or_fail(cfg.backup, config_dir=options.config_dir, fold=options.fold, utf8=options.utf8)
+    return MemcacheTable(cfg, name, backup)

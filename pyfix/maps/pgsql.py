@@ -1,0 +1,173 @@
+"""pgsql - lookup table in a PostgreSQL database
+
+pgsql:/file/of/parameters; see pyfix.maps.sql for the query, which may be a function's name too.
+
+Hosts are `unix:/directory`, `host`, `host:port`, or a `postgresql://` URI; see
+pyfix.maps.servers for the order. Needs the extra `pgsql`, which is imported when the first
+such table is opened. libpq is asked without its blocking calls, so that an answer that does
+not come in time is given up.
+
+Sources: pgsql_table(5).
+"""
+
+import select
+import time
+from typing import Any, ClassVar
+
+from pyfix.config.param import Int, Str
+from pyfix.maps.auto_clnt import split_host
+from pyfix.maps.braces import split
+from pyfix.maps.cfg_parser import read_params
+from pyfix.maps.db_common import Answers, Template
+from pyfix.maps.servers import Servers, WrongQuestionError
+from pyfix.maps.sql import SqlParams, flat, query_template
+from pyfix.maps.table import Options, missing_extra
+
+CONNECT_TIMEOUT, ANSWER_TIMEOUT = 10, 30  # seconds
+URI = ("postgresql://", "postgres://")
+
+
+class PgsqlParams(SqlParams):
+    """The parameters of a table."""
+
+    hosts = Str("localhost")
+    user = Str("")
+    password = Str("")
+    dbname = Str("")
+    encoding = Str("UTF8")
+    select_function = Str("")
+    retry_interval = Int("60", min=1)
+    idle_interval = Int("60", min=1)
+
+
+class Postgres:
+    """One connection. pq: the module psycopg.pq."""
+
+    def __init__(self, pq: Any, conninfo: str) -> None:
+        """OSError: no connection."""
+        self._pq = pq
+        self._server = pq.PGconn.connect(conninfo.encode())
+        if self._server.status != pq.ConnStatus.OK:
+            raise OSError(self._error())
+        self._escaping = pq.Escaping(self._server)
+
+    def quote(self, text: str) -> str:
+        """A text within '...', as this server wants it."""
+        quoted: bytes = self._escaping.escape_string(text.encode())
+        return quoted.decode()
+
+    def rows(self, sql: str) -> list[list[str | None]]:
+        """What a query gives. OSError: the server is in trouble; WrongQuestionError: the query is."""
+        self._server.send_query(sql.encode())
+        until = time.monotonic() + ANSWER_TIMEOUT
+        rows: list[list[str | None]] = []
+        while True:
+            self._wait(until)
+            result = self._server.get_result()
+            if result is None:
+                return rows
+            rows += self._values(result)
+
+    def close(self) -> None:
+        """Hang up."""
+        self._server.finish()
+
+    def _wait(self, until: float) -> None:
+        server = self._server
+        while server.flush() or server.is_busy():
+            poll = select.poll()
+            poll.register(server.socket, select.POLLIN | (select.POLLOUT if server.flush() else 0))
+            left = until - time.monotonic()
+            if left <= 0 or not poll.poll(1000 * left):
+                raise TimeoutError("no answer in time")
+            server.consume_input()
+
+    def _values(self, result: Any) -> list[list[str | None]]:
+        if result.status == self._pq.ExecStatus.COMMAND_OK:
+            return []
+        if result.status != self._pq.ExecStatus.TUPLES_OK:
+            raise (OSError if self._server.status != self._pq.ConnStatus.OK else WrongQuestionError)(
+                " ".join(result.error_message.decode(errors="replace").split()) or self._error()
+            )
+        columns = range(result.nfields)
+        return [
+            [_text(result.get_value(row, column)) for column in columns] for row in range(result.ntuples)
+        ]
+
+    def _error(self) -> str:
+        return " ".join(self._server.error_message.decode(errors="replace").split())
+
+
+class PgsqlTable:
+    """pgsql:name."""
+
+    fixed = True
+    waits: ClassVar[bool] = True
+    watch = None
+
+    def __init__(self, cfg: PgsqlParams, name: str, driver: Any) -> None:
+        """driver: the module psycopg. OpenError: a bad template."""
+        self._cfg = cfg
+        self._driver = driver
+        self._answers = Answers(cfg, "pgsql", name)
+        self._query = _template(cfg, self._answers.name)
+        self._servers: Servers[Postgres] = Servers(
+            "PostgreSQL",
+            split(cfg.hosts) or ["localhost"],
+            self._connect,
+            retry_interval=cfg.retry_interval,
+            idle_interval=cfg.idle_interval,
+        )
+
+    def lookup(self, key: str) -> str | None:
+        """What the query finds; TableError when no server can be asked."""
+        if not self._answers.wants(key) or self._query.expand(key) is None:
+            return None
+
+        def rows(server: Postgres) -> list[list[str | None]]:
+            return server.rows(self._query.expand(key, quote=server.quote) or "")
+
+        return self._answers.joined(key, flat(self._servers.ask(rows, table=self._answers.name)))
+
+    def _connect(self, name: str) -> Postgres:
+        cfg = self._cfg
+        given = {"user": cfg.user, "password": cfg.password, "dbname": cfg.dbname}
+        conninfo = self._driver.conninfo.make_conninfo(
+            name if name.startswith(URI) else "",
+            **_address(name),
+            **{key: value for key, value in given.items() if value},
+            client_encoding=cfg.encoding,
+            connect_timeout=CONNECT_TIMEOUT,
+        )
+        return Postgres(self._driver.pq, conninfo)
+
+
+def open_pgsql(options: Options, name: str) -> PgsqlTable:
+    """Read the table's parameters; servers are connected when they are asked. OpenError."""
+    cfg = read_params(PgsqlParams, options, name)
+    try:
+        import psycopg
+        import psycopg.conninfo
+        import psycopg.pq
+    except ImportError:
+        raise missing_extra(options, name, "psycopg", "pgsql") from None
+    return PgsqlTable(cfg, name, psycopg)
+
+
+def _template(cfg: PgsqlParams, name: str) -> Template:
+    if cfg.select_function and not cfg.query:
+        return Template(f"SELECT {cfg.select_function}('%s')", name="query", table=name)
+    return query_template(cfg, name)
+
+
+def _address(name: str) -> dict[str, object]:
+    if name.startswith(URI):
+        return {}
+    if name.startswith("unix:"):
+        return {"host": name.removeprefix("unix:")}
+    host, port = split_host(name.removeprefix("inet:"), 5432)
+    return {"host": host, "port": port}
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("utf-8", "surrogateescape")

@@ -1,0 +1,38 @@
+"""sql - the query that a table makes for a key, for all databases that speak SQL
+
+    query = ...                          as written
+    table, select_field, where_field, additional_conditions       the old way, put together
+
+Sources: mysql_table(5), pgsql_table(5), sqlite_table(5).
+"""
+
+from collections.abc import Iterable
+
+from pyfix.config.param import Str
+from pyfix.maps.db_common import DbParams, Template
+
+Rows = Iterable[Iterable[str | None]]
+
+
+class SqlParams(DbParams):
+    """How the query is given."""
+
+    query = Str("")
+    table = Str("")
+    select_field = Str("")
+    where_field = Str("")
+    additional_conditions = Str("")
+
+
+def query_template(cfg: SqlParams, name: str) -> Template:
+    """The query with its % in it. OpenError: a bad one."""
+    text = cfg.query or (
+        f"SELECT {cfg.select_field} FROM {cfg.table}"  # noqa: S608 - the administrator's words
+        f" WHERE {cfg.where_field} = '%s' {cfg.additional_conditions}"
+    )
+    return Template(text, name="query", table=name)
+
+
+def flat(rows: Rows) -> Iterable[str | None]:
+    """The columns of all rows, one after the other."""
+    return (value for row in rows for value in row)
