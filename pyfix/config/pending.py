@@ -422,11 +422,6 @@ BY_REASON = {
         berkeley_db_read_buffer_size
         daemon_table_open_error_is_fatal
         default_cache_db_type
-        proxy_read_maps
-        proxy_write_maps
-        proxymap_service_name
-        proxywrite_service_name
-        socketmap_max_reply_size
     """,
     "Berkeley DB tables are read as they are": """
         non_bdb_custom_mapping

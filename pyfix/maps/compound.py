@@ -19,6 +19,7 @@ class Parts:
             open_or_fail(spec, config_dir=options.config_dir, fold=options.fold, utf8=options.utf8)
             for spec in _specs(options, name)
         ]
+        self.waits = any(table.waits for table in self.tables)
         self.substitutes = any(substitutes(table) for table in self.tables)
         self.watch = Together([table.stamp for table in self.tables])
 

@@ -73,7 +73,10 @@ class Maps:
 
     async def _ask(self, table: Table, key: str) -> str | None:
         try:
-            value = table.lookup_now(key) if isinstance(table, LocalTable) else await table.lookup(key)
+            if isinstance(table, LocalTable) and not table.waits:
+                value = table.lookup_now(key)
+            else:
+                value = await table.lookup(key)
         except TableError:
             msg.warning(lookup_error(table.name, key))
             raise

@@ -45,8 +45,20 @@ class Table(Protocol):
         ...
 
 
+class Threads(Protocol):
+    """Where lookups that take their time are made."""
+
+    async def run(self, lookup: Callable[[str], str | None], key: str) -> str | None:
+        """The lookup's answer; what it raises passes through."""
+        ...
+
+
 class Source(Protocol):
-    """What a table type implements. watch: None where no file can change."""
+    """What a table type implements. watch: None where no file can change.
+
+    One that asks a server has an attribute `waits`, which is true; its lookup is called by several
+    threads.
+    """
 
     fixed: bool
     watch: Watch | None
@@ -86,10 +98,22 @@ def missing_extra(options: Options, name: str, package: str, extra: str) -> Open
     return OpenError(f"{options.spec(name)} needs the package {package}: pip install 'pyfix[{extra}]'")
 
 
-class LocalTable:
-    """A table that answers at once. lookup_now is lookup for callers without a loop."""
+def new_threads() -> Threads:
+    """Threads of a table's own."""
+    from pyfix.maps.threads import TableThreads
 
-    __slots__ = ("_due", "_fold", "_folds", "_opened", "_opener", "_source", "_utf8", "fixed", "name")
+    return TableThreads()
+
+
+class LocalTable:
+    """A table of this process. lookup_now is lookup for callers without a loop.
+
+    waits: it asks a server, and so do it only through `lookup` where there is a loop.
+    """
+
+    __slots__ = (
+        "_due", "_fold", "_folds", "_opened", "_opener", "_source", "_threads", "_utf8", "fixed", "name", "waits",
+    )  # fmt: skip
 
     def __init__(self, name: str, opener: Opener, *, fold: bool = True, utf8: bool = True) -> None:
         """Open the table; OpenError passes through."""
@@ -97,12 +121,15 @@ class LocalTable:
         self._opener = opener
         self._fold = fold
         self._utf8 = utf8
+        self._threads: Threads | None = None
         self._use(opener())
         self._opened = self.stamp()
 
     async def lookup(self, key: str) -> str | None:
         """The value, None when not found; TableError when the table can't answer."""
-        return self.lookup_now(key)
+        if self._threads is None:
+            return self.lookup_now(key)
+        return await self._threads.run(self.lookup_now, key)
 
     def lookup_now(self, key: str) -> str | None:
         """The same without waiting."""
@@ -139,6 +166,9 @@ class LocalTable:
         self._due = None if source.watch is None else source.watch.due
         self._folds = self._fold and source.fixed
         self.fixed = source.fixed
+        self.waits = bool(getattr(source, "waits", False))
+        if self.waits and self._threads is None:
+            self._threads = new_threads()
 
     def _lookup_wide(self, key: str) -> str | None:
         if self._utf8 and not is_utf8(key):

@@ -7,6 +7,7 @@ unix:group.byname    group name -> the line of group(5)
 import grp
 import pwd
 from collections.abc import Callable
+from typing import ClassVar
 
 from pyfix.maps.table import OpenError, Options
 
@@ -34,6 +35,7 @@ class UnixTable:
     """One of the system's tables."""
 
     fixed = True
+    waits: ClassVar[bool] = True  # the system may ask a directory service
     watch = None
 
     def __init__(self, find: Callable[[str], str | None]) -> None:

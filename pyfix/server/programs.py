@@ -25,6 +25,7 @@ PROGRAMS = {
     "pipe": "pyfix.delivery.pipe:Pipe",
     "postdropd": "pyfix.services.postdropd:Postdropd",
     "postlogd": "pyfix.services.postlogd:Postlogd",
+    "proxymap": "pyfix.services.proxymap:Proxymap",
     "qmgr": "pyfix.qmgr.daemon:Qmgr",
     "showq": "pyfix.services.showq:Showq",
     "smtp": "pyfix.delivery.smtp.daemon:Smtp",

@@ -16,6 +16,7 @@ import syslog
 import time
 from collections import deque
 from collections.abc import Callable
+from threading import get_ident
 from typing import Protocol
 
 from pyfix.unix.msg import Priority, Sink
@@ -118,6 +119,8 @@ class Postlog:
         self._fallback: Sink | None = None
         self._waiting: deque[tuple[Priority, str, bytes]] = deque()
         self._loop: Scheduler | None = None
+        self._thread = 0  # the loop's
+        self._call_in_loop: Callable[..., object] = lambda call, *args: call(*args)
         self._scheduled = False
         self._sent = 0.0
         self._delay = RETRY
@@ -126,6 +129,9 @@ class Postlog:
         self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, self.WAIT)
 
     def __call__(self, priority: Priority, text: str) -> None:
+        if self._loop is not None and get_ident() != self._thread:  # of a table that asks a server
+            self._call_in_loop(self, priority, text)
+            return
         self._waiting.append((priority, text, encoded(self._frame.line(text))))
         if self._loop is None:
             self._send(0)
@@ -137,6 +143,8 @@ class Postlog:
     def collect(self, loop: Scheduler) -> None:
         """From now on send lines together, at the end of a loop turn or GAP seconds after the last, never waiting."""
         self._loop = loop
+        self._thread = get_ident()
+        self._call_in_loop = getattr(loop, "call_soon_threadsafe", self._call_in_loop)
 
     def close(self) -> None:
         """Send what is left, else hand it to the fallback; later lines are sent at once."""

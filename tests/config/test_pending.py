@@ -45,6 +45,10 @@ def named() -> frozenset[str]:
     return frozenset(word for path in sources() for word in words(ast.parse(path.read_text())))
 
 
+ONLY_NAMED_IN = {"proxy_read_maps", "proxy_write_maps"}
+"""Their defaults name parameters without reading them."""
+
+
 @cache
 def read() -> frozenset[str]:
     """The registered parameters that something reads, by attribute, by name, or in a default that is read."""
@@ -56,7 +60,8 @@ def read() -> frozenset[str]:
     found |= {base for suffix in families.SUFFIXES if suffix in named() for base in fallbacks(suffix)}
     new = found
     while new:
-        new = {other for name in new for other in references(default(name))} & {*known} - found
+        new = {other for name in new - ONLY_NAMED_IN for other in references(default(name))}
+        new = new & {*known} - found
         found |= new
     return frozenset(found)
 
