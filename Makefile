@@ -43,7 +43,9 @@ bench: .venv/tests
 # there before is changed.
 PEERS = postfix postfix-doc postfix-lmdb postfix-pcre swaks pflogsumm fail2ban dovecot-lmtpd \
 	s-nail git git-email libmailtools-perl \
-	postfix-cdb db5.3-util procmail maildrop $(EXIM_LIBRARIES)
+	postfix-cdb db5.3-util postfix-ldap postfix-mysql postfix-pgsql postfix-sqlite \
+	mariadb-server memcached postgresql redis-server slapd \
+	procmail maildrop $(EXIM_LIBRARIES)
 EXIM_LIBRARIES = libgnutls-dane0 libidn12 libnsl2
 EXIM_USER = Debian-exim
 POLICY = /usr/sbin/policy-rc.d

@@ -41,6 +41,10 @@ THIRD_PARTY = {
     "uvloop": {"server"},
     "click": {"commands"},
     "pcre2": {"maps"},
+    "psycopg": {"maps"},
+    "pymongo": {"maps"},
+    "pymysql": {"maps"},
+    "redis": {"maps"},
 }
 
 

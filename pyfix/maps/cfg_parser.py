@@ -22,14 +22,6 @@ from pyfix.maps.table import OpenError, Options
 P = TypeVar("P", bound=Params)
 
 
-class TableCf(MainCf):
-    """The file of one table: nothing is expanded."""
-
-    def expand(self, text: str, name: str = "") -> str:  # noqa: ARG002
-        """The text as it is."""
-        return text
-
-
 class PrefixCf(MainCf):
     """main.cf as one table sees it: `hosts` is NAME_hosts."""
 
@@ -53,6 +45,14 @@ class PrefixCf(MainCf):
         return self._main.setting(self._prefix + name)
 
 
+class TableCf(PrefixCf):
+    """The file of one table: nothing is expanded."""
+
+    def expand(self, text: str, name: str = "") -> str:  # noqa: ARG002
+        """The text as it is."""
+        return text
+
+
 def read_params(kind: type[P], options: Options, name: str) -> P:
     """All parameters of a table, checked. OpenError says what is wrong, and where."""
     try:
@@ -70,4 +70,4 @@ def _source(options: Options, name: str) -> MainCf:
     if not name.startswith(("/", ".")):
         directory = options.config_dir or os.environ.get("MAIL_CONFIG") or "/etc/postfix"
         return PrefixCf(MainCf.load(directory), f"{name}_")
-    return TableCf.from_text(read_text(name), path=name)
+    return TableCf(MainCf.from_text(read_text(name), path=name), "")

@@ -125,6 +125,8 @@ class Answers:
         """The formatted values, joined by commas; None when there are none. TableError: too many."""
         found: list[str] = []
         for value in values:
+            if value == "":
+                msg.warning(f'table "{self.name}": empty lookup result for: "{key}" -- ignored')
             formatted = self._format.expand(value, key) if value else None
             if formatted is None:
                 continue

@@ -78,7 +78,7 @@ class MysqlTable:
         return self._answers.joined(key, flat(rows))
 
     def _rows(self, server: Any, key: str) -> list[list[str | None]]:
-        sql = self._query.expand(key, quote=server.escape_string)
+        sql = self._query.expand(key, quote=lambda text: str(server.escape(text))[1:-1])
         cursor = server.cursor()
         try:
             cursor.execute(sql)

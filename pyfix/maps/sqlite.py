@@ -1,6 +1,6 @@
 """sqlite - lookup table in an SQLite database
 
-sqlite:/file/of/parameters; see pyfix.maps.sql for the query.
+sqlite:/file/of/parameters; see pyfix.maps.sql for the query, whose first column counts.
 
 Parameters: dbpath. Sources: sqlite_table(5).
 """
@@ -71,7 +71,7 @@ def _rows(database: sqlite3.Connection, sql: str) -> list[list[str | None]]:
         if "locked" in str(error) or "unable to open" in str(error):
             raise
         raise WrongQuestionError(str(error)) from None
-    return [[None if value is None else _text(value) for value in row] for row in found]
+    return [[None if value is None else _text(value) for value in row[:1]] for row in found]
 
 
 def _text(value: object) -> str:
