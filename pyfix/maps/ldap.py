@@ -198,7 +198,7 @@ class LdapTable:
         if done.code == ldap.NO_SUCH_OBJECT:
             msg.warning(f"{self._answers.name}: Search base '{base}' not found: {done.text}")
         elif done.code not in (ldap.SUCCESS, ldap.REFERRAL):
-            raise WrongQuestionError(f"Search error {done.code}: {done.text}")
+            raise WrongQuestionError(f"Search error {done.code}: {done.text}".removesuffix(": "))
         for url in urls if self._cfg.chase_referrals else ():
             entries += self._elsewhere(url, base, scope, filter)
         return entries

@@ -87,8 +87,7 @@ class Servers(Generic[C]):
                 self._rest(server)
         raise TableError(table, reason)
 
-    def close(self) -> None:
-        """Hang up everywhere."""
+    def __del__(self) -> None:
         for server in self._servers:
             self._forget(server)
 
@@ -160,4 +159,4 @@ def _reason(error: Exception) -> str:
     text = str(error) or type(error).__name__
     if isinstance(error, OSError) and error.strerror:
         text = error.strerror
-    return " ".join(text.split())
+    return " ".join(text.split()).removesuffix(":")

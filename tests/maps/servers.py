@@ -161,7 +161,8 @@ rootdn "cn=admin,dc=test"
 rootpw secret
 directory {top}/data
 dbnosync
-access to * by anonymous auth by * read
+access to attrs=userPassword by anonymous auth by * none
+access to * by * read
 """
 
 

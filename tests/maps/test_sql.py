@@ -65,13 +65,14 @@ def mysql() -> Iterator[Database]:
 @pytest.fixture(scope="module")
 def pgsql() -> Iterator[Database]:
     psycopg = pytest.importorskip("psycopg", reason="the extra pgsql is not installed")
-    with servers.postgresql() as (port, directory):
+    with servers.postgresql() as (port, _):
         with psycopg.connect(host="127.0.0.1", port=port, user="postgres", autocommit=True) as connection:
             connection.execute(SCHEMA)
             for row in ROWS:
                 connection.execute("INSERT INTO t VALUES (%s, %s)", row)
             connection.execute(
-                "CREATE FUNCTION look(text) RETURNS SETOF varchar AS 'SELECT v FROM t WHERE k = $1 ORDER BY v' LANGUAGE SQL"
+                "CREATE FUNCTION look(text) RETURNS SETOF varchar LANGUAGE SQL"
+                " AS 'SELECT v FROM t WHERE k = $1 ORDER BY v'"
             )
         yield Database(
             "pgsql",
