@@ -35,7 +35,7 @@ FOLD, UTF8 = 1, 2
 """Bits of instance_flags."""
 
 TIMEOUT = 100  # seconds, longer than a database is waited for
-PATTERNS = frozenset({"cidr", "fail", "pcre", "pipemap", "randmap", "regexp", "tcp", "unionmap"})
+PATTERNS = frozenset({"cidr", "fail", "pcre", "pipemap", "randmap", "regexp", "socketmap", "tcp", "unionmap"})
 """Types that get whole keys only."""
 
 

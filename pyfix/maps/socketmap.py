@@ -24,7 +24,7 @@ TROUBLE = (b"TEMP", b"TIMEOUT", b"PERM")
 class SocketMapTable:
     """socketmap:name."""
 
-    fixed = True
+    fixed = False  # as in Postfix: the server sees whole keys only
     waits: ClassVar[bool] = True
     watch = None
 
