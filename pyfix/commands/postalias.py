@@ -16,7 +16,7 @@ from pyfix.maps.source import alias_entry
 
 POSTALIAS = tables.Command(
     name="postalias",
-    letters="c:d:finNopq:rsuvw",
+    letters="c:d:fijnNopq:rsuvw",
     usage="postalias [-Nfinoprsuvw] [-c config_dir] [-d key] [-q key] [map_type:]file...",
     entry=alias_entry,
     joint=":\t",

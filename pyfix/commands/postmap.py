@@ -14,7 +14,7 @@ from pyfix.maps.source import map_entry
 
 POSTMAP = tables.Command(
     name="postmap",
-    letters="bc:d:fFhimnNopq:rsuUvw",
+    letters="bc:d:fFhijmnNopq:rsuUvw",
     usage="postmap [-bfFhimnNoprsuUvw] [-c config_dir] [-d key] [-q key] [map_type:]file...",
     entry=map_entry,
     joint="\t",

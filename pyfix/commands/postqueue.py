@@ -26,6 +26,7 @@ from pyfix.clients import flush
 from pyfix.clients.kick import UnreachableError, kick
 from pyfix.clients.showq import QUEUES, MalformedReport, QueuedMessage, QueuedRecipient, ask
 from pyfix.commands import mail_conf
+from pyfix.commands.json_text import json_text
 from pyfix.unix import msg, users
 
 if TYPE_CHECKING:
@@ -86,31 +87,19 @@ def json_listing(messages: Iterable[QueuedMessage]) -> Iterator[str]:
     """A line of JSON for each message."""
     for m in messages:
         yield (
-            f'{{"queue_name": {_json(m.queue_name)}, "queue_id": {_json(m.queue_id)}, '
+            f'{{"queue_name": {json_text(m.queue_name)}, "queue_id": {json_text(m.queue_id)}, '
             f'"arrival_time": {m.time}, "message_size": {m.size}, '
-            f'"forced_expire": {"true" if m.forced_expire else "false"}, "sender": {_json(m.sender)}, '
+            f'"forced_expire": {"true" if m.forced_expire else "false"}, "sender": {json_text(m.sender)}, '
             f'"recipients": [{", ".join(map(_json_recipient, m.recipients))}]}}\n'
         )
 
 
 def _json_recipient(recipient: QueuedRecipient) -> str:
-    text = f'{{"orig_address": {_json(recipient.original)}, "address": {_json(recipient.address)}'
+    text = f'{{"orig_address": {json_text(recipient.original)}, "address": {json_text(recipient.address)}'
     if recipient.log_class and recipient.reason:
         name = "bounce_reason" if recipient.log_class == "bounce" else "delay_reason"
-        text += f', "{name}": {_json(recipient.reason)}'
+        text += f', "{name}": {json_text(recipient.reason)}'
     return text + "}"
-
-
-_ESCAPES = str.maketrans(
-    {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
-    | {chr(number): f"\\u{number:04X}" for number in (*range(8), 11, *range(14, 32), 127)}
-)
-
-
-def _json(text: str) -> str:
-    """A string in JSON; what is no UTF-8 becomes the replacement character."""
-    plain = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    return f'"{plain.translate(_ESCAPES)}"'
 
 
 def _show(pieces: Iterable[str]) -> None:

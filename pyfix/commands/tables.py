@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from pyfix.commands import mail_conf
+from pyfix.commands.json_text import json_text
 from pyfix.config.params.mail import MailParams
 from pyfix.maps import cdb, index
 from pyfix.maps.hash import convert
@@ -80,6 +81,12 @@ class Settings:
         """A key as it stands in an index file."""
         return fold_key(text, utf8=self.utf8) if self.request.fold else text
 
+    def pair(self, key: str, value: str) -> str:
+        """A line of output; with -j an object of JSON."""
+        if "j" in self.request.flags:
+            return f"{{{json_text(key)}: {json_text(value)}}}"
+        return f"{key}{self.request.command.joint}{value}"
+
     def split(self, spec: str) -> tuple[str, str]:
         """A table's type and name."""
         table_type, colon, name = spec.partition(":")
@@ -127,6 +134,8 @@ def _request(command: Command, found: list[tuple[str, str]], operands: list[str]
             request.flags.add(letter)
     if request.flags & set("bhm") and (request.mode, request.key) != ("q", "-"):
         msg.fatal('specify -b -h or -m only with "-q -"')
+    if "j" in request.flags and request.mode not in ("q", "s"):
+        msg.fatal('specify -j only with "-q" or "-s"')
     if "m" in request.flags:
         msg.fatal("-m: MIME parsing is not available yet")
     if not operands:
@@ -151,7 +160,7 @@ def _query(settings: Settings) -> int:
     if request.key != "-":
         found = tables.find(request.key)
         if found is not None:
-            _write(found)
+            _write(settings.pair(request.key, found) if "j" in request.flags else found)
         return found is None
     keys = message_lines(request.flags) if request.flags & set("bh") else stdin_lines()
     seen = False
@@ -159,7 +168,7 @@ def _query(settings: Settings) -> int:
         found = tables.find(key)
         if found is not None:
             seen = True
-            _write(f"{key}{request.command.joint}{found}")
+            _write(settings.pair(key, found))
     return not seen
 
 
@@ -281,7 +290,7 @@ def _dump(settings: Settings) -> int:
             + ("error: Application error" if failing else "operation is not supported")
         )
     for key, value in items():
-        _write(f"{key}{settings.request.command.joint}{_content(settings, table.name, key, value)}")
+        _write(settings.pair(key, _content(settings, table.name, key, value)))
     return 0
 
 

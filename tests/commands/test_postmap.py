@@ -77,6 +77,34 @@ def test_queries_from_standard_input_print_keys_and_values(run: Run) -> None:
     assert run("-q", "-", "inline:{a=1,b=2}", stdin=b"x\n") == (1, "", "")
 
 
+def test_answers_may_be_json(run: Run) -> None:
+    Path("t").write_text('a "x\\y"\nb \u00e9\n')
+    run("t")
+    assert run("-jq", "A", "t") == (0, '{"A": "\\"x\\\\y\\""}\n', "")
+    assert run("-jq", "-", "t", stdin=b"a\nnone\nb\n") == (
+        0,
+        '{"a": "\\"x\\\\y\\""}\n{"b": "\u00e9"}\n',
+        "",
+    )
+    assert run("-js", "t") == (0, '{"a": "\\"x\\\\y\\""}\n{"b": "\u00e9"}\n', "")
+    assert run("-j", "t")[2].endswith('fatal: specify -j only with "-q" or "-s"\n')
+
+
+def test_a_constant_database_is_built_and_not_changed(run: Run) -> None:
+    Path("t").write_text("a 1\n")
+    assert run("cdb:t") == (0, "", "")
+    assert run("-q", "A", "cdb:t") == (0, "1\n", "")
+    for change in (("-d", "a"), ("-i",)):
+        assert run(*change, "cdb:t") == (1, "", "cmd: fatal: unsupported non-bulk change request\n")
+
+
+def test_a_type_that_can_not_be_read_says_what_to_do(run: Run) -> None:
+    for args in (("-q", "a"), ()):
+        status, _, err = run(*args, "sdbm:etc/main.cf")
+        assert status == 1
+        assert "fatal: unsupported dictionary type: sdbm (its files can't be read here; make an index" in err
+
+
 def test_without_folding_case_counts(run: Run) -> None:
     Path("t").write_text("Key v\n")
     assert run("-f", "t")[0] == 0
