@@ -76,6 +76,7 @@ class Settings:
     default_type: str
     map_size: int
     utf8: bool
+    config_dir: str
 
     def key(self, text: str) -> str:
         """A key as it stands in an index file."""
@@ -105,7 +106,13 @@ class Settings:
 
     def open(self, spec: str) -> LocalTable:
         """The opened table; OpenError."""
-        return open_or_fail(spec, fold=self.request.fold, utf8=self.utf8, default=self.default_type)
+        return open_or_fail(
+            spec,
+            config_dir=self.config_dir,
+            fold=self.request.fold,
+            utf8=self.utf8,
+            default=self.default_type,
+        )
 
 
 def run(command: Command, argv: list[str] | None) -> int:
@@ -144,11 +151,12 @@ def _request(command: Command, found: list[tuple[str, str]], operands: list[str]
 
 
 def _settings(request: Request) -> Settings:
-    cfg = MailParams(mail_conf.load(request.config_dir))
+    main = mail_conf.load(request.config_dir)
+    cfg = MailParams(main)
     utf8 = cfg.smtputf8_enable and "u" not in request.flags
     if request.flags & set("bh") and "U" not in request.flags:
         utf8 = False
-    return Settings(request, cfg.default_database_type, cfg.lmdb_map_size, utf8)
+    return Settings(request, cfg.default_database_type, cfg.lmdb_map_size, utf8, main.config_dir)
 
 
 # -q
