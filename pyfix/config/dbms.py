@@ -67,10 +67,12 @@ def tables(text: str) -> Iterator[Table]:
 
 
 def unused_in_file(table: Table) -> Iterator[str]:
-    """Settings in a table's own file that tables of its type don't have; none when it can't be read."""
+    """Warnings of settings in a table's own file that tables of its type don't have, or of its not being there."""
     try:
         lines = list(logical_lines(read_text(table.name)))
-    except BadConfig:
+    except BadConfig as problem:
+        reason = str(problem).removeprefix(f"open {table.name}: ")
+        yield f'open "{table.kind}" configuration "{table.name}": {reason}'
         return
     for line in lines:
         try:

@@ -64,8 +64,10 @@ def test_a_name_that_stands_for_nothing_is_told(main_cf: str, master_cf: str, wo
 def test_a_setting_that_a_tables_own_file_may_not_have_is_told(tmp_path: Path) -> None:
     (tmp_path / "ldap.cf").write_text("server_host = x\nhosts = y\n nothing\nno setting\n")
     path = f"{tmp_path}/ldap.cf"
-    expected = [f"ldap:{path}: unused parameter: hosts=y nothing"]
-    assert complaints(f"virtual_alias_maps = ldap:{path}, ldap:/nosuch/file\n") == expected
+    assert complaints(f"virtual_alias_maps = ldap:{path}, ldap:/nosuch/file\n") == [
+        'open "ldap" configuration "/nosuch/file": No such file or directory',
+        f"ldap:{path}: unused parameter: hosts=y nothing",
+    ]
 
 
 def test_names_that_will_go_are_told_with_what_to_write_instead(monkeypatch: pytest.MonkeyPatch) -> None:
