@@ -19,7 +19,7 @@ import itertools
 import os
 import random
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from pyfix.queue import system
@@ -55,6 +55,8 @@ class Recorder:
         self.ops = []
         self.base = {}
         """Files that were there: path -> (inode, mode, data)."""
+        self.directories = set()
+        """Directories that were there."""
         self.made = set()
         """Directories that were made."""
         self._names = {}
@@ -64,6 +66,7 @@ class Recorder:
 
     def _take_stock(self):
         for directory, _, files in os.walk(self.root):
+            self.directories.add(directory)
             for path in [self._path(f"{directory}/{name}") for name in files]:
                 if not os.path.isfile(path):
                     continue
@@ -293,7 +296,7 @@ class Power:
     def disks(self, cut, states, chance):
         """Up to `states` disks for a cut before operation `cut`, all there are when they are fewer; each once.
 
-        {path: (mode, data)}.
+        {path: (inode, mode, data)}.
         """
         kept, whole = self._sure(cut)
         unsure = [n for n in range(cut) if not kept >> n & 1 and self.ops[n].kind in {"entry", "mode", "size", "write"}]
@@ -345,7 +348,7 @@ class Power:
                 before = data.get(op.inode, b"")
                 data[op.inode] = before[:at].ljust(at, b"\0") + text + before[at + len(text) :]
         return {
-            path: (modes.get(inode, 0o600), data.get(inode, b""))
+            path: (inode, modes.get(inode, 0o600), data.get(inode, b""))
             for path, inode in names.items()
             if path not in self._made and self._reachable(path, names)
         }
@@ -376,15 +379,18 @@ def _pages(write):
 
 def put(disk, recorder):
     """Make a disk's files below the recorder's root, and no others."""
-    for directory, _, files in os.walk(recorder.root):
+    for directory, _, files in os.walk(recorder.root, topdown=False):
         for name in files:
             if os.path.isfile(path := f"{directory}/{name}"):
                 os.unlink(path)
-    for directory in sorted(recorder.made, reverse=True):
-        with suppress(FileNotFoundError):
+        if directory not in recorder.directories:
             os.rmdir(directory)
-    for path, (mode, data) in disk.items():
+    first: dict[object, str] = {}
+    for path, (inode, mode, data) in disk.items():
         os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)
+        if first.setdefault(inode, path) != path:
+            os.link(first[inode], path)
+            continue
         with open(path, "xb") as file:
             file.write(data)
             os.chmod(path, mode)

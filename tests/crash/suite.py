@@ -26,7 +26,7 @@ mail_owner = {owner}
 queue_directory = {root}
 virtual_mailbox_domains = v.test
 virtual_mailbox_base = {root}/mail
-virtual_mailbox_maps = inline:{{ {{a@v.test=a/}}, {{b@v.test=b/}}, {{s@v.test=s/}}, {{box@v.test=box}} }}
+virtual_mailbox_maps = inline:{{ a@v.test=a/, b@v.test=b/, s@v.test=s/, late@v.test=late/, box@v.test=box }}
 alias_maps =
 local_recipient_maps =
 fast_flush_domains =
@@ -70,7 +70,8 @@ class Suite:
 
     def __init__(self, main_cf=""):
         owner = pwd.getpwuid(os.getuid()).pw_name
-        self.main = MainCf.from_text(MAIN_CF.format(root=os.getcwd(), owner=owner) + main_cf)
+        self.text = MAIN_CF.format(root=os.getcwd(), owner=owner) + main_cf
+        self.main = MainCf.from_text(self.text)
         self.log = []
         self._listeners = {}
         self._threads = []
@@ -82,8 +83,10 @@ class Suite:
     async def running(self):
         """Everything but qmgr and pickup."""
         before = msg.to(lambda _, text: self.log.append(text))
-        for directory in (*QUEUES, "private", "public", "mail"):
+        for directory in (*QUEUES, "private", "public", "mail", "etc"):
             os.makedirs(directory, 0o700, exist_ok=True)
+        with open("etc/main.cf", "w") as file:
+            file.write(self.text)
         try:
             for path in (*SERVICES, "public/pickup", "public/qmgr"):
                 self._listeners[path] = listener = socket.socket(socket.AF_UNIX)
@@ -129,6 +132,25 @@ class Suite:
         writer.write(b"W\0")
         await reader.read()
         writer.close()
+
+    async def flush(self):
+        """Have everything tried at once, until there is nothing more, or too long."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                while self.ready("deferred"):
+                    reader, writer = await asyncio.open_unix_connection("public/qmgr")
+                    writer.write(b"FAD\0")
+                    await reader.read()
+                    writer.close()
+                    await self.settle()
+
+    def command(self, main, *words):
+        """Run a command of ours that works on the queue."""
+        before = msg.to()
+        try:
+            assert main(["command", "-c", os.path.abspath("etc"), *words]) == 0
+        finally:
+            msg.to(*before)
 
     async def settle(self, *queues):
         """Wait until there is nothing to do in maildrop, incoming and active (or these queues), or too long."""

@@ -11,11 +11,13 @@ import os
 import re
 import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from pyfix.clients import submit
 from pyfix.clients.cleanup import CleanupClient
+from pyfix.commands import postsuper
 from pyfix.queue import records as rec
 from tests.crash.disk import ORDERED, POSIX, Power, Recorder, put, seeded
 from tests.crash.suite import Suite, enter
@@ -35,22 +37,21 @@ def body(number, lines):
     return [b"X-Number: %d" % number, b"", *[b"line %d of %d" % (n, number) for n in range(lines)]]
 
 
-def submission(number, recipients, lines=3):
-    """The records of a message from the first on."""
-    head = rec.encode(rec.FROM, SENDER.encode()) + b"".join(rec.encode(rec.RCPT, r.encode()) for r in recipients)
-    text = rec.encode_text(body(number, lines))
-    return head + rec.encode(rec.MESG) + text + rec.encode(rec.XTRA) + rec.encode(rec.END)
-
-
 class Mail:
-    """One message of a scenario. to: recipients that get it; fails: those that can't."""
+    """One message of a scenario. to: who gets it; fails: who can't; told: of whom there may be reports."""
 
-    def __init__(self, number, to=("a@v.test",), fails=(), lines=3):
-        self.number, self.to, self.fails, self.lines = number, to, fails, lines
+    def __init__(self, number, to=("a@v.test",), fails=(), *, lines=3, told=(), envelope=b"", headers=()):
+        self.number, self.to, self.fails, self.lines, self.told = number, to, fails, lines, told
+        self.envelope, self.headers = envelope, headers
 
     @property
     def records(self):
-        return submission(self.number, (*self.to, *self.fails), self.lines)
+        """From the first on."""
+        recipients = b"".join(rec.encode(rec.RCPT, one.encode()) for one in (*self.to, *self.fails))
+        number, *rest = body(self.number, self.lines)
+        text = rec.encode_text([number, *self.headers, *rest])
+        head = self.envelope + rec.encode(rec.FROM, SENDER.encode()) + recipients + rec.encode(rec.MESG)
+        return head + text + rec.encode(rec.XTRA) + rec.encode(rec.END)
 
     @property
     def places(self):
@@ -74,8 +75,8 @@ async def accept(*mails):
 def arrived():
     """Where mail is: (number, what, address) -> how often. A damaged message is nobody's: it counts as itself."""
     found = Counter()
-    for user in ("a", "b", "s"):
-        with contextlib.suppress(FileNotFoundError):
+    for user in ("a", "b", "s", "late"):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             for name in os.listdir(f"mail/{user}/new"):
                 with open(f"mail/{user}/new/{name}", "rb") as file:
                     found.update(_identified(file.read(), f"{user}@v.test"))
@@ -115,16 +116,23 @@ class Scenario:
     async def happen(self, suite, recorder):
         """What is recorded; recorder.say() what was promised."""
 
+    def before(self):
+        """What the administrator does before he starts the system again."""
+
     async def recover(self, suite):
         """After qmgr and pickup have started on a disk."""
         await suite.settle()
+        if suite.ready("deferred"):
+            await suite.flush()
 
     def problems(self, suite, said):
         """What is wrong when all has been done."""
         found = arrived()
         promised = {number for what, *numbers in said if what == "accepted" for number in numbers}
+        promised -= {number for what, *numbers in said if what == "deleted" for number in numbers}
         wanted = {(number, *place) for number in promised for place in self.mails[number].places}
         allowed = {(mail.number, *place) for mail in self.mails.values() for place in mail.places}
+        allowed |= {(mail.number, "report", address) for mail in self.mails.values() for address in mail.told}
         allowed |= {item for item in found if item[:2] == ("damaged", "box@v.test")}  # the end is for a mail reader
         for missing in sorted(wanted - set(found)):
             yield f"lost: {missing}"
@@ -151,7 +159,8 @@ async def cuts(scenario, patch, model, states, forgotten=()):
             recorder.forget(directory)
         power, chance = Power(recorder, model), seeded()
         real = Recorder(".")
-        assert power.everything() == {path: (mode, data) for path, (_, mode, data) in real.base.items()}
+        last = {path: (mode, data) for path, (_, mode, data) in power.everything().items()}
+        assert last == {path: (mode, data) for path, (_, mode, data) in real.base.items()}
         done = set()
         for cut in range(len(recorder.ops) + 1):
             said = power.said(cut)
@@ -163,6 +172,7 @@ async def cuts(scenario, patch, model, states, forgotten=()):
                 count += 1
                 put(disk, recorder)
                 suite.log.clear()
+                scenario.before()
                 async with suite.managed():
                     await scenario.recover(suite)
                 for problem in scenario.problems(suite, said):
@@ -221,6 +231,77 @@ class Submitting(Scenario):
             await suite.settle()
 
 
+class ByService(Submitting):
+    """By the postdrop service, as a user who may not write maildrop."""
+
+    async def happen(self, suite, recorder):
+        for number, mail in self.mails.items():
+            await asyncio.to_thread(self._submit, mail)
+            recorder.say("accepted", number)
+
+    def _submit(self, mail):
+        handed = submit.Handed("public/postdrop")
+        handed.write(mail.records)
+        handed.finish()
+
+
+class Deferring(Scenario):
+    """late@v.test has trouble in two rounds, and none later."""
+
+    async def prepare(self, suite):
+        await accept(*self.mails.values())
+        Path("mail/late").touch()
+
+    async def happen(self, suite, recorder):
+        recorder.say("accepted", *self.mails)
+        for _ in range(2):
+            async with suite.managed():
+                await suite.settle()
+
+    def before(self):
+        if os.path.isfile("mail/late"):
+            os.unlink("mail/late")
+
+
+class Expiring(Deferring):
+    """It has trouble for ever."""
+
+    limit = 4
+
+    def before(self):
+        pass
+
+
+class Administering(Deferring):
+    """What postsuper does to a deferred message. letters: its options."""
+
+    limit = 4
+
+    def __init__(self, letters, *mails):
+        super().__init__(*mails)
+        self.letters = letters
+
+    async def prepare(self, suite):
+        await super().prepare(suite)
+        async with suite.managed():
+            await suite.settle()
+
+    async def happen(self, suite, recorder):
+        recorder.say("accepted", *self.mails)
+        for letter in self.letters:
+            if letter == "d":
+                recorder.say("deleted", *self.mails)
+            suite.command(postsuper.main, f"-{letter}", "ALL")
+        async with suite.managed():
+            await suite.settle()
+
+    def before(self):
+        super().before()
+        for directory, _, names in list(os.walk("hold")):
+            for name in names:
+                os.rename(f"{directory}/{name}", f"incoming/{name}")
+
+
 def test_a_batch(power_cuts):
     power_cuts(Accepting(Mail(1), Mail(2, lines=200), Mail(3, ("a@v.test", "b@v.test")), Mail(4, lines=1)))
 
@@ -242,6 +323,42 @@ def test_bounces(power_cuts):
 
 def test_a_submission(power_cuts):
     power_cuts(Submitting(Mail(1), Mail(2, (), ("nobody@v.test",))))
+
+
+def test_a_submission_by_the_service(power_cuts):
+    power_cuts(ByService(Mail(1), Mail(2)))
+
+
+def test_a_submission_that_is_returned(power_cuts):
+    hops = [b"Received: by x"] * 5
+    power_cuts(Submitting(Mail(1, (), ("a@v.test",), headers=hops), main_cf="hopcount_limit = 3"), states=6)
+
+
+def test_deferred_mail(power_cuts):
+    power_cuts(Deferring(Mail(1, ("a@v.test", "late@v.test"))))
+
+
+def test_mail_that_waited_too_long(power_cuts):
+    main_cf = "maximal_queue_lifetime = 0\nbounce_queue_lifetime = 1h"
+    power_cuts(Expiring(Mail(1, ("a@v.test",), ("late@v.test",)), main_cf=main_cf), states=6)
+
+
+def test_a_warning_of_a_delay(power_cuts):
+    scenario = Deferring(Mail(1, ("late@v.test",), told=["late@v.test"]), main_cf="delay_warning_time = 1s")
+    scenario.limit = 4
+    power_cuts(scenario, states=6)
+
+
+def test_reports_of_success(power_cuts):
+    asked = rec.attribute("notify_flags", "2")
+    scenario = Delivering(Mail(1, ("a@v.test",), told=["a@v.test"], envelope=asked))
+    scenario.limit = 4
+    power_cuts(scenario, states=6)
+
+
+@pytest.mark.parametrize("letters", ["r", "h", "hH", "d"])
+def test_what_postsuper_does(power_cuts, letters):
+    power_cuts(Administering(letters, Mail(1, ("late@v.test",))), states=6)
 
 
 @pytest.mark.parametrize(
