@@ -50,9 +50,12 @@ _ASKING = frozenset("defhHr")
 
 
 def _delete(queue: QueueDirectory, name: str, queue_id: str) -> bool:
-    queue.remove(name, queue_id)
+    """The logs first: without their message they would wait for another of that id."""
+    if not os.path.lexists(queue.path(name, queue_id)):
+        return False
     for log in LOGS:
         remove_log(queue, log, queue_id)
+    queue.remove(name, queue_id)
     return True
 
 

@@ -113,6 +113,8 @@ class Active:
             return
         if queue_name != "incoming" or status.st_mtime > message.arrival + FRESH:
             remove_log(self._queue, "defer", queue_id)
+            if not message.bounced and not envelope.rcpt_offset:  # of an agent that died before its mark
+                remove_log(self._queue, "bounce", queue_id)
         if message.unthrottle:
             self._clear_unthrottle(queue_id, status)
         eager.start(self._deliver(message))
@@ -122,7 +124,7 @@ class Active:
         try:
             fd = self._queue.open("active", queue_id)
         except OSError as error:
-            msg.warning(log.queue_trouble("open", "active", queue_id, error.strerror or str(error)))
+            self._unreadable(queue_id, "open", error)
             return None
         try:
             if not flock_exclusive(fd):
@@ -133,8 +135,7 @@ class Active:
             self._corrupt(queue_id, str(error))
             return None
         except OSError as error:
-            msg.warning(log.queue_trouble("read", "active", queue_id, error.strerror or str(error)))
-            self._move(queue_id, "active", "deferred", when=self._clock() + self._backoff.minimal)
+            self._unreadable(queue_id, "read", error)
             return None
         finally:
             os.close(fd)
@@ -225,6 +226,7 @@ class Active:
             msg.warning(log.queue_trouble("read", "active", message.queue_id, str(error)))
             message.deferred = True
             return False
+        message.bounced = message.bounced or envelope.done_count > 0
         self._recipients += len(recipients) - message.recipients
         message.recipients = len(recipients)
         message.jobs.clear()
@@ -252,6 +254,11 @@ class Active:
         """An agent could not read the file and took its mode away, or somebody removed it."""
         if os.path.lexists(self._queue.path("active", queue_id)):
             self._corrupt(queue_id, "")
+
+    def _unreadable(self, queue_id: str, action: str, error: OSError) -> None:
+        """Trouble that may pass."""
+        msg.warning(log.queue_trouble(action, "active", queue_id, error.strerror or str(error)))
+        self._move(queue_id, "active", "deferred", when=self._clock() + self._backoff.minimal)
 
     def _still_locked(self, queue_id: str) -> None:
         msg.info(log.skipped(queue_id))

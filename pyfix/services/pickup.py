@@ -126,9 +126,16 @@ class Pickup:
             self._wanted = False
             try:
                 for queue_id in sorted(self._queue.scan("maildrop")):
-                    await self._take(queue_id)
+                    await self._try(queue_id)
             except (OSError, MailError) as error:
                 msg.warning(f"maildrop: {error}")
+
+    async def _try(self, queue_id: str) -> None:
+        """Take one; trouble with its file is no trouble of those behind it. MailError: cleanup's, so everybody's."""
+        try:
+            await self._take(queue_id)
+        except OSError as error:
+            msg.warning(f"maildrop/{queue_id}: {error.strerror}")
 
     async def _take(self, queue_id: str) -> None:
         submission = self._open(queue_id)

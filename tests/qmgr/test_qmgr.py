@@ -1,6 +1,7 @@
 """A whole qmgr: from files in the queue to requests at agents, and back."""
 
 import asyncio
+import errno
 import fcntl
 import os
 import time
@@ -10,6 +11,9 @@ import pytest
 from pyfix.clients.deliver import Answer, Dsn, Flags
 from pyfix.clients.rewrite import CLASS_LOCAL, FLAG_ERROR, FLAG_FAIL
 from pyfix.queue import records as rec
+from pyfix.queue.file import Recipient, mark_done, read_envelope, read_recipients
+from pyfix.queue.logs import LogEntry, append_log
+from pyfix.queue.scan import RECIPIENT_LIMIT
 
 
 def test_a_message_goes_out_and_is_removed(instance, toy) -> None:
@@ -143,6 +147,62 @@ def test_a_message_whose_bounce_fails_stays(instance) -> None:
             await instance.until_logged(f"{queue_id}: removed")
             assert len(instance.cleanup.posted) == 1
             assert instance.where(queue_id) == []
+
+    asyncio.run(scenario())
+
+
+def test_a_bounce_of_a_later_batch_that_was_not_reported_is_reported(instance, toy) -> None:
+    """As a qmgr finds it that was started after the end of another, or a bounce service."""
+
+    async def scenario() -> None:
+        queue_id = instance.put(*[f"u{n}@virtual.test" for n in range(RECIPIENT_LIMIT)], "b@error.test")
+        fd = instance.queue.open("incoming", queue_id, os.O_RDWR)
+        envelope = read_envelope(fd)
+        (last,) = read_recipients(fd, envelope)
+        mark_done(fd, last.offset)
+        os.close(fd)
+        append_log(instance.queue, "bounce", queue_id, LogEntry(last, "5.1.1", "failed", "nobody"))
+        async with instance.running(virtual=toy()):
+            await instance.until_logged(f"{queue_id}: removed")
+            assert len(instance.cleanup.posted) == 1
+            assert instance.where(queue_id) == []
+
+    asyncio.run(scenario())
+
+
+def test_a_bounce_log_of_recipients_without_a_mark_is_not_reported(instance, toy) -> None:
+    """An agent died between the log and the mark: its recipient is tried again, and may get the message now."""
+
+    async def scenario() -> None:
+        queue_id = instance.put("a@virtual.test", "b@error.test", queue="deferred")
+        entry = LogEntry(Recipient(1, "a@virtual.test"), "5.1.1", "failed", "nobody")
+        append_log(instance.queue, "bounce", queue_id, entry)
+        async with instance.running(virtual=toy()):
+            await instance.until_logged(f"{queue_id}: removed")
+            (report,) = instance.cleanup.posted
+            assert "<b@error.test>" in report.text
+            assert "<a@virtual.test>" not in report.text
+            assert instance.where(queue_id) == []
+
+    asyncio.run(scenario())
+
+
+def test_a_file_that_can_not_be_opened_waits(instance, toy, monkeypatch) -> None:
+    async def scenario() -> None:
+        queue_id = instance.put("a@virtual.test")
+        real = os.open
+
+        def fail(path, *more, **options):
+            if path == f"active/{queue_id}":
+                raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+            return real(path, *more, **options)
+
+        async with instance.running(virtual=toy()) as qmgr:
+            with monkeypatch.context() as patch:
+                patch.setattr(os, "open", fail)
+                await instance.until(lambda: instance.where(queue_id) == ["deferred"])
+            qmgr.trigger(b"DA")
+            await instance.until_logged(f"{queue_id}: removed")
 
     asyncio.run(scenario())
 

@@ -1,6 +1,7 @@
 """Submissions on their way from maildrop to incoming."""
 
 import asyncio
+import errno
 import os
 import time
 from pathlib import Path
@@ -43,6 +44,23 @@ def taken(suite, main_cf="", mail_owner="nobody"):  # noqa: F811
             return [(kind, value) for _, kind, value in rec.iterate(data)], processes.log
 
     return asyncio.run(main())
+
+
+def test_a_file_that_can_not_be_read_holds_up_nobody(suite, monkeypatch):  # noqa: F811
+    drop(SUBMISSION, name="AAAAAA")
+    drop(SUBMISSION, name="BBBBBB")
+    real, bad = os.pread, os.stat("maildrop/AAAAAA").st_ino
+
+    def pread(fd, *more):
+        if os.fstat(fd).st_ino == bad:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return real(fd, *more)
+
+    monkeypatch.setattr(os, "pread", pread)
+    _, log = taken(suite)
+    assert "warning: maildrop/AAAAAA: Input/output error" in log
+    assert os.listdir("maildrop") == ["AAAAAA"]
+    assert len(os.listdir("incoming")) == 1
 
 
 def test_a_submission_becomes_a_message(suite):  # noqa: F811
