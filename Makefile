@@ -3,7 +3,7 @@
 # make test    all tests, in an environment of their own
 # make lint    ruff and mypy --strict
 # make peers   (root, Debian) real Postfix and other programs that some tests talk to
-# make bench   beside real Postfix, in one run
+# make bench   beside real Postfix, in one run; BENCH="w1 w2 --pairs 1": some of it
 
 # The system's interpreter where it will do: distributions build it with profile-guided
 # optimisation, and it can be read by the users that daemons become.

@@ -3,20 +3,40 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 
 from bench.rounds import Result
+from bench.table import WORKLOADS
 
+ABOUT = """\
+# pyfix beside Postfix
+
+{day}: `make bench{words}`, both systems with the same main.cf and master.cf in the same run, A B A B, {pairs} rounds
+(fewer where one takes long). Figures are medians of the rounds, ratios (pyfix's by Postfix's) medians of the pairs.
+CPU is user and system time of all processes of the mail system, ended ones included, without the client's; PSS is
+their proportional memory.
+
+"""
 HEAD = """\
 | workload | figure | pyfix | postfix | ratio | target | |
 |---|---|---|---|---|---|---|"""
+
+
+def head(facts: dict[str, str], workloads: list[str], pairs: int) -> str:
+    """What stands above the first line of figures: where they come from, what the workloads are."""
+    words = f' BENCH="{" ".join(workloads)}"' if workloads else ""
+    about = ABOUT.format(day=time.strftime("%Y-%m-%d"), words=words, pairs=pairs)
+    machine = "\n".join(f"- {name}: {value}" for name, value in facts.items())
+    titles = "\n".join(f"- {name}: {WORKLOADS[name].title}" for name in workloads or WORKLOADS)
+    return f"{about}{machine}\n\n{titles}\n\n{HEAD}"
 
 
 def lines(result: Result) -> Iterator[str]:
     """The table's lines for one case."""
     name = f"{result.workload} {result.label}"
     if result.skipped is not None:
-        yield f"| {name} | skipped: {result.skipped} | | | | | |"
+        yield f"| {name} | {result.skipped} | | | | | |"
         return
     for figure in result.names():
         ours, theirs = (_number(result.median(system, figure)) for system in ("pyfix", "postfix"))

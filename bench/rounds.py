@@ -62,11 +62,11 @@ def compare(workload: str, case: Case, kinds: list[Kind], pairs: int) -> Result:
     """All rounds of one case."""
     result = Result(workload, case.label, case.targets)
     for _ in range(min(pairs, case.pairs or pairs)):
-        for kind in kinds:
+        for kind in kinds[:1] if case.alone else kinds:
             try:
                 figures = one_round(kind, case)
             except Skipped as reason:
-                result.skipped = f"{kind.name}: {reason}"
+                result.skipped = f"skipped: {kind.name}: {reason}"
                 return result
             result.rounds.setdefault(kind.name, []).append(figures)
     return result

@@ -2,9 +2,9 @@
 
 usage: python -m bench.run [w1 w2 ...] [--pairs N] [--postfix PATH] [--json FILE]
 
-Without names, all workloads. Alternates A B A B, prints medians of each system and the
-median of the pairwise ratios beside the targets. Fails when mail is missing or came
-twice, never because of a figure.
+Without names, all workloads, and the table goes to bench/RESULTS.md. Alternates A B A B,
+prints medians of each system and the median of the pairwise ratios beside the targets.
+Fails when mail is missing or came twice, never because of a figure.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from bench import machine, report
 from bench.instance import PYFIX, Missing, real_postfix
 from bench.rounds import Result, compare
 from bench.table import WORKLOADS
+
+RESULTS = Path("bench/RESULTS.md")
 
 
 def options() -> argparse.Namespace:
@@ -41,20 +43,23 @@ def main() -> int:
     if len(kinds) == 1:
         print("real Postfix is not installed or this is not root: pyfix alone")
     facts = machine.facts(kinds)
-    print("\n".join(f"- {name}: {value}" for name, value in facts.items()), report.HEAD, sep="\n\n", flush=True)
+    head = report.head(facts, asked.workloads, asked.pairs)
+    print(head, flush=True)
     results: list[Result] = []
     failed = False
     for name in asked.workloads or WORKLOADS:
         for case in WORKLOADS[name].cases:
             try:
-                results.append(compare(name, case, kinds, asked.pairs))
+                result = compare(name, case, kinds, asked.pairs)
             except Missing as problem:
-                print(f"| {name} {case.label} | **failed**: {problem} | | | | | |", flush=True)
+                result = Result(name, case.label, case.targets, skipped=f"**failed**: {problem}")
                 failed = True
-                continue
-            print("\n".join(report.lines(results[-1])), flush=True)
+            results.append(result)
+            print("\n".join(report.lines(result)), flush=True)
     asked.json.parent.mkdir(exist_ok=True)
     asked.json.write_text(report.as_json(results, facts))
+    table = "\n".join(line for result in results for line in report.lines(result))
+    (asked.json.with_suffix(".md") if asked.workloads else RESULTS).write_text(f"{head}\n{table}\n")
     return 1 if failed else 0
 
 

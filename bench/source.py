@@ -53,9 +53,10 @@ def script(asked: argparse.Namespace) -> tuple[list[Step], list[Step]]:
 
 
 def text(size: int) -> bytes:
-    """A message whose body has so many bytes, and its end."""
+    """A message whose body has so many bytes (one more where a line would have one byte), and its end."""
     line = b"X" * 78 + b"\r\n"
-    body = line * (size // len(line)) + line[len(line) - size % len(line) :] * bool(size % len(line))
+    whole, rest = divmod(size, len(line))
+    body = line * whole + line[-max(rest, 2) :] * bool(rest)
     return b"From: <sender@example.com>\r\nTo: <user@example.org>\r\nSubject: load\r\n\r\n" + body + b".\r\n"
 
 

@@ -60,6 +60,8 @@ class Case:
     """Writes files (tables, keys) before the system is started."""
     pairs: int | None = None
     """How many rounds at most, where one takes long."""
+    alone: bool = False
+    """Only pyfix: it is compared with itself."""
 
 
 @dataclass(frozen=True)

@@ -105,9 +105,13 @@ TARGETS = (
 )
 
 
-def _case(messages: int, targets: tuple[Target, ...] = (), pairs: int | None = None) -> Case:
-    return Case(f"{messages:,} messages", partial(steps, messages=messages), targets, DEFER, pairs=pairs)
+def _case(messages: int, targets: tuple[Target, ...] = (), *, pairs: int, alone: bool = False) -> Case:
+    run = partial(steps, messages=messages)
+    return Case(f"{messages:,} messages", run, targets, DEFER, pairs=pairs, alone=alone)
 
 
-W7 = Workload("w7", "deferred mail", (_case(10_000, TARGETS),))
-W7_CURVE = Workload("w7-curve", "cost by queue length", (_case(1_000, pairs=1), _case(100_000, pairs=1)))
+W7 = Workload("w7", "deferred mail", (_case(10_000, TARGETS, pairs=2),))
+W7_CURVE = Workload("w7-curve", "cost by queue length", (
+    _case(1_000, pairs=1, alone=True),
+    _case(100_000, pairs=1, alone=True),
+))

@@ -66,6 +66,7 @@ W9 = Workload("w9", "a system with nothing to do", (
             no_more("PSS MB after a message", 45),
             no_more("CPU ms/s", 0.3),
         ),
+        pairs=2,
     ),
 ))
 W12 = Workload("w12", "idle connections to smtpd", (

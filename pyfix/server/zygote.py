@@ -11,6 +11,7 @@ Privileges: those of master, since workers give up their own.
 """
 
 import encodings.idna
+import encodings.unicode_escape
 import gc
 import importlib
 import os
@@ -24,6 +25,7 @@ from pyfix.server import bug, control, daemon, log, programs
 from pyfix.unix import msg, prctl, signals
 
 assert encodings.idna  # sockets need it later, when nothing can be imported any more
+assert encodings.unicode_escape  # every queue does, and what a worker imports it has for itself
 
 
 def serve(config: MainCf, channel: socket.socket) -> None:
@@ -66,6 +68,7 @@ def preload(names: Iterable[str]) -> None:
 
 def main() -> None:
     """The zygote, on descriptor 3."""
+    gc.disable()  # imports leave little; workers enable it
     signals.reset()
     config = control.restore(control.MAIN_CF_FD)
     prctl.set_name("zygote")
