@@ -157,16 +157,6 @@ BY_REASON = {
         tlsproxy_use_tls
         tlsproxy_watchdog_timeout
     """,
-    "policy services are not asked yet": """
-        smtpd_policy_service_default_action
-        smtpd_policy_service_max_idle
-        smtpd_policy_service_max_ttl
-        smtpd_policy_service_policy_context
-        smtpd_policy_service_request_limit
-        smtpd_policy_service_retry_delay
-        smtpd_policy_service_timeout
-        smtpd_policy_service_try_limit
-    """,
     "filters in front of the queue are not there yet": """
         smtpd_proxy_ehlo
         smtpd_proxy_filter
@@ -487,7 +477,6 @@ WITHOUT_EFFECT = {
     """,
     "it only describes an installation, or is told to whoever asks": """
         mail_release_date
-        mail_version
         process_id
         respectful_logging
         sample_directory

@@ -23,6 +23,7 @@ from pyfix.smtpd.status import suiting
 from pyfix.unix import msg
 from pyfix.wire.smtp_reply import Reply
 
+WORD = re.compile(r"[ \t]+")
 MOST_KEPT = 5000  # values; a pattern table can make any number of them
 CODE = re.compile(r"([45][0-9]{2})[ \t]+(\S.*)", re.ASCII | re.DOTALL)
 HEADER = re.compile(r"[!-9;-~]+[ \t]*:", re.ASCII)
@@ -194,7 +195,7 @@ async def _names_table(check: Check, found: Found, _: str) -> Verdict:
 
 
 async def _empty(_: Check, found: Found, __: str) -> Verdict:
-    msg.warning(log.bad_entry(found.table, found.value, "has empty value"))
+    msg.warning(log.empty_entry(found.table, found.value))
     return OK
 
 
@@ -237,7 +238,7 @@ class Actions:
         return known
 
     def _parse(self, value: str) -> tuple[Action, Any]:
-        word, *rest = value.split(None, 1)[:2] if value.strip() else [""]
+        word, *rest = WORD.split(value, 1)
         action = ACTIONS.get(word.lower())
         if action is _ok:
             return _ok, word

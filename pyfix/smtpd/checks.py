@@ -47,6 +47,7 @@ from pyfix.smtpd.hostnames import (
     reject_unknown_reverse_client_hostname,
     reject_unknown_sender_domain,
 )
+from pyfix.smtpd.policy_service import check_policy_service, policy_service
 from pyfix.smtpd.recipients import unlisted
 from pyfix.smtpd.relay import is_ours
 from pyfix.smtpd.resolver import resolver
@@ -256,6 +257,7 @@ WORDS: Mapping[str, Word] = MappingProxyType(
         "reject_rhsbl_recipient": Word(reject_rhsbl_recipient, domain_list),
         "permit_dnswl_client": Word(permit_dnswl_client, domain_list),
         "permit_rhswl_client": Word(permit_rhswl_client, domain_list),
+        "check_policy_service": Word(check_policy_service, policy_service),
         "sleep": Word(sleep, seconds),
         "reject_multi_recipient_bounce": Word(reject_multi_recipient_bounce),
         "reject_unauth_pipelining": Word(reject_unauth_pipelining),

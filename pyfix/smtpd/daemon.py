@@ -79,4 +79,5 @@ class Smtpd:
         self.site.cfg = SmtpdParams(overloaded)
 
     async def retire(self) -> None:
-        """Sessions come to their end by themselves."""
+        """Sessions come to their end by themselves; what they kept for the next goes."""
+        self._policy.close()

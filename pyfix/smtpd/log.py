@@ -193,6 +193,11 @@ def too_deep(table: str, value: str) -> str:
     return f"access table {table} entry {value} causes unreasonable recursion"
 
 
+def empty_entry(table: str, value: str) -> str:
+    """(warning) A value that says nothing."""
+    return f"access table {table} entry {value} has empty value"
+
+
 def too_late(table: str, action: str) -> str:
     """(warning) An action when the message has come already."""
     return f"access table {table}: action {action} must be used before smtpd_end_of_data_restrictions"
@@ -228,6 +233,26 @@ def bad_table(word: str, argument: str) -> str:
 def needs_number(word: str) -> str:
     """(warning) A restriction that needs a number and has none."""
     return f"restriction {word} must be followed by number"
+
+
+def needs_server(word: str) -> str:
+    """(warning) A restriction that needs a server and has none."""
+    return f"restriction {word} must be followed by transport:server"
+
+
+def policy_connect(endpoint: str, problem: str) -> str:
+    """(warning) A policy server that is not there."""
+    return f"connect to {endpoint}: {problem}"
+
+
+def policy_answer(problem: str, endpoint: str) -> str:
+    """(warning) A policy server's answer can't be understood."""
+    return f"{problem} from {endpoint}"
+
+
+def policy_trouble(endpoint: str, problem: str) -> str:
+    """(warning) A policy server that does not answer."""
+    return f"problem talking to server {endpoint}: {problem}"
 
 
 def needs_domain(word: str) -> str:

@@ -63,6 +63,10 @@ class Policy:
         if not any(has_any(rules, REJECTING) for rules in self._for_recipient):
             raise BadConfig(log.no_reject(_NAMED))
 
+    def close(self) -> None:
+        """Let go of connections that restrictions keep."""
+        self._lists.close()
+
     def _list(self, name: str) -> Rules:
         return self._lists.compile(name, getattr(self._site.cfg, name))
 

@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 from pyfix.mail.error import MailError
 from pyfix.maps.braces import split
@@ -59,6 +59,19 @@ class Stage(Enum):
     ETRN = "Etrn command"
 
 
+class Envelope(NamedTuple):
+    """What a policy server wants to know of the message. size: bytes, as said or as they came; instance:
+    the same for all that is asked about one message; empty where there is none."""
+
+    protocol: str
+    queue_id: str
+    instance: str
+    size: int
+
+
+NO_ENVELOPE = Envelope("SMTP", "", "", 0)
+
+
 class Check:
     """One decision under way: what is known, and what came out.
 
@@ -68,8 +81,8 @@ class Check:
     """
 
     __slots__ = (
-        *("_defer_if_reject", "_depth", "_log", "_warn", "deferred", "delegated", "domain", "helo"),
-        *("list_stage", "listed_checked", "name", "peer", "pipelined", "recipient", "recipients", "reply"),
+        *("_defer_if_reject", "_depth", "_log", "_warn", "deferred", "delegated", "domain", "envelope"),
+        *("helo", "list_stage", "listed_checked", "name", "peer", "pipelined", "recipient", "recipients", "reply"),
         *("sender", "site", "stage", "where"),
     )
 
@@ -85,6 +98,7 @@ class Check:
         sender: str | None = None,
         recipient: str | None = None,
         recipients: int = 0,
+        envelope: Callable[[], Envelope] = lambda: NO_ENVELOPE,
         pipelined: bool = False,
     ) -> None:
         self.site = site
@@ -95,6 +109,7 @@ class Check:
         self.sender = sender
         self.recipient = recipient
         self.recipients = recipients
+        self.envelope = envelope
         self.pipelined = pipelined
         self.domain: str | None = None
         self.stage = self.list_stage = Stage.CLIENT
@@ -331,6 +346,12 @@ class Lists:
         if key not in self._shared:
             self._shared[key] = make()
         return self._shared[key]
+
+    def close(self) -> None:
+        """Let go of connections that words keep."""
+        for thing in self._shared.values():
+            if hasattr(thing, "close"):
+                thing.close()
 
     def _rule(self, name: str, todo: list[str]) -> Rule:
         if ":" in name:

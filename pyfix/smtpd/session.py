@@ -197,7 +197,8 @@ class Conversation(Talk):
             return
         refusal = self._ascii_only(event) or self._size(event)
         if refusal is None and not self._policy.delay:
-            refusal = await self._policy.mail(self._check("MAIL", sender=event.address), self._carried)
+            check = self._check("MAIL", sender=event.address, size=event.params.size)
+            refusal = await self._policy.mail(check, self._carried)
         if refusal is not None:
             self.reply(event, refusal)
             return
@@ -322,7 +323,7 @@ class Conversation(Talk):
         queue_id = transaction.queue_id
         refusal: Reply | None = None
         if self._policy.asks_end_of_data:
-            refusal = await self._policy.end_of_data(self._check("END-OF-MESSAGE"))
+            refusal = await self._policy.end_of_data(self._check("END-OF-MESSAGE", size=event.size))
         if refusal is None:
             refusal = await self._finish(transaction)
         else:

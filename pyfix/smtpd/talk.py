@@ -19,7 +19,7 @@ from pyfix.smtpd import ehlo, log
 from pyfix.smtpd.delegated import Delegated
 from pyfix.smtpd.peer import Peer
 from pyfix.smtpd.policy import Policy
-from pyfix.smtpd.restrictions import Carried, Check
+from pyfix.smtpd.restrictions import Carried, Check, Envelope
 from pyfix.smtpd.site import Site
 from pyfix.smtpd.space import Space
 from pyfix.smtpd.transaction import Transaction
@@ -210,6 +210,7 @@ class Talk:
         recipient: str | None = None,
         sender: str | None = None,
         helo: str | None = None,
+        size: int | None = None,
     ) -> Check:
         helo = self.helo if helo is None else _neutered(helo)
         transaction = self._transaction
@@ -230,8 +231,18 @@ class Talk:
             sender=sender,
             recipient=recipient,
             recipients=0 if transaction is None else transaction.recipients,
+            envelope=lambda: self._envelope(size),
             pipelined=self._pipelined,
         )
+
+    def _envelope(self, size: int | None) -> Envelope:
+        """size: None: what MAIL said."""
+        transaction = self._transaction
+        if transaction is None:
+            return Envelope(self.protocol, "", "", size or 0)
+        queue_id = "" if transaction.message is None else transaction.queue_id
+        size = transaction.params.size if size is None else size
+        return Envelope(self.protocol, queue_id, transaction.instance, size)
 
     def _log(
         self,

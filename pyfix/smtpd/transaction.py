@@ -8,6 +8,8 @@ Record order: queue file format of postcat(1), written for cleanup(8).
 
 from __future__ import annotations
 
+import itertools
+import os
 import time
 
 from pyfix.clients.cleanup import FLAG_SMTPUTF8, STAT_BARE_LF, reply
@@ -22,6 +24,7 @@ from pyfix.wire.smtp_event import Mail, Rcpt
 from pyfix.wire.smtp_params import xtext
 from pyfix.wire.smtp_reply import Reply
 
+COUNTER = itertools.count()
 DRAIN = 1 << 20  # bytes of content between two looks at how cleanup is doing
 
 
@@ -36,6 +39,8 @@ class Transaction:
         self.helo = helo
         self.context = context
         self.arrived = time.time()
+        self.instance = f"{os.getpid():x}.{int(self.arrived):x}.{int(self.arrived % 1 * 1e6):x}.{next(COUNTER):x}"
+        """Names this message to policy servers."""
         self.recipients = 0
         self.first_recipient = ""
         self.refused = 0

@@ -157,6 +157,9 @@ class Server:
         if end != "close":
             answers.append(await self._hear(ours, session))
             ours.close()
+        if self._patient:
+            await self.smtpd.retire()
+            await asyncio.sleep(0.01)  # until the connections to others are closed
         return answers
 
     async def _hear(self, sock: socket.socket, session: asyncio.Future[None]) -> bytes:
