@@ -366,13 +366,7 @@ BY_REASON = {
         strict_8bitmime_body
         strict_mime_encoding_domain
     """,
-    "service records are not looked up yet": """
-        allow_srv_lookup_fallback
-        ignore_srv_lookup_error
-        use_srv_lookup
-    """,
     "DNS has no such choice yet": """
-        best_mx_transport
         dns_ncache_ttl_fix_enable
         dnssec_probe
         enable_idna2003_compatibility

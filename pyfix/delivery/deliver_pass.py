@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pyfix.clients.deliver import DEFERRED, NORMAL, PROTOCOL, Answer, Request, decode_answer
 from pyfix.clients.serial import SerialChannel
-from pyfix.clients.stream import ServiceGone
+from pyfix.clients.stream import Channel, ServiceGone
 from pyfix.queue.file import Recipient
 from pyfix.unix import msg
 from pyfix.wire.attr import AttrError
@@ -20,8 +20,7 @@ class NoTransportError(Exception):
 
 def deliver_pass(transport: str, request: Request, recipient: Recipient, sender: str, timeout: float) -> Answer:
     """The other agent's answer. timeout: ipc_timeout, seconds. NoTransportError."""
-    name, _, nexthop = transport.partition(":")
-    attrs, body = _copy(request, recipient, sender, nexthop or request.nexthop).encode()
+    name, attrs, body = _asked(transport, request, recipient, sender)
     channel = SerialChannel(f"private/{name}", PROTOCOL, timeout=timeout)
     try:
         return decode_answer(channel.request_now(attrs, body)[0])
@@ -30,6 +29,26 @@ def deliver_pass(transport: str, request: Request, recipient: Recipient, sender:
         raise NoTransportError(name) from error
     finally:
         channel.close()
+
+
+async def pass_on(transport: str, request: Request, recipient: Recipient) -> Answer:
+    """The same on an event loop."""
+    name, attrs, body = _asked(transport, request, recipient, request.sender)
+    channel = Channel(f"private/{name}", PROTOCOL)
+    try:
+        return decode_answer((await channel.request(attrs, body))[0])
+    except (ServiceGone, AttrError) as error:
+        msg.warning(no_agent(request.queue_id, name, str(error)))
+        raise NoTransportError(name) from error
+    finally:
+        channel.close()
+
+
+def _asked(transport: str, request: Request, recipient: Recipient, sender: str) -> tuple[str, bytes, bytes]:
+    """The agent's name, and the frame for it."""
+    name, _, nexthop = transport.partition(":")
+    msg.info(passing(request.queue_id, recipient.address, name))
+    return name, *_copy(request, recipient, sender, nexthop or request.nexthop).encode()
 
 
 def deferred(answer: Answer) -> bool:
@@ -42,6 +61,11 @@ def _copy(request: Request, recipient: Recipient, sender: str, nexthop: str) -> 
     more = {name: getattr(request, name) for name in names}
     flags = request.flags & ~NORMAL
     return Request(request.queue_id, nexthop, sender, [recipient], flags=flags, **more)
+
+
+def passing(queue_id: str, address: str, name: str) -> str:
+    """Log line: another agent is to deliver."""
+    return f"{queue_id}: passing <{address}> to transport={name}"
 
 
 def no_agent(queue_id: str, name: str, reason: str) -> str:

@@ -23,10 +23,13 @@ TRY_AGAIN = "Host not found, try again"
 
 class Record(NamedTuple):
     """data: an address, a host name without the last dot, or the first text of a TXT record (what is not
-    printable ASCII as spaces); preference: of MX records."""
+    printable ASCII as spaces); preference: of MX and SRV records; weight, port: of SRV records.
+    """
 
     data: str
     preference: int = 0
+    weight: int = 0
+    port: int = 0
 
 
 class NotFound(Refused):
@@ -61,7 +64,7 @@ class Resolver(Protocol):
     """Who can be asked."""
 
     async def lookup(self, name: str, kind: str) -> list[Record]:
-        """Records of a name. kind: "MX", "A", "AAAA", "NS", "TXT".
+        """Records of a name. kind: "MX", "SRV", "A", "AAAA", "NS", "TXT".
 
         Never empty: raises NotFound, Malformed, TryAgain, NullMx.
         """
@@ -85,6 +88,11 @@ def malformed(name: str, kind: str) -> str:
 def loop(name: str) -> str:
     """Too many aliases."""
     return f"Name server loop for {name}"
+
+
+def null_srv(name: str) -> str:
+    """The domain has no such service."""
+    return f"Service {name} is not available (null SRV)"
 
 
 def null_mx(name: str) -> str:

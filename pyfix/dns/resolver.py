@@ -29,6 +29,7 @@ import dns.rdtypes.ANY.SOA
 import dns.rdtypes.ANY.TXT
 import dns.rdtypes.IN.A
 import dns.rdtypes.IN.AAAA
+import dns.rdtypes.IN.SRV
 import dns.resolver
 
 from pyfix.config.hosts import SEPARATORS, name_problem
@@ -143,10 +144,10 @@ def _nothing(name: str, kind: str, response: dns.message.Message) -> MailError:
 
 def _records(name: str, kind: str, reply: dns.resolver.Answer) -> list[Record]:
     found = [_record(data) for data in list(reply)[:MOST_RECORDS]]
-    if kind == "MX":
+    if kind in {"MX", "SRV"}:
         if any(record.data == "" for record in found):
-            raise NullMx(answer.null_mx(name))
-        found = [record for record in found if _is_host(name, record.data)]
+            raise NullMx((answer.null_mx if kind == "MX" else answer.null_srv)(name))
+        found = [record for record in found if _is_host(name, kind, record.data)]
     if not found:
         raise Malformed(answer.malformed(name, kind))
     return found
@@ -159,11 +160,14 @@ def _record(data: dns.rdata.Rdata) -> Record:
         return Record(data.target.to_text(omit_final_dot=True))
     if isinstance(data, dns.rdtypes.ANY.TXT.TXT):
         return Record(UNPRINTABLE.sub(" ", data.strings[0].decode("latin-1")))
+    if isinstance(data, dns.rdtypes.IN.SRV.SRV):
+        host = data.target.to_text(omit_final_dot=True).removesuffix(".")
+        return Record(host, data.priority, data.weight, data.port)
     return Record(data.to_text())
 
 
-def _is_host(name: str, host: str) -> bool:
-    """Whether the data of an MX record can be a host; else it is left out. With a warning where it is odd."""
+def _is_host(name: str, kind: str, host: str) -> bool:
+    """Whether the data of an MX or SRV record can be a host; else it is left out. With a warning where it is odd."""
     problem = name_problem(host)
     if problem is None:
         return True
@@ -171,7 +175,7 @@ def _is_host(name: str, host: str) -> bool:
     if not numeric:
         msg.warning(f"valid_hostname: {problem}")
     what = "numeric" if numeric else "malformed"
-    msg.warning(f"{what} domain name in resource data of MX record for {name}: {host:.100}")
+    msg.warning(f"{what} domain name in resource data of {kind} record for {name}: {host:.100}")
     return numeric
 
 

@@ -53,7 +53,14 @@ def ask(server, *questions: tuple[str, str]) -> list[list[Record] | MailError]:
 def test_records_are_found(name_server, name: str, kind: str, expected: list) -> None:
     server = name_server(RECORDS)
     (found,) = ask(server, (name, kind))
-    assert sorted(found) == expected
+    assert [(one.data, one.preference) for one in sorted(found)] == expected
+
+
+def test_records_of_services_have_weights_and_ports(name_server) -> None:
+    server = name_server({("_x._tcp.d.test", "SRV"): ["10 5 587 a.test."], ("_y._tcp.d.test", "SRV"): ["0 0 0 ."]})
+    found, nothing = ask(server, ("_x._tcp.d.test", "SRV"), ("_y._tcp.d.test", "SRV"))
+    assert found == [Record("a.test", 10, 5, 587)]
+    assert isinstance(nothing, NullMx)
 
 
 @pytest.mark.parametrize(

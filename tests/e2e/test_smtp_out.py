@@ -96,3 +96,19 @@ def test_it_works_in_a_jail(instance, real_postfix, name_server) -> None:
     mail.wait_for(rf"to=<x@peer\.test>, relay=mx\.peer\.test\[127\.0\.0\.1\]:{peer.port}, .*status=sent")
     mail.wait_for(r"gone\.test>, relay=none, .*dsn=5\.4\.4, status=bounced")
     assert "panic" not in mail.log()
+
+
+def test_mail_for_a_domain_that_we_are_the_best_exchanger_of_goes_to_best_mx_transport(instance, name_server) -> None:
+    names = name_server({("d.test", "MX"): ["10 me.test."], ("me.test", "A"): ["127.0.0.1"]})
+    mail = instance(
+        main_cf=f"pyfix_dns_nameservers = 127.0.0.1:{names.port}\ninet_protocols = ipv4\n"
+        "best_mx_transport = here\ndefault_transport = smtp\ninet_interfaces = 127.0.0.1\n",
+        master_cf="here unix - - n - - discard\n",
+    )
+    with mail.smtp() as client:
+        client.sendmail("a@example.com", ["x@d.test", "y@d.test"], MESSAGE)
+    queue_id = mail.wait_for(r"(\w+): passing <x@d\.test> to transport=here\n")[1]
+    for name in "xy":
+        mail.wait_for(rf"discard\[\d+\]: {queue_id}: to=<{name}@d\.test>, relay=none, .*status=sent \(d\.test\)")
+    mail.wait_for(rf"{queue_id}: removed")
+    assert mail.log().count(f"{queue_id}: to=<") == 2

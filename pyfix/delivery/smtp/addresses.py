@@ -2,6 +2,7 @@
 
 | destination | servers                                                             |
 |-------------|---------------------------------------------------------------------|
+| domain:name | for a service of use_srv_lookup what its SRV records name           |
 | domain      | its MX hosts, best preference first; without MX records itself      |
 | [host]      | its addresses                                                       |
 | address     | itself                                                              |
@@ -12,8 +13,8 @@ that mail does not come back; when nothing is left, the mail loops.
 Parameters: smtp_host_lookup, smtp_dns_support_level, disable_dns_lookups, smtp_address_preference,
 smtp_balance_inet_protocols, smtp_randomize_addresses, smtp_mx_address_limit,
 smtp_defer_if_no_mx_address_found, ignore_mx_lookup_error, inet_interfaces, inet_protocols,
-proxy_interfaces.
-Sources: RFC 5321 section 5.1, RFC 7505.
+proxy_interfaces, use_srv_lookup, allow_srv_lookup_fallback, ignore_srv_lookup_error.
+Sources: RFC 5321 section 5.1, RFC 7505, RFC 2782.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import NamedTuple
 
+from pyfix.config.hosts import SEPARATORS
 from pyfix.config.params.smtp import SmtpParams
 from pyfix.delivery.smtp import log
 from pyfix.delivery.smtp.destination import Destination
@@ -90,14 +92,34 @@ class Finder:
         self._native = "native" in cfg.smtp_host_lookup.lower()
         self._dns = "dns" in cfg.smtp_host_lookup.lower()
         level = cfg.smtp_dns_support_level
+        self._srv = frozenset(SEPARATORS.split(cfg.use_srv_lookup.lower())) - {""}
         self._no_mx = level == "disabled" if level else cfg.disable_dns_lookups
 
     async def find(self, destination: Destination) -> Found:
         """The servers. MailError: there is none, its status and text say why."""
         detect = destination.port == SMTP_PORT and not self._lmtp
         if destination.mx and not self._no_mx:
+            found = await self._service(destination) if destination.service.lower() in self._srv else None
+            if found is not None:
+                return found
             return await self._domain(destination, detect)
         return Found(await self._host(destination.host, destination.port, detect))
+
+    async def _service(self, destination: Destination) -> Found | None:
+        """What the SRV records of a domain name; None: it is to be taken as without such records."""
+        name = f"_{destination.service.lower()}._tcp.{destination.host}"
+        try:
+            records = by_weight(await self._resolver.lookup(name, "SRV"))
+        except NotFound:
+            if self._cfg.allow_srv_lookup_fallback:
+                return None
+            raise
+        except Retry:
+            if self._cfg.ignore_srv_lookup_error:
+                return None
+            raise
+        records = [Record(one.data, at, port=one.port) for at, one in enumerate(records)]
+        return Found(self._balanced(self._sorted(await self._all(name, records, "SRV"))))
 
     async def _domain(self, destination: Destination, detect: bool) -> Found:
         domain, port = destination.host, destination.port
@@ -112,20 +134,7 @@ class Finder:
         return await self._exchangers(domain, port, sorted(records, key=lambda one: one.preference), detect)
 
     async def _exchangers(self, domain: str, port: int, records: list[Record], detect: bool) -> Found:
-        servers: list[Server] = []
-        trouble: MailError = Retry(f"no MX host for {domain} has a valid address record", status="4.4.4")
-        passing = self._cfg.smtp_defer_if_no_mx_address_found
-        for record in records:
-            try:
-                addresses = await self._addresses(record.data)
-            except MailError as error:
-                trouble = error
-                passing = passing or isinstance(error, Retry)
-                continue
-            servers += [Server(record.data, address, port, record.preference) for address in addresses]
-        if not servers:
-            msg.warning(log.no_valid_mx(domain))
-            raise Retry(trouble.text, status=with_class(trouble.status, "4")) if passing else trouble
+        servers = await self._all(domain, [one._replace(port=port) for one in records])
         servers = self._sorted(servers)
         ours = next((one for one in servers if one.address in self._here.own), None) if detect else None
         if ours is None:
@@ -137,6 +146,24 @@ class Finder:
         if records[0].preference != best_found:
             raise Retry(log.no_primary_relay(domain), status="4.4.4")
         raise Loops(log.loops(domain))
+
+    async def _all(self, domain: str, records: list[Record], kind: str = "MX") -> list[Server]:
+        """The servers that records name. MailError: none of them has an address."""
+        servers: list[Server] = []
+        trouble: MailError = Retry(log.no_valid_host(domain, kind), status="4.4.4")
+        passing = self._cfg.smtp_defer_if_no_mx_address_found
+        for record in records:
+            try:
+                addresses = await self._addresses(record.data)
+            except MailError as error:
+                trouble = error
+                passing = passing or isinstance(error, Retry)
+                continue
+            servers += [Server(record.data, address, record.port, record.preference) for address in addresses]
+        if not servers:
+            msg.warning(log.no_valid_host(domain, kind))
+            raise Retry(trouble.text, status=with_class(trouble.status, "4")) if passing else trouble
+        return servers
 
     async def _host(self, host: str, port: int, detect: bool) -> list[Server]:
         addresses = await self._addresses(host)
@@ -199,6 +226,22 @@ class Finder:
                 room[is_six] -= 1
                 chosen.append(server)
         return chosen
+
+
+def by_weight(records: list[Record]) -> list[Record]:
+    """SRV records, best priority first; among equals by chance, the heavier ones more often first."""
+    left = sorted(records, key=lambda one: (one.preference, one.weight != 0))
+    ordered: list[Record] = []
+    while left:
+        equals = [one for one in left if one.preference == left[0].preference]
+        mark = random.randint(0, sum(one.weight for one in equals))  # noqa: S311 - spreads load only
+        for chosen in equals:
+            mark -= chosen.weight
+            if mark <= 0:
+                break
+        left.remove(chosen)
+        ordered.append(chosen)
+    return ordered
 
 
 def _share(limit: int, four: int, six: int) -> tuple[int, int]:

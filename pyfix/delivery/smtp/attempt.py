@@ -12,7 +12,7 @@
 
 What is the site's is told to qmgr, unless some server had a whole conversation with us before.
 
-Parameters: smtp_fallback_relay, relayhost, smtp_mx_address_limit, smtp_mx_session_limit,
+Parameters: best_mx_transport, smtp_fallback_relay, relayhost, smtp_mx_address_limit, smtp_mx_session_limit,
 smtp_skip_5xx_greeting, smtp_connect_timeout, soft_bounce, disable_mime_output_conversion,
 smtp_address_verify_target, smtp_quote_rfc821_envelope, smtp_send_xforward_command.
 """
@@ -25,7 +25,8 @@ from typing import TYPE_CHECKING
 
 from pyfix.clients.deliver import Dsn, Flags
 from pyfix.delivery.agent import NOTIFY_SUCCESS, PROBE, Delivery
-from pyfix.delivery.outcome import Outcome
+from pyfix.delivery.deliver_pass import NoTransportError, deferred, pass_on
+from pyfix.delivery.outcome import Outcome, Settled
 from pyfix.delivery.smtp import destination, log, message
 from pyfix.delivery.smtp.addresses import Found, Loops, Server
 from pyfix.delivery.smtp.connection import CanNotConnect
@@ -59,7 +60,7 @@ if TYPE_CHECKING:
 UTF8_REQUESTED = 1
 UTF8_NEEDED = 2 | 4 | 8  # in headers, in the sender, in a recipient
 
-Outcomes = AsyncIterator[Outcome]
+Outcomes = AsyncIterator[Outcome | Settled]
 
 
 class Attempt:
@@ -68,6 +69,7 @@ class Attempt:
     def __init__(self, smtp: Smtp, delivery: Delivery) -> None:
         self._smtp = smtp
         self._cfg = smtp.cfg
+        self._delivery = delivery
         self._request = delivery.request
         self._fd = delivery.fd
         self.left: dict[int, Recipient] = {one.offset: one for one in delivery.request.recipients}
@@ -85,8 +87,8 @@ class Attempt:
         level = await self._smtp.tls_level(self._request.nexthop)
         if level.needs_tls:
             self.why, self._tls = Dsn("4.7.5", log.NO_TLS), level.blocked
-            for outcome in self._fail(site=True, last=True):
-                yield outcome
+            for failed in self._fail(site=True, last=True):
+                yield failed
             return
         words = destination.split(self._request.nexthop)
         words += destination.split(self._cfg.smtp_fallback_relay)
@@ -98,8 +100,8 @@ class Attempt:
             if self._last_destination or not self.left:
                 break
         if self.left:
-            for outcome in self._left_over(words, at):
-                yield outcome
+            for failed in self._left_over(words, at):
+                yield failed
 
     # Which server
 
@@ -118,12 +120,31 @@ class Attempt:
             found = await self._find(where)
         except MailError as error:
             self.why = Dsn(error.status, error.text)
-            self._last_destination = self._last_destination or isinstance(error, Loops)
+            if isinstance(error, Loops):
+                self._last_destination = True
+                async for outcome in self._keep():
+                    yield outcome
             return
         self._last_destination = self._last_destination or found.last
         servers = [server for server in found.servers if server != used]
         async for outcome in self._servers(word, servers, connected, unconnected):
             yield outcome
+
+    async def _keep(self) -> Outcomes:
+        """Mail for a domain of which this system is the best exchanger: to best_mx_transport, if there is one."""
+        delivery, transport = self._delivery, self._cfg.best_mx_transport
+        for recipient in list(self.left.values()) if transport else []:
+            del self.left[recipient.offset]
+            try:
+                answer = await pass_on(transport, self._request, recipient)
+            except NoTransportError:
+                yield Outcome(recipient, "4.3.0", "mail transport unavailable")
+                continue
+            delivery.answer.bounced += answer.bounced
+            if deferred(answer):
+                delivery.answer.status = answer.status
+                delivery.waiting.add(recipient.offset)
+            yield Settled(recipient)
 
     async def _find(self, where: Destination) -> Found:
         if where.path:

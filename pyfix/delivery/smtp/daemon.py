@@ -22,7 +22,7 @@ from pyfix.config.hosts import SEPARATORS
 from pyfix.config.params.mail import MailParams
 from pyfix.config.params.smtp import LmtpParams, SmtpParams
 from pyfix.delivery.agent import Delivery, EventAgent
-from pyfix.delivery.outcome import Outcome
+from pyfix.delivery.outcome import Outcome, Settled
 from pyfix.delivery.smtp import connection, log
 from pyfix.delivery.smtp.addresses import Finder, Here, Server
 from pyfix.delivery.smtp.attempt import Attempt
@@ -92,7 +92,7 @@ class Smtp(EventAgent):
         await super().retire()
         await self.cache.close()
 
-    def deliver(self, delivery: Delivery) -> AsyncIterator[Outcome]:
+    def deliver(self, delivery: Delivery) -> AsyncIterator[Outcome | Settled]:
         """Every recipient's outcome."""
         return Attempt(self, delivery).run()
 

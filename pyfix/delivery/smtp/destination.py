@@ -21,13 +21,16 @@ MOST_PORT = 65535
 
 
 class Destination(NamedTuple):
-    """text: as it was written; host: a domain (mx) or a host or an address; path: of a Unix socket, or empty."""
+    """text: as it was written; host: a domain (mx) or a host or an address; path: of a Unix socket, or empty;
+    service: the port as it was written.
+    """
 
     text: str
     host: str
     port: int = 0
     mx: bool = False
     path: str = ""
+    service: str = ""
 
 
 class BadDestination(Retry):
@@ -74,7 +77,8 @@ def parse(text: str, ports: Ports, default_port: str, *, lmtp: bool) -> Destinat
     if found is None:
         raise BadDestination(f"bad destination: {text}")
     literal = found["literal"]
-    port = ports.number(found["port"] or default_port)
+    service = found["port"] or default_port
+    port = ports.number(service)
     if literal is None:
-        return Destination(text, found["name"], port, mx=not lmtp)
+        return Destination(text, found["name"], port, mx=not lmtp, service=service)
     return Destination(text, literal[5:] if literal[:5].lower() == "ipv6:" else literal, port)

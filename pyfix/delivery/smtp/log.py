@@ -15,9 +15,9 @@ def no_primary_relay(domain: str) -> str:
     return f"unable to find primary relay for {domain}"
 
 
-def no_valid_mx(domain: str) -> str:
-    """No exchanger has an address."""
-    return f"no MX host for {domain} has a valid address record"
+def no_valid_host(domain: str, kind: str) -> str:
+    """No host that its records name has an address. kind: "MX", "SRV"."""
+    return f"no {kind} host for {domain} has a valid address record"
 
 
 def no_host(host: str) -> str:

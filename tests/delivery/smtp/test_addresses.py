@@ -132,7 +132,7 @@ PORTS = Ports("lmtp=24, smtp=25, submission=587, smtps=submissions=465")
     ],
 )
 def test_next_hops(text: str, lmtp: bool, expected: Destination) -> None:
-    assert parse(text, PORTS, "smtp", lmtp=lmtp) == expected
+    assert parse(text, PORTS, "smtp", lmtp=lmtp)._replace(service="") == expected
 
 
 @pytest.mark.parametrize("text", ["[", "[]", "a:b:c", "[x]y", "d.test:nosuchservice", "d.test:99999", "d.test:0"])
@@ -144,3 +144,47 @@ def test_bad_next_hops_wait(text: str) -> None:
 
 def test_next_hops_may_be_lists() -> None:
     assert split("a.test, [b]:25  c.test") == ["a.test", "[b]:25", "c.test"]
+
+
+SERVICE = {
+    ("_submission._tcp.srv.test", "SRV"): [
+        Record("late.test", 20, 0, 1587), Record("a.test", 10, 5, 587), Record("b.test", 10, 0, 2587),
+    ],
+    ("late.test", "A"): [Record("192.0.2.30")],
+    ("_submission._tcp.none.test", "SRV"): [Record("gone.test", 1, 1, 587)],
+    ("_submission._tcp.slow.test", "SRV"): TryAgain("later"),
+    ("_submission._tcp.null.test", "SRV"): NullMx("no such service"),
+    ("plain.test", "MX"): [Record("b.test", 10)],
+}
+
+
+def test_records_of_a_service_name_hosts_and_ports(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.delivery.smtp.test_addresses.RECORDS", RECORDS | SERVICE)
+    found = [find("srv.test:submission", "use_srv_lookup = submission", protocols=("ipv4",)) for _ in range(60)]
+    orders = {tuple((server.host, server.address, server.port) for server in one) for one in found}
+    last = ("late.test", "192.0.2.30", 1587)
+    first, second = ("a.test", "192.0.2.1", 587), ("b.test", "192.0.2.2", 2587)
+    assert orders == {(first, second, last), (second, first, last)}
+    heavier_first = sum(one[0].host == "a.test" for one in found)
+    assert heavier_first > len(found) / 2
+
+
+@pytest.mark.parametrize(
+    ("text", "main_cf", "expected"),
+    [
+        ("plain.test:submission", "", ["192.0.2.2"]),
+        ("plain.test:submission", "use_srv_lookup = submission\nallow_srv_lookup_fallback = yes", ["192.0.2.2"]),
+        ("plain.test:submission", "use_srv_lookup = submission", "5.4.4 "),
+        ("slow.test:submission", "use_srv_lookup = submission\nallow_srv_lookup_fallback = yes", "4.4.3 later"),
+        ("b.test:submission", "use_srv_lookup = submission\nignore_srv_lookup_error = yes", "5.4.4 "),
+        ("null.test:submission", "use_srv_lookup = submission\nallow_srv_lookup_fallback = yes", "5.1.0 "),
+        ("none.test:submission", "use_srv_lookup = submission", "5.4.4 "),
+        ("[b.test]:submission", "use_srv_lookup = submission", ["192.0.2.2"]),
+    ],
+)
+def test_without_records_of_a_service_main_cf_decides(
+    monkeypatch: pytest.MonkeyPatch, text: str, main_cf: str, expected: list[str] | str
+) -> None:
+    monkeypatch.setattr("tests.delivery.smtp.test_addresses.RECORDS", RECORDS | SERVICE)
+    found = addresses(text, main_cf, protocols=("ipv4",))
+    assert found == expected or (isinstance(expected, str) and found.startswith(expected))
