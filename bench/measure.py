@@ -11,10 +11,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 TICK = os.sysconf("SC_CLK_TCK")
+ENDING = 5.0
+"""Seconds in which the processes of a stopped system have ended."""
 
 
 class Group:
@@ -43,10 +46,15 @@ class Group:
         return int(words[words.index("usage_usec") + 1]) / 1e6
 
     def remove(self) -> None:
-        """Remove the group, which has no processes any more."""
-        if self._path is not None:
-            with contextlib.suppress(OSError):
+        """Remove the group, whose last processes are about to end."""
+        end = time.monotonic() + ENDING
+        while self._path is not None and time.monotonic() < end:
+            try:
                 self._path.rmdir()
+            except OSError:
+                time.sleep(0.02)
+            else:
+                self._path = None
 
 
 def _home() -> Path | None:
