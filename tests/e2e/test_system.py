@@ -50,6 +50,8 @@ result = {"start": [started.returncode, started.stderr]}
 try:
     with smtplib.SMTP("localhost", 25, timeout=20) as client:
         client.sendmail("a@example.com", sys.argv[1:2], "Subject: x\\n\\nhello\\n")
+        client.mail("a@example.com")
+        result["users"] = [client.rcpt(name + "@demo.test")[0] for name in ("games", "nosuchuser")]
     wait(": removed")
     result["submit"] = submit("nobody")
     wait("status=sent", 2)
@@ -180,6 +182,7 @@ def test_debians_configuration_and_queue_serve_as_they_are(top) -> None:
     shutil.chown(top / "var/mail", "root", "mail")
     (top / "var/mail").chmod(0o2775)
     result = live(top, "postmaster@demo.test")
+    assert result["users"] == [250, 550]
     assert result["submit"] == [0, ""]
     box = top / "var/mail/games"
     assert (box.owner(), box.group()) == ("games", "mail")

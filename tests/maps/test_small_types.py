@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from pyfix.maps import unix
 from pyfix.maps.open import open_or_fail
+from pyfix.maps.run_now import run_now
 from pyfix.maps.table import OpenError, TableError
 
 
@@ -135,3 +137,12 @@ def test_a_removed_text_file_leaves_the_table_as_it_was(here: Path) -> None:
     (here / "t").unlink()
     assert table.lookup_now("a") == "1"
     assert table.changed()
+
+
+def test_where_the_system_knows_nobody_no_user_is_unknown(monkeypatch, tmp_path):
+    monkeypatch.setitem(unix.TABLES, "passwd.byname", (lambda _: None, str(tmp_path / "passwd")))
+    table = open_or_fail("unix:passwd.byname")
+    with pytest.raises(TableError):
+        run_now(table.lookup("root"))
+    (tmp_path / "passwd").touch()
+    assert run_now(table.lookup("root")) is None
