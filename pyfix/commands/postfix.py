@@ -92,6 +92,8 @@ def _for_all_instances(system: System, words: list[str]) -> None:
         return
     if not wrapper:
         msg.fatal("multi-instance support is requested, but multi_instance_wrapper is empty")
+    if words[:1] == ["start-fg"] and cfg.multi_instance_directories:
+        msg.fatal("start-fg does not support multi_instance_directories")
     os.environ["MAIL_CONFIG"] = system.main.config_dir
     if os.path.basename(wrapper[0]) == "postmulti":
         from pyfix.commands import postmulti
@@ -188,8 +190,6 @@ def start(system: System, _: list[str]) -> int:
 def start_fg(system: System, _: list[str]) -> int:
     """Become the master, in the foreground."""
     _refuse_second(system)
-    if system.cfg.multi_instance_directories:
-        msg.fatal("start-fg does not support multi_instance_directories")
     _prepare(system)
     msg.info("starting the Postfix mail system")
     command, environment = system.master("-i" if os.getpid() == 1 else "-s")

@@ -123,3 +123,15 @@ def test_submission_that_ends_in_a_record_is_malformed(sides):
             said.append((done.returncode, done.stderr.decode()))
         assert said[0] == said[1], stdin
     assert list((sides[0].queue / "maildrop").iterdir()) == []
+
+
+def test_what_goes_wrong_while_the_system_runs_is_logged_too(real_postfix):
+    peer = real_postfix()
+    ours = Side(peer, {"PYTHONPATH": str(ROOT)}, lambda name: [sys.executable, "-c", RUN.format(name)])
+    real = Side(peer, {"PATH": "/usr/sbin:/usr/bin:/bin"}, lambda name: [name])
+    for case in (("postqueue", "-s", "example.net"), ("postqueue", "-i", "x y"), ("postsuper", "-d", "x y")):
+        assert ours.call(case) == real.call(case)
+    lines = [line for line in peer.log().splitlines() if "/postqueue[" in line or "/postsuper[" in line]
+    texts = [line.partition("]: ")[2] for line in lines]
+    assert texts[0::2][:2] == texts[1::2][:2]
+    assert sorted(texts[4:]) == sorted(["warning: invalid mail queue id: x y", "Deleted: 0 messages"] * 2)

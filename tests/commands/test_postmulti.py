@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pyfix.commands import mail_conf, postmulti
+from pyfix.commands import mail_conf, postfix, postmulti
 from tests.e2e.instance import RUN, instance, instance_directory
 
 __all__ = ["instance", "instance_directory"]
@@ -138,6 +138,14 @@ def test_postfix_without_c_is_for_all_that_are_enabled(run, top):
     assert run("-p", "status")[0] == 1
     assert run("-e", "disable", "-i", "postfix-a")[0] == 0
     assert run("-e", "destroy", "-i", "postfix-a") == (0, "", [])
+
+
+def test_start_fg_is_for_one_instance(run, top, capfd):
+    run("-e", "init")
+    run("-e", "create", "-I", "postfix-a", *places(top, "a"))
+    with pytest.raises(SystemExit):
+        postfix.main(["postfix", "start-fg"])
+    assert capfd.readouterr().err == "postfix: fatal: start-fg does not support multi_instance_directories\n"
 
 
 SAID = [
