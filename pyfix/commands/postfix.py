@@ -26,7 +26,7 @@ from typing import NoReturn
 from pyfix.commands import check_config, check_files, layout, mail_conf, upgrade
 from pyfix.commands.system import System
 from pyfix.config import check as config_check
-from pyfix.config import registry
+from pyfix.config import compatibility, registry
 from pyfix.config.edit import edit_file, parse_changes
 from pyfix.config.main_cf import BadConfig, MainCf
 from pyfix.config.master_cf import load_services
@@ -62,6 +62,8 @@ def main(argv: list[str] | None = None) -> int:
             _for_all_instances(system, words)
         os.environ["MAIL_CONFIG"] = config_dir
         _log_as_script(system)
+        for line in compatibility.notices(system.main):
+            msg.info(line)
         if name not in COMMANDS:
             msg.fatal(f"unknown command: '{name}'. Usage: postfix start (or {', '.join(TOLD)})")
         return COMMANDS[name](system, arguments)

@@ -11,10 +11,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from pyfix.config import mailname
+from pyfix.config import compatibility, mailname
 from pyfix.config.check import check
 from pyfix.config.main_cf import MainCf
-from pyfix.config.master_cf import Line, load_services, parse_service
+from pyfix.config.master_cf import Line, load_services, parse_service, read_lines
 from pyfix.config.master_cf import Service as Entry
 from pyfix.config.params.mail import MailParams
 from pyfix.config.params.master import MasterParams
@@ -66,6 +66,8 @@ def load(config_dir: str, keep: Interfaces | None = None) -> Settings:
     cfg = MailParams(main)
     own = MasterParams(main)
     own.check()
+    for line in compatibility.jails(main, read_lines(f"{config_dir}/master.cf")):
+        msg.info(line)
     where = listen.interfaces(cfg) if keep is None else keep
     supplied = parse_service(Line(0, POSTDROP, "master"))
     entries = {entry.key: entry for entry in (supplied, *load_services(main))}
