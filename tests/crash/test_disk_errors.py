@@ -14,6 +14,7 @@ import sys
 
 import pytest
 
+from pyfix.queue import records as rec
 from pyfix.queue import system
 from pyfix.queue.file import content_bytes, read_envelope
 from tests.crash.suite import Suite, enter
@@ -178,3 +179,45 @@ def test_an_error_of_close_after_fsync_changes_nothing(monkeypatch):
     replies = batch(monkeypatch, {"close": errno.EIO})
     assert all(reply.startswith("250 ") for reply in replies.values()), replies
     check_queue(replies)
+
+
+async def hand_in(number, begun):
+    """A submission to the postdrop service; the verdict, and the id that it was promised."""
+    reader, writer = await asyncio.open_unix_connection("public/postdrop")
+    greeting = await reader.readuntil(b"\0\0")
+    await begun.wait()
+    lines = text(number, 3).replace(b"\r\n", b"\n").splitlines()
+    head = rec.encode(rec.FROM, b"s@v.test") + rec.encode(rec.RCPT, b"a@v.test") + rec.encode(rec.MESG)
+    writer.write(head + rec.encode_text(lines) + rec.encode(rec.XTRA) + rec.encode(rec.END))
+    verdict = await reader.readuntil(b"\0\0")
+    writer.close()
+    return verdict.split(b"\0")[1], greeting.split(b"\0")[3].decode()
+
+
+@pytest.mark.parametrize(
+    "does",
+    [
+        {"write": errno.ENOSPC},
+        {"write_data": errno.EIO},
+        {"fsync": errno.EIO},
+        {"fsync": errno.EIO, "unlink": errno.EROFS},
+    ],
+    ids=str,
+)
+def test_the_postdrop_service_tells_who_has_bad_luck(monkeypatch, does):
+    async def main(_):
+        begun = asyncio.Event()
+        tasks = [asyncio.ensure_future(hand_in(number, begun)) for number in range(COUNT)]
+        await asyncio.sleep(0)
+        with monkeypatch.context() as during:
+            faults = Faults(during, UNLUCKY, does)
+            begun.set()
+            verdicts = await asyncio.wait_for(asyncio.gather(*tasks), 20)
+        assert faults.happened >= len(UNLUCKY), "nothing went wrong"
+        return verdicts
+
+    verdicts = run(main)
+    assert {number for number, (status, _) in enumerate(verdicts) if status != b"0"} == UNLUCKY
+    ready = {name for name in os.listdir("maildrop") if os.stat(f"maildrop/{name}").st_mode & 0o700 == 0o700}
+    assert ready == {queue_id for status, queue_id in verdicts if status == b"0"}
+    assert "unlink" in does or set(os.listdir("maildrop")) == ready
