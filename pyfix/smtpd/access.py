@@ -62,13 +62,16 @@ class Access:
 
     async def decide(self, check: Check, keys: Sequence[str], stage: Stage, name: str) -> Verdict:
         """What the table says about the first of the keys that it has."""
-        found = await self._first(keys)
-        if found is None:
-            return DUNNO
+        found = await self.first(keys)
+        return DUNNO if found is None else await self.act(check, found, stage, name)
+
+    async def act(self, check: Check, found: tuple[str, str], stage: Stage, name: str) -> Verdict:
+        """What a key's value means for what was asked about."""
         action, argument = self._actions.of(found[1])
         return await action(check, Found(self._table.name, *found, stage, name), argument)
 
-    async def _first(self, keys: Sequence[str]) -> tuple[str, str] | None:
+    async def first(self, keys: Sequence[str]) -> tuple[str, str] | None:
+        """The first of the keys that the table has, and its value."""
         table = self._table
         key = ""
         try:
@@ -101,10 +104,17 @@ def client_keys(name: str, address: str, *, dot: bool, parts: bool) -> tuple[str
     """For a client: its name and parents of that, its address and networks of that."""
     if not parts:
         return name, address
+    return *domain_keys(name, dot=dot, parts=True), *network_keys(address, parts=True)
+
+
+def network_keys(address: str, *, parts: bool) -> tuple[str, ...]:
+    """For an address: itself, shorter and shorter networks."""
+    if not parts:
+        return (address,)
     mark = ":" if ":" in address else "."
     pieces = address.split(mark)
     networks = [mark.join(pieces[:size]) for size in range(len(pieces), 0, -1)]
-    return *domain_keys(name, dot=dot, parts=True), *[network for network in networks if network]
+    return tuple([network for network in networks if network])
 
 
 @lru_cache(4096)

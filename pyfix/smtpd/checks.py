@@ -52,6 +52,7 @@ from pyfix.smtpd.recipients import unlisted
 from pyfix.smtpd.relay import is_ours
 from pyfix.smtpd.resolver import resolver
 from pyfix.smtpd.restrictions import DUNNO, WARN_IF_REJECT, BadArgument, Check, Lists, Stage, Verdict, Word
+from pyfix.smtpd.servers import WHOSE, Servers
 from pyfix.wire.smtp_reply import Reply
 
 ADDRESS_LITERAL = re.compile(r"\[(?:IPv6:[0-9A-Fa-f:.]+|[0-9]{1,3}(?:\.[0-9]{1,3}){3})\]", re.ASCII)
@@ -257,6 +258,11 @@ WORDS: Mapping[str, Word] = MappingProxyType(
         "reject_rhsbl_recipient": Word(reject_rhsbl_recipient, domain_list),
         "permit_dnswl_client": Word(permit_dnswl_client, domain_list),
         "permit_rhswl_client": Word(permit_rhswl_client, domain_list),
+        **{
+            f"check_{name}_{kind}_access": Word(function, Servers)
+            for name, function in WHOSE.items()
+            for kind in ("mx", "ns", "a")
+        },
         "check_policy_service": Word(check_policy_service, policy_service),
         "sleep": Word(sleep, seconds),
         "reject_multi_recipient_bounce": Word(reject_multi_recipient_bounce),

@@ -235,6 +235,25 @@ def needs_number(word: str) -> str:
     return f"restriction {word} must be followed by number"
 
 
+def permits_servers(word: str, name: str) -> tuple[str, str, str]:
+    """(warnings) A table that permits by the servers of a domain."""
+    return (
+        f"restriction {word} returns OK for {name}",
+        "this is not allowed for security reasons",
+        "use DUNNO instead of OK if you want to make an exception",
+    )
+
+
+def no_servers(kind: str, name: str, problem: str) -> str:
+    """(warning) A domain's servers that can't be told."""
+    return f"Unable to look up {kind} host for {name}: {problem}"
+
+
+def no_server_address(kind: str, server: str, about: str, problem: str) -> str:
+    """(warning) A server without addresses."""
+    return f"Unable to look up {kind} host {server} for {about}: {problem}"
+
+
 def needs_server(word: str) -> str:
     """(warning) A restriction that needs a server and has none."""
     return f"restriction {word} must be followed by transport:server"

@@ -64,6 +64,8 @@ LISTS = (
     *("rbl.test", "rbl.test=127.0.0.10", "rbl.test=127.0.0.3", "rbl.test=127.0.0.[2..4]", "rbl.test=127.0.0.[5;10]"),
     *("rbl3.test", "rblf.test", "rblt.test", "none.rbl.test"),
 )
+SERVERS = ("mx.test", "a.test", "none.test", "servfail.test", "null.test", "deadmx.test", "failmx.test", "x.mx.test",
+           "[127.0.0.1]", "txt.test", "half.test", "numbers.test", "x")  # fmt: skip
 CASES: dict[str, tuple[list[str], list[bytes]]] = {
     "client": client("reject_unknown_client_hostname"),
     "client, old name": client("warn_if_reject reject_unknown_client", "reject"),
@@ -137,6 +139,36 @@ CASES: dict[str, tuple[list[str], list[bytes]]] = {
     "dnswl, not now": ([STRANGER, *client("permit_dnswl_client rblf.test", "reject")[0]], dialog()),
     "dnswl, no delay": ([STRANGER, "smtpd_delay_reject = no", *client("permit_dnswl_client rbl.test", "reject")[0]],
                         dialog()),
+    **{
+        f"servers {kind} {domain} {table}": sender(f"check_sender_{kind}_access {table}", f"u@{domain}")
+        for kind in ("mx", "ns", "a")
+        for domain in SERVERS
+        for table in ("static:{REJECT hit}", "inline:{{q=w}}")
+    },
+    **{
+        f"servers {kind} by {key}": sender(f"check_sender_{kind}_access inline:{{{{{key} = REJECT}}}}", f"u@{domain}")
+        for kind, domain, keys in (
+            ("mx", "mx.test", ("a.mx.test", "mx.test", "test", "192.0.2.9", "192.0.2")),
+            ("ns", "mx.test", ("ns.mx.test", "mx.test", "192.0.2.53", "192")),
+            ("a", "a.test", ("a.test", "192.0.2.10", "192.0")),
+        )
+        for key in keys
+    },
+    **{
+        f"servers {kind}, {value}": sender(f"check_sender_{kind}_access static:{{{value}}}", "u@mx.test")
+        for kind in ("mx", "ns")
+        for value in ("OK", "DUNNO", "HOLD", "permit", "relay")
+    },
+    **{
+        f"servers {kind}, null sender": sender(f"check_sender_{kind}_access static:REJECT", "") for kind in ("mx", "a")
+    },
+    "servers, helo": helo("check_helo_mx_access static:{REJECT hit}", "mx.test"),
+    "servers, helo not found": helo("check_helo_ns_access static:{REJECT hit}", "none.test"),
+    "servers, recipient": recipient("check_recipient_mx_access static:{REJECT hit}", "u@mx.test"),
+    "servers, client": client("check_client_mx_access static:{REJECT hit}"),
+    "servers, reverse client": client("check_reverse_client_hostname_ns_access static:{REJECT hit}"),
+    "servers, no table": sender("check_sender_mx_access", "u@mx.test"),
+    "servers, failing table": sender("check_sender_mx_access fail:x", "u@mx.test"),
     "rhswl": ([STRANGER, *client("permit_rhswl_client rhs.test", "reject")[0]], dialog()),
 }  # fmt: skip
 
