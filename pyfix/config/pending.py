@@ -446,7 +446,6 @@ BY_REASON = {
     """,
     "nobody asks for it yet": """
         biff
-        error_notice_recipient
         error_service_name
         info_log_address_format
         requiretls_esmtp_header

@@ -2,6 +2,7 @@
 
 import re
 
+from tests.delivery.smtp.broken import Broken
 from tests.dns.conftest import name_server
 
 __all__ = ["name_server"]
@@ -112,3 +113,48 @@ def test_mail_for_a_domain_that_we_are_the_best_exchanger_of_goes_to_best_mx_tra
         mail.wait_for(rf"discard\[\d+\]: {queue_id}: to=<{name}@d\.test>, relay=none, .*status=sent \(d\.test\)")
     mail.wait_for(rf"{queue_id}: removed")
     assert mail.log().count(f"{queue_id}: to=<") == 2
+
+
+def test_the_administrator_sees_what_was_said_when_a_server_breaks_the_protocol(instance) -> None:
+    answers = {"EHLO": "250-broken.test\r\n250 PIPELINING", "DATA": "250 what" + " is-this" * 10}
+    with Broken(answers) as server:
+        mail = instance(
+            main_cf=f"relayhost = [127.0.0.1]:{server.port}\nnotify_classes = protocol\n"
+            "error_notice_recipient = alice@demo.test\n"
+        )
+        with mail.smtp() as client:
+            client.sendmail("bob@demo.test", ["x@d.test"], MESSAGE)
+        (text,) = mail.wait_until(lambda: mail.maildir("alice@demo.test"))
+    assert f"Subject: Postfix SMTP client: errors from 127.0.0.1[127.0.0.1]:{server.port}\n".encode() in text
+    assert b"\nTo: Postmaster <alice@demo.test>\n" in text
+    assert b"Return-Path: <double-bounce@" in text
+    said = text.decode().partition("This is what was said:\n\n")[2].partition("\n\n")[0].split("\n")
+    assert said[:14] == [
+        " In:  220 broken.test ESMTP",
+        said[1],
+        " In:  250-broken.test",
+        " In:  250 PIPELINING",
+        " Out: MAIL FROM:<bob@demo.test>",
+        " Out: RCPT TO:<x@d.test>",
+        " Out: DATA",
+        " In:  250 2.1.0 Ok",
+        " In:  250 2.1.5 Ok",
+        " In:  250 what" + " is-this" * 7,
+        "     is-this is-this is-this",
+        " Out: RSET",
+        " Out: QUIT",
+        " In:  250 2.0.0 Ok",
+    ]
+    assert said[1].startswith(" Out: EHLO ")
+
+
+def test_nobody_is_told_of_plain_refusals(instance) -> None:
+    with Broken({"RCPT": "550 5.1.1 no"}) as server:
+        mail = instance(
+            main_cf=f"relayhost = [127.0.0.1]:{server.port}\nnotify_classes = protocol\n"
+            "error_notice_recipient = alice@demo.test\n"
+        )
+        with mail.smtp() as client:
+            client.sendmail("", ["x@d.test"], MESSAGE)
+        mail.wait_for(r": removed")
+    assert mail.maildir("alice@demo.test") == []

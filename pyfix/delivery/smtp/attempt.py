@@ -31,6 +31,7 @@ from pyfix.delivery.smtp import destination, log, message
 from pyfix.delivery.smtp.addresses import Found, Loops, Server
 from pyfix.delivery.smtp.connection import CanNotConnect
 from pyfix.delivery.smtp.destination import Destination
+from pyfix.delivery.smtp.notice import COMMAND_TROUBLE
 from pyfix.delivery.smtp.session import Lost, Session, Silent, is_end
 from pyfix.mail.address import quote
 from pyfix.mail.dsn import with_class
@@ -396,6 +397,8 @@ class Attempt:
 
     def _set_said(self, session: Session, answer: Answer, reason: str) -> None:
         bad = answer.status[:1] not in {"4", "5"}
+        if bad or answer.code in COMMAND_TROUBLE:
+            session.note_trouble()
         reason = log.PROTOCOL_ERROR + reason if answer.status[:1] == "2" else reason
         self.why = Dsn(
             "5.5.0" if bad else answer.status,

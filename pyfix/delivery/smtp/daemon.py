@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any
 
+from pyfix.clients.cleanup import CleanupClient
 from pyfix.clients.deliver import Flags, Request
 from pyfix.clients.rewrite import RewriteClient
 from pyfix.config import networks
@@ -29,6 +31,7 @@ from pyfix.delivery.smtp.attempt import Attempt
 from pyfix.delivery.smtp.cache import Cache
 from pyfix.delivery.smtp.destination import Ports
 from pyfix.delivery.smtp.generic import make_generic
+from pyfix.delivery.smtp.notice import Notices, Transcript
 from pyfix.delivery.smtp.session import Session
 from pyfix.delivery.smtp.tls_level import Level, Levels
 from pyfix.dns.hosts import HostsFile
@@ -72,6 +75,8 @@ class Smtp(EventAgent):
             self._maps(context, "generic_maps", self.cfg.smtp_generic_maps),
             RewriteClient(f"private/{mail.rewrite_service_name}"),
         )
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.notices = Notices(main, CleanupClient(f"public/{mail.cleanup_service_name}"))
         self._line_limit = mail.line_length_limit
         super().__init__(
             context, self.deliver, concurrency=CONCURRENCY, status_filter=self.cfg.smtp_delivery_status_filter
@@ -79,13 +84,15 @@ class Smtp(EventAgent):
 
     def frame(self, link: Link, stream: int, attrs: bytes, body: bytes) -> None:
         """One request, a task of its own: there is always something to wait for."""
-        task = asyncio.get_running_loop().create_task(self._answer(link, stream, attrs, body))
+        self._start(self._answer(link, stream, attrs, body))
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def start(self) -> None:
-        """Begin."""
-        self._tasks: set[asyncio.Task[None]] = set()
+        """Nothing to begin with."""
 
     async def retire(self) -> None:
         """Let qmgr go elsewhere; end what is kept."""
@@ -127,6 +134,7 @@ class Smtp(EventAgent):
             pix=" ".join(pix),
             dot_delay=self.cfg.smtp_pix_workaround_delay_time if "delay_dotcrlf" in pix else 0,
             replies=self._reply_filter,
+            transcript=self.notices.transcript(),
         )
 
     async def _pix(self, server: Server, request: Request) -> list[str]:
@@ -149,12 +157,19 @@ class Smtp(EventAgent):
     def release(self, session: Session) -> None:
         """A conversation is over: keep the connection, or end it."""
         client = session.client
-        if session.bad and client.stage not in {Stage.IDLE, Stage.QUIT, Stage.OVER}:
+        if session.transcript is not None and session.transcript.broken:
+            session.bad = True
+            self._start(self._end_and_tell(session, session.transcript))
+        elif session.bad and client.stage not in {Stage.IDLE, Stage.QUIT, Stage.OVER}:
             session.drop()
         elif client.keep and not session.bad and client.quiet and session.alive:
             self.cache.put(session)
         else:
             self.cache.end(session)
+
+    async def _end_and_tell(self, session: Session, transcript: Transcript) -> None:
+        await session.end()
+        await self.notices.send(session.server, transcript, lmtp=self.lmtp)
 
     def sent_action(self, has_dsn: bool) -> str:
         """The action of a success report."""

@@ -21,6 +21,7 @@ from pyfix.config.params.smtp import SmtpParams
 from pyfix.delivery.smtp import log
 from pyfix.delivery.smtp.addresses import Server
 from pyfix.delivery.smtp.connection import Connection, Lost, Silent
+from pyfix.delivery.smtp.notice import Transcript
 from pyfix.delivery.smtp.reply_filter import Filter
 from pyfix.maps.maps import Maps
 from pyfix.unix import msg
@@ -81,8 +82,9 @@ class Session:
     """server: who is at the other end; reuse_count: messages before this one; best: it is a best MX.
 
     key: of the destination for which the connection was made; until: when it is too old to be kept;
-    bad: not to be kept; pix: workarounds for a firewall, dot_delay: seconds to wait before the end of a text,
-    both where the firewall has masked the greeting; replies: tables that change lines of replies.
+    bad: not to be kept; transcript: what was said, where that may be wanted; pix: workarounds for a
+    firewall, dot_delay: seconds to wait before the end of a text, both where the firewall has masked the
+    greeting; replies: tables that change lines of replies.
     """
 
     def __init__(
@@ -97,6 +99,7 @@ class Session:
         pix: str = "",
         dot_delay: float = 0,
         replies: Maps | None = None,
+        transcript: Transcript | None = None,
     ) -> None:
         self.server = server
         self.client = client
@@ -114,6 +117,7 @@ class Session:
         self._dot_delay = dot_delay
         self._clock = Clock(cfg.smtp_min_data_rate if cfg.smtp_per_request_deadline else 0)
         self._replies = Filter(replies, server, line_limit) if replies else None
+        self.transcript = transcript
         self._events: deque[Event] = deque()
 
     @property
@@ -126,13 +130,23 @@ class Session:
         if self.client.unread:
             self._hear(self.client.receive(b""))
         while not self._events:
-            self._connection.send(self.client.output())
+            self._send()
             data = await self._connection.read(self._clock.left(self.client.stage, self._seconds()))
             self._hear(self.client.receive(await self._filtered(data)))
         return self._events.popleft()
 
+    def _send(self) -> None:
+        commands = self.client.output()
+        if self.transcript is not None:
+            self.transcript.sent(commands)
+        self._connection.send(commands)
+
     async def _filtered(self, data: bytes) -> bytes:
-        return data if self._replies is None else await self._replies.apply(data)
+        if self._replies is not None:
+            data = await self._replies.apply(data)
+        if self.transcript is not None:
+            self.transcript.received(data)
+        return data
 
     async def send_text(self, pieces: Iterator[bytes]) -> None:
         """Send the text and its end. Lost, Silent."""
@@ -144,7 +158,7 @@ class Session:
         if self._dot_delay and self.client.masked:
             await asyncio.sleep(self._dot_delay)
         self._hear(self.client.end_of_text())
-        self._connection.send(self.client.output())
+        self._send()
 
     async def still_there(self) -> bool:
         """Ask a kept connection; one that does not answer well is dropped."""
@@ -161,7 +175,7 @@ class Session:
         try:
             if self.client.stage is Stage.IDLE:
                 self.client.quit()
-            self._connection.send(self.client.output())
+            self._send()
             if self.client.stage is Stage.QUIT and not self._cfg.smtp_skip_quit_response:
                 await self._hear_goodbye()
         finally:
@@ -192,6 +206,7 @@ class Session:
                 if isinstance(event, Ready) and event.stage is not Stage.PROBE:
                     self._learn_size()
             elif isinstance(event, TooLong):
+                self.note_trouble()
                 say = log.too_many if event.lines else log.too_long
                 msg.warning(say(self.server, self._line_limit, event.text))
             else:
@@ -202,7 +217,13 @@ class Session:
         if self.client.bad_size:
             msg.warning(log.bad_size(self.client.bad_size, self.server))
 
+    def note_trouble(self) -> None:
+        """The server did not keep to the protocol."""
+        if self.transcript is not None:
+            self.transcript.broken = True
+
     def _tell_garbage(self, event: Garbage) -> None:
+        self.note_trouble()
         if self.client.pipelining:
             lmtp = self.client.lmtp
             parameter = "lmtp_discard_lhlo_keyword_address_maps" if lmtp else "smtp_discard_ehlo_keyword_address_maps"
