@@ -16,7 +16,6 @@ from typing import NamedTuple
 from pyfix.config import pending, restriction_names
 from pyfix.config.catalog import Catalog
 from pyfix.config.expand import references
-from pyfix.config.hosts import SEPARATORS
 from pyfix.config.main_cf import BadConfig, MainCf
 from pyfix.config.master_cf import Service, load_services, read_lines
 from pyfix.config.master_entry import Entry
@@ -28,6 +27,7 @@ from pyfix.server import programs
 
 LIKE = 0.8
 """How much two names have in common (0 to 1) when one is probably the other, misspelt."""
+CLASSES = "smtpd_restriction_classes"
 TABLE_NAMES = ("_maps", "_checks", "_domains", "_database", "_map", "_tables")
 _LISTS = """
     authorized_flush_users authorized_mailq_users authorized_submit_users mydestination mynetworks
@@ -43,8 +43,6 @@ FILES = frozenset({"btree", "cidr", "hash", "lmdb", "pcre", "regexp", "texthash"
 _TO_COME = "anvil dnsblog postscreen proxymap qmqpd scache spawn tlsmgr tlsproxy verify"
 NOT_THERE_YET = frozenset(_TO_COME.split()) - programs.PROGRAMS.keys()
 """Programs that Postfix has."""
-
-
 _COMPLAINT = re.compile(r"(.*?): (unused|undefined) parameter: ([^=\s]+)(.*)", re.DOTALL)
 """A line of the catalog: file, what, name, and = with the value."""
 
@@ -70,7 +68,7 @@ def findings(main: MainCf, *, thorough: bool = True) -> Iterator[Finding]:
     services = load_services(main)
     settings = list(_settings(main, services))
     yield from _names(settings, main)
-    yield from _restrictions(settings, main)
+    yield from _restrictions(settings)
     yield from _tables(settings)
     if thorough:
         yield from _contents(settings, MailParams(main).default_database_type)
@@ -123,13 +121,11 @@ def _is_it(place: Place, name: str, value: str) -> bool:
 # Restrictions
 
 
-def _restrictions(settings: list[Place], main: MainCf) -> Iterator[Finding]:
-    classes = [name for name in SEPARATORS.split(main.raw("smtpd_restriction_classes") or "") if name]
-    lists = {*restriction_names.LISTS, *classes}
-    known = {*restriction_names.NAMES, *classes}
+def _restrictions(settings: list[Place]) -> Iterator[Finding]:
     for place in settings:
-        if place.name in lists:
-            yield from _words(place, known)
+        classes = _items(place._replace(name=CLASSES, value=place.view.raw(CLASSES) or ""))
+        if place.name in restriction_names.LISTS or place.name in classes:
+            yield from _words(place, {*restriction_names.NAMES, *classes})
 
 
 def _words(place: Place, known: set[str]) -> Iterator[Finding]:

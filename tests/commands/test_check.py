@@ -76,6 +76,7 @@ def test_main_cf(findings, line, found):
     ("line", "found"),
     [
         ("x unix - - n - - pipe user=x argv=y", []),
+        ("x inet n - n - - smtpd -o smtpd_restriction_classes=a,b -o a=b -o b=reject -o smtpd_helo_restrictions=a", []),
         ("x unix - - n - - anvil", ["master.cf, line 2: service x is not available yet"]),
         (
             "x unix - - n - - smptd",

@@ -108,6 +108,13 @@ def test_check_tells_every_mistake_and_ends_with_1(instance):
         assert re.search(rf"/main\.cf, line \d+: .*{re.escape(words)}", done.stderr), words
 
 
+def test_check_finds_nothing_wrong_with_what_runs(instance):
+    mail = instance()
+    mail.wait_for("daemon started")
+    done = mail.command("postfix", "check")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_start_goes_on_after_what_only_looks_wrong(instance):
     mail = instance(start=False)
     mail.edit("main.cf", "mail_ownr = x\n")
