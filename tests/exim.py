@@ -51,6 +51,7 @@ rcpt:
         message = no such person
   defer local_parts = busy
         message = come back later
+  require verify = recipient/callout=20s
   accept
 data:
   deny  condition = ${if eq{$h_x-refuse:}{data}}

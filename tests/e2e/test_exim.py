@@ -110,6 +110,23 @@ def test_it_comes_again_when_we_ask_it_to(instance, exim) -> None:
     assert body(mail.maildir(ALICE)[0]) == body(BODY)
 
 
+def test_it_asks_us_for_each_recipient_before_it_takes_mail(instance, exim) -> None:
+    mail = instance()
+    peer = exim(mail.port)
+    with smtplib.SMTP("127.0.0.1", peer.port, timeout=20) as client:
+        client.ehlo("client.test")
+        client.mail("s@there.test")
+        assert client.rcpt(ALICE)[0] == 250
+        code, said = client.rcpt("unknown@demo.test")
+        assert code == 550
+        refused = b"550 5.1.1 <unknown@demo.test>: Recipient address rejected: User unknown in virtual mailbox table"
+        assert refused in b" ".join(said.split())
+        mail.stop()
+        assert client.rcpt(BOB)[0] == 451
+    mail.wait_for(r"reject: RCPT from .*; from=<> to=<unknown@demo\.test> proto=ESMTP helo=<exim\.test>\n")
+    assert mail.maildir(ALICE) == []
+
+
 # pyfix to exim
 
 
