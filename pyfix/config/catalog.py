@@ -78,20 +78,19 @@ class Catalog:
 
     # What is wrong
 
-    def undefined(self, *, main: bool = True) -> Iterator[str]:
-        """Warnings of names that are looked at and stand for nothing. main: of main.cf, else of master.cf only."""
+    def undefined(self) -> Iterator[str]:
+        """Warnings of names that are looked at and stand for nothing, and of what tables' own files say."""
         set_in_main = {*self._main.names()}
         set_in_master = {name for entry in self._entries for name, _ in entry.overrides}
         for name in sorted(self._wanted_in_master()):
             yield f"{self._master_cf}: undefined parameter: {name}"
-        if main:
-            for name in sorted(self._wanted - set_in_main - set_in_master):
-                if not self.knows(name):
-                    yield f"{self._main.path}: undefined parameter: {name}"
+        for name in sorted(self._wanted - set_in_main - set_in_master):
+            if not self.knows(name):
+                yield f"{self._main.path}: undefined parameter: {name}"
         yield from self._unused_in_files()
 
     def unused(self, *, main: bool = True) -> Iterator[str]:
-        """Warnings of names that are set and nothing looks at, and of those that will go."""
+        """Warnings of names that are set and nothing looks at, and of those that will go; main: in main.cf too."""
         see: list[str] = []
         if main:
             for name, value in self._settings:

@@ -3,7 +3,7 @@
 A table of such a type reads them from the file it names (TYPE:/path/to/file), or in the old style from
 main.cf, where each has the table's name in front (ldap:staff has staff_server_host).
 
-Sources: ldap_table(5), mysql_table(5), pgsql_table(5), sqlite_table(5), memcache_table(5), mongodb_table(5).
+redis: is ours. Sources: ldap_table(5), mysql_table(5), pgsql_table(5), sqlite_table(5), memcache_table(5), mongodb_table(5).
 """
 
 import re
@@ -31,6 +31,7 @@ SUFFIXES = {
         + "charset option_file option_group require_result_set tls_CAfile tls_CApath tls_cert_file tls_ciphers "
         "tls_key_file tls_verify_cert",
         "pgsql": _NETWORK + "encoding select_function",
+        "redis": _COMMON + "hosts idle_interval password query retry_interval timeout tls_CAfile user",
         "sqlite": _SQL + "dbpath",
     }.items()
 }

@@ -1,3 +1,4 @@
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from pyfix.config.expand import references
 from pyfix.config.main_cf import MainCf
 from pyfix.config.master_cf import lines_of
 from pyfix.config.master_entry import Entry
-from pyfix.config.param import Raw
+from pyfix.config.param import Parameter, Params, Raw
 
 
 def catalog(main_cf: str, master_cf: str = "") -> Catalog:
@@ -104,3 +105,19 @@ def test_tables_are_found_at_any_depth() -> None:
     )
     names = {table.name for table in dbms.tables(text)}
     assert names == {"a", "b", "c", "d", "e", "/f"}
+
+
+@pytest.mark.parametrize("kind", sorted(dbms.SUFFIXES))
+def test_what_a_table_reads_is_no_unused_parameter(kind: str) -> None:
+    module = import_module(f"pyfix.maps.{kind}")
+    groups = [found for found in vars(module).values() if isinstance(found, type) and issubclass(found, Params)]
+    read = {
+        parameter.name
+        for found in groups
+        for base in found.__mro__
+        for parameter in vars(base).values()
+        if isinstance(parameter, Parameter)
+    }
+    assert len(read) > 4
+    shared = {"expansion_limit", "result_format"} if kind == "memcache" else set()  # which Postfix's does not have
+    assert read - shared <= dbms.SUFFIXES[kind]
