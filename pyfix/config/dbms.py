@@ -3,7 +3,9 @@
 A table of such a type reads them from the file it names (TYPE:/path/to/file), or in the old style from
 main.cf, where each has the table's name in front (ldap:staff has staff_server_host).
 
-redis: is ours. Sources: ldap_table(5), mysql_table(5), pgsql_table(5), sqlite_table(5), memcache_table(5), mongodb_table(5).
+redis: is ours.
+
+Sources: ldap_table(5), mysql_table(5), pgsql_table(5), sqlite_table(5), memcache_table(5), mongodb_table(5).
 """
 
 import re
