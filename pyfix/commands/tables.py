@@ -11,7 +11,6 @@ import base64
 import binascii
 import contextlib
 import os
-import re
 import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -20,6 +19,7 @@ from typing import BinaryIO
 
 from pyfix.commands import mail_conf
 from pyfix.commands.json_text import json_text
+from pyfix.commands.message_lines import message_lines
 from pyfix.config.params.mail import MailParams
 from pyfix.maps import cdb, index
 from pyfix.maps.hash import convert
@@ -143,8 +143,6 @@ def _request(command: Command, found: list[tuple[str, str]], operands: list[str]
         msg.fatal('specify -b -h or -m only with "-q -"')
     if "j" in request.flags and request.mode not in ("q", "s"):
         msg.fatal('specify -j only with "-q" or "-s"')
-    if "m" in request.flags:
-        msg.fatal("-m: MIME parsing is not available yet")
     if not operands:
         msg.fatal(f"usage: {command.usage}")
     return request
@@ -170,7 +168,7 @@ def _query(settings: Settings) -> int:
         if found is not None:
             _write(settings.pair(request.key, found) if "j" in request.flags else found)
         return found is None
-    keys = message_lines(request.flags) if request.flags & set("bh") else stdin_lines()
+    keys = checked_lines(request.flags) if request.flags & set("bh") else stdin_lines()
     seen = False
     for key in keys:
         found = tables.find(key)
@@ -228,34 +226,11 @@ def stdin_lines() -> Iterator[str]:
     return stream(sys.stdin.buffer)
 
 
-def message_lines(flags: set[str]) -> Iterator[str]:
-    """Of a message on standard input: logical header lines (-h), body lines (-b).
-
-    The empty line between them counts as a body line, and is there even when it is missing.
-    """
-    header, body = _parts(list(stdin_lines()))
-    if "h" in flags:
-        yield from header
-    if "b" in flags:
-        yield ""
-        yield from body
-
-
-def _parts(lines: list[str]) -> tuple[list[str], list[str]]:
-    """The logical header lines, and what comes after the empty line."""
-    header: list[str] = []
-    for at, line in enumerate(lines):
-        if header and line[:1] in (" ", "\t"):
-            header[-1] += "\n" + line
-            continue
-        match = _HEADER.match(line)
-        if match is None:
-            return header, lines[at + (line == "") :]
-        header.append(f"{match['name']}:{line[match.end() :]}")
-    return header, []
-
-
-_HEADER = re.compile(r"(?P<name>[!-9;-~]+)[ \t]*:")
+def checked_lines(flags: set[str]) -> Iterator[str]:
+    """Of a message on standard input: header lines (-h), body lines (-b), by MIME's rules (-m)."""
+    for is_header, text in message_lines(stdin_lines(), mime="m" in flags):
+        if ("h" if is_header else "b") in flags:
+            yield text
 
 
 # -d

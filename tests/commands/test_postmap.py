@@ -1,5 +1,7 @@
 import io
 import os
+import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -235,6 +237,50 @@ MESSAGE = b"A: b\n c\nX-Y : z\n\nbody\n\nB: 2\n"
 def test_a_message_is_looked_up_line_by_line(run: Run, option: str, out: str) -> None:
     rules = "regexp:{{/./ f} {/^$/ empty}}"
     assert run(option, "-q", "-", rules, stdin=MESSAGE) == (0, out, "")
+
+
+PARTS = b"""\
+From: a
+Content-Type: multipart/mixed; boundary="B"
+
+preamble
+--B
+Content-Type: text/plain;
+ name=x
+X-Part: 1
+
+body one
+--B
+Content-Type: message/rfc822
+
+Subject: inner
+Content-Type: multipart/alternative; boundary=C
+
+--C
+
+plain
+--C--
+epi C
+--C
+--B
+no header
+--B--
+epilogue
+Key: v
+"""
+
+
+@pytest.mark.skipif(shutil.which("postmap") is None, reason="real Postfix is not installed")
+@pytest.mark.parametrize(
+    "message", [MESSAGE, PARTS, b"", b"\n", b"A: b", b"text\n", b" x\n", b"A: b\n\n", b"A: b\ntext\n"]
+)
+@pytest.mark.parametrize("option", ["-h", "-hm", "-b", "-bm", "-hb", "-hbm"])
+def test_messages_are_taken_apart_as_real_postmap_does(run: Run, option: str, message: bytes) -> None:
+    rules = "regexp:{{/./ f} {/^$/ empty}}"
+    os.utime("etc/main.cf", (1000, 1000))
+    command = ["postmap", "-c", "etc", option, "-q", "-", rules]
+    done = subprocess.run(command, input=message, capture_output=True, check=False)
+    assert run(option, "-q", "-", rules, stdin=message) == (done.returncode, done.stdout.decode(), "")
 
 
 def test_an_empty_value_is_printed_with_a_warning(run: Run) -> None:
