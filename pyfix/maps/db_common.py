@@ -21,7 +21,7 @@ from typing import NamedTuple
 from pyfix.config.param import Int, Params, Str
 from pyfix.maps.match import StringMatch
 from pyfix.maps.run_now import run_now
-from pyfix.maps.table import OpenError, TableError
+from pyfix.maps.table import OpenError, TableError, is_utf8
 from pyfix.unix import msg
 
 Quote = Callable[[str], str]
@@ -115,9 +115,15 @@ class Answers:
         self._domains = StringMatch(cfg.domain, name=f"{name}:domain") if cfg.domain else None
 
     def wants(self, key: str) -> bool:
-        """Whether the key is one that `domain` lets through. TableError: a table in that list can't answer."""
-        if not key or self._domains is None:
-            return bool(key)
+        """Whether the key is one that can be there, and that `domain` lets through.
+
+        No database has keys that are not UTF-8, or with NUL in them. TableError: a table in the list
+        of domains can't answer.
+        """
+        if not key or "\0" in key or not is_utf8(key):
+            return False
+        if self._domains is None:
+            return True
         local, _, domain = key.rpartition("@")
         return bool(local and domain) and run_now(self._domains.matches(domain))
 

@@ -25,13 +25,13 @@ from pyfix.maps.lmdb import index_path, open_lmdb
 from pyfix.maps.source import alias_entry, map_entry
 from pyfix.maps.table import OpenError, Options, Source, TableError
 from pyfix.maps.texthash import TextHashTable, read_entries
-from pyfix.maps.watch import IndexFile, Watch
+from pyfix.maps.watch import QUIET, IndexFile, Watch
 from pyfix.unix import msg
 
 SETTLED = 100
 """Seconds that a text must have been left alone before it is preferred to an index."""
 
-_warned: set[tuple[str, float]] = set()
+_texts: set[str] = set()  # tables whose text is used, which was told
 
 _ALIAS = re.compile(r'("[^"]*"|[^\s:"]+):(\s|\Z)', re.ASCII)
 
@@ -42,8 +42,9 @@ def open_hash(options: Options, name: str) -> Source:
     times = [_time(path) for path in paths]
     newest = max(times)
     text = _time(name)
-    if newest and newest < text < time.time() - SETTLED:
-        _warn_once(paths[times.index(newest)], name, text)
+    settled = QUIET if name in _texts else SETTLED  # a text in use goes on without going back to the index
+    if newest and newest < text < time.time() - settled:
+        _warn_once(paths[times.index(newest)], name)
         return open_text(options, name)
     if times[1] > times[0]:
         return open_db(options, name, paths[1])
@@ -72,9 +73,9 @@ def _time(path: str) -> float:
         return 0
 
 
-def _warn_once(index_file: str, name: str, changed: float) -> None:
-    if (name, changed) not in _warned:
-        _warned.add((name, changed))
+def _warn_once(index_file: str, name: str) -> None:
+    if name not in _texts:
+        _texts.add(name)
         msg.warning(f"database {index_file} is older than source file {name}: using the source file")
 
 

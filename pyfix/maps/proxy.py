@@ -89,6 +89,7 @@ class ProxyTable:
         self._name = name
         self._flags = str((FOLD if options.fold else 0) | (UTF8 if options.utf8 else 0))
         self.fixed = name.partition(":")[0] not in PATTERNS
+        self.substitutes = "regexp:" in name or "pcre:" in name  # they may, for all that is known here
         self._servers = Servers("proxymap", [path], Proxymap, retry_interval=0, idle_interval=1000)
 
     def lookup(self, key: str) -> str | None:

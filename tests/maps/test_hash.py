@@ -4,6 +4,7 @@ import fcntl
 import os
 import random
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -98,10 +99,12 @@ def test_a_broken_berkeley_file_is_told_or_answers_but_never_stops(berkeley: tup
 
 
 @pytest.fixture
-def old_index(here: Path) -> Path:
+def old_index(here: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An index in which `a` is 1, older than its text."""
     index.rebuild("t", lambda table: table.put("a", "1"), index.Style("hash:t"))
     os.utime("t.lmdb", (1000, 1000))
+    monkeypatch.setattr(hash_table, "_texts", set())
+    monkeypatch.setattr("pyfix.maps.watch.NEXT", 0)
     return here / "t"
 
 
@@ -110,6 +113,17 @@ def test_a_text_that_is_newer_than_the_index_is_used_and_told_once(old_index: Pa
     os.utime(old_index, (2000, 2000))
     assert [open_or_fail(f"{kind}:t").lookup_now("a") for kind in ("hash", "btree", "lmdb")] == ["2", "2", "1"]
     assert log == ["warning: database t.lmdb is older than source file t: using the source file"]
+
+
+def test_a_text_in_use_is_read_again_when_it_changes(old_index: Path, log: list[str]) -> None:
+    old_index.write_text("a 2\n")
+    os.utime(old_index, (2000, 2000))
+    table = open_or_fail("hash:t")
+    assert table.lookup_now("a") == "2"
+    old_index.write_text("a 3\n")
+    os.utime(old_index, (moment := time.time() - 2, moment))
+    assert table.lookup_now("a") == "3"
+    assert len(log) == 1
 
 
 def test_a_text_that_is_being_edited_is_not_used_yet(old_index: Path, log: list[str]) -> None:

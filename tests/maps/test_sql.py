@@ -161,6 +161,16 @@ def test_no_key_gets_out_of_its_quotes(database: Database, here: Path, keys: lis
     assert [table.lookup_now(key) for key in keys] == keys
 
 
+@pytest.mark.parametrize("key", ["a\udcffb", "a\0b", "a' OR 1=1\0"])
+def test_a_key_that_no_database_can_have_is_not_there(
+    database: Database, here: Path, key: str, log: list[str]
+) -> None:
+    table = open_or_fail(database.table(here, "query = SELECT 'x%s'\n"), utf8=False)
+    assert table.lookup_now(key) is None
+    assert table.lookup_now("a") == "xa"
+    assert log == []
+
+
 def test_many_may_ask_at_once_on_a_loop(database: Database, here: Path) -> None:
     table = open_or_fail(database.table(here))
 
