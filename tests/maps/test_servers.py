@@ -382,3 +382,52 @@ def test_a_server_that_hangs_holds_up_no_loop(monkeypatch: pytest.MonkeyPatch) -
         start = time.monotonic()
         assert asyncio.run(others_go_on()) == "v,late"
         assert time.monotonic() - start < 15
+
+
+@contextmanager
+def babbler(reply: bytes) -> Iterator[int]:
+    """A server that says this to whoever comes, and hangs up."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            with suppress(OSError):
+                while True:
+                    peer, _ = listener.accept()
+                    with peer, suppress(OSError):
+                        peer.sendall(reply)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+PARAMETERS = {
+    "mysql": "hosts = 127.0.0.1:{port}\nquery = SELECT '%s'\n",
+    "pgsql": "hosts = 127.0.0.1:{port}\nquery = SELECT '%s'\nuser = u\n",
+    "redis": "hosts = redis://127.0.0.1:{port}\n",
+    "ldap": "server_host = ldap://127.0.0.1:{port}\nsearch_base = dc=test\n",
+    "memcache": "memcache = inet:127.0.0.1:{port}\nmax_try = 1\n",
+}
+DRIVERS = {"mysql": "pymysql", "pgsql": "psycopg", "redis": "redis"}
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [b"", b"\xff" * 300, b"\0" * 300, b"0\x82", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"J\0\0\0\n8.0\0\1\0\0\0"],
+    ids=["nothing", "ones", "zeros", "half LDAP", "HTTP", "half MySQL"],
+)
+@pytest.mark.parametrize("kind", PARAMETERS)
+def test_garbage_and_hang_ups_are_errors_and_told_once(
+    here: Path, log: list[str], kind: str, reply: bytes
+) -> None:
+    if kind in DRIVERS:
+        pytest.importorskip(DRIVERS[kind], reason=f"the extra {kind} is not installed")
+    with babbler(reply) as port:
+        (here / "x.cf").write_text(PARAMETERS[kind].format(port=port))
+        with pytest.raises(TableError) as caught:
+            open_or_fail(f"{kind}:{here}/x.cf").lookup_now("a")
+    assert (caught.value.code, caught.value.status) == (451, "4.3.0")
+    (line,) = log
+    assert line.startswith(f"warning: {kind}:{here}/x.cf: ")
