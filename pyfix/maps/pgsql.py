@@ -4,13 +4,14 @@ pgsql:/file/of/parameters; see pyfix.maps.sql for the query, which may be a func
 
 Hosts are `unix:/directory`, `host`, `host:port`, or a `postgresql://` URI; see
 pyfix.maps.servers for the order. Needs the extra `pgsql`, which is imported when the first
-such table is opened. libpq is asked without its blocking calls, so that an answer that does
-not come in time is given up.
+such table is opened. libpq is used without its blocking calls: those would hold up the whole
+process, and an answer that does not come in time is given up.
 
 Sources: pgsql_table(5).
 """
 
 import select
+import socket
 import time
 from typing import Any, ClassVar
 
@@ -46,9 +47,12 @@ class Postgres:
     def __init__(self, pq: Any, conninfo: str) -> None:
         """OSError: no connection."""
         self._pq = pq
-        self._server = pq.PGconn.connect(conninfo.encode())
-        if self._server.status != pq.ConnStatus.OK:
-            raise OSError(self._error())
+        self._server = pq.PGconn.connect_start(conninfo.encode())
+        until = time.monotonic() + CONNECT_TIMEOUT
+        while (status := self._server.connect_poll()) != pq.PollingStatus.OK:
+            if status == pq.PollingStatus.FAILED:
+                raise OSError(self._error())
+            self._poll(select.POLLOUT if status == pq.PollingStatus.WRITING else select.POLLIN, until)
         self._escaping = pq.Escaping(self._server)
 
     def quote(self, text: str) -> str:
@@ -75,12 +79,15 @@ class Postgres:
     def _wait(self, until: float) -> None:
         server = self._server
         while server.flush() or server.is_busy():
-            poll = select.poll()
-            poll.register(server.socket, select.POLLIN | (select.POLLOUT if server.flush() else 0))
-            left = until - time.monotonic()
-            if left <= 0 or not poll.poll(1000 * left):
-                raise TimeoutError("no answer in time")
+            self._poll(select.POLLIN | (select.POLLOUT if server.flush() else 0), until)
             server.consume_input()
+
+    def _poll(self, events: int, until: float) -> None:
+        poll = select.poll()
+        poll.register(self._server.socket, events)
+        left = until - time.monotonic()
+        if left <= 0 or not poll.poll(1000 * left):
+            raise TimeoutError("no answer in time")
 
     def _values(self, result: Any) -> list[list[str | None]]:
         if result.status == self._pq.ExecStatus.COMMAND_OK:
@@ -137,7 +144,6 @@ class PgsqlTable:
             **_address(name),
             **{key: value for key, value in given.items() if value},
             client_encoding=cfg.encoding,
-            connect_timeout=CONNECT_TIMEOUT,
         )
         return Postgres(self._driver.pq, conninfo)
 
@@ -166,7 +172,9 @@ def _address(name: str) -> dict[str, object]:
     if name.startswith("unix:"):
         return {"host": name.removeprefix("unix:")}
     host, port = split_host(name.removeprefix("inet:"), 5432)
-    return {"host": host, "port": port}
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)  # libpq's own search would block
+    addresses = list(dict.fromkeys(str(address[4][0]) for address in found))
+    return {"host": ",".join([host] * len(addresses)), "hostaddr": ",".join(addresses), "port": port}
 
 
 def _text(value: bytes | None) -> str | None:
