@@ -13,6 +13,8 @@ import socket
 import ssl
 import time
 
+from pyfix.maps.table import OpenError
+
 READ_SIZE = 65536
 
 
@@ -75,6 +77,24 @@ class Stream:
     def close(self) -> None:
         """Hang up."""
         self._sock.close()
+
+
+def tls_context(
+    table: str, *, ca_file: str, ca_dir: str, cert: str, key: str, ciphers: str, verify: bool
+) -> ssl.SSLContext:
+    """How a table's connections use TLS; an empty text is not set. OpenError: what can't be read or done."""
+    try:
+        context = ssl.create_default_context(cafile=ca_file or None, capath=ca_dir or None)
+        if not verify:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        if cert:
+            context.load_cert_chain(cert, key or None)
+        if ciphers:
+            context.set_ciphers(ciphers)
+    except (OSError, ssl.SSLError) as error:
+        raise OpenError(f"{table}: TLS: {error}") from None
+    return context
 
 
 def connect(where: str, *, timeout: float, port: int = 0) -> Stream:

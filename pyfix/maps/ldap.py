@@ -170,7 +170,15 @@ class LdapTable:
         self._leaf = _names(cfg.leaf_result_attribute)
         self._attributes = [*self._plain, *self._special, *self._terminal, *self._leaf]
         _check(cfg, table)
-        tls = _tls_context(cfg, table)
+        tls = auto_clnt.tls_context(
+            table,
+            ca_file=cfg.tls_ca_cert_file,
+            ca_dir=cfg.tls_ca_cert_dir,
+            cert=cfg.tls_cert,
+            key=cfg.tls_key,
+            ciphers=cfg.tls_cipher_suite,
+            verify=cfg.tls_require_cert,
+        )
         self._connect: Callable[[str], Directory] = lambda where: Directory(cfg, where, tls)
         self._connect_anonymously: Callable[[str], Directory] = lambda where: Directory(
             cfg, where, tls, anonymous=True
@@ -272,20 +280,3 @@ def _check(cfg: LdapParams, table: str) -> None:
         raise OpenError(f"{table}: bad bind value {cfg.bind}: need yes, no or sasl")
     if cfg.bind == "sasl" and cfg.sasl_mechs.upper() not in (EXTERNAL, PLAIN):
         raise OpenError(f"{table}: sasl_mechs must be {EXTERNAL} or {PLAIN}, not {cfg.sasl_mechs!r}")
-
-
-def _tls_context(cfg: LdapParams, table: str) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(
-            cafile=cfg.tls_ca_cert_file or None, capath=cfg.tls_ca_cert_dir or None
-        )
-        if not cfg.tls_require_cert:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        if cfg.tls_cert:
-            context.load_cert_chain(cfg.tls_cert, cfg.tls_key or None)
-        if cfg.tls_cipher_suite:
-            context.set_ciphers(cfg.tls_cipher_suite)
-    except (OSError, ssl.SSLError) as error:
-        raise OpenError(f"{table}: TLS: {error}") from None
-    return context

@@ -13,13 +13,13 @@ import ssl
 from typing import Any, ClassVar
 
 from pyfix.config.param import Bool, Int, Str
-from pyfix.maps.auto_clnt import split_host
+from pyfix.maps.auto_clnt import split_host, tls_context
 from pyfix.maps.braces import split
 from pyfix.maps.cfg_parser import read_params
 from pyfix.maps.db_common import Answers
 from pyfix.maps.servers import Servers, WrongQuestionError
 from pyfix.maps.sql import SqlParams, flat, query_template
-from pyfix.maps.table import OpenError, Options, missing_extra
+from pyfix.maps.table import Options, missing_extra
 
 CONNECT_TIMEOUT, ANSWER_TIMEOUT = 10, 30  # seconds
 PORT = 3306
@@ -134,18 +134,15 @@ def _tls_context(cfg: MysqlParams, name: str) -> ssl.SSLContext | None:
     files = cfg.tls_cert_file, cfg.tls_key_file, cfg.tls_CAfile, cfg.tls_CApath
     if not any((*files, cfg.tls_ciphers, cfg.tls_verify_cert)):
         return None
-    try:
-        context = ssl.create_default_context(cafile=cfg.tls_CAfile or None, capath=cfg.tls_CApath or None)
-        if not cfg.tls_verify_cert:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        if cfg.tls_cert_file:
-            context.load_cert_chain(cfg.tls_cert_file, cfg.tls_key_file or None)
-        if cfg.tls_ciphers:
-            context.set_ciphers(cfg.tls_ciphers)
-    except (OSError, ssl.SSLError) as error:
-        raise OpenError(f"{name}: TLS: {error}") from None
-    return context
+    return tls_context(
+        name,
+        ca_file=cfg.tls_CAfile,
+        ca_dir=cfg.tls_CApath,
+        cert=cfg.tls_cert_file,
+        key=cfg.tls_key_file,
+        ciphers=cfg.tls_ciphers,
+        verify=cfg.tls_verify_cert,
+    )
 
 
 def _text(value: object) -> str:

@@ -90,6 +90,7 @@ def mariadb() -> Iterator[tuple[int, Path]]:
     user = unprivileged("mysql")
     with directory(user) as top:
         data, sock, port = top / "data", top / "sock", free_port()
+        certificate(top, user)
         subprocess.run(
             [install, "--no-defaults", f"--datadir={data}", "--auth-root-authentication-method=normal",
              "--skip-test-db", "--skip-name-resolve"],
@@ -99,6 +100,7 @@ def mariadb() -> Iterator[tuple[int, Path]]:
             server, "--no-defaults", f"--datadir={data}", f"--socket={sock}", f"--port={port}",
             "--bind-address=127.0.0.1", f"--pid-file={top}/pid", "--skip-name-resolve",
             "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=8M",
+            f"--ssl-cert={top}/cert.pem", f"--ssl-key={top}/key.pem",
         ]  # fmt: skip
         with running(command, connectable(port), user):
             yield port, sock
@@ -142,6 +144,18 @@ def redis() -> Iterator[int]:
             yield port
 
 
+def certificate(top: Path, user: str | None) -> None:
+    """cert.pem for 127.0.0.1, signed by itself, and key.pem."""
+    subprocess.run(
+        [program("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+         "-days", "3650", "-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1",
+         "-keyout", str(top / "key.pem"), "-out", str(top / "cert.pem")],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    if user is not None:
+        shutil.chown(top / "key.pem", user)
+
+
 SLAPD_CONF = """\
 include /etc/ldap/schema/core.schema
 include /etc/ldap/schema/cosine.schema
@@ -155,6 +169,8 @@ objectclass ( 1.1.2.2.1 NAME 'mailthing' SUP top STRUCTURAL MUST cn
 modulepath /usr/lib/ldap
 moduleload back_mdb
 pidfile {top}/pid
+TLSCertificateFile {top}/cert.pem
+TLSCertificateKeyFile {top}/key.pem
 database mdb
 suffix "dc=test"
 rootdn "cn=admin,dc=test"
@@ -175,6 +191,7 @@ def slapd(ldif: str) -> Iterator[tuple[int, Path]]:
         config, sock, port = top / "slapd.conf", top / "ldapi", free_port()
         config.write_text(SLAPD_CONF.format(top=top))
         (top / "ldif").write_text(ldif)
+        certificate(top, user)
         (top / "data").mkdir()
         if user is not None:
             shutil.chown(top / "data", user)

@@ -131,7 +131,7 @@ def test_a_socket_and_a_second_server_are_asked(directory: tuple[int, Path], her
     ("text", "says"),
     [
         (BASE + "bind_dn = cn=bound,dc=test\nbind_pw = wrong\n", "bind failed with error 49"),
-        (BASE + "start_tls = yes\n", "STARTTLS failed with error "),
+        (BASE + "start_tls = yes\ntls_require_cert = yes\n", "[SSL: CERTIFICATE_VERIFY_FAILED]"),
         (BASE.replace("dc=test", "no name"), "Search error 34"),
         (BASE.replace("(mail=%s)", "(mail=%s"), "bad filter: "),
     ],
@@ -143,6 +143,11 @@ def test_what_the_server_refuses_is_an_error(
     with pytest.raises(TableError):
         table.lookup_now("one@example.com")
     assert f"LDAP server 127.0.0.1:{directory[0]}: {says}" in log[0]
+
+
+def test_answers_come_through_tls(directory: tuple[int, Path], here: Path) -> None:
+    text = f"{BASE}start_tls = yes\ntls_require_cert = yes\ntls_ca_cert_file = {directory[1].parent}/cert.pem\n"
+    assert open_or_fail(write(here, directory[0], text)).lookup_now("one@example.com") == "uno@one.test"
 
 
 def test_a_base_that_is_not_there_has_no_entries(directory: tuple[int, Path], here: Path, log: list[str]) -> None:

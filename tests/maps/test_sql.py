@@ -186,6 +186,21 @@ def test_a_function_of_the_database_may_be_asked(pgsql: Database, here: Path) ->
     assert table.lookup_now("user@example.com") == "box@one.test,plain"
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_mysql_is_asked_through_tls(mysql: Database, here: Path, log: list[str], known: bool) -> None:
+    hosts, sock = mysql.connection.splitlines()[0].split(" unix:")
+    lines = [hosts, *mysql.connection.splitlines()[1:], "tls_verify_cert = yes"]
+    lines += [f"tls_CAfile = {sock.removesuffix('/sock')}/cert.pem"] if known else []
+    (here / "db.cf").write_text("\n".join([*lines, "query = SHOW STATUS LIKE 'Ssl_version'", ""]))
+    table = open_or_fail(f"mysql:{here}/db.cf")
+    if known:
+        assert (table.lookup_now("x") or "").startswith("Ssl_version,TLSv1")
+        return
+    with pytest.raises(TableError):
+        table.lookup_now("x")
+    assert "CERTIFICATE_VERIFY_FAILED" in log[0]
+
+
 def test_parameters_may_stand_in_main_cf(mysql: Database, here: Path) -> None:
     lines = (mysql.connection.replace("p$w", "p$$w") + QUERIES["old"]).splitlines()
     (here / "main.cf").write_text("".join(f"users_{line}\n" for line in lines))
