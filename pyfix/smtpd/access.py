@@ -76,7 +76,10 @@ class Access:
         key = ""
         try:
             for key in keys:
-                value = table.lookup_now(key) if isinstance(table, LocalTable) else await table.lookup(key)
+                if isinstance(table, LocalTable) and not table.waits:
+                    value = table.lookup_now(key)
+                else:
+                    value = await table.lookup(key)
                 if value:
                     return key, value
                 if value is not None:
