@@ -56,10 +56,10 @@ class Session:
         self._ended = False
         self._refusal: NotAcceptedError | None = None
 
-    def take(self, records: bytes, *, last: bool) -> None:
-        """Records of the message; last: there are no more."""
+    def take(self, records: bytes, *, text: bool, last: bool) -> None:
+        """Records of the message; text: see the service's TEXT; last: there are no more."""
         if self._refusal is None:
-            self._feed.put(records)
+            self._feed.put(records, text=text)
         if last:
             self._ended = True
             self._feed.end()
@@ -166,7 +166,7 @@ class Cleanup:
             del self._sessions[link, stream]
             session.cancel()
         else:
-            session.take(body, last=attrs == service.END)
+            session.take(body, text=attrs == service.TEXT, last=attrs == service.END)
 
     def _open(self, link: Link, stream: int, attrs: bytes) -> None:
         try:

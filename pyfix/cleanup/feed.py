@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections import deque
 
 from pyfix.queue import records as rec
 from pyfix.queue.records import CorruptQueueFile, Truncated
@@ -39,16 +40,16 @@ class Feed:
         self.unfinished_line = False
         self._buf = b""
         self._at = 0
-        self._parts: list[bytes] = []
+        self._parts: deque[tuple[bytes, bool]] = deque()
         self._ended = False
         self._waiter: asyncio.Future[None] | None = None
         self.size = 0
 
     # The writing side
 
-    def put(self, data: bytes) -> None:
-        """More bytes."""
-        self._parts.append(data)
+    def put(self, data: bytes, *, text: bool = False) -> None:
+        """More bytes. text: they are whole lines of content, and clean."""
+        self._parts.append((data, text))
         self.size += len(data)
         self._wake()
 
@@ -124,6 +125,9 @@ class Feed:
     async def text(self) -> bytes | None:
         """All text records that are there; None: the next record is no text. InputError."""
         while True:
+            if self._at == len(self._buf) and self._parts and self._parts[0][1]:
+                self.unfinished_line = False
+                return self._parts.popleft()[0]
             begin = self._at
             stray = self._skip_text()
             if self._at > begin:
@@ -177,8 +181,7 @@ class Feed:
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
             self._waiter = None
-        self._buf = self._buf[self._at :] + b"".join(self._parts)
-        self._parts.clear()
+        self._buf = self._buf[self._at :] + self._parts.popleft()[0]
         self._at = 0
 
 

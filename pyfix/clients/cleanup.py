@@ -6,9 +6,10 @@
     await message.drain()                 wait while cleanup is behind
     status, reason = await message.finish()
 
-A message is one stream: `flags` answered by `queue_id`, frames of records from T to E,
-`request=end` with the last of them, answered by `status reason`. `request=cancel`
-instead of the end, or a lost connection, leaves nothing behind.
+A message is one stream: `flags` answered by `queue_id`, frames of records from T to E
+(`request=text` with those that hold nothing but lines of content), `request=end` with the
+last of them, answered by `status reason`. `request=cancel` instead of the end, or a lost
+connection, leaves nothing behind.
 
 status 0 means that the message is on disk. Otherwise it is a set of STAT bits; `reply`
 makes what a client hears of it.
@@ -29,6 +30,8 @@ OPENED = Form(("queue_id", STR))
 REQUEST = Form(("request", STR))
 STATUS = Form(("status", INT), ("reason", STR))
 MORE = b""
+TEXT = REQUEST.encode("text")
+"""These are whole text records of finished lines, without CR or LF in them: nobody need look at each."""
 END = REQUEST.encode("end")
 CANCEL = REQUEST.encode("cancel")
 
@@ -112,20 +115,22 @@ def _is_reject(reason: str) -> bool:
 class Message:
     """A message on its way into the queue."""
 
-    __slots__ = ("_exchange", "_have", "_parts", "queue_id")
+    __slots__ = ("_exchange", "_have", "_parts", "_text", "queue_id")
 
     def __init__(self, exchange: Exchange, queue_id: str) -> None:
         self.queue_id = queue_id
         self._exchange = exchange
         self._parts: list[bytes] = []
         self._have = 0
+        self._text = True  # all of the parts
 
-    def write(self, records: bytes) -> None:
-        """Add records, whole or not: only their sequence counts."""
+    def write(self, records: bytes, *, text: bool = False) -> None:
+        """Add records, whole or not: only their sequence counts. text: they are what TEXT says."""
         self._parts.append(records)
         self._have += len(records)
+        self._text = self._text and text
         if self._have >= FRAME:
-            self._send(MORE)
+            self._send(TEXT if self._text else MORE)
 
     async def drain(self) -> None:
         """Wait while cleanup reads more slowly than is written."""
@@ -153,6 +158,7 @@ class Message:
         self._exchange.send(attrs, b"".join(self._parts))
         self._parts.clear()
         self._have = 0
+        self._text = True
 
 
 class CleanupClient:

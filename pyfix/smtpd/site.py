@@ -47,8 +47,8 @@ class Message(Protocol):
 
     queue_id: str
 
-    def write(self, records: bytes) -> None:
-        """Add records."""
+    def write(self, records: bytes, *, text: bool = False) -> None:
+        """Add records. text: whole lines of content, without CR or LF in them."""
 
     async def drain(self) -> None:
         """Wait while cleanup is behind."""

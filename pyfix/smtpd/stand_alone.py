@@ -60,8 +60,9 @@ class Message:
         self._status = STAT_OK
         self._reason = ""
 
-    def write(self, records: bytes) -> None:
+    def write(self, records: bytes, *, text: bool = False) -> None:
         """Add records; trouble is told at the end."""
+        del text  # all are looked at
         if self._status:
             return
         try:

@@ -87,9 +87,9 @@ class Transaction:
         assert self.message is not None
         for block in blocks:
             records = rec.encode_text(block.lines)
-            if block.partial is not None:
+            if block.partial is not None:  # never of a clean one
                 records += rec.encode(rec.CONT, block.partial)
-            self.message.write(records)
+            self.message.write(records, text=block.clean)
             self._undrained += len(records)
         if self._undrained > DRAIN:
             self._undrained = 0

@@ -21,13 +21,17 @@ from pyfix.wire.lines import next_line
 
 
 class Block:
-    """A piece of content. lines: whole lines without their ends; partial: then a piece of a long line."""
+    """A piece of content. lines: whole lines without their ends; partial: then a piece of a long line.
 
-    __slots__ = ("lines", "partial")
+    clean: it is known that no line has a CR or LF in it.
+    """
 
-    def __init__(self, lines: list[bytes], partial: bytes | None = None) -> None:
+    __slots__ = ("clean", "lines", "partial")
+
+    def __init__(self, lines: list[bytes], partial: bytes | None = None, *, clean: bool = False) -> None:
         self.lines = lines
         self.partial = partial
+        self.clean = clean
 
     def __repr__(self) -> str:
         return f"Block({self.lines!r}, {self.partial!r})"
@@ -76,7 +80,7 @@ class Content:
         if self._odd(block, lines):
             return self._carefully(data, at)
         self.size += len(text) + 2
-        return [self._block(lines)], (end + 5 if end >= 0 else stop + 2), end >= 0
+        return [self._block(lines, clean=True)], (end + 5 if end >= 0 else stop + 2), end >= 0
 
     def _odd(self, block: bytes, lines: list[bytes]) -> bool:
         ends = len(lines) - 1
@@ -153,8 +157,8 @@ class Content:
             blocks.append(self._block(lines))
         return blocks
 
-    def _block(self, lines: list[bytes]) -> Block:
-        return Block(self._mend_top(lines) if self._top and lines else lines)
+    def _block(self, lines: list[bytes], *, clean: bool = False) -> Block:
+        return Block(self._mend_top(lines) if self._top and lines else lines, clean=clean)
 
     def _mend_top(self, lines: list[bytes]) -> list[bytes]:
         for number, line in enumerate(lines):

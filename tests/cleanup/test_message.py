@@ -39,6 +39,18 @@ def test_pieces_make_no_difference(ours, step, monkeypatch):
     ][1:]
 
 
+def test_lines_that_are_known_to_be_clean_are_taken_as_they_are(ours):
+    parts = [
+        (ENVELOPE + R(rec.MESG) + lines(b"Received: x\n\nfirst"), False),
+        (lines(b"second\nthird"), True),
+        (lines(b"fourth"), True),
+        (lines(b"fifth\r"), False),
+        (R(rec.XTRA) + R(rec.END), False),
+    ]
+    _, data, _ = ours().put_parts(parts)
+    assert records(data, rec.NORM)[-6:] == [b"", b"first", b"second", b"third", b"fourth", b"fifth "]
+
+
 def test_a_bare_cr_or_lf_in_a_line_becomes_a_space(ours):
     _, data, _ = ours().put(stream(ENVELOPE, BODY + R(rec.NORM, b"a\rb\nc") + R(rec.NORM, b"x" * 13)))
     assert records(data, rec.NORM)[-2:] == [b"a b c", b"x" * 13]
