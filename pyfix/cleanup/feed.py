@@ -125,9 +125,11 @@ class Feed:
     async def text(self) -> bytes | None:
         """All text records that are there; None: the next record is no text. InputError."""
         while True:
-            if self._at == len(self._buf) and self._parts and self._parts[0][1]:
-                self.unfinished_line = False
-                return self._parts.popleft()[0]
+            if self._at == len(self._buf):
+                await self._arrival()
+                if self._parts[0][1]:
+                    self.unfinished_line = False
+                    return self._parts.popleft()[0]
             begin = self._at
             stray = self._skip_text()
             if self._at > begin:
@@ -174,13 +176,17 @@ class Feed:
             return False
         return True
 
-    async def _more(self) -> None:
+    async def _arrival(self) -> None:
+        """Wait until there are bytes that were not looked at."""
         while not self._parts:
             if self._ended:
                 raise InputError("unexpected end of input")
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
             self._waiter = None
+
+    async def _more(self) -> None:
+        await self._arrival()
         self._buf = self._buf[self._at :] + self._parts.popleft()[0]
         self._at = 0
 
