@@ -14,13 +14,15 @@ LOOPBACK = {"localhost": ["127.0.0.1", "::1"]}
 
 
 class HostsFile:
-    """The addresses of each name, in the order of the file."""
+    """The addresses of each name, in the order of the file, and the name of each address."""
 
     def __init__(self, text: str) -> None:
         self._addresses: dict[str, list[str]] = {}
+        self._names: dict[str, str] = {}
         for line in text.splitlines():
             address, *names = line.partition("#")[0].split() or [""]
-            if _is_address(address):
+            if _is_address(address) and names:
+                self._names.setdefault(address, names[0])
                 for name in names:
                     self._addresses.setdefault(name.lower(), []).append(address)
 
@@ -36,6 +38,10 @@ class HostsFile:
         """IPv4 and IPv6 addresses; none when the name is not there."""
         folded = name.lower().removesuffix(".")
         return self._addresses.get(folded) or LOOPBACK.get(folded, [])
+
+    def name(self, address: str) -> str | None:
+        """The first name of an address; None when the file has none."""
+        return self._names.get(address) or ("localhost" if address in LOOPBACK["localhost"] else None)
 
 
 def _is_address(text: str) -> bool:

@@ -25,6 +25,7 @@ import dns.rdatatype
 import dns.rdtypes.ANY.CNAME
 import dns.rdtypes.ANY.MX
 import dns.rdtypes.ANY.NS
+import dns.rdtypes.ANY.PTR
 import dns.rdtypes.ANY.SOA
 import dns.rdtypes.ANY.TXT
 import dns.rdtypes.IN.A
@@ -156,7 +157,7 @@ def _records(name: str, kind: str, reply: dns.resolver.Answer) -> list[Record]:
 def _record(data: dns.rdata.Rdata) -> Record:
     if isinstance(data, dns.rdtypes.ANY.MX.MX):
         return Record(data.exchange.to_text(omit_final_dot=True).removesuffix("."), data.preference)
-    if isinstance(data, dns.rdtypes.ANY.NS.NS):
+    if isinstance(data, dns.rdtypes.ANY.NS.NS | dns.rdtypes.ANY.PTR.PTR):
         return Record(data.target.to_text(omit_final_dot=True))
     if isinstance(data, dns.rdtypes.ANY.TXT.TXT):
         return Record(UNPRINTABLE.sub(" ", data.strings[0].decode("latin-1")))

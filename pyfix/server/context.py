@@ -22,5 +22,7 @@ class Context:
     """No other process serves this service."""
     privileged: bool = False
     """The worker stays root."""
+    jailed: bool = False
+    """A chroot will close before it serves: nothing outside can be opened then."""
     wake: int = -1
     """Serial programs: turns readable when it is time to leave (see stream.SerialLink)."""

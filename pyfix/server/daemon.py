@@ -121,6 +121,7 @@ def _context(order: Start, main: MainCf, status: socket.socket) -> Context:
         limit=order.limit,
         single=order.single,
         privileged=privileges.is_root() and not order.unpriv,
+        jailed=order.chroot and privileges.is_root(),
         wake=status.fileno(),
     )
 

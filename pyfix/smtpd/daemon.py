@@ -31,7 +31,7 @@ class Smtpd:
     """The SMTP server."""
 
     def __init__(self, context: Context) -> None:
-        self.site = Site(context.main, context.service)
+        self.site = Site(context.main, context.service, jailed=context.jailed)
         self.site.cfg.check()
         self._policy = open_policy(self.site)
         self._space = Space()

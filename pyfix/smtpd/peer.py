@@ -2,7 +2,8 @@
 
 The name is what the address's PTR record says when that name has the address; else it is
 `unknown`, while reverse_name keeps what the PTR said. Look-ups block, so they run in
-threads, and answers are kept for a while: a client that comes often costs one.
+threads, and answers are kept for a while: a client that comes often costs one. In a jail the
+system's resolver finds neither its configuration nor /etc/hosts; there pyfix.smtpd.peer_dns asks.
 
 Parameters: smtpd_peername_lookup, smtpd_client_port_logging.
 """
@@ -12,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -83,12 +84,13 @@ class Peer:
         return f"{self.names.name}[{self.address}]"
 
 
-class NameCache:
-    """The names of addresses. look_up: blocking, address -> Names; None: nobody is asked for names."""
+LookUp = Callable[[str], Awaitable[Names]]
 
-    def __init__(
-        self, look_up: Callable[[str], Names] | None, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+
+class NameCache:
+    """The names of addresses. look_up: address -> Names; None: nobody is asked for names."""
+
+    def __init__(self, look_up: LookUp | None, clock: Callable[[], float] = time.monotonic) -> None:
         self._look_up = look_up
         self._clock = clock
         self._known: dict[str, tuple[float, Names]] = {}
@@ -105,7 +107,7 @@ class NameCache:
         known = self.known(address)
         if known is not None or self._look_up is None:
             return known or NAMELESS
-        names = await asyncio.get_running_loop().run_in_executor(None, self._look_up, address)
+        names = await self._look_up(address)
         self._known.pop(address, None)
         if len(self._known) >= LIMIT:
             del self._known[next(iter(self._known))]
@@ -113,14 +115,19 @@ class NameCache:
         return names
 
 
-def look_up(address: str) -> Names:
-    """Ask the resolver for the name, and whether the name has the address (blocks)."""
+async def look_up(address: str) -> Names:
+    """Ask the system's resolver."""
+    return await asyncio.get_running_loop().run_in_executor(None, look_up_now, address)
+
+
+def look_up_now(address: str) -> Names:
+    """Ask the system's resolver for the name, and whether the name has the address (blocks)."""
     try:
         name = socket.getnameinfo((address, 0), socket.NI_NAMEREQD)[0]
     except OSError as error:
         code = _code(error)
         return Names(name_code=code, reverse_code=code)
-    if not _is_host_name(name):
+    if not is_host_name(name):
         msg.warning(log.not_a_name(name))
         return Names()
     try:
@@ -138,7 +145,8 @@ def _code(error: OSError) -> int:
     return TEMPORARY if error.errno in TROUBLE_MAY_PASS else PERMANENT
 
 
-def _is_host_name(name: str) -> bool:
+def is_host_name(name: str) -> bool:
+    """Whether what a PTR record says can be the name of a host."""
     labels = name.rstrip(".").split(".")
     return (
         not labels[-1].isdigit()

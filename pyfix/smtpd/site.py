@@ -29,7 +29,8 @@ from pyfix.config.params.mail import MailParams
 from pyfix.config.params.smtpd import SmtpdParams
 from pyfix.maps.maps import Maps
 from pyfix.maps.match import AddressMatch, DomainMatch, StringMatch, parent_matches
-from pyfix.smtpd.peer import NameCache, look_up
+from pyfix.smtpd.peer import LookUp, NameCache, look_up
+from pyfix.smtpd.peer_dns import DnsNames
 from pyfix.wire.smtp_command import Limits
 from pyfix.wire.smtp_reply import Reply
 
@@ -80,7 +81,7 @@ class Site:
     cleanup: Cleanup
     rewrite: Resolver
 
-    def __init__(self, main: MainCf, service: str = "smtp") -> None:
+    def __init__(self, main: MainCf, service: str = "smtp", *, jailed: bool = False) -> None:
         self.main = main
         self.service = service
         self.cfg = SmtpdParams(main)
@@ -90,7 +91,7 @@ class Site:
         self.utf8 = self.mail.smtputf8_enable
         self.hello = Reply(250, "", self.mail.myhostname)
         self._limits: dict[tuple[str, frozenset[str], bool, bool], Limits] = {}
-        self.names = NameCache(look_up if self.cfg.smtpd_peername_lookup else None)
+        self.names = NameCache(_look_up(main, jailed=jailed) if self.cfg.smtpd_peername_lookup else None)
         self.overrides = _overrides(self.mail.receive_override_options)
         self.cleanup_flags = FLAG_MASK_EXTERNAL | FLAG_SMTP_REPLY
         for option in self.overrides:
@@ -150,6 +151,10 @@ class Site:
 
     def _maps(self, name: str) -> Maps:
         return Maps(self.main.value(name), name=name, config_dir=self.main.config_dir, utf8=self.utf8)
+
+
+def _look_up(main: MainCf, *, jailed: bool) -> LookUp:
+    return DnsNames.from_config(main).look_up if jailed else look_up
 
 
 def _overrides(text: str) -> list[str]:

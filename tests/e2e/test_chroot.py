@@ -29,6 +29,15 @@ def test_mail_flows_through_chrooted_daemons(instance):
     assert "ended by a bug" not in mail.log()
 
 
+def test_clients_have_names_in_a_jail(instance):
+    mail = instance("smtpd_client_restrictions = reject_unknown_client_hostname", MASTER_CF)
+    with mail.smtp() as client:
+        client.ehlo()
+        client.mail("a@example.com")
+        assert client.rcpt("alice@demo.test")[0] == 250
+    mail.wait_for(r"connect from localhost\[127\.0\.0\.1\]")
+
+
 def test_users_and_their_absence_are_known_in_a_jail(instance):
     mail = instance("mydestination = home.test\nlocal_recipient_maps = proxy:unix:passwd.byname\n", MASTER_CF)
     with mail.smtp() as client:

@@ -21,7 +21,7 @@ def names(monkeypatch: pytest.MonkeyPatch, ptr: Any, forward: Any) -> Names:
 
     monkeypatch.setattr(socket, "getnameinfo", getnameinfo)
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
-    return peer.look_up("192.0.2.1")
+    return peer.look_up_now("192.0.2.1")
 
 
 def test_name_that_leads_back(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,7 +56,7 @@ def test_names_are_kept_for_a_while() -> None:
     asked: list[str] = []
     now = [0.0]
 
-    def look_up(address: str) -> Names:
+    async def look_up(address: str) -> Names:
         asked.append(address)
         return Names("a.test", "a.test", OK, OK)
 
