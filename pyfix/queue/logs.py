@@ -97,14 +97,18 @@ def append_log(queue: Writer, log: str, queue_id: str, entry: LogEntry, *, compa
         os.close(fd)
 
 
-def read_log(queue: Opener, log: str, queue_id: str) -> list[LogEntry]:
-    """All entries, each once; none when there is no such log. Addresses in internal form. OSError."""
+def read_log(queue: Opener, log: str, queue_id: str, *, lock: bool = True) -> list[LogEntry]:
+    """All entries, each once; none when there is no such log. Addresses in internal form. OSError.
+
+    lock: wait for who is writing; else what is not whole yet is left out.
+    """
     try:
         fd = queue.open(log, queue_id)
     except FileNotFoundError:
         return []
     try:
-        flock_shared(fd, wait=True)
+        if lock:
+            flock_shared(fd, wait=True)
         data = os.pread(fd, CHUNK, 0)
         if len(data) == CHUNK:
             data = os.pread(fd, os.fstat(fd).st_size, 0)

@@ -8,6 +8,7 @@ See also: queue-file sheet sections 3 and 7.
 """
 
 import os
+from collections.abc import Iterable
 from functools import lru_cache
 
 from pyfix.mail.address import quote
@@ -43,8 +44,10 @@ class Listed:
         self.recipients: list[tuple[str, str, str, str]] = []
 
 
-def list_message(queue: Opener, name: str, queue_id: str) -> Listed | None:
-    """What is in one file; None: it is gone, not complete, or has no sender."""
+def list_message(
+    queue: Opener, name: str, queue_id: str, logs: Iterable[str] = ("defer", "bounce")
+) -> Listed | None:
+    """What is in one file; None: it is gone, not complete, or has no sender. logs: those that may be there."""
     try:
         fd = queue.open(name, queue_id)
     except FileNotFoundError:
@@ -57,7 +60,7 @@ def list_message(queue: Opener, name: str, queue_id: str) -> Listed | None:
         if not is_ready(status):
             return None
         listed = Listed(queue_id, status)
-        logged = _logged(queue, queue_id) if name in LOGGED_QUEUES else []
+        logged = _logged(queue, queue_id, logs) if name in LOGGED_QUEUES else []
         _fill(listed, Walk(fd), logged)
         listed.time = listed.time or int(status.st_mtime)
         return None if listed.sender is None else listed
@@ -65,12 +68,12 @@ def list_message(queue: Opener, name: str, queue_id: str) -> Listed | None:
         os.close(fd)
 
 
-def _logged(queue: Opener, queue_id: str) -> list[tuple[str, str, str, str]]:
+def _logged(queue: Opener, queue_id: str, logs: Iterable[str]) -> list[tuple[str, str, str, str]]:
     """The recipients in the logs of a message."""
     found: list[tuple[str, str, str, str]] = []
-    for log in ("defer", "bounce"):
+    for log in logs:
         try:
-            entries = read_log(queue, log, queue_id)
+            entries = read_log(queue, log, queue_id, lock=False)
         except OSError as error:
             msg.warning(f"open {log} {queue_id}: {error.strerror}")
             continue

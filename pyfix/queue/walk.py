@@ -65,19 +65,25 @@ class Walk:
         record. CorruptQueueFile: no record, bad pointer.
         """
         buf, at = self._buf, self._at
+        size = len(buf)
         while True:
             start = at + 2
-            if start <= len(buf) and (size := buf[at + 1]) < 128 and (end := start + size) <= len(buf):
+            if start <= size and buf[at + 1] < 128 and (end := start + buf[at + 1]) <= size:
                 kind = buf[at]
+                if wanted is not None and kind not in wanted and kind not in JUMPS:
+                    at = end
+                    continue
             else:
                 self._at = at
                 kind, start, end = self._decode()
                 buf, at = self._buf, self._at
+                size = len(buf)
             if kind in JUMPS and not self._raw:
                 self._at = end
                 if kind == _PTR:
                     self.follow(buf[start:end])
                 buf, at = self._buf, self._at
+                size = len(buf)
             elif wanted is None or kind in wanted:
                 self._at = end
                 return self._base + at, kind, buf[start:end]

@@ -65,13 +65,23 @@ class Showq:
 
     def _messages(self) -> Iterator[bytes | None]:
         """Each message as it is sent; None for one that there is nothing to say of."""
+        bounced = self._bounced()
         for name in showq.QUEUES:
             try:
                 for queue_id in self._queue.scan(name):
-                    listed = list_message(self._queue, name, queue_id)
+                    logs = ("defer", "bounce") if queue_id in bounced else ("defer",)
+                    listed = list_message(self._queue, name, queue_id, logs)
                     yield None if listed is None else showq.encode(self._told(name, listed))
             except OSError as error:
                 msg.warning(f"scan {name}: {error.strerror}")
+
+    def _bounced(self) -> set[str]:
+        """Messages with bounce logs. They are few: the others need not be asked for theirs."""
+        try:
+            return set(self._queue.scan("bounce"))
+        except OSError as error:
+            msg.warning(f"scan bounce: {error.strerror}")
+            return set()
 
     def _told(self, name: str, listed: Listed) -> showq.QueuedMessage:
         recipients = [
