@@ -1,8 +1,8 @@
 """transport - the bytes of an accepted connection, without a task or a future
 
 The part of asyncio.Transport that sessions use, over add_reader and add_writer. It begins in
-the turn in which the connection was accepted and costs half of what the loop's own costs,
-which counts where a connection brings one message.
+the turn in which the connection was accepted, where the loop's own needs a task and more turns;
+that counts where a connection brings one message.
 """
 
 from __future__ import annotations
