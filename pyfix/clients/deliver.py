@@ -319,7 +319,7 @@ def recipient_fields(recipient: Recipient) -> tuple[str, str, int, str, int]:
 def recipient_from_fields(values: list[str | int]) -> Recipient:
     """The opposite of recipient_fields()."""
     original, address, offset, dsn_orig_rcpt, notify = values
-    return Recipient(offset, address, original, dsn_orig_rcpt, notify)  # type: ignore[arg-type]
+    return Recipient(offset, address, original, dsn_orig_rcpt, notify)  # type: ignore[arg-type]  # values were parsed by kind
 
 
 def decode_request(attrs: bytes, body: bytes) -> Request:

@@ -44,7 +44,7 @@ class Parameter(Generic[T]):
 
     kind: ClassVar[str]
 
-    def __init__(self, default: Default, *, name: str = "", min: int = 0, max: int = 0) -> None:  # noqa: A002
+    def __init__(self, default: Default, *, name: str = "", min: int = 0, max: int = 0) -> None:  # noqa: A002 - bounds have these names
         self.default = default
         self.name = name
         self.min = min

@@ -192,7 +192,7 @@ def parse(args: tuple[str, ...], owner: users.User) -> Attributes:
     uid, gid = _user(values.pop("user"), owner)
     copy, flags = _flags(values.pop("flags", ""))
     more = {name: _ATTRIBUTES[name](value) for name, value in values.items()}
-    return Attributes(argv, uid, gid, copy, flags, **more)  # type: ignore[arg-type]
+    return Attributes(argv, uid, gid, copy, flags, **more)  # type: ignore[arg-type]  # values were parsed by kind
 
 
 def _unbraced(word: str) -> str:

@@ -102,7 +102,7 @@ class DnsResolver:
                     asked, kind, raise_on_no_answer=False, search=False, backend=self._backend
                 )
             except dns.resolver.NXDOMAIN as error:
-                shown = _end_of(error.responses(), shown)  # type: ignore[no-untyped-call]
+                shown = _end_of(error.responses(), shown)  # type: ignore[no-untyped-call]  # dnspython has no types there
                 raise NotFound(answer.name_error(shown, kind, answer.NO_NAME)) from None
             except (dns.exception.DNSException, OSError) as error:
                 if _is_loop(error):

@@ -48,7 +48,7 @@ class PrefixCf(MainCf):
 class TableCf(PrefixCf):
     """The file of one table: nothing is expanded."""
 
-    def expand(self, text: str, name: str = "") -> str:  # noqa: ARG002
+    def expand(self, text: str, name: str = "") -> str:  # noqa: ARG002 - the interface's
         """The text as it is."""
         return text
 

@@ -105,7 +105,7 @@ class Directory:
             data = (cfg.sasl_authz_id + credentials).encode()
             self._checked(conversation.bind_sasl(mechanism, data), "SASL bind")
 
-    def search(self, base: str, scope: str, filter: str, attributes: list[str]) -> tuple[Found, list[str], Done]:  # noqa: A002
+    def search(self, base: str, scope: str, filter: str, attributes: list[str]) -> tuple[Found, list[str], Done]:  # noqa: A002 - LDAP's word
         """What is found: entries, URLs of other servers, the result."""
         request = self._conversation.search(
             base,
@@ -200,7 +200,7 @@ class LdapTable:
         )
         return self._answers.joined(key, values)
 
-    def _found(self, server: Directory, base: str, scope: str, filter: str) -> Found:  # noqa: A002
+    def _found(self, server: Directory, base: str, scope: str, filter: str) -> Found:  # noqa: A002 - LDAP's word
         """Entries, those of other servers too if they are to be asked."""
         entries, urls, done = server.search(base, scope, filter, self._attributes)
         if done.code == ldap.NO_SUCH_OBJECT:
@@ -211,7 +211,7 @@ class LdapTable:
             entries += self._elsewhere(url, base, scope, filter)
         return entries
 
-    def _elsewhere(self, text: str, base: str, scope: str, filter: str) -> Found:  # noqa: A002
+    def _elsewhere(self, text: str, base: str, scope: str, filter: str) -> Found:  # noqa: A002 - LDAP's word
         url = ldap.parse_url(text)
         if url is None or not url.host:
             raise WrongQuestionError(f"bad referral: {text}")

@@ -23,7 +23,7 @@ from pyfix.maps.table import Options, missing_extra
 
 CONNECT_TIMEOUT, ANSWER_TIMEOUT = 10, 30  # seconds
 PORT = 3306
-SOCKETS = ("/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock", "/tmp/mysql.sock")  # noqa: S108
+SOCKETS = ("/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock", "/tmp/mysql.sock")  # noqa: S108 - where servers have it
 """Where a server of this machine listens: what `localhost` means."""
 
 
@@ -39,8 +39,8 @@ class MysqlParams(SqlParams):
     option_group = Str("client")
     tls_cert_file = Str("")
     tls_key_file = Str("")
-    tls_CAfile = Str("")  # noqa: N815
-    tls_CApath = Str("")  # noqa: N815
+    tls_CAfile = Str("")  # noqa: N815 - Postfix's name
+    tls_CApath = Str("")  # noqa: N815 - Postfix's name
     tls_ciphers = Str("")
     tls_verify_cert = Bool("no")
     require_result_set = Bool("yes")

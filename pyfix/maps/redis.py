@@ -29,7 +29,7 @@ class RedisParams(DbParams):
     password = Str("")
     query = Str("GET %s", min=1)
     timeout = Int("10", min=1)
-    tls_CAfile = Str("")  # noqa: N815
+    tls_CAfile = Str("")  # noqa: N815 - Postfix's name
     retry_interval = Int("60", min=1)
     idle_interval = Int("60", min=1)
 

@@ -198,7 +198,7 @@ class Unavailable:
         self.reason = reason
         self.watch: Watch | None = AskAgain()
 
-    def lookup(self, key: str) -> str | None:  # noqa: ARG002
+    def lookup(self, key: str) -> str | None:  # noqa: ARG002 - the interface's
         """Never a value."""
         msg.warning(f"{self.name} is unavailable. {self.reason}")
         raise TableError(self.name, self.reason)

@@ -90,7 +90,7 @@ class Proxymap:
             if link not in self._busy:
                 link.close()
 
-    def frame(self, link: Link, stream: int, attrs: bytes, body: bytes) -> None:  # noqa: ARG002
+    def frame(self, link: Link, stream: int, attrs: bytes, body: bytes) -> None:  # noqa: ARG002 - the interface's
         """One request."""
         self._busy[link] = self._busy.get(link, 0) + 1
         eager.start(self._answer(link, stream, attrs))

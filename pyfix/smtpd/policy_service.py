@@ -221,7 +221,7 @@ def _parse(lists: Lists, spec: str) -> tuple[str, Options]:
         name: getattr(cfg, f"smtpd_policy_service_{name}") for name in Options._fields
     }
     if not spec.startswith("{"):
-        return spec, Options(**values)  # type: ignore[arg-type]
+        return spec, Options(**values)  # type: ignore[arg-type]  # values were parsed by kind
     try:
         where, *words = split(content(spec))
     except (BraceError, ValueError):
@@ -229,7 +229,7 @@ def _parse(lists: Lists, spec: str) -> tuple[str, Options]:
     for word in words:
         name, value = _option(word)
         values[name] = value
-    return where, Options(**values)  # type: ignore[arg-type]
+    return where, Options(**values)  # type: ignore[arg-type]  # values were parsed by kind
 
 
 def _option(word: str) -> tuple[str, float | int | str]:

@@ -94,7 +94,7 @@ class Conversation:
         self,
         base: str,
         scope: str,
-        filter: str,  # noqa: A002
+        filter: str,  # noqa: A002 - LDAP's word
         attributes: Iterable[str],
         *,
         dereference: int = 0,

@@ -381,21 +381,21 @@ class SmtpClient:
 
 _DEAF = frozenset({Stage.TEXT, Stage.IDLE, Stage.OVER})
 _HANDSHAKE = {
-    Stage.GREETING: SmtpClient._greeting,  # noqa: SLF001
-    Stage.EHLO: SmtpClient._hello_answered,  # noqa: SLF001
-    Stage.HELO: SmtpClient._hello_answered,  # noqa: SLF001
-    Stage.LHLO: SmtpClient._hello_answered,  # noqa: SLF001
+    Stage.GREETING: SmtpClient._greeting,  # noqa: SLF001 - our own class's
+    Stage.EHLO: SmtpClient._hello_answered,  # noqa: SLF001 - our own class's
+    Stage.HELO: SmtpClient._hello_answered,  # noqa: SLF001 - our own class's
+    Stage.LHLO: SmtpClient._hello_answered,  # noqa: SLF001 - our own class's
 }
 _TRANSACTION = {
-    Stage.XFORWARD_NAME: SmtpClient._forward,  # noqa: SLF001
-    Stage.XFORWARD_HELO: SmtpClient._forward,  # noqa: SLF001
-    Stage.MAIL: SmtpClient._mail,  # noqa: SLF001
-    Stage.RCPT: SmtpClient._rcpt,  # noqa: SLF001
-    Stage.DATA: SmtpClient._data,  # noqa: SLF001
-    Stage.DOT: SmtpClient._dot,  # noqa: SLF001
-    Stage.RSET: SmtpClient._rset,  # noqa: SLF001
-    Stage.PROBE: SmtpClient._probed,  # noqa: SLF001
-    Stage.QUIT: SmtpClient._quit,  # noqa: SLF001
+    Stage.XFORWARD_NAME: SmtpClient._forward,  # noqa: SLF001 - our own class's
+    Stage.XFORWARD_HELO: SmtpClient._forward,  # noqa: SLF001 - our own class's
+    Stage.MAIL: SmtpClient._mail,  # noqa: SLF001 - our own class's
+    Stage.RCPT: SmtpClient._rcpt,  # noqa: SLF001 - our own class's
+    Stage.DATA: SmtpClient._data,  # noqa: SLF001 - our own class's
+    Stage.DOT: SmtpClient._dot,  # noqa: SLF001 - our own class's
+    Stage.RSET: SmtpClient._rset,  # noqa: SLF001 - our own class's
+    Stage.PROBE: SmtpClient._probed,  # noqa: SLF001 - our own class's
+    Stage.QUIT: SmtpClient._quit,  # noqa: SLF001 - our own class's
 }
 
 NOTIFY = {1: "NEVER", 2: "SUCCESS", 4: "FAILURE", 8: "DELAY"}

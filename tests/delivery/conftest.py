@@ -67,7 +67,7 @@ class Store:
             offset=envelope.content_offset,
             size=envelope.content_len,
             stats=stats,
-            **more,  # type: ignore[arg-type]
+            **more,  # type: ignore[arg-type]  # as the test gives them
         )
 
     def _envelope(self, queue_id: str, queue: str):

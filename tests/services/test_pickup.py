@@ -33,7 +33,7 @@ def drop(data, name="ABC123", mode=0o744):
     path.chmod(mode)
 
 
-def taken(suite, main_cf="", mail_owner="nobody"):  # noqa: F811
+def taken(suite, main_cf="", mail_owner="nobody"):  # noqa: F811 - a fixture
     """Look once; (records of the one new file, log)."""
 
     async def main():
@@ -46,7 +46,7 @@ def taken(suite, main_cf="", mail_owner="nobody"):  # noqa: F811
     return asyncio.run(main())
 
 
-def test_a_file_that_can_not_be_read_holds_up_nobody(suite, monkeypatch):  # noqa: F811
+def test_a_file_that_can_not_be_read_holds_up_nobody(suite, monkeypatch):  # noqa: F811 - a fixture
     drop(SUBMISSION, name="AAAAAA")
     drop(SUBMISSION, name="BBBBBB")
     real, bad = os.pread, os.stat("maildrop/AAAAAA").st_ino
@@ -63,7 +63,7 @@ def test_a_file_that_can_not_be_read_holds_up_nobody(suite, monkeypatch):  # noq
     assert len(os.listdir("incoming")) == 1
 
 
-def test_a_submission_becomes_a_message(suite):  # noqa: F811
+def test_a_submission_becomes_a_message(suite):  # noqa: F811 - a fixture
     drop(SUBMISSION)
     records, log = taken(suite)
     queue_id = os.listdir("incoming")[0]
@@ -78,7 +78,7 @@ def test_a_submission_becomes_a_message(suite):  # noqa: F811
     assert log[0] == f"{queue_id}: uid={os.getuid()} from=<me@example.com>"
 
 
-def test_a_queue_file_that_was_requeued_goes_through_again(suite):  # noqa: F811
+def test_a_queue_file_that_was_requeued_goes_through_again(suite):  # noqa: F811 - a fixture
     if os.getuid() != 0:
         pytest.skip("needs root: the file belongs to mail_owner")
     drop(
@@ -122,7 +122,7 @@ def test_a_queue_file_that_was_requeued_goes_through_again(suite):  # noqa: F811
     ],
     ids=["type", "cut off", "no sender", "no recipient"],
 )
-def test_what_can_never_be_mail_is_removed(suite, data, line):  # noqa: F811
+def test_what_can_never_be_mail_is_removed(suite, data, line):  # noqa: F811 - a fixture
     drop(data)
     records, log = taken(suite)
     assert records == []
@@ -131,14 +131,14 @@ def test_what_can_never_be_mail_is_removed(suite, data, line):  # noqa: F811
     assert any(text.endswith(expected.replace("{uid}", str(os.getuid()))) for text in log), log
 
 
-def test_an_unfinished_submission_is_left_alone(suite):  # noqa: F811
+def test_an_unfinished_submission_is_left_alone(suite):  # noqa: F811 - a fixture
     drop(SUBMISSION, mode=0o644)
     records, log = taken(suite)
     assert (records, log) == ([], [])
     assert os.listdir("maildrop") == ["ABC123"]
 
 
-def test_a_refused_submission_waits(suite):  # noqa: F811
+def test_a_refused_submission_waits(suite):  # noqa: F811 - a fixture
     drop(SUBMISSION)
     records, log = taken(suite, "virtual_alias_maps = fail:x")
     assert records == []
@@ -146,13 +146,13 @@ def test_a_refused_submission_waits(suite):  # noqa: F811
     assert any("error writing" in line for line in log)
 
 
-def test_a_content_filter_comes_first(suite):  # noqa: F811
+def test_a_content_filter_comes_first(suite):  # noqa: F811 - a fixture
     drop(SUBMISSION)
     records, _ = taken(suite, "content_filter = scan:[127.0.0.1]:10025")
     assert (rec.FILT, b"scan:[127.0.0.1]:10025") in records
 
 
-def test_an_empty_line_keeps_white_space_out_of_our_header(suite):  # noqa: F811
+def test_an_empty_line_keeps_white_space_out_of_our_header(suite):  # noqa: F811 - a fixture
     drop(
         R(rec.FROM, b"me@example.com")
         + R(rec.RCPT, b"you@example.org")
@@ -178,7 +178,7 @@ def test_receive_override_options(option, flags):
 SAID = SUBMISSION.replace(rec.attribute("rewrite_context", "local"), rec.attribute(rec.SUBMITTER, "4711"))
 
 
-def test_file_of_mail_owners_says_itself_who_handed_it_in(suite):  # noqa: F811
+def test_file_of_mail_owners_says_itself_who_handed_it_in(suite):  # noqa: F811 - a fixture
     if os.getuid() != 0:
         pytest.skip("needs root: the file belongs to mail_owner")
     drop(SAID)
@@ -189,7 +189,7 @@ def test_file_of_mail_owners_says_itself_who_handed_it_in(suite):  # noqa: F811
 
 
 @pytest.mark.parametrize(("owner", "mode"), [("nobody", 0o744), ("root", 0o700)], ids=["somebody's", "requeued"])
-def test_other_files_can_not_say_who_handed_them_in(suite, owner, mode):  # noqa: F811
+def test_other_files_can_not_say_who_handed_them_in(suite, owner, mode):  # noqa: F811 - a fixture
     if os.getuid() != 0:
         pytest.skip("needs root: the file belongs to mail_owner")
     drop(SAID, mode=mode)
