@@ -1,0 +1,73 @@
+"""A client that does not read holds up only itself, and hears everything before the end."""
+
+import asyncio
+import socket
+
+from pyfix.server.transport import SocketTransport
+
+TEXT = b"x" * 3_000_000
+
+
+class Heard(asyncio.Protocol):
+    def __init__(self) -> None:
+        self.events: list[str] = []
+
+    def pause_writing(self) -> None:
+        self.events.append("pause")
+
+    def resume_writing(self) -> None:
+        self.events.append("resume")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.events.append("lost")
+
+
+async def read_all(sock: socket.socket) -> bytes:
+    loop, found = asyncio.get_running_loop(), b""
+    while data := await loop.sock_recv(sock, 1 << 20):
+        found += data
+    return found
+
+
+def test_what_does_not_fit_waits_and_is_sent_before_the_end() -> None:
+    async def scenario() -> None:
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        theirs.setblocking(False)
+        heard = Heard()
+        transport = SocketTransport(asyncio.get_running_loop(), ours, heard)
+        transport.begin()
+        transport.write(TEXT)
+        transport.write(b"end")
+        assert heard.events == ["pause"]
+        transport.close()
+        with theirs:
+            assert await read_all(theirs) == TEXT + b"end"
+        await asyncio.sleep(0)
+        assert heard.events == ["pause", "lost"]
+
+    asyncio.run(scenario())
+
+
+def test_writing_goes_on_when_there_is_room_again() -> None:
+    async def scenario() -> None:
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        theirs.setblocking(False)
+        heard = Heard()
+        transport = SocketTransport(asyncio.get_running_loop(), ours, heard)
+        transport.begin()
+        transport.write(TEXT)
+        loop, size = asyncio.get_running_loop(), 0
+        while size < len(TEXT):
+            size += len(await loop.sock_recv(theirs, 1 << 20))
+        while len(heard.events) < 2:
+            await asyncio.sleep(0)
+        assert heard.events == ["pause", "resume"]
+        transport.abort()
+        theirs.close()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert heard.events[-1] == "lost"
+
+    asyncio.run(scenario())
