@@ -59,7 +59,7 @@ PATIENCE = 10.0  # seconds
 class Beside:
     """A running Postfix with an smtpd for each name of `settings`: name -> lines of main.cf.
 
-    records: what its DNS knows; None: it has none.
+    records: what its DNS knows; None: it has none. ports: where the smtpd of each name listens.
     """
 
     def __init__(self, settings: Mapping[str, list[str]], records: Records | None = None) -> None:
@@ -68,7 +68,7 @@ class Beside:
         for name in ("etc", "queue", "data"):
             (self._directory / name).mkdir()
         shutil.chown(self._directory / "data", "postfix")
-        self._ports = dict(zip(settings, _free_ports(len(settings)), strict=True))
+        self.ports = dict(zip(settings, _free_ports(len(settings)), strict=True))
         services = [self._service(name, lines) for name, lines in settings.items()]
         (self._directory / "etc/main.cf").write_text(MAIN_CF.format(dir=self._directory))
         (self._directory / "etc/master.cf").write_text("\n".join(services) + SERVICES)
@@ -88,7 +88,7 @@ class Beside:
 
     def _service(self, name: str, lines: list[str]) -> str:
         options = "".join(f" -o {{{line}}}" for line in [f"syslog_name = {_tag(name)}", *lines])
-        return f"127.0.0.1:{self._ports[name]} inet n - n - - smtpd{options}"
+        return f"127.0.0.1:{self.ports[name]} inet n - n - - smtpd{options}"
 
     def _postfix(self, command: str) -> None:
         line = ["postfix", "-c", str(self._directory / "etc"), command]
@@ -103,7 +103,7 @@ class Beside:
 
     def talk(self, name: str, chunks: list[bytes], *, xclient: str = "") -> list[bytes]:
         """The greeting and the answers. xclient: attributes by which the client is another one."""
-        with socket.create_connection(("127.0.0.1", self._ports[name]), timeout=PATIENCE) as sock:
+        with socket.create_connection(("127.0.0.1", self.ports[name]), timeout=PATIENCE) as sock:
             answers = [_hear(sock)]
             if xclient:
                 sock.sendall(f"XCLIENT {xclient}\r\n".encode())

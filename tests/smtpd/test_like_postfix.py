@@ -4,58 +4,22 @@ Where 3.11 differs from the Postfix that is installed it is not in DIALOGS: HELP
 bare line ends and pipelining are configured here as 3.11 has them by default.
 """
 
-import os
 import re
-import shutil
 import socket
-import subprocess
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-MAIN_CF = """
-compatibility_level = 3.6
-queue_directory = {dir}/queue
-data_directory = {dir}/data
-maillog_file = {dir}/log
-maillog_file_prefixes = {dir}
-myhostname = mx.example.com
-mydomain = example.com
-mydestination = mx.example.com, example.com
-mynetworks = 127.0.0.0/8
-inet_interfaces = 127.0.0.1
-inet_protocols = ipv4
-local_recipient_maps = inline:{{{{joe=x}},{{ann=x}},{{postmaster=x}}}}
-alias_maps =
-alias_database =
-default_transport = discard:test
-local_transport = discard:test
-smtpd_peername_lookup = no
-smtpd_error_sleep_time = 0
-smtpd_hard_error_limit = 1000
-smtpd_soft_error_limit = 900
-smtpd_recipient_limit = 5
-message_size_limit = 100000
-smtpd_forbid_unauth_pipelining = yes
-smtpd_forbid_bare_newline = normalize
-smtpd_forbid_bare_newline_exclusions =
-smtpd_forbidden_commands = CONNECT GET POST regexp:{{{{/^[^A-Z]/ Bogus}}}}
-"""
-SERVICES = """
-cleanup unix n - n - 0 cleanup
-rewrite unix - - n - - trivial-rewrite
-qmgr unix n - n 300 1 qmgr
-bounce unix - - n - 0 bounce
-defer unix - - n - 0 bounce
-trace unix - - n - 0 bounce
-flush unix n - n 1000? 0 flush
-proxymap unix - - n - - proxymap
-discard unix - - n - - discard
-anvil unix - - n - 1 anvil
-postlog unix-dgram n - n - 1 postlogd
-"""
+from tests.smtpd.beside_postfix import Beside, why_not
+
+COMMON = [
+    "smtpd_recipient_limit = 5",
+    "message_size_limit = 100000",
+    "smtpd_forbid_bare_newline = normalize",
+    "smtpd_forbid_bare_newline_exclusions =",
+    "smtpd_authorized_xclient_hosts =",
+]
 SETTINGS = {
     "usual": [],
     "stranger": ["mynetworks = 10.0.0.0/8"],
@@ -739,37 +703,13 @@ DIALOGS: list[tuple[str, list[bytes]]] = [
 PATIENCE = 0.5  # seconds, for an answer that never comes
 
 
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [sock.getsockname()[1] for sock in sockets]
-    for sock in sockets:
-        sock.close()
-    return ports
-
-
 @pytest.fixture(scope="module")
-def postfix(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, int]]:
-    """A running Postfix with a service for each of SETTINGS: name -> port."""
-    if os.geteuid() != 0 or shutil.which("postfix") is None:
-        pytest.skip("needs Debian's postfix, and root to start it")
-    directory = Path("/tmp") / tmp_path_factory.mktemp("postfix").name / "instance"
-    shutil.rmtree(directory.parent, ignore_errors=True)
-    for name in ("etc", "queue", "data"):
-        (directory / name).mkdir(parents=True)
-    directory.parent.chmod(0o755)
-    shutil.chown(directory / "data", "postfix")
-    ports = dict(zip(SETTINGS, free_ports(len(SETTINGS)), strict=True))
-    services = [
-        f"127.0.0.1:{port} inet n - n - - smtpd" + "".join(f" -o {{{text}}}" for text in SETTINGS[name])
-        for name, port in ports.items()
-    ]
-    (directory / "etc" / "main.cf").write_text(MAIN_CF.format(dir=directory))
-    (directory / "etc" / "master.cf").write_text("\n".join(services) + SERVICES)
-    command = ["postfix", "-c", str(directory / "etc")]
-    subprocess.run([*command, "start"], check=True, capture_output=True)
-    yield ports
-    subprocess.run([*command, "stop"], check=True, capture_output=True)
-    shutil.rmtree(directory.parent)
+def postfix() -> Iterator[Beside]:
+    if why_not():
+        pytest.skip(why_not())
+    beside = Beside({name: COMMON + lines for name, lines in SETTINGS.items()})
+    yield beside
+    beside.stop()
 
 
 def like(data: bytes) -> bytes:
@@ -805,7 +745,7 @@ def ask_postfix(port: int, chunks: list[bytes], ours: list[bytes]) -> list[bytes
 
 @pytest.mark.parametrize(("name", "chunks"), DIALOGS, ids=[f"{number}" for number in range(len(DIALOGS))])
 def test_answers_are_those_of_postfix(
-    server: Callable[..., Any], postfix: dict[str, int], name: str, chunks: list[bytes]
+    server: Callable[..., Any], postfix: Beside, name: str, chunks: list[bytes]
 ) -> None:
     ours = [like(answer) for answer in server("".join(f"{text}\n" for text in SETTINGS[name])).talk(*chunks)]
-    assert ask_postfix(postfix[name], chunks, ours) == ours
+    assert ask_postfix(postfix.ports[name], chunks, ours) == ours
