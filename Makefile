@@ -21,7 +21,7 @@ stop: .venv/installed
 	@$(BIN)/pyfix end var
 
 test: .venv/tests
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal
 
 lint: .venv/tests
 	$(BIN)/ruff check

@@ -1,5 +1,6 @@
 """A name server of the test's own, on a loopback port."""
 
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -19,6 +20,9 @@ an answer that is complete only by TCP, "CUT SHORT" where TCP is silent; "OTHER 
 
 
 DATA = {"MX": ["10 good.test."], "A": ["127.0.0.9"], "AAAA": ["::9"]}
+
+OWN_ADDRESS = f"127.53.{os.getpid() >> 8 & 255}.{os.getpid() & 255}"
+"""Where this process alone may listen on port 53: tests run in several."""
 
 
 class NameServer:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.dns.conftest import NameServer, Records
+from tests.dns.conftest import OWN_ADDRESS, NameServer, Records
 
 MAIN_CF = """
 compatibility_level = 3.6
@@ -76,7 +76,7 @@ class Beside:
         if records is None:
             self._postfix("start")
         else:
-            self.name_server = NameServer(records, f"127.53.{os.getpid() >> 8 & 255}.{os.getpid() & 255}", 53)
+            self.name_server = NameServer(records, OWN_ADDRESS, 53)
             self._start_with_dns(self.name_server.address[0])
 
     def _start_with_dns(self, address: str) -> None:

@@ -17,10 +17,10 @@ from pathlib import Path
 import pytest
 
 from pyfix.dns.resolver import DnsResolver
-from tests.dns.conftest import NameServer, Records
+from tests.dns.conftest import OWN_ADDRESS, NameServer, Records
 from tests.real_postfix import SBIN, RealPostfix
 
-ADDRESS, PORT = "127.53.0.1", 53
+PORT = 53
 MAIN_CF = "smtp_tls_security_level =\nsmtp_connect_timeout = 1s\nsmtp_randomize_addresses = no\n"
 REAL_CF = "inet_protocols = ipv4\nsmtpd_reject_unlisted_recipient = no\nsmtp_dns_support_level = enabled\n"
 LONG_CHAIN = {(f"chain{n}.test", "CNAME"): [f"chain{n + 1}.test."] for n in range(20)}
@@ -130,7 +130,7 @@ class Real:
         table = [f"r{number}.test smtp:{nexthop(case)}\n" for number, case in enumerate(CASES)]
         (top / "etc/transport").write_text("".join(table))
         resolv_conf = top / "resolv.conf"
-        resolv_conf.write_text(f"nameserver {ADDRESS}\noptions timeout:1 attempts:1\n")
+        resolv_conf.write_text(f"nameserver {OWN_ADDRESS}\noptions timeout:1 attempts:1\n")
         self._postfix.start(str(resolv_conf))
         with smtplib.SMTP("127.0.0.1", self._postfix.port, timeout=20) as smtp:
             for number, case in enumerate(CASES):
@@ -161,7 +161,7 @@ class Real:
 def server() -> Iterator[NameServer]:
     if os.geteuid() != 0:
         pytest.skip("needs root: port 53")
-    server = NameServer(all_records(), ADDRESS, PORT)
+    server = NameServer(all_records(), OWN_ADDRESS, PORT)
     yield server
     server.close()
 
@@ -187,7 +187,7 @@ def comparable(line: str) -> str:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.replace(" ", "-"))
 def test_it_is_as_with_postfix(case: str, client, store, real, server) -> None:
-    client.resolver = DnsResolver(f"{ADDRESS}:{PORT}", timeout=0.3)
+    client.resolver = DnsResolver(f"{OWN_ADDRESS}:{PORT}", timeout=0.3)
     client.deliver(store.put("r@d.test"), nexthop(case), main_cf=MAIN_CF)
     status = store.lines[-1].partition(": ")[2]
     if case in SAFER:
