@@ -36,6 +36,7 @@ MAY_IMPORT = {
     "commands": LIBRARIES,
 }
 THIRD_PARTY = {
+    "cryptography": {"tls"},
     "dns": {"dns"},
     "lmdb": {"maps", "services"},
     "uvloop": {"server"},

@@ -61,7 +61,7 @@ def main(argv: list[str] | None = None) -> int:
         if not given:
             _for_all_instances(system, words)
         os.environ["MAIL_CONFIG"] = config_dir
-        _log_as_script(system)
+        _log_as_script(system, f"postfix-{name}-script" if name in SCRIPTS else "postfix-script")
         for line in compatibility.notices(system.main):
             msg.info(line)
         if name not in COMMANDS:
@@ -107,22 +107,22 @@ def _for_all_instances(system: System, words: list[str]) -> None:
         msg.fatal(f"{wrapper[0]}: {error.strerror}")
 
 
-def _log_as_script(system: System) -> None:
+def _log_as_script(system: System, script: str) -> None:
     """Lines go to the log, trouble to standard error too, the rest only to a terminal."""
-    to_stderr = msg.stderr_sink(log.tag(system.main, "postfix-script"))
+    to_stderr = msg.stderr_sink(log.tag(system.main, script))
     terminal = sys.stderr is not None and sys.stderr.isatty()
 
     def screen(priority: Priority, text: str) -> None:
         if terminal or priority < Priority.INFO:
             to_stderr(priority, text)
 
-    msg.to(_script_sink(system), screen)
+    msg.to(_script_sink(system, script), screen)
 
 
-def _script_sink(system: System) -> msg.Sink:
+def _script_sink(system: System, script: str) -> msg.Sink:
     """Where lines go: postlogd while it runs, else the file itself, or syslog."""
     cfg = system.cfg
-    frame = Frame(log.tag(system.main, "postfix-script"), cfg.myhostname)
+    frame = Frame(log.tag(system.main, script), cfg.myhostname)
     if not cfg.maillog_file:
         return Syslog(frame.tag, cfg.syslog_facility)
     if not system.runs:
@@ -270,6 +270,13 @@ def logrotate(system: System, _: list[str]) -> int:
     return subprocess.run([system.cfg.maillog_file_compressor, aside], check=False).returncode  # noqa: S603
 
 
+def tls(system: System, arguments: list[str]) -> int:
+    """Make keys and certificates, switch TLS on."""
+    from pyfix.commands import postfix_tls
+
+    return postfix_tls.main(system, arguments)
+
+
 Command = Callable[[System, list[str]], int]
 COMMANDS: Mapping[str, Command] = {
     "abort": abort,
@@ -284,8 +291,11 @@ COMMANDS: Mapping[str, Command] = {
     "start-fg": start_fg,
     "status": status,
     "stop": stop,
+    "tls": tls,
     "upgrade-configuration": upgrade_configuration,
 }
+SCRIPTS = frozenset({"tls"})
+"""Commands whose lines have a name of their own in the log."""
 TOLD = (
     "stop", "reload", "abort", "flush", "check", "status", "set-permissions", "upgrade-configuration", "logrotate",
 )  # fmt: skip

@@ -1,0 +1,1 @@
+"""tls - keys, certificates and what the TLS library can do"""
