@@ -210,5 +210,10 @@ class Cleanup:
             session.committed(error)
         for link in links:
             link.release()
-        if any(session.store.file.queue == "incoming" for session in batch):
-            self._qmgr.send_now(b"I")
+        ready = [
+            session.store.queue_id
+            for session, error in zip(batch, results, strict=True)
+            if error is None and session.store.file.queue == "incoming"
+        ]
+        if ready:
+            self._qmgr.name(ready)

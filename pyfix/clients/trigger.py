@@ -5,15 +5,24 @@ regard to time stamps, F forget which destinations are dead, W wake up. Postfix'
 with a NUL, after which the server hangs up; this one sends none and keeps its connection. A
 trigger is a hint: the service also looks by itself at its start and from time to time, so that
 nothing here fails or blocks the caller.
+
+cleanup names to qmgr what is new in incoming, so that qmgr need not look for it: `<ID>` for each file. Names go
+only over a connection that has asked for a scan before, and whoever can't send one asks for a scan again; qmgr scans
+when a connection ends that has named files. So a name that is lost, with either side, has a scan behind it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import socket
 
 RETRY_DELAY = 1.0  # seconds until a service that can't be reached is tried again
+
+SCAN_INCOMING = b"I"
+NAME = re.compile(rb"<([A-Za-z0-9_]{1,255})>", re.ASCII)
+LONGEST = 257  # bytes of a name
 
 
 class Trigger:
@@ -37,6 +46,19 @@ class Trigger:
         if self._timer is not None:
             self._timer.cancel()
         self._flush()
+
+    def name(self, ids: list[str]) -> None:
+        """Tell qmgr now of files that are new and ready in incoming, by name where that is safe, else by a scan."""
+        if self._sock is None or self._timer is not None:
+            self.send_now(SCAN_INCOMING)
+            return
+        words = f"<{'><'.join(ids)}>".encode("ascii")
+        sent = 0
+        with contextlib.suppress(OSError):
+            sent = self._sock.send(words)
+        if sent < len(words):
+            self._hang_up()
+            self.send_now(SCAN_INCOMING)
 
     def close(self) -> None:
         """Forget what was not sent and hang up."""
@@ -84,3 +106,27 @@ class Trigger:
             with contextlib.suppress(OSError):
                 self._sock.close()
             self._sock = None
+
+
+class Words:
+    """The hearing end of one connection. named: it has named files."""
+
+    __slots__ = ("_rest", "named")
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self.named = False
+
+    def receive(self, data: bytes) -> tuple[bytes, list[bytes]]:
+        """Letters and ids, from bytes that may end in the middle of a name. What is no name counts as letters."""
+        data = self._rest + data
+        at = data.rfind(b"<")
+        if at < 0:
+            self._rest = b""
+            return data, []
+        self.named = True
+        if data.find(b">", at) < 0 and len(data) - at < LONGEST:
+            data, self._rest = data[:at], data[at:]
+        else:
+            self._rest = b""
+        return NAME.sub(b"", data), NAME.findall(data)

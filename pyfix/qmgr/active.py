@@ -11,7 +11,7 @@
 | remove  | active/ID, all done        | nothing                        | read again: all done, removed      |
 
 No step needs an fsync: after a crash of the machine a message may be in the queue it came from,
-and be delivered again. Feeding costs lstat, rename, open, flock, read, close.
+and be delivered again. Feeding costs lstat (not of a file that cleanup has named), rename, open, flock, read, close.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from pyfix.qmgr.deliver import Deliveries
 from pyfix.qmgr.message import UNTHROTTLE, Message
 from pyfix.qmgr.report import NOTIFY_SUCCESS, Reports
 from pyfix.qmgr.resolve import Policy, Resolver, resolve_message
-from pyfix.queue.directory import QueueDirectory
+from pyfix.queue.directory import READY, QueueDirectory
 from pyfix.queue.file import CorruptQueueFile, Recipient, mark_done, read_envelope, read_recipients
 from pyfix.queue.logs import remove_log
 from pyfix.server import eager
@@ -37,6 +37,7 @@ from pyfix.unix.locks import flock_exclusive
 
 LOCKED_DELAY = 60.0  # seconds until a file that an agent still works on is looked at again
 FRESH = 2.0  # seconds: a file that was written so soon after its arrival was never deferred
+FRESH_MODE = READY
 
 DISCARDED = Dsn("2.0.0", "undeliverable postmaster notification discarded", "delivered")
 
@@ -91,14 +92,17 @@ class Active:
 
     # In
 
-    def feed(self, queue_name: str, queue_id: str, status: os.stat_result, *, flush: bool = False) -> None:
+    def feed(
+        self, queue_name: str, queue_id: str, status: os.stat_result | None, *, flush: bool = False
+    ) -> None:
         """Take a file of incoming or deferred into the active queue and start its delivery.
 
-        flush: whoever asked for it wants it tried, even by one of defer_transports.
+        status: None for one that has just become complete; flush: whoever asked for it wants it tried, even by
+        one of defer_transports.
         """
         if queue_id in self.messages or not self._move(queue_id, queue_name, "active"):
             return
-        message = self._read(queue_id, status)
+        message = self._read(queue_id, FRESH_MODE if status is None else status.st_mode)
         if message is None:
             return
         message.flush = flush or message.unthrottle
@@ -111,15 +115,15 @@ class Active:
             message.deferred = True
             self.done(message)
             return
-        if queue_name != "incoming" or status.st_mtime > message.arrival + FRESH:
+        if status is not None and (queue_name != "incoming" or status.st_mtime > message.arrival + FRESH):
             remove_log(self._queue, "defer", queue_id)
             if not message.bounced and not envelope.rcpt_offset:  # of an agent that died before its mark
                 remove_log(self._queue, "bounce", queue_id)
-        if message.unthrottle:
+        if message.unthrottle and status is not None:
             self._clear_unthrottle(queue_id, status)
         eager.start(self._deliver(message))
 
-    def _read(self, queue_id: str, status: os.stat_result) -> Message | None:
+    def _read(self, queue_id: str, mode: int) -> Message | None:
         """The message; None when it is not to be had now, and the file is out of the way."""
         try:
             fd = self._queue.open("active", queue_id)
@@ -141,7 +145,7 @@ class Active:
             os.close(fd)
         for text in envelope.warnings:
             msg.warning(log.problem(queue_id, text))
-        return Message(queue_id, envelope, status)
+        return Message(queue_id, envelope, mode)
 
     async def _deliver(self, message: Message) -> None:
         """Find out where the recipients in memory go, and send them there."""

@@ -7,7 +7,8 @@ Parameters: qmgr_message_active_limit, qmgr_message_recipient_limit, queue_run_d
 Sources:    qmgr(8), commands sheet section 3
 
 Triggers are letters on public/qmgr: I or W scan incoming, D scan deferred, A regardless of time
-stamps, F forget what is dead. A NUL ends the session, as Postfix's clients want it.
+stamps, F forget what is dead. A NUL ends the session, as Postfix's clients want it. cleanup names its new
+files (clients/trigger), which saves the scans; who may name files is who may write to incoming.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import time
 from contextlib import suppress
 
 from pyfix.clients import flush
@@ -22,6 +24,7 @@ from pyfix.clients.bounce import PROTOCOL as BOUNCE_PROTOCOL
 from pyfix.clients.bounce import SERVICES, BounceClient
 from pyfix.clients.rewrite import RewriteClient
 from pyfix.clients.stream import Channel
+from pyfix.clients.trigger import SCAN_INCOMING, Words
 from pyfix.config.params.flush import FlushParams
 from pyfix.config.params.mail import MailParams
 from pyfix.config.params.qmgr import QmgrParams
@@ -43,6 +46,7 @@ from pyfix.unix import msg
 from pyfix.unix.sockets import peer_credentials
 
 BATCH = 50  # messages that enter in one turn of the loop
+LOOK_AFTER = 60.0  # seconds without a look at all of incoming, after which names alone don't do
 
 INCOMING_LETTERS = frozenset(b"IW")
 
@@ -66,6 +70,7 @@ class Qmgr:
         )
         self._turn = 0
         self._retiring = False
+        self._looked = 0.0
         self._feeding: asyncio.Handle | None = None
         self._queue_run: asyncio.TimerHandle | None = None
         self._policy = Policy(
@@ -120,22 +125,27 @@ class Qmgr:
             if uid not in {0, os.geteuid()} and (name := await self._acl.refused(uid)):
                 msg.warning(f"User {name}({uid}) is not allowed to flush the mail queue")
                 return
-            await self._hear(sock)
+            await self._hear(sock, ours=uid in {0, os.geteuid()})
 
-    async def _hear(self, sock: socket.socket) -> None:
-        """Letters, as they come. The reader stays: clients keep their connections."""
+    async def _hear(self, sock: socket.socket, *, ours: bool) -> None:
+        """Letters and names, as they come. The reader stays: clients keep their connections."""
         loop = asyncio.get_running_loop()
         over = loop.create_future()
+        words = Words()
 
         def hear() -> None:
             try:
-                letters = sock.recv(4096)
+                data = sock.recv(65536)
             except BlockingIOError:
                 return
             except OSError:
-                letters = b""
-            self.trigger(letters)
-            if not letters or 0 in letters:
+                data = b""
+            letters, names = words.receive(data)
+            if names and ours:
+                self.named(names)
+            if letters or not data:
+                self.trigger(letters or (SCAN_INCOMING if words.named else b""))
+            if not data or 0 in letters:
                 loop.remove_reader(sock)
                 over.set_result(None)
 
@@ -170,6 +180,16 @@ class Qmgr:
                 if await self._fast_flush.matches(site):
                     await flush.ask_later(path, request="add", site=site, queue_id=queue_id)
 
+    def named(self, ids: list[bytes]) -> None:
+        """Take in files of incoming that are complete; for what there is no room is looked for later."""
+        if time.monotonic() - self._looked > LOOK_AFTER:
+            self.trigger(SCAN_INCOMING)
+        for queue_id in ids:
+            if self._active.full or self._retiring:
+                self.trigger(SCAN_INCOMING)
+                return
+            self._active.feed("incoming", queue_id.decode("ascii"), None)
+
     def trigger(self, letters: bytes) -> None:
         """Do what the letters ask for; others are ignored."""
         asked = frozenset(letters)
@@ -178,6 +198,7 @@ class Qmgr:
         incoming, deferred = self._scans
         ignore_time = bool(asked & frozenset(b"A"))
         if asked & INCOMING_LETTERS:
+            self._looked = time.monotonic()
             incoming.request(ignore_time=ignore_time)
         if asked & frozenset(b"D"):
             deferred.request(ignore_time=ignore_time)
@@ -189,7 +210,8 @@ class Qmgr:
         self._queue_run = asyncio.get_running_loop().call_later(self._mail.queue_run_delay, self._run_queue)
 
     def _feed_soon(self) -> None:
-        if self._feeding is None and not self._retiring and any(scan.active for scan in self._scans):
+        incoming, deferred = self._scans
+        if (incoming.active or deferred.active) and self._feeding is None and not self._retiring:
             self._feeding = asyncio.get_running_loop().call_soon(self._feed)
 
     def _feed(self) -> None:

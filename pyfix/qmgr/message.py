@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 
 from pyfix.clients.deliver import NORMAL, Request, Stats
@@ -37,7 +36,7 @@ class Message:
         "unthrottle",
     )
 
-    def __init__(self, queue_id: str, envelope: Envelope, status: os.stat_result) -> None:
+    def __init__(self, queue_id: str, envelope: Envelope, mode: int) -> None:
         self.queue_id = queue_id
         self.envelope = envelope
         self.arrival = envelope.arrival[0] + envelope.arrival[1] / 1e6
@@ -48,8 +47,8 @@ class Message:
         self.recipients = len(envelope.recipients)
         self.deferred = False
         self.bounced = envelope.done_count > 0  # by an earlier round, or by a qmgr that was killed
-        self.force_expire = bool(status.st_mode & FORCE_EXPIRE)
-        self.unthrottle = bool(status.st_mode & UNTHROTTLE)
+        self.force_expire = bool(mode & FORCE_EXPIRE)
+        self.unthrottle = bool(mode & UNTHROTTLE)
         self.flush = self.unthrottle
 
     def stats(self) -> Stats:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pyfix.clients import trigger
-from pyfix.clients.trigger import Trigger
+from pyfix.clients.trigger import Trigger, Words
 
 
 def listening(path: Path) -> socket.socket:
@@ -73,3 +73,64 @@ def test_letters_wait_for_a_service_that_is_away(tmp_path: Path, monkeypatch: py
         listener.close()
 
     asyncio.run(scenario())
+
+
+def test_names_go_over_a_connection_that_has_asked_for_a_scan(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        listener = listening(tmp_path / "qmgr")
+        client = Trigger(str(tmp_path / "qmgr"))
+        client.name(["A1"])
+        peer, _ = listener.accept()
+        assert peer.recv(100) == b"I"
+        client.name(["B2", "4xyz"])
+        assert peer.recv(100) == b"<B2><4xyz>"
+        peer.close()
+        client.name(["C3"])
+        peer, _ = listener.accept()
+        assert peer.recv(100) == b"I"
+        client.close()
+        peer.close()
+        listener.close()
+
+    asyncio.run(scenario())
+
+
+def test_names_for_which_there_is_no_room_become_a_scan_on_a_new_connection(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        listener = listening(tmp_path / "qmgr")
+        client = Trigger(str(tmp_path / "qmgr"))
+        client.name(["A1"])
+        slow, _ = listener.accept()
+        listener.setblocking(False)
+        other = None
+        while other is None:
+            client.name([f"{number:05X}ABCD" for number in range(1000)])
+            try:
+                other, _ = listener.accept()
+            except BlockingIOError:
+                continue
+        assert other.recv(100) == b"I"
+        while slow.recv(65536):
+            pass
+        client.close()
+        for sock in (slow, other, listener):
+            sock.close()
+
+    asyncio.run(scenario())
+
+
+def test_names_are_told_from_letters_wherever_the_bytes_are_cut() -> None:
+    data = b"I<A1>D<B_2><4xz>F"
+    for at in range(len(data) + 1):
+        words, letters, names = Words(), b"", []
+        for part in (data[:at], data[at:]):
+            more, ids = words.receive(part)
+            letters += more
+            names += ids
+        assert (letters, names) == (b"IDF", [b"A1", b"B_2", b"4xz"])
+        assert words.named
+
+
+@pytest.mark.parametrize("junk", [b"<>", b"<../x>", b"<" + b"A" * 300, b"<a b>", b"<<", b">"])
+def test_what_is_no_name_names_nothing(junk: bytes) -> None:
+    assert Words().receive(junk)[1] == []

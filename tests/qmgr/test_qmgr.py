@@ -4,13 +4,17 @@ import asyncio
 import errno
 import fcntl
 import os
+import socket
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from pyfix.clients.deliver import Answer, Dsn, Flags
 from pyfix.clients.rewrite import CLASS_LOCAL, FLAG_ERROR, FLAG_FAIL
+from pyfix.qmgr import daemon
 from pyfix.queue import records as rec
+from pyfix.queue.directory import QueueDirectory
 from pyfix.queue.file import Recipient, mark_done, read_envelope, read_recipients
 from pyfix.queue.logs import LogEntry, append_log
 from pyfix.queue.scan import RECIPIENT_LIMIT
@@ -541,5 +545,87 @@ def test_retirement_waits_for_reports(instance) -> None:
             instance.cleanup.release()
             await retiring
             assert f"{queue_id}: removed" in instance.lines
+
+    asyncio.run(scenario())
+
+
+async def _told(words: bytes, qmgr) -> None:
+    """A session with qmgr that says these words and ends."""
+    ours, theirs = socket.socketpair()
+    theirs.setblocking(False)
+    ours.sendall(words)
+    serving = asyncio.ensure_future(qmgr.serve(theirs))
+    await asyncio.sleep(0.01)
+    ours.close()
+    await serving
+
+
+def test_a_named_file_is_taken_without_a_look_at_incoming(instance, toy, monkeypatch) -> None:
+    async def scenario() -> None:
+        async with instance.running(out=toy()) as qmgr:
+            await asyncio.sleep(0.01)
+            monkeypatch.setattr(QueueDirectory, "scan", lambda *_: pytest.fail("a scan"))
+            queue_id = instance.put("a@out.test")
+            qmgr.named([b"ABCDEF123", queue_id.encode(), queue_id.encode()])
+            await instance.until_logged(f"{queue_id}: removed")
+
+    asyncio.run(scenario())
+
+
+def test_when_who_has_named_files_goes_incoming_is_looked_through(instance, toy) -> None:
+    async def scenario() -> None:
+        async with instance.running(out=toy()) as qmgr:
+            await asyncio.sleep(0.01)
+            named, unnamed = instance.put("a@out.test"), instance.put("b@out.test")
+            await _told(f"<{named}><{unnamed[:4]}".encode(), qmgr)
+            await instance.until_logged(f"{named}: removed")
+            await instance.until_logged(f"{unnamed}: removed")
+
+    asyncio.run(scenario())
+
+
+def test_names_alone_do_not_do_for_long(instance, toy, monkeypatch) -> None:
+    async def scenario() -> None:
+        async with instance.running(out=toy()) as qmgr:
+            await asyncio.sleep(0.01)
+            first, second = instance.put("a@out.test"), instance.put("b@out.test")
+            qmgr.named([first.encode()])
+            await instance.until_logged(f"{first}: removed")
+            assert instance.where(second) == ["incoming"]
+            monkeypatch.setattr(daemon, "LOOK_AFTER", -1.0)
+            qmgr.named([b"ABCDEF123"])
+            await instance.until_logged(f"{second}: removed")
+
+    asyncio.run(scenario())
+
+
+def test_named_files_for_which_there_is_no_room_wait(instance, toy) -> None:
+    async def scenario() -> None:
+        agent = toy()
+        agent.verdict = lambda _: None
+        async with instance.running("qmgr_message_active_limit = 1", out=agent) as qmgr:
+            await asyncio.sleep(0.01)
+            ids = [instance.put("a@out.test") for _ in range(3)]
+            qmgr.named([queue_id.encode() for queue_id in ids])
+            for _ in ids:
+                await instance.until(lambda: bool(agent.held))
+                assert len(instance.where(ids[0])) <= 1
+                agent.release()
+            for queue_id in ids:
+                await instance.until_logged(f"{queue_id}: removed")
+            assert agent.most == 1
+
+    asyncio.run(scenario())
+
+
+def test_only_who_may_write_to_incoming_names_files(instance, toy, monkeypatch) -> None:
+    async def scenario() -> None:
+        async with instance.running("authorized_flush_users = static:anyone", out=toy()) as qmgr:
+            await asyncio.sleep(0.01)
+            monkeypatch.setattr(daemon, "peer_credentials", lambda _: SimpleNamespace(uid=os.geteuid() + 4711))
+            queue_id = instance.put("a@out.test", mode=0o600)
+            await _told(f"<{queue_id}>".encode(), qmgr)
+            await asyncio.sleep(0.02)
+            assert instance.where(queue_id) == ["incoming"]
 
     asyncio.run(scenario())
