@@ -10,7 +10,6 @@ Sources: postfix(1) check, postconf(1).
 
 import re
 from collections.abc import Collection, Iterator
-from difflib import get_close_matches
 from typing import NamedTuple
 
 from pyfix.config import pending, restriction_names
@@ -19,14 +18,13 @@ from pyfix.config.expand import references
 from pyfix.config.main_cf import BadConfig, MainCf
 from pyfix.config.master_cf import Service, load_services, read_lines
 from pyfix.config.master_entry import Entry
+from pyfix.config.nearest import LIKE, nearest
 from pyfix.config.params.mail import MailParams
 from pyfix.maps.braces import split
 from pyfix.maps.open import TYPES, open_or_fail
 from pyfix.maps.table import OpenError
 from pyfix.server import programs
 
-LIKE = 0.8
-"""How much two names have in common (0 to 1) when one is probably the other, misspelt."""
 CLASSES = "smtpd_restriction_classes"
 TABLE_NAMES = ("_maps", "_checks", "_domains", "_database", "_map", "_tables")
 _LISTS = """
@@ -93,8 +91,8 @@ def _settings(main: MainCf, services: list[Service]) -> Iterator[Place]:
 
 def meant(name: str, known: Collection[str], like: float = LIKE) -> str:
     """` (did you mean ...?)`, or nothing when no name is like this one."""
-    found = get_close_matches(name, known, 1, like)
-    return f" (did you mean {found[0]}?)" if found else ""
+    found = nearest(name, known, like)
+    return f" (did you mean {found}?)" if found else ""
 
 
 def _names(settings: list[Place], main: MainCf) -> Iterator[Finding]:

@@ -63,6 +63,10 @@ class Catalog:
             found = families.member(*self._service[name])
         return found
 
+    def services_with(self, suffix: str) -> list[str]:
+        """The services that have a parameter of a family, in order."""
+        return sorted({service for service, has in self._service.values() if has == suffix})
+
     def default(self, name: str) -> str | None:
         """The default of a name, unexpanded; None for those of users."""
         parameter = self.parameter(name)

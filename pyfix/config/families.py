@@ -69,3 +69,10 @@ def suffixes(program: str) -> list[str]:
     """What a service of master.cf puts its name in front of, by the program it runs."""
     found = [suffix for suffix in SUFFIXES if suffix != "time_limit"] if program in PROGRAMS else []
     return [*found, "time_limit"] if program in WITH_TIME_LIMIT else found
+
+
+def split(name: str) -> tuple[str, str] | None:
+    """The transport and suffix that a name consists of, be there such a transport or not; None for other names."""
+    found = [suffix for suffix in SUFFIXES if name.endswith(f"_{suffix}")]
+    suffix = max(found, key=len, default="")
+    return (name.removesuffix(f"_{suffix}"), suffix) if suffix else None

@@ -1,10 +1,16 @@
-from pyfix.config import registry
+import re
+import subprocess
+import sys
+
+import pytest
+
+from pyfix.config import families, registry, restriction_names
 from pyfix.config.catalog import Catalog
-from pyfix.config.explain import OF_SEVERAL, explain, kind, readers
+from pyfix.config.explain import explain
 from pyfix.config.main_cf import MainCf
 from pyfix.config.master_cf import lines_of
 from pyfix.config.master_entry import Entry
-from pyfix.config.meanings import MEANINGS
+from pyfix.config.meanings import FAMILY, MEANINGS, PARTS, meaning
 
 MAIN_CF = """\
 mine = x
@@ -15,6 +21,8 @@ smtpd_timeout =
 """
 MAIN = MainCf.from_text(MAIN_CF, path="/c/main.cf")
 CATALOG = Catalog(MAIN, [Entry(line) for line in lines_of("uu unix - n n - - pipe user=x argv=/y", "")])
+# What has an underscore and is no parameter.
+WORDS = {"daemon_name", "policy_context", "res_defnames", "res_dnsrch", "speed_adjust", "sqrt_concurrency"}
 
 
 def lines(name: str) -> list[str]:
@@ -43,7 +51,7 @@ def test_a_name_of_the_users_own() -> None:
 
 
 def test_a_name_that_a_service_brings() -> None:
-    assert lines("uu_time_limit")[2:] == [
+    assert lines("uu_time_limit")[3:] == [
         "    default  $command_time_limit, here 1000s",
         "    limits   at least 1 second",
         "    read by  pipe, spawn",
@@ -68,8 +76,87 @@ def test_an_lmtp_name_has_the_words_of_its_twin() -> None:
     assert lines("lmtp_sasl_password_maps")[2] == "    type     text: a list of tables, asked in order until one knows"
 
 
-def test_every_parameter_has_a_type_and_a_reader() -> None:
-    for name, parameter in registry.everything().items():
-        assert kind(parameter)
-        assert readers(name, CATALOG)
-    assert {*MEANINGS, *OF_SEVERAL} <= {*registry.everything()}
+def test_words_for_lmtp_and_tlsproxy_name_their_own_parameters() -> None:
+    assert lines("lmtp_tls_key_file")[1] == "    The private key of lmtp_tls_cert_file."
+    assert lines("tlsproxy_tls_key_file")[1] == "    The private key of tlsproxy_tls_cert_file."
+    assert lines("tlsproxy_client_key_file")[1] == "    The private key of tlsproxy_client_cert_file."
+
+
+@pytest.mark.parametrize("transport", ["nobody", "transport", "discard"])
+def test_a_family_is_explained_for_a_service_that_does_not_have_it(transport: str) -> None:
+    assert lines(f"{transport}_destination_rate_delay") == [
+        f"{transport}_destination_rate_delay",
+        "    The pause between two deliveries of this transport to one destination; a",
+        "    destination then gets one at a time.",
+        "    type     a time; a number without s, m, h, d or w is in seconds",
+        "    default  $default_destination_rate_delay, here 0s",
+        "    read by  qmgr",
+        f"    note     master.cf has no service {transport} of this kind; those it has: uu",
+    ]
+
+
+def test_the_nearest_name_in_any_letter_case() -> None:
+    assert lines("smtpd_tls_cafile") == ["smtpd_tls_cafile: nobody knows this name; did you mean smtpd_tls_CAfile?"]
+    assert lines("uu_destinaton_rate_delay") == [
+        "uu_destinaton_rate_delay: nobody knows this name; did you mean uu_destination_rate_delay?"
+    ]
+
+
+# Readers
+
+
+@pytest.mark.parametrize(
+    ("name", "programs"),
+    [
+        ("smtpd_banner", "postscreen, smtpd"),
+        ("smtpd_tls_CAfile", "smtpd, tlsproxy"),
+        ("smtpd_tls_loglevel", "smtpd, tlsmgr, tlsproxy"),
+        ("lmtp_tls_session_cache_database", "tlsmgr"),
+        ("lmtp_connect_timeout", "lmtp"),
+        ("smtp_connect_timeout", "smtp"),
+        ("best_mx_transport", "lmtp, smtp"),
+        ("queue_directory", "every program"),
+        ("hopcount_limit", "cleanup"),
+        ("default_destination_rate_delay", "qmgr"),
+    ],
+)
+def test_readers(name: str, programs: str) -> None:
+    assert f"    read by  {programs}" in lines(name)
+
+
+# Sentences
+
+
+def test_every_parameter_has_one_sentence() -> None:
+    everything = registry.everything()
+    assert [name for name in everything if not meaning(name)] == []
+    assert {*MEANINGS} <= {*everything}
+    assert len(MEANINGS) == sum(len(part) for part in PARTS)
+    assert {*FAMILY} == {*families.SUFFIXES}
+
+
+def test_sentences_are_sentences() -> None:
+    for name, text in {**{name: meaning(name) for name in registry.everything()}, **FAMILY}.items():
+        assert re.fullmatch(r"[A-Z].*[\w>)}]\.", text), name
+        assert "  " not in text, name
+        assert not re.search(rf"\b{name}\b", text), name
+
+
+def test_sentences_name_only_what_there_is() -> None:
+    known = {*registry.everything(), *restriction_names.NAMES, *WORDS}
+    for name in registry.everything():
+        assert {*re.findall(r"[a-z0-9]+(?:_[A-Za-z0-9]+)+", meaning(name))} <= known, name
+
+
+def test_sizes_have_a_unit() -> None:
+    for name in registry.everything():
+        if re.search("_(size|length)(_limit)?$|_size$|_bytes$|_data_rate$|minfree$", name):
+            assert re.search(r"\bin bytes\b|\bbits\b", meaning(name)), name
+
+
+def test_nobody_else_loads_the_sentences() -> None:
+    script = (
+        "import sys, pyfix.commands.postconf, pyfix.commands.postfix; print('pyfix.config.meanings' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

@@ -1,6 +1,7 @@
 """Every registered parameter is what the reference sheet says it is."""
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,8 +9,10 @@ import pytest
 
 from pyfix.commands import postconf
 from pyfix.config import families, registry
+from pyfix.config.kinds import kind
 from pyfix.config.param import Parameter, Time
 from pyfix.config.params import GROUPS
+from pyfix.config.readers import readers
 
 FOLDERS = (
     *([Path(os.environ["PYFIX_REFERENCE"])] if "PYFIX_REFERENCE" in os.environ else []),
@@ -18,6 +21,11 @@ FOLDERS = (
 SHEET = next((folder / "parameters.tsv" for folder in FOLDERS if (folder / "parameters.tsv").exists()), None)
 # Those whose default depends on the host are computed.
 COMPUTED = {"myhostname", "mydomain", "mynetworks", "process_id", "process_name"}
+UNDOCUMENTED = {"continue"}
+# global, tls: what every program loads, whoever reads it. The others are not our programs.
+ELSEWHERE = {"", "global", "tls", "oqmgr", "posttls-finger"}
+# lmtp is smtp; proxymap looks at every table that it may be asked for.
+AS_WELL = {"lmtp", "proxymap", "oqmgr"}
 OTHER_DEFAULTS = {"config_directory": "/etc/postfix"}
 
 
@@ -51,6 +59,33 @@ def expected(row: dict[str, str]) -> dict[str, str]:
         "min": row["min"] if row["min"] != "0" else "",
         "max": row["max"] if row["max"] != "0" else "",
     }
+
+
+def of(sheet: dict[str, dict[str, str]]) -> Iterator[tuple[str, dict[str, str]]]:
+    """The rows of registered parameters."""
+    return ((name, sheet[name]) for name in registry.everything() if name in sheet)
+
+
+def test_a_type_names_the_words_of_its_values(sheet: dict[str, dict[str, str]]) -> None:
+    for name, row in of(sheet):
+        values = row["values_or_parser"]
+        words = values.removeprefix("flags: ").partition("(")[0].partition(" plus ")[0]
+        if not ("|" in words or words != values) or name.endswith(("_protocols", "_loglevel", "_keywords")):
+            continue
+        known = re.findall(r"[\w-]+", kind(registry.everything()[name]))
+        unknown = {*re.findall(r"[\w-]+", words)} - {*known} - UNDOCUMENTED
+        assert not unknown, name
+
+
+def test_readers_are_those_that_declare_a_parameter(sheet: dict[str, dict[str, str]]) -> None:
+    for name, row in of(sheet):
+        declared = {*row["declared_by"].split(",")} - ELSEWHERE
+        if name.startswith("lmtp_"):
+            declared = {"lmtp" if program == "smtp" else program for program in declared}
+        if declared:
+            assert declared <= {*readers(name)}, name
+            theirs = declared | {*row["referenced_by"].split(",")} | AS_WELL
+            assert {*readers(name)} <= theirs, name
 
 
 @pytest.mark.parametrize("name", sorted(registry.everything()))
