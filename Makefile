@@ -37,6 +37,7 @@ bench: .venv/tests
 
 .venv/tests: .venv/installed
 	@$(PIP) install $(EDITABLE) '.[test]'
+	@$(PIP) install $(EDITABLE) '.[ldap]' || echo 'ldap: tables go untested: python-ldap needs the headers of libldap and libsasl2'
 	@touch $@
 
 # Debian starts a daemon when it is installed, unless policy-rc.d says no. Nothing that was
@@ -44,6 +45,7 @@ bench: .venv/tests
 PEERS = postfix postfix-doc postfix-lmdb postfix-pcre swaks pflogsumm fail2ban dovecot-lmtpd \
 	s-nail git git-email libmailtools-perl \
 	postfix-cdb db5.3-util postfix-ldap postfix-mysql postfix-pgsql postfix-sqlite \
+	gcc libldap-dev libsasl2-dev libsasl2-modules python3-dev \
 	mariadb-server memcached postgresql redis-server slapd \
 	procmail maildrop $(EXIM_LIBRARIES)
 EXIM_LIBRARIES = libgnutls-dane0 libidn12 libnsl2

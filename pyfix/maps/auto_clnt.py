@@ -69,11 +69,6 @@ class Stream:
         self._buffer = data[count:]
         return data[:count]
 
-    def start_tls(self, context: ssl.SSLContext, host: str) -> None:
-        """Go on in TLS; the server's name is checked if the context says so."""
-        self._sock.settimeout(self._timeout)
-        self._sock = context.wrap_socket(self._sock, server_hostname=host or None)
-
     def close(self) -> None:
         """Hang up."""
         self._sock.close()

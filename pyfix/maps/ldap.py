@@ -8,32 +8,31 @@ ldap:/file/of/parameters. The entries that query_filter finds give the values of
     terminal_result_attribute   an entry that has one gives nothing else
 
 Servers are tried in the order given, as `ldap://host:port`, `ldaps://host`, `ldapi://%2fpath`
-or `host:port`. Needs no package: the protocol is pyfix.wire.ldap.
+or `host:port`. Needs the extra `ldap` (python-ldap: the same libldap that Postfix uses, with its
+ldap.conf, TLS, SASL mechanisms and referrals), which is imported when the first such table is opened.
 
 Sources: ldap_table(5).
 """
 
-import contextlib
-import ssl
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from itertools import chain
-from typing import ClassVar
-from urllib.parse import unquote
+from typing import Any, ClassVar
 
 from pyfix.config.param import Bool, Int, Str
-from pyfix.maps import auto_clnt
 from pyfix.maps.cfg_parser import read_params
 from pyfix.maps.db_common import Answers, DbParams, Template
 from pyfix.maps.servers import Servers, WrongQuestionError
-from pyfix.maps.table import OpenError, Options
+from pyfix.maps.table import OpenError, Options, missing_extra
 from pyfix.unix import msg
-from pyfix.wire import ldap
-from pyfix.wire.ldap import Done, Entry, Reference
 
 ANY = "(objectClass=*)"
-EXTERNAL, PLAIN = "EXTERNAL", "PLAIN"
 BINDS = {"yes": "simple", "simple": "simple", "no": "none", "none": "none", "sasl": "sasl"}
+SCOPES = {"base": 0, "one": 1, "sub": 2}
 
+Entry = dict[str, list[bytes]]
+"""Values by attribute, in lower case."""
 
 class LdapParams(DbParams):
     """The parameters of a table."""
@@ -63,91 +62,103 @@ class LdapParams(DbParams):
     tls_key = Str("")
     tls_require_cert = Bool("no")
     tls_cipher_suite = Str("")
+    tls_random_file = Str("")
     sasl_mechs = Str("")
+    sasl_realm = Str("")
     sasl_authz_id = Str("")
-
-
-Found = list[Entry]
+    sasl_minssf = Int("0", min=0, max=4096)
+    debuglevel = Int("0", min=0, max=255)
 
 
 class Directory:
-    """A connection to one server, bound."""
+    """A connection to one server, bound. driver: the package ldap."""
 
-    def __init__(self, cfg: LdapParams, where: str, tls: ssl.SSLContext, *, anonymous: bool = False) -> None:
-        """where: URL, or host and port. OSError, LdapError: no connection, or it may not bind."""
+    def __init__(self, cfg: LdapParams, where: str, driver: Any) -> None:
+        """where: URL, or host and port. OSError: no connection, or it may not bind."""
         self._cfg = cfg
-        self._conversation = ldap.Conversation()
-        scheme, _, host = where.rpartition("://")
-        host = host.rstrip("/")
-        if scheme == "ldapi":
-            self._stream = auto_clnt.connect(f"unix:{unquote(host) or '/run/slapd/ldapi'}", timeout=cfg.timeout)
-        else:
-            port = 636 if scheme == "ldaps" else cfg.server_port
-            self._stream = auto_clnt.connect(host, timeout=cfg.timeout, port=port)
+        self._driver = driver
         try:
-            self._begin(scheme, auto_clnt.split_host(host, 0)[0], tls, "none" if anonymous else BINDS[cfg.bind])
-        except BaseException:
-            self._stream.close()
-            raise
+            self._server = driver.initialize(_url(where, cfg.server_port))
+        except driver.LDAPError as error:
+            raise OSError(_said(error)) from None
+        try:
+            self._begin(self._server)
+        except driver.LDAPError as error:
+            self.close()
+            raise OSError(_said(error)) from None
 
-    def _begin(self, scheme: str, host: str, tls: ssl.SSLContext, bind: str) -> None:
-        cfg, conversation = self._cfg, self._conversation
-        if scheme == "ldaps":
-            self._stream.start_tls(tls, host)
-        elif cfg.start_tls:
-            self._checked(conversation.start_tls(), "STARTTLS")
-            self._stream.start_tls(tls, host)
+    def _begin(self, server: Any) -> None:
+        cfg, driver = self._cfg, self._driver
+        server.timeout = cfg.timeout
+        for option, value in (
+            (driver.OPT_PROTOCOL_VERSION, cfg.version),
+            (driver.OPT_NETWORK_TIMEOUT, cfg.timeout),
+            (driver.OPT_TIMEOUT, cfg.timeout),
+            (driver.OPT_TIMELIMIT, cfg.timeout),
+            (driver.OPT_SIZELIMIT, cfg.size_limit or cfg.expansion_limit),
+            (driver.OPT_DEREF, cfg.dereference),
+            (driver.OPT_REFERRALS, int(cfg.chase_referrals)),
+            *self._tls_options(),
+        ):
+            server.set_option(option, value)
+        if cfg.start_tls:
+            server.start_tls_s()
+        bind = BINDS[cfg.bind]
         if bind == "simple":
-            self._checked(conversation.bind(cfg.version, cfg.bind_dn, cfg.bind_pw), "bind")
+            server.simple_bind_s(cfg.bind_dn, cfg.bind_pw)
         elif bind == "sasl":
-            mechanism = cfg.sasl_mechs.upper()
-            credentials = "" if mechanism == EXTERNAL else f"\0{cfg.bind_dn}\0{cfg.bind_pw}"
-            data = (cfg.sasl_authz_id + credentials).encode()
-            self._checked(conversation.bind_sasl(mechanism, data), "SASL bind")
+            self._bind_sasl(server)
 
-    def search(self, base: str, scope: str, filter: str, attributes: list[str]) -> tuple[Found, list[str], Done]:  # noqa: A002 - LDAP's word
-        """What is found: entries, URLs of other servers, the result."""
-        request = self._conversation.search(
-            base,
-            scope,
-            filter,
-            attributes,
-            dereference=self._cfg.dereference,
-            size_limit=self._cfg.size_limit or self._cfg.expansion_limit,
-            time_limit=self._cfg.timeout,
+    def _tls_options(self) -> list[tuple[int, str | int]]:
+        cfg, driver = self._cfg, self._driver
+        files = (
+            (driver.OPT_X_TLS_CACERTFILE, cfg.tls_ca_cert_file),
+            (driver.OPT_X_TLS_CACERTDIR, cfg.tls_ca_cert_dir),
+            (driver.OPT_X_TLS_CERTFILE, cfg.tls_cert),
+            (driver.OPT_X_TLS_KEYFILE, cfg.tls_key),
+            (driver.OPT_X_TLS_CIPHER_SUITE, cfg.tls_cipher_suite),
+            (driver.OPT_X_TLS_RANDOM_FILE, cfg.tls_random_file),
         )
-        entries: Found = []
-        urls: list[str] = []
-        for answer in self._ask(request):
-            if isinstance(answer, Entry):
-                entries.append(answer)
-            elif isinstance(answer, Reference):
-                urls += answer.urls
-            else:
-                return entries, urls, answer
-        raise ldap.LdapError("answer without end")
+        verify = driver.OPT_X_TLS_DEMAND if cfg.tls_require_cert else driver.OPT_X_TLS_NEVER
+        return [
+            *[(option, value) for option, value in files if value],
+            (driver.OPT_X_TLS_REQUIRE_CERT, verify),
+            (driver.OPT_X_TLS_NEWCTX, 0),  # last: what was set takes effect
+        ]
+
+    def _bind_sasl(self, server: Any) -> None:
+        cfg, sasl = self._cfg, self._driver.sasl
+        answers = {
+            sasl.CB_AUTHNAME: cfg.bind_dn,
+            sasl.CB_PASS: cfg.bind_pw,
+            sasl.CB_USER: cfg.sasl_authz_id,
+            sasl.CB_GETREALM: cfg.sasl_realm,
+        }
+        server.set_option(self._driver.OPT_X_SASL_SSF_MIN, cfg.sasl_minssf)
+        auth = sasl.sasl(answers, cfg.sasl_mechs)
+        server.sasl_interactive_bind_s("", auth, sasl_flags=self._driver.SASL_QUIET)
+
+    def search(self, base: str, scope: int, filter: str, attributes: list[str]) -> list[Entry]:  # noqa: A002 - LDAP's word
+        """The entries that are found. LookupError: the base is not there; OSError, WrongQuestionError."""
+        driver = self._driver
+        try:
+            found = self._server.search_ext_s(base, scope, filter, attributes, timeout=self._cfg.timeout)
+        except driver.NO_SUCH_OBJECT as error:
+            raise LookupError(_said(error)) from None
+        except driver.LDAPError as error:
+            code = error.args[0].get("result", 0)
+            ours = code >= 0 or isinstance(error, (driver.FILTER_ERROR, driver.PARAM_ERROR))
+            if ours and not isinstance(error, (driver.BUSY, driver.UNAVAILABLE)):
+                raise WrongQuestionError(f"Search error {code}: {_said(error)}: {filter}") from None
+            raise OSError(_said(error)) from None
+        return [
+            {name.lower(): values for name, values in entry.items()} for dn, entry in found if dn is not None
+        ]  # without a name it is a reference to another server
 
     def close(self) -> None:
         """Hang up."""
-        with contextlib.suppress(OSError):
-            self._stream.send(self._conversation.unbind())
-        self._stream.close()
-
-    def _checked(self, request: bytes, action: str) -> None:
-        for answer in self._ask(request):
-            if isinstance(answer, Done) and answer.code != ldap.SUCCESS:
-                raise ldap.LdapError(f"{action} failed with error {answer.code}: {answer.text}")
-
-    def _ask(self, request: bytes) -> Iterator[Entry | Reference | Done]:
-        """Everything up to the end of the answer."""
-        number = self._conversation.number
-        self._stream.send(request)
-        while True:
-            for answer in self._conversation.receive(self._stream.some()):
-                if answer.number == number:
-                    yield answer
-                    if isinstance(answer, Done):
-                        return
+        with suppress(self._driver.LDAPError):
+            self._server.unbind_ext()
 
 
 class LdapTable:
@@ -157,9 +168,11 @@ class LdapTable:
     waits: ClassVar[bool] = True
     watch = None
 
-    def __init__(self, cfg: LdapParams, name: str) -> None:
-        """OpenError: what the parameters say can't be done."""
+    def __init__(self, cfg: LdapParams, name: str, driver: Any, parse_url: Callable[[str], Any]) -> None:
+        """driver: the package ldap; parse_url: ValueError for what is no LDAP URL. OpenError: bad parameters."""
         self._cfg = cfg
+        self._driver = driver
+        self._parse_url = parse_url
         self._answers = Answers(cfg, "ldap", name)
         table = self._answers.name
         self._filter = Template(cfg.query_filter, name="query_filter", table=table)
@@ -170,58 +183,36 @@ class LdapTable:
         self._leaf = _names(cfg.leaf_result_attribute)
         self._attributes = [*self._plain, *self._special, *self._terminal, *self._leaf]
         _check(cfg, table)
-        tls = auto_clnt.tls_context(
-            table,
-            ca_file=cfg.tls_ca_cert_file,
-            ca_dir=cfg.tls_ca_cert_dir,
-            cert=cfg.tls_cert,
-            key=cfg.tls_key,
-            ciphers=cfg.tls_cipher_suite,
-            verify=cfg.tls_require_cert,
-        )
-        self._connect: Callable[[str], Directory] = lambda where: Directory(cfg, where, tls)
-        self._connect_anonymously: Callable[[str], Directory] = lambda where: Directory(
-            cfg, where, tls, anonymous=True
-        )
+        self._scope = SCOPES[cfg.scope]
         hosts = cfg.server_host.replace(",", " ").split() or ["localhost"]
-        self._servers = Servers("LDAP", hosts, self._connect, shuffle=False)
+        self._servers = Servers("LDAP", hosts, lambda where: Directory(cfg, where, driver), shuffle=False)
 
     def lookup(self, key: str) -> str | None:
         """The values of all entries; TableError when no server can be asked."""
         if not self._answers.wants(key):
             return None
-        query = self._filter.expand(key, quote=ldap.quote_filter)
-        base = self._base.expand(key, quote=ldap.quote_dn)
+        query = self._filter.expand(key, quote=self._driver.filter.escape_filter_chars)
+        base = self._base.expand(key, quote=self._driver.dn.escape_dn_chars)
         if query is None or base is None:
             return None
-        values = self._servers.ask(
-            lambda server: list(self._values(server, self._found(server, base, self._cfg.scope, query), key)),
-            table=self._answers.name,
-        )
-        return self._answers.joined(key, values)
 
-    def _found(self, server: Directory, base: str, scope: str, filter: str) -> Found:  # noqa: A002 - LDAP's word
-        """Entries, those of other servers too if they are to be asked."""
-        entries, urls, done = server.search(base, scope, filter, self._attributes)
-        if done.code == ldap.NO_SUCH_OBJECT:
-            msg.warning(f"{self._answers.name}: Search base '{base}' not found: {done.text}")
-        elif done.code not in (ldap.SUCCESS, ldap.REFERRAL):
-            raise WrongQuestionError(f"Search error {done.code}: {done.text}".removesuffix(": "))
-        for url in urls if self._cfg.chase_referrals else ():
-            entries += self._elsewhere(url, base, scope, filter)
-        return entries
+        def values(server: Directory) -> list[str]:
+            found = self._found(server, base, self._scope, query, self._attributes)
+            return list(self._values(server, found, key))
 
-    def _elsewhere(self, text: str, base: str, scope: str, filter: str) -> Found:  # noqa: A002 - LDAP's word
-        url = ldap.parse_url(text)
-        if url is None or not url.host:
-            raise WrongQuestionError(f"bad referral: {text}")
-        other = self._connect_anonymously(url.host)
+        return self._answers.joined(key, self._servers.ask(values, table=self._answers.name))
+
+    def _found(
+        self, server: Directory, base: str, scope: int, filter: str, attributes: list[str]  # noqa: A002 - LDAP's word
+    ) -> list[Entry]:
+        """Entries below a base, or none when that is not there."""
         try:
-            return other.search(url.base or base, scope, filter, self._attributes)[0]
-        finally:
-            other.close()
+            return server.search(base, scope, filter, attributes)
+        except LookupError as error:
+            msg.warning(f"{self._answers.name}: Search base '{base}' not found: {error}")
+            return []
 
-    def _values(self, server: Directory, entries: Found, key: str) -> Iterator[str]:
+    def _values(self, server: Directory, entries: Iterable[Entry], key: str) -> Iterator[str]:
         """What the entries give, and those that they name."""
         levels: list[Iterator[Entry]] = [iter(entries)]
         while levels:
@@ -242,22 +233,52 @@ class LdapTable:
             else:
                 yield from _of(entry, self._leaf)
 
-    def _named(self, server: Directory, name: str) -> Found:
+    def _named(self, server: Directory, name: str) -> list[Entry]:
         """The entries that a special attribute points to."""
-        url = ldap.parse_url(name)
-        if url is not None:
-            return self._found(server, url.base, url.scope, url.filter)
-        entries, _, done = server.search(name, "base", ANY, self._attributes)
-        if done.code == ldap.NO_SUCH_OBJECT:
-            return []  # members that have gone
-        if done.code != ldap.SUCCESS:
-            raise WrongQuestionError(f"DN lookup error {done.code}: {name}: {done.text}")
-        return entries
+        try:
+            url = self._parse_url(name)
+        except ValueError:
+            return self._member(server, name)
+        named = {attribute.lower() for attribute in url.attrs or self._attributes}
+        wanted = [attribute for attribute in self._attributes if attribute in named]
+        scope = SCOPES["base"] if url.scope is None else url.scope
+        return self._found(server, url.dn or "", scope, url.filterstr or ANY, wanted) if wanted else []
+
+    def _member(self, server: Directory, name: str) -> list[Entry]:
+        try:
+            return server.search(name, SCOPES["base"], ANY, self._attributes)
+        except LookupError:
+            msg.warning(f"{self._answers.name}: DN {name} not found, skipping")
+            return []
 
 
 def open_ldap(options: Options, name: str) -> LdapTable:
     """Read the table's parameters; servers are connected when they are asked. OpenError."""
-    return LdapTable(read_params(LdapParams, options, name), name)
+    cfg = read_params(LdapParams, options, name)
+    try:
+        import ldap
+        import ldap.dn
+        import ldap.filter
+        import ldap.sasl
+        import ldapurl
+    except ImportError:
+        raise missing_extra(options, name, "python-ldap", "ldap") from None
+    if cfg.debuglevel:
+        ldap.set_option(ldap.OPT_DEBUG_LEVEL, cfg.debuglevel)
+    return LdapTable(cfg, name, ldap, ldapurl.LDAPUrl)
+
+
+def _url(where: str, port: int) -> str:
+    """A server as a URL."""
+    if "://" in where:
+        return where
+    return f"ldap://{where}" if re.search(r":\d+\Z", where) else f"ldap://{where}:{port}"
+
+
+def _said(error: Any) -> str:
+    """What went wrong, in the library's words and the server's."""
+    told = error.args[0] if error.args and isinstance(error.args[0], dict) else {"desc": str(error)}
+    return ": ".join([str(told[part]) for part in ("desc", "info") if told.get(part)])
 
 
 def _names(text: str) -> list[str]:
@@ -266,7 +287,7 @@ def _names(text: str) -> list[str]:
 
 def _of(entry: Entry, names: list[str]) -> Iterator[str]:
     for name in names:
-        for value in entry.attributes.get(name, ()):
+        for value in entry.get(name, ()):
             yield value.decode("utf-8", "surrogateescape")
 
 
@@ -274,9 +295,7 @@ def _check(cfg: LdapParams, table: str) -> None:
     """OpenError for what is not a choice."""
     if not cfg.search_base:
         raise OpenError(f"{table}: search_base is missing")
-    if cfg.scope not in ldap.SCOPES:
+    if cfg.scope not in SCOPES:
         raise OpenError(f"{table}: unrecognized value {cfg.scope} specified for scope")
     if cfg.bind not in BINDS:
         raise OpenError(f"{table}: bad bind value {cfg.bind}: need yes, no or sasl")
-    if cfg.bind == "sasl" and cfg.sasl_mechs.upper() not in (EXTERNAL, PLAIN):
-        raise OpenError(f"{table}: sasl_mechs must be {EXTERNAL} or {PLAIN}, not {cfg.sasl_mechs!r}")

@@ -166,6 +166,9 @@ attributetype ( 1.1.2.1.4 NAME 'memberurl' SUP labeledURI )
 attributetype ( 1.1.2.1.5 NAME 'terminal' SUP mail )
 objectclass ( 1.1.2.2.1 NAME 'mailthing' SUP top STRUCTURAL MUST cn
     MAY ( mail $ maildrop $ mailacceptinggeneralid $ memberdn $ memberurl $ terminal $ userPassword ) )
+sasl-host localhost
+sasl-secprops none
+authz-regexp "^uid=([^,]*)(,cn=[^,]*)?,cn=[^,]*,cn=auth$" "cn=$1,dc=test"
 modulepath /usr/lib/ldap
 moduleload back_mdb
 pidfile {top}/pid
@@ -177,6 +180,7 @@ rootdn "cn=admin,dc=test"
 rootpw secret
 directory {top}/data
 dbnosync
+loglevel none
 access to attrs=userPassword by anonymous auth by * none
 access to * by * read
 """
@@ -184,13 +188,13 @@ access to * by * read
 
 @contextmanager
 def slapd(ldif: str) -> Iterator[tuple[int, Path]]:
-    """Port and socket of an OpenLDAP server that has these entries below dc=test."""
+    """Port and socket of an OpenLDAP server that has these entries below dc=test; PORT in them is its own."""
     server = program("slapd")
     user = unprivileged("openldap")
     with directory(user) as top:
         config, sock, port = top / "slapd.conf", top / "ldapi", free_port()
         config.write_text(SLAPD_CONF.format(top=top))
-        (top / "ldif").write_text(ldif)
+        (top / "ldif").write_text(ldif.replace("PORT", str(port)))
         certificate(top, user)
         (top / "data").mkdir()
         if user is not None:

@@ -410,7 +410,7 @@ PARAMETERS = {
     "ldap": "server_host = ldap://127.0.0.1:{port}\nsearch_base = dc=test\n",
     "memcache": "memcache = inet:127.0.0.1:{port}\nmax_try = 1\n",
 }
-DRIVERS = {"mysql": "pymysql", "pgsql": "psycopg", "redis": "redis"}
+DRIVERS = {"mysql": "pymysql", "pgsql": "psycopg", "redis": "redis", "ldap": "ldap"}
 
 
 @pytest.mark.parametrize(
