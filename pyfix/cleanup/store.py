@@ -1,8 +1,9 @@
 """store - a queue file as it is being written
 
 Small messages are collected and leave in one write; of long ones a piece leaves as soon as
-there is enough of it. The size record comes first in the file and is known last: with one
-write it is simply put in front, else its place is kept and filled at the end.
+there is enough of it, and the disk begins to take it while the next one comes. The size record
+comes first in the file and is known last: with one write it is simply put in front, else its
+place is kept and filled at the end.
 
 | step | on disk |
 |---|---|
@@ -22,6 +23,7 @@ from typing import Protocol
 
 from pyfix.queue import records as rec
 from pyfix.queue.directory import NewFile
+from pyfix.queue.system import start_writing
 
 PIECE = 1 << 20  # bytes that are collected before a write
 
@@ -114,3 +116,5 @@ class Store:
             done = os.write(self.file.fd, data)
             self._written += done
             data = data[done:]
+        if self._written >= PIECE:
+            start_writing(self.file.fd)

@@ -36,6 +36,7 @@ END = REQUEST.encode("end")
 CANCEL = REQUEST.encode("cancel")
 
 FRAME = 65536  # bytes of records that go together
+MIXED = 8192  # no more when not all of them are TEXT
 
 # What cleanup is to do with a message.
 FLAG_BOUNCE = 1  # bounce what is bad, don't only say so
@@ -120,12 +121,14 @@ class Message:
     def __init__(self, exchange: Exchange, queue_id: str) -> None:
         self.queue_id = queue_id
         self._exchange = exchange
-        self._parts: list[bytes] = []
+        self._parts: list[bytes | bytearray] = []
         self._have = 0
         self._text = True  # all of the parts
 
-    def write(self, records: bytes, *, text: bool = False) -> None:
+    def write(self, records: bytes | bytearray, *, text: bool = False) -> None:
         """Add records, whole or not: only their sequence counts. text: they are what TEXT says."""
+        if self._parts and text is not self._text and self._have + len(records) > MIXED:
+            self._send(TEXT if self._text else MORE)
         self._parts.append(records)
         self._have += len(records)
         self._text = self._text and text
@@ -155,7 +158,7 @@ class Message:
         self._exchange.close()
 
     def _send(self, attrs: bytes) -> None:
-        self._exchange.send(attrs, b"".join(self._parts))
+        self._exchange.send(attrs, *self._parts)
         self._parts.clear()
         self._have = 0
         self._text = True

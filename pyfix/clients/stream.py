@@ -42,9 +42,9 @@ class Exchange:
         self._answers: deque[Answer | ServiceGone] = deque()
         self._waiter: Moment | None = None
 
-    def send(self, attrs: bytes, body: bytes = b"") -> None:
-        """One frame of the request; all of one loop turn leave together."""
-        self._connection.send(self._stream, attrs, body)
+    def send(self, attrs: bytes, *body: bytes | bytearray) -> None:
+        """One frame of the request, its body in parts; all of one loop turn leave together."""
+        self._connection.send(self._stream, attrs, *body)
 
     async def drain(self) -> None:
         """Wait while the server reads more slowly than is sent."""
@@ -99,9 +99,9 @@ class Connection(asyncio.Protocol):
         self.send(self._last, attrs, body)
         return self._last
 
-    def send(self, stream: int, attrs: bytes, body: bytes) -> None:
+    def send(self, stream: int, attrs: bytes, *body: bytes | bytearray) -> None:
         """One frame of a request."""
-        self._out.write(encode_frame(stream, attrs, body))
+        self._out.write(encode_frame(stream, attrs, *body))
 
     def forget(self, stream: int) -> None:
         """A request is over; what still comes for it is dropped."""

@@ -160,6 +160,17 @@ def encode_text(lines: list[bytes]) -> bytes:
     return b"".join(parts)
 
 
+def encode_rows(rows: bytearray, width: int) -> bytes | bytearray:
+    """Lines of one length below 128 as text records, in place.
+
+    rows: two bytes of any value before each line; width: bytes of a line with these.
+    """
+    count = len(rows) // width
+    rows[::width] = NORM * count
+    rows[1::width] = _LENGTHS[width - 2] * count
+    return rows
+
+
 def encode_line(line: bytes, limit: int) -> bytes:
     """One line of any length: pieces of up to `limit` bytes (line_length_limit), only the last one ended."""
     last = max(len(line) - 1, 0) // limit * limit

@@ -13,6 +13,8 @@ from typing import Any
 
 READ_SIZE = 65536
 """Bytes taken in one read."""
+MUCH = 1 << 18
+"""The same, while more comes than that."""
 
 
 class SocketTransport:
@@ -21,7 +23,7 @@ class SocketTransport:
     protocol: hears of it as asyncio's protocols do; connection_made comes from begin().
     """
 
-    __slots__ = ("_closing", "_fd", "_gone", "_loop", "_out", "_protocol", "_reading", "_sock")
+    __slots__ = ("_closing", "_fd", "_gone", "_loop", "_out", "_protocol", "_reading", "_size", "_sock")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, sock: socket.socket, protocol: asyncio.Protocol) -> None:
         self._loop = loop
@@ -29,6 +31,7 @@ class SocketTransport:
         self._fd = sock.fileno()
         self._protocol = protocol
         self._out = b""
+        self._size = READ_SIZE
         self._reading = False
         self._closing = False
         self._gone = False
@@ -59,13 +62,14 @@ class SocketTransport:
 
     def _read(self) -> None:
         try:
-            data = self._sock.recv(READ_SIZE)
+            data = self._sock.recv(self._size)
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:
             self._lose(error)
             return
         if data:
+            self._size = MUCH if len(data) >= READ_SIZE else READ_SIZE
             self._protocol.data_received(data)
         else:
             self.pause_reading()

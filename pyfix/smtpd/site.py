@@ -48,7 +48,7 @@ class Message(Protocol):
 
     queue_id: str
 
-    def write(self, records: bytes, *, text: bool = False) -> None:
+    def write(self, records: bytes | bytearray, *, text: bool = False) -> None:
         """Add records. text: whole lines of content, without CR or LF in them."""
 
     async def drain(self) -> None:

@@ -60,13 +60,13 @@ class Message:
         self._status = STAT_OK
         self._reason = ""
 
-    def write(self, records: bytes, *, text: bool = False) -> None:
+    def write(self, records: bytes | bytearray, *, text: bool = False) -> None:
         """Add records; trouble is told at the end."""
         del text  # all are looked at
         if self._status:
             return
         try:
-            passed = self._filter.feed(records)
+            passed = self._filter.feed(bytes(records))
             self._size += len(passed)
             if self._limit and self._size > self._limit:
                 raise submit.RefusedError(STAT_SIZE, "")

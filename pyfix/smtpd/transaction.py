@@ -19,7 +19,7 @@ from pyfix.queue import records as rec
 from pyfix.smtpd.delegated import Delegated
 from pyfix.smtpd.peer import Peer
 from pyfix.smtpd.site import Message, Site
-from pyfix.wire.smtp_data import Block
+from pyfix.wire.smtp_data import Piece, Rows
 from pyfix.wire.smtp_event import Mail, Rcpt
 from pyfix.wire.smtp_params import xtext
 from pyfix.wire.smtp_reply import Reply
@@ -82,13 +82,16 @@ class Transaction:
         self.message.write(b"".join(self._envelope))
         self._envelope.clear()
 
-    async def write(self, blocks: list[Block]) -> None:
+    async def write(self, blocks: list[Piece]) -> None:
         """Some content."""
         assert self.message is not None
         for block in blocks:
-            records = rec.encode_text(block.lines)
-            if block.partial is not None:  # never of a clean one
-                records += rec.encode(rec.CONT, block.partial)
+            if isinstance(block, Rows):
+                records = rec.encode_rows(block.data, block.width)
+            else:
+                records = rec.encode_text(block.lines)
+                if block.partial is not None:  # never of a clean one
+                    records += rec.encode(rec.CONT, block.partial)
             self.message.write(records, text=block.clean)
             self._undrained += len(records)
         if self._undrained > DRAIN:

@@ -2,7 +2,9 @@
 
 DATA ends with a line that is a lone dot, and other lines that begin with a dot have one
 more; BDAT has neither. Clean input (CR LF everywhere, no line too long) is taken in
-blocks as large as they come; only what is odd is looked at line by line.
+blocks as large as they come; only what is odd is looked at line by line. Lines of one
+length, which is what attachments are made of, stay in one piece: that takes a tenth of
+the time.
 
 With `exact` only CR LF ends a message: a lone dot with LF alone before or behind it is
 dropped (smtpd_forbid_bare_newline = normalize), so that nobody can hide a second message
@@ -37,6 +39,65 @@ class Block:
         return f"Block({self.lines!r}, {self.partial!r})"
 
 
+class Rows:
+    """A piece of content whose lines all have one length.
+
+    data: two bytes of any value and then the line, `width` bytes in all, again and again. Whoever
+    keeps the lines may put their ends, or their heads, into these two bytes. No line has a CR or LF in it.
+    """
+
+    __slots__ = ("data", "width")
+
+    def __init__(self, data: bytearray, width: int) -> None:
+        self.data = data
+        self.width = width
+
+    @property
+    def lines(self) -> list[bytes]:
+        """The lines without what is between them."""
+        return [bytes(self.data[at + 2 : at + self.width]) for at in range(0, len(self.data), self.width)]
+
+    clean = True
+    partial = None  # there is none
+
+    def __repr__(self) -> str:
+        return f"Rows({self.data!r}, {self.width})"
+
+
+Piece = Block | Rows
+MANY = 8192  # bytes from which on it pays to look whether lines are of one length
+TRIES = 4  # how often in one receive()
+WIDEST = 129  # bytes of a row: longer lines are rare
+
+
+def rows(data: bytes, at: int, stop: int) -> Rows | None:
+    """The lines that begin at `at` and have one length; None: they are few, or one has a dot in front.
+
+    data: whole lines with CR LF from `at` to `stop`.
+    """
+    width = data.find(b"\r\n", at, at + WIDEST) + 2 - at
+    if width < 3:
+        return None
+    count = (stop - at) // width
+    for offset, byte in ((width - 2, b"\r"), (width - 1, b"\n")):
+        ends = data[at + offset : at + count * width : width]
+        if ends != byte * count:
+            count = len(ends) - len(ends.lstrip(byte))
+    size = count * width
+    if size < MANY or b"." in data[at : at + size : width]:
+        return None
+    found = bytearray(b"  ")
+    found += memoryview(data)[at : at + size - 2]
+    found[::width] = found[1::width] = b" " * count
+    return None if b"\r" in found or b"\n" in found else Rows(found, width)
+
+
+def _unstuffed(text: bytes) -> bytes:
+    if b"\r\n." in text:
+        text = text.replace(b"\r\n.", b"\r\n")
+    return text[1:] if text[:1] == b"." else text
+
+
 class Content:
     """The content of one message.
 
@@ -60,34 +121,48 @@ class Content:
 
     # DATA
 
-    def receive(self, data: bytes, at: int) -> tuple[list[Block], int, bool]:
+    def receive(self, data: bytes, at: int) -> tuple[list[Piece], int, bool]:
         """Take what is complete: blocks, where the rest begins, whether the message ended there."""
         if self._mid_line or self._after_bare:
             return self._carefully(data, at)
         if data.startswith(b".\r\n", at):
             return [], at + 3, True
         end = data.find(b"\r\n.\r\n", at)
-        stop = end if end >= 0 else data.rfind(b"\r\n", at)
-        if stop < 0:
+        stop = (end if end >= 0 else data.rfind(b"\r\n", at)) + 2
+        if stop < 2:
             return self._carefully(data, at)
-        block = data[at:stop]
-        text = block
-        if b"\n." in block or block.startswith(b"."):
-            text = block.replace(b"\r\n.", b"\r\n")
-            if block.startswith(b"."):
-                text = text[1:]
-        lines = text.split(b"\r\n")
-        if self._odd(block, lines):
-            return self._carefully(data, at)
-        self.size += len(text) + 2
-        return [self._block(lines, clean=True)], (end + 5 if end >= 0 else stop + 2), end >= 0
+        found: list[Piece] = []
+        tries = TRIES
+        while at < stop:
+            cut = stop
+            if tries and stop - at >= MANY:
+                tries -= 1
+                if not self._top and (even := rows(data, at, stop)) is not None and even.width - 2 < self.limit:
+                    found.append(even)
+                    self.size += len(even.data)
+                    at += len(even.data)
+                    continue
+                cut = data.find(b"\r\n\r\n", at, stop) + 4
+                if cut < 4:
+                    cut = stop
+            lines = self._lines(_unstuffed(data[at:cut]))
+            if lines is None:
+                rest, at, ended = self._carefully(data, at)
+                return found + rest, at, ended
+            found.append(self._block(lines, clean=True))
+            at = cut
+        return found, (end + 5 if end >= 0 else stop), end >= 0
 
-    def _odd(self, block: bytes, lines: list[bytes]) -> bool:
-        ends = len(lines) - 1
-        return block.count(b"\n") != ends or block.count(b"\r") != ends or max(map(len, lines)) >= self.limit
+    def _lines(self, text: bytes) -> list[bytes] | None:
+        """Lines of a text of whole ones, which are counted; None: there is something odd about them."""
+        lines = text.splitlines()
+        if len(lines) != text.count(b"\r\n") or max(map(len, lines)) >= self.limit:
+            return None
+        self.size += len(text)
+        return lines
 
-    def _carefully(self, data: bytes, at: int) -> tuple[list[Block], int, bool]:
-        blocks: list[Block] = []
+    def _carefully(self, data: bytes, at: int) -> tuple[list[Piece], int, bool]:
+        blocks: list[Piece] = []
         lines: list[bytes] = []
         while (line := next_line(data, at, self.limit, exact=self.exact)) is not None:
             at = line.end
@@ -106,20 +181,19 @@ class Content:
 
     # BDAT
 
-    def receive_chunk(self, data: bytes) -> list[Block]:
+    def receive_chunk(self, data: bytes) -> list[Piece]:
         """Take a piece of a chunk; what may go on in the next one waits for it."""
         data = self._tail + data
-        stop = data.rfind(b"\r\n")
-        lines = data[:stop].split(b"\r\n") if stop >= 0 else []
-        if not lines or self._mid_line or self._odd(data[:stop], lines):
+        stop = data.rfind(b"\r\n") + 2
+        lines = self._lines(data[:stop]) if stop >= 2 and not self._mid_line else None
+        if lines is None:
             return self._chunk_carefully(data)
-        self._tail = data[stop + 2 :]
-        self.size += stop + 2
-        blocks = [self._block(lines)]
+        self._tail = data[stop:]
+        blocks: list[Piece] = [self._block(lines)]
         return blocks + self._chunk_carefully(self._tail) if self._tail else blocks
 
-    def _chunk_carefully(self, data: bytes) -> list[Block]:
-        blocks: list[Block] = []
+    def _chunk_carefully(self, data: bytes) -> list[Piece]:
+        blocks: list[Piece] = []
         lines: list[bytes] = []
         at = 0
         while (line := next_line(data, at, self.limit, exact=self.exact)) is not None:
@@ -129,7 +203,7 @@ class Content:
         self._tail = data[at:]
         return self._with(blocks, lines)
 
-    def finish_chunks(self) -> list[Block]:
+    def finish_chunks(self) -> list[Piece]:
         """The last chunk has come: what is left is a line, its line end was missing."""
         tail, self._tail = self._tail, b""
         if not tail:
@@ -139,7 +213,7 @@ class Content:
 
     # Both
 
-    def _add(self, blocks: list[Block], lines: list[bytes], text: bytes, *, complete: bool) -> list[bytes]:
+    def _add(self, blocks: list[Piece], lines: list[bytes], text: bytes, *, complete: bool) -> list[bytes]:
         self.size += len(text) + 2
         self._mid_line = not complete
         if complete:
@@ -152,7 +226,7 @@ class Content:
         blocks.append(block)
         return []
 
-    def _with(self, blocks: list[Block], lines: list[bytes]) -> list[Block]:
+    def _with(self, blocks: list[Piece], lines: list[bytes]) -> list[Piece]:
         if lines:
             blocks.append(self._block(lines))
         return blocks

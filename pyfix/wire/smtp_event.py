@@ -6,7 +6,7 @@ one reply. Addresses and arguments are str: UTF-8, what is not UTF-8 as surrogat
 
 from __future__ import annotations
 
-from pyfix.wire.smtp_data import Block
+from pyfix.wire.smtp_data import Piece
 from pyfix.wire.smtp_params import MailParams, RcptParams
 from pyfix.wire.smtp_reply import Reply
 
@@ -116,7 +116,7 @@ class Text(Event):
 
     __slots__ = ("blocks",)
 
-    def __init__(self, verb: str, blocks: list[Block]) -> None:
+    def __init__(self, verb: str, blocks: list[Piece]) -> None:
         self.verb = verb
         self.blocks = blocks
 

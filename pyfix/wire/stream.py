@@ -28,9 +28,9 @@ class StreamError(ValueError):
     """Bytes that can't be frames."""
 
 
-def encode_frame(stream: int, attrs: bytes, body: bytes = b"") -> bytes:
-    """One frame, ready to send."""
-    return HEAD.pack(stream, len(attrs), len(body)) + attrs + body
+def encode_frame(stream: int, attrs: bytes, *body: bytes | bytearray) -> bytes:
+    """One frame, ready to send. body: its parts."""
+    return b"".join((HEAD.pack(stream, len(attrs), sum(map(len, body))), attrs, *body))
 
 
 class FrameReader:

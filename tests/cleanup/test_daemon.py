@@ -126,7 +126,8 @@ def test_a_lost_connection_leaves_nothing(suite):
     run(main())
 
 
-def test_a_long_message_is_written_in_pieces(suite):
+@pytest.mark.parametrize("as_text", [False, True], ids=["records", "text"])
+def test_a_long_message_is_written_in_pieces(suite, as_text):
     text = [b"%d" % n * 100 for n in range(30000)]
 
     async def main():
@@ -134,7 +135,7 @@ def test_a_long_message_is_written_in_pieces(suite):
             message = await processes.client().open(32)
             message.write(ENVELOPE + R(rec.MESG) + BODY)
             for at in range(0, len(text), 500):
-                message.write(rec.encode_text(text[at : at + 500]))
+                message.write(rec.encode_text(text[at : at + 500]), text=as_text)
                 await message.drain()
             message.write(R(rec.XTRA) + R(rec.END))
             assert await message.finish() == (0, "")
@@ -143,7 +144,7 @@ def test_a_long_message_is_written_in_pieces(suite):
             start = next(offset for offset, kind, _ in records if kind == rec.MESG) + 2
             end = next(offset for offset, kind, _ in records if kind == rec.XTRA)
             assert size == [end - start, start, 1, 0, end - start, 0]
-            assert [data for _, _, data in records if data[:4].isdigit()][-1] == text[-1]
+            assert [data for _, _, data in records if data[:4].isdigit()][-len(text) :] == text
 
     run(main())
 

@@ -112,3 +112,10 @@ def test_any_bytes_are_records_or_corrupt(wire):
         offset = error.offset
     assert offset is not None
     assert 0 <= offset <= len(wire)
+
+
+@pytest.mark.parametrize("length", [1, 76, 127])
+def test_lines_of_one_length_are_encoded_like_others(length):
+    lines = [bytes([number % 250]) * length for number in range(100)]
+    rows = bytearray(b"".join(b"??" + line for line in lines))
+    assert rec.encode_rows(rows, length + 2) == rec.encode_text(lines)
