@@ -36,7 +36,12 @@ class Walk:
         return self._base + self._at
 
     def jump(self, offset: int) -> None:
-        """Go on at this offset; nothing is read again that is in memory."""
+        """Go on at this offset; nothing is read again that is in memory. CorruptQueueFile: this is a loop."""
+        here = self._base + self._at
+        if offset < here:
+            self._reverse += 1
+            if self._reverse > _REVERSE_LIMIT:
+                raise CorruptQueueFile("too many reverse jump records", here)
         if self._base <= offset <= self._base + len(self._buf):
             self._at = offset - self._base
         else:
@@ -110,15 +115,9 @@ class Walk:
 
     def follow(self, data: bytes) -> None:
         """Go where a pointer record, the last one read, says. CorruptQueueFile."""
-        offset = self.offset
-        target = pointer_target(data, offset)
-        if target == 0:
-            return
-        if target < offset:
-            self._reverse += 1
-            if self._reverse > _REVERSE_LIMIT:
-                raise CorruptQueueFile("too many reverse jump records", offset)
-        self.jump(target)
+        target = pointer_target(data, self.offset)
+        if target:
+            self.jump(target)
 
 
 def pointer_target(data: bytes, offset: int | None = None) -> int:

@@ -5,7 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pyfix.queue import records as rec
@@ -259,6 +259,7 @@ def test_any_file_is_read_or_corrupt(pairs, tail):
 
 
 @given(st.integers(0, len(GOOD) - 1), st.integers(0, 255))
+@example(GOOD.rindex(b"E"), ord("M"))  # a second content goes back to the end of the first
 def test_a_changed_byte_is_read_or_corrupt(at, value):
     fd = os.memfd_create("queue file")
     try:
