@@ -19,7 +19,8 @@ GREETING = b"protocol\0" + PROTOCOL.encode() + b"\0\0"
 END = b"\0"
 QUEUES = ("maildrop", "active", "incoming", "deferred", "hold")  # the order of a report
 
-_HEAD = ("queue_name", "queue_id", "time", "size", "forced_expire", "sender")
+_HEAD = ["queue_name", "queue_id", "time", "size", "forced_expire", "sender"]
+_RECIPIENT = ["original_recipient", "recipient", "log_class", "reason"]
 
 
 class MalformedReport(Exception):
@@ -67,29 +68,30 @@ class QueuedMessage:
 
 
 def encode(message: QueuedMessage) -> bytes:
-    """One message of a report."""
+    """One message of a report. Its texts are printable, so none has a NUL."""
     m = message
-    parts = ["queue_name", m.queue_name, "queue_id", m.queue_id, "time", str(m.time), "size", str(m.size)]
-    parts += ["forced_expire", "1" if m.forced_expire else "0", "sender", m.sender]
+    text = (
+        f"queue_name\0{m.queue_name}\0queue_id\0{m.queue_id}\0time\0{m.time}\0size\0{m.size}\0"
+        f"forced_expire\0{m.forced_expire:d}\0sender\0{m.sender}\0"
+    )
     for r in m.recipients:
-        parts += ["original_recipient", r.original, "recipient", r.address]
-        parts += ["log_class", r.log_class, "reason", r.reason]
-    text = "\0".join(parts)
-    if text.count("\0") >= len(parts):  # one is in a value
-        text = "\0".join([part.replace("\0", "?") for part in parts])
-    return text.encode("utf-8", "surrogateescape") + b"\0\0"
+        text += f"original_recipient\0{r.original}\0recipient\0{r.address}\0"
+        text += f"log_class\0{r.log_class}\0reason\0{r.reason}\0"
+    return (text + "\0").encode("utf-8", "surrogateescape")
 
 
-def decode(words: list[bytes]) -> QueuedMessage:
+def decode(words: list[str]) -> QueuedMessage:
     """One message from the names and values of its list. MalformedReport."""
-    texts = [word.decode("utf-8", "surrogateescape") for word in words]
-    names, values = texts[::2], texts[1::2]
-    if tuple(names[:6]) != _HEAD or len(values) != len(names):
+    names, values = words[::2], words[1::2]
+    if names[:6] != _HEAD or len(values) != len(names):
         raise MalformedReport("malformed showq server response")
     queue_name, queue_id, time, size, forced, sender = values[:6]
     if not (time.isdecimal() and size.isdecimal()):
         raise MalformedReport("malformed showq server response")
-    recipients = _recipients(names[6:], values[6:])
+    if names[6:] == _RECIPIENT:  # as in most messages
+        recipients = [QueuedRecipient(values[7], values[6], values[8], values[9])]
+    else:
+        recipients = _recipients(names[6:], values[6:])
     return QueuedMessage(queue_name, queue_id, int(time), int(size), forced != "0", sender, recipients)
 
 
@@ -137,24 +139,38 @@ def read_report(receive: Callable[[int], bytes]) -> Iterator[QueuedMessage]:
             if not words:
                 return
             yield decode(words)
-        elif words != [b"protocol", PROTOCOL.encode()]:
+        elif words != ["protocol", PROTOCOL]:
             raise MalformedReport("malformed showq server response")
         greeted = True
     raise MalformedReport("malformed showq server response")
 
 
-def _lists(receive: Callable[[int], bytes]) -> Iterator[list[bytes]]:
+def _lists(receive: Callable[[int], bytes]) -> Iterator[list[str]]:
     """Names and values of one list after the other: a list ends where a name is empty."""
-    buf = b""
-    words: list[bytes] = []
+    rest = b""
+    words: list[str] = []
+    at = 0
     while data := receive(65536):
-        *whole, buf = (buf + data).split(b"\0")
-        for word in whole:
-            if word or len(words) % 2:
-                words.append(word)
-            else:
-                yield words
-                words = []
+        whole, end, rest = (rest + data).rpartition(b"\0")
+        if not end:
+            continue
+        words += whole.decode("utf-8", "surrogateescape").split("\0")
+        begin = 0
+        while (at := _empty(words, at)) < len(words):
+            if (at - begin) % 2 == 0:
+                yield words[begin:at]
+                begin = at + 1
+            at += 1
+        del words[:begin]
+        at -= begin
+
+
+def _empty(words: list[str], at: int) -> int:
+    """Where the next empty word is; the number of words when there is none."""
+    try:
+        return words.index("", at)
+    except ValueError:
+        return len(words)
 
 
 def ask(queue_directory: str, service: str = "showq") -> Iterator[QueuedMessage]:

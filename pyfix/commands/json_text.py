@@ -13,5 +13,7 @@ _ESCAPES = str.maketrans(
 
 def json_text(text: str) -> str:
     """The string, with its quotes."""
+    if text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:
+        return f'"{text}"'
     plain = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     return f'"{plain.translate(_ESCAPES)}"'

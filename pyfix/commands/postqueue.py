@@ -52,7 +52,9 @@ class Layout:
 
     def message(self, message: QueuedMessage) -> str:
         """A message with its recipients, and an empty line."""
-        mark = _MARKS.get(message.queue_name, "") + ("#" if message.forced_expire else "")
+        mark = _MARKS.get(message.queue_name, "")
+        if message.forced_expire:
+            mark += "#"
         arrival = time.ctime(message.time)
         lines = [self._line % (message.queue_id + mark, message.size, arrival, message.sender)]
         said = ""

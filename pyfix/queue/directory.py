@@ -116,7 +116,7 @@ class QueueDirectory:
 
     def path(self, queue: str, queue_id: str) -> str:
         """Where the file of this id is, or would be, in this queue."""
-        if queue.lower() in self._hashed:
+        if queue in self._hashed:
             return f"{self._prefix}{queue}/{names.hash_directory(queue_id, self._depth)}{queue_id}"
         return f"{self._prefix}{queue}/{queue_id}"
 

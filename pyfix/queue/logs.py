@@ -102,23 +102,25 @@ def read_log(queue: Opener, log: str, queue_id: str, *, lock: bool = True) -> li
 
     lock: wait for who is writing; else what is not whole yet is left out.
     """
-    try:
-        fd = queue.open(log, queue_id)
-    except FileNotFoundError:
-        return []
-    try:
-        if lock:
-            flock_shared(fd, wait=True)
-        data = os.pread(fd, CHUNK, 0)
-        if len(data) == CHUNK:
-            data = os.pread(fd, os.fstat(fd).st_size, 0)
-    finally:
-        os.close(fd)
-    defaults = _DEFAULTS.get(log, _FAILED)
-    text = data.decode("utf-8", "surrogateescape")
-    text = text[: _whole(text)]
-    entries = {tuple(fields.items()): fields for fields in _field_sets(text, f"{log}/{queue_id}")}
-    return [_entry(fields, defaults) for fields in entries.values()]
+    return _entries(_read(queue, log, queue_id, lock=lock), log, queue_id)
+
+
+def read_reasons(queue: Opener, log: str, queue_id: str) -> list[tuple[str, str, str]]:
+    """(address, original, reason) of each entry, as read_log() without a lock, addresses in internal form. OSError.
+
+    For reports of the whole queue: entries that append_log() wrote are taken whole, by their pattern.
+    """
+    text = _read(queue, log, queue_id, lock=False)
+    at, found = 0, {}
+    while entry := _ENTRY.match(text, at):
+        found[entry[0]] = entry
+        at = entry.end()
+    if at < len(text):
+        entries = _entries(text, log, queue_id)
+        return [(e.recipient.address, e.recipient.original, e.reason) for e in entries]
+    return [
+        ("" if e[1] == "<>" else unquote(e[1]), unquote(e[2] or ""), e[3].rstrip()) for e in found.values()
+    ]
 
 
 def remove_log(queue: Remover, log: str, queue_id: str) -> bool:
@@ -128,6 +130,24 @@ def remove_log(queue: Remover, log: str, queue_id: str) -> bool:
     except FileNotFoundError:
         return False
     return True
+
+
+def _read(queue: Opener, log: str, queue_id: str, *, lock: bool) -> str:
+    """The whole entries of a log; empty when there is none. OSError."""
+    try:
+        fd = queue.open(log, queue_id)
+    except FileNotFoundError:
+        return ""
+    try:
+        if lock:
+            flock_shared(fd, wait=True)
+        data = os.pread(fd, CHUNK, 0)
+        if len(data) == CHUNK:
+            data = os.pread(fd, os.fstat(fd).st_size, 0)
+    finally:
+        os.close(fd)
+    text = data.decode("utf-8", "surrogateescape")
+    return text[: _whole(text)]
 
 
 def _append(fd: int, data: bytes) -> None:
@@ -148,7 +168,8 @@ def _append(fd: int, data: bytes) -> None:
 
 def _whole(text: str) -> int:
     """How much of a log is whole entries."""
-    return text.rfind("\n\n") + 2 if "\n\n" in text else 0
+    end = text.rfind("\n\n")
+    return end + 2 if end >= 0 else 0
 
 
 def _encode(entry: LogEntry, compatible: bool) -> str:
@@ -180,6 +201,22 @@ _NAMES = frozenset(
         *("status", "action", "diag_type", "diag_text", "mta_type", "mta_mname", "reason"),
     }
 )
+
+
+_ENTRY = re.compile(
+    r"\n(?:<.*>: .*\n)?"
+    r"recipient=(.*\S)\n(?:original_recipient=(.*\S)\n)?"
+    r"(?:(?:offset|dsn_orig_rcpt|notify_flags|status|action|diag_type|diag_text|mta_type|mta_mname)=.*\n)*"
+    r"reason=(.*)\n\n"
+)
+"""A whole entry as append_log() writes it: recipient, original recipient, reason."""
+
+
+def _entries(text: str, log: str, queue_id: str) -> list[LogEntry]:
+    """Each entry once."""
+    defaults = _DEFAULTS.get(log, _FAILED)
+    entries = {tuple(fields.items()): fields for fields in _field_sets(text, f"{log}/{queue_id}")}
+    return [_entry(fields, defaults) for fields in entries.values()]
 
 
 def _field_sets(text: str, name: str) -> Iterator[dict[str, str]]:

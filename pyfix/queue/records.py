@@ -277,9 +277,14 @@ def iterate(buf: bytes, at: int = 0) -> Iterator[tuple[int, bytes, bytes]]:
         at = after
 
 
-def leading_numbers(data: bytes) -> list[int]:
-    """The decimal numbers at the beginning of a record, read as C does: "7x 8" is [7]."""
-    words = data.split()
+def leading_numbers(data: bytes, count: int = -1) -> list[int]:
+    """The decimal numbers at the beginning of a record, read as C does: "7x 8" is [7].
+
+    count: how many are wanted; more may come. -1: all.
+    """
+    words = data.split(None, count)
+    if count > 0:
+        del words[count:]
     if b"".join(words).isdigit() and max(map(len, words)) < 19:
         return list(map(int, words))
     numbers: list[int] = []

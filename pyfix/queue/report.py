@@ -8,19 +8,21 @@ See also: queue-file sheet sections 3 and 7.
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from pyfix.mail.address import quote
 from pyfix.queue.directory import is_ready
-from pyfix.queue.logs import Opener, read_log
+from pyfix.queue.logs import Opener, read_reasons
 from pyfix.queue.records import CorruptQueueFile, leading_numbers
-from pyfix.queue.walk import Walk
+from pyfix.queue.walk import JUMPS, Walk
 from pyfix.unix import msg
 
 LOGGED_QUEUES = frozenset({"active", "deferred", "hold", "incoming"})
 FORCE_EXPIRE = 0o010  # mode bit of a message that shall be returned at its next try
-_SIZE, _TIME, _FROM, _ORCP, _RCPT, _MESG, _END = b"CTSORME"
+_ATTR, _SIZE, _TIME, _FROM, _ORCP, _RCPT, _MESG, _END, _PTR = b"ACTSORMEp"
+_STEP = tuple(range(2, 130))
+"""From a record to the next, by its length; none for lengths of more than a byte."""
 _GONE = frozenset(b"D/")
 _SHOWN = frozenset(b"CTSORMED/")
 
@@ -73,90 +75,90 @@ def _logged(queue: Opener, queue_id: str, logs: Iterable[str]) -> list[tuple[str
     found: list[tuple[str, str, str, str]] = []
     for log in logs:
         try:
-            entries = read_log(queue, log, queue_id, lock=False)
+            entries = read_reasons(queue, log, queue_id)
         except OSError as error:
             msg.warning(f"open {log} {queue_id}: {error.strerror}")
             continue
-        for entry in entries:
-            recipient = entry.recipient
-            texts = quote(recipient.original), quote(recipient.address), log, entry.reason
-            original, address, log, reason = map(msg.printable, texts)
-            found.append((original, address, log, reason))
+        for address, original, reason in entries:
+            found.append((_shown(original), _shown(address), log, msg.printable(reason)))
     return found
 
 
 def _fill(listed: Listed, walk: Walk, logged: list[tuple[str, str, str, str]]) -> None:
     """Take from the file what a report shows."""
-    reader = _Reader(listed, walk, logged)
     try:
-        while reader.record():
-            pass
+        for why in _records(listed, walk, logged):
+            msg.warning(f"{listed.queue_id}: {why}")
     except CorruptQueueFile as error:
         msg.warning(f"{listed.queue_id}: {error}")
 
 
-class _Reader:
-    """One file on its way into a report."""
+def _records(listed: Listed, walk: Walk, logged: list[tuple[str, str, str, str]]) -> Iterator[str]:
+    """Go through all records that matter; yields what there is to warn of.
 
-    def __init__(self, listed: Listed, walk: Walk, logged: list[tuple[str, str, str, str]]) -> None:
-        self._listed = listed
-        self._walk = walk
-        self._logged = logged
-        self._seen = {address for _, address, _, _ in logged}
-        self._original = ""
-        self._content_size = 0
-
-    def record(self) -> bool:
-        """Use the next record; False when the rest does not matter."""
-        _, kind, data = self._walk.next(_SHOWN)
-        if kind == _RCPT:
-            return self._recipient(data)
-        if kind == _FROM:
-            return self._sender(data)
-        if kind == _ORCP:
-            self._original = _external(data)
-        elif kind in _GONE:
-            self._original = ""
-        elif kind == _TIME:
-            self._listed.time = self._listed.time or (*leading_numbers(data), 0)[0]
-        elif kind == _SIZE:
-            self._size(data)
-        elif kind == _MESG and self._content_size:
-            self._walk.jump(self._walk.offset + self._content_size)
-        return kind != _END
-
-    def _size(self, data: bytes) -> None:
-        size, offset = (*leading_numbers(data), 0, 0)[:2]
-        if size > 0 and offset > 0:
-            self._listed.size = self._content_size = size
+    One loop with little in it: most of the time of a report goes here. Plain records are taken from memory;
+    what is cut off, long or a pointer is left to the walk.
+    """
+    attribute, step = _ATTR, _STEP
+    seen = {address for _, address, _, _ in logged}
+    original, content_size = "", 0
+    buf, at, _ = walk.window()
+    while True:
+        try:
+            while buf[at] == attribute:
+                at += step[buf[at + 1]]
+            kind, end = buf[at], at + step[buf[at + 1]]
+        except IndexError:
+            kind = _PTR
+        if kind in JUMPS or end > len(buf):
+            walk.skip_to(at)
+            _, kind, data = walk.next(_SHOWN)
+            buf, end, _ = walk.window()
         else:
-            text = data[:100].decode("utf-8", "surrogateescape")
-            warn = f"malformed size record: {text} -- using file size instead"
-            msg.warning(f"{self._listed.queue_id}: {warn}")
-
-    def _sender(self, data: bytes) -> bool:
-        sender = _external(data)
-        if self._listed.sender is not None:
-            return self._skip(f"duplicate sender address: {sender}")
-        self._listed.sender = sender
-        self._listed.recipients += self._logged
-        return True
-
-    def _recipient(self, data: bytes) -> bool:
-        address = _external(data)
-        if self._listed.sender is None:
-            return self._skip(f"missing sender address: {address}")
-        if address not in self._seen:
-            self._listed.recipients.append((self._original, address, "", ""))
-        self._original = ""
-        return True
-
-    def _skip(self, why: str) -> bool:
-        msg.warning(f"{self._listed.queue_id}: {why} -- skipping remainder of this file")
-        return False
+            data = buf[at + 2 : end]
+        at = end
+        if kind == _RCPT:
+            address = _external(data)
+            if listed.sender is None:
+                yield f"missing sender address: {address} -- skipping remainder of this file"
+                return
+            if address not in seen:
+                listed.recipients.append((original, address, "", ""))
+            original = ""
+        elif kind == _ORCP:
+            original = _external(data)
+        elif kind == _FROM:
+            sender = _external(data)
+            if listed.sender is not None:
+                yield f"duplicate sender address: {sender} -- skipping remainder of this file"
+                return
+            listed.sender = sender
+            listed.recipients += logged
+        elif kind == _TIME:
+            listed.time = listed.time or (*leading_numbers(data, 1), 0)[0]
+        elif kind == _SIZE:
+            content_size, offset = (*leading_numbers(data, 2), 0, 0)[:2]
+            if content_size > 0 and offset > 0:
+                listed.size = content_size
+            else:
+                content_size = 0
+                text = data[:100].decode("utf-8", "surrogateescape")
+                yield f"malformed size record: {text} -- using file size instead"
+        elif kind == _MESG and content_size:
+            walk.skip_to(at)
+            walk.jump(walk.offset + content_size)
+            buf, at, _ = walk.window()
+        elif kind in _GONE:
+            original = ""
+        elif kind == _END:
+            return
 
 
 @lru_cache(maxsize=1024)
 def _external(data: bytes) -> str:
-    """An address as people see it."""
-    return msg.printable(quote(data.decode("utf-8", "surrogateescape")))
+    """The address in a record as people see it."""
+    return _shown(data.decode("utf-8", "surrogateescape"))
+
+
+def _shown(address: str) -> str:
+    return msg.printable(quote(address))

@@ -28,6 +28,8 @@ from pyfix.unix import msg, sockets
 
 BATCH = 20
 """Messages read before the loop gets its turn."""
+WRITE = 32768
+"""Bytes that are written at once, or a little more."""
 
 
 class Showq:
@@ -51,10 +53,16 @@ class Showq:
             if uid not in {0, os.geteuid()} and (name := await self._acl.refused(uid)):
                 msg.warning(f"User {name}({uid}) is not allowed to view the mail queue")
                 return
-            for messages in _batches(self._messages()):
-                await loop.sock_sendall(sock, b"".join(messages))
-                await asyncio.sleep(0)
-            await loop.sock_sendall(sock, showq.END)
+            text = bytearray()
+            for count, message in enumerate(self._messages(), 1):
+                if message is not None:
+                    text += message
+                if len(text) >= WRITE:
+                    await loop.sock_sendall(sock, text)
+                    text = bytearray()
+                if count % BATCH == 0:
+                    await asyncio.sleep(0)
+            await loop.sock_sendall(sock, text + showq.END)
         except (BrokenPipeError, ConnectionResetError):
             pass  # the reader has seen enough
         finally:
@@ -92,15 +100,3 @@ class Showq:
         return showq.QueuedMessage(
             name, listed.queue_id, listed.time, listed.size, listed.forced_expire, sender, recipients
         )
-
-
-def _batches(messages: Iterator[bytes | None]) -> Iterator[list[bytes]]:
-    """BATCH messages at a time, those without text counted but left out."""
-    batch: list[bytes] = []
-    for count, message in enumerate(messages, 1):
-        if message is not None:
-            batch.append(message)
-        if count % BATCH == 0:
-            yield batch
-            batch = []
-    yield batch

@@ -8,7 +8,7 @@ import pytest
 
 from pyfix.queue import logs
 from pyfix.queue.file import Recipient
-from pyfix.queue.logs import LogEntry, append_log, read_log, remove_log
+from pyfix.queue.logs import LogEntry, append_log, read_log, read_reasons, remove_log
 from pyfix.queue.memory import MemoryQueue
 from pyfix.unix import msg
 from tests.queue.build import spool
@@ -142,3 +142,25 @@ def test_an_entry_that_can_not_be_written_leaves_no_trace(queue, monkeypatch):
     with pytest.raises(OSError, match="No space left"):
         append_log(queue, "defer", "ABCDEF", LogEntry(SECOND, "4.0.0", "delayed", "y"))
     assert text_of(queue, "defer", "ABCDEF") == before
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"\n<a@x>: r\nrecipient=a@x\noriginal_recipient=o@x\noffset=7\nstatus=4.0.0\naction=delayed\nreason=r\n\n",
+        b'\nrecipient="a b"@x\nstatus=5.0.0\naction=failed\nreason=\xff r \n\n' * 2,
+        b"\nrecipient=a@x \noriginal_recipient= \nstatus=5.0.0\naction=failed\nreason=r\n\n",
+        b"\nrecipient=<>\nstatus=5.0.0\nreason=r\n\n\nrecipient=b@x\nreason=s\n\n",
+        b"\nrecipient=a@x\nreason=r\n\n\n<old@x>: no reply\n\n",
+        b"\nrecipient=a@x\nreason=r\nstatus=4.0.0\n\n",
+        b"\nrecipient=a@x\nrecipient=b@x\nreason=r\n\n",
+        b"\nrecipient=a@x\nreason=r\n\n\nrecipient=b@x\nreas",
+    ],
+    ids=["none", "whole", "twice", "spaces", "null", "old", "order", "two names", "cut"],
+)
+def test_a_report_has_what_the_log_has(queue, text):
+    write(queue, "defer", "ABCDEF", text)
+    entries = [(e.recipient.address, e.recipient.original, e.reason) for e in read_log(queue, "defer", "ABCDEF")]
+    assert read_reasons(queue, "defer", "ABCDEF") == entries
+    assert bool(entries) == bool(text)
