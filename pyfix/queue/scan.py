@@ -189,7 +189,10 @@ def _end(_scan: _Scan, _offset: int, _data: bytes) -> bool:
 def _content(scan: _Scan, _offset: int, _data: bytes) -> bool:
     envelope = scan.envelope
     if envelope.content_offset:
-        scan.walk.jump(envelope.content_offset + envelope.content_size)
+        end = envelope.content_offset + envelope.content_size
+        if scan.walk.offset > end:  # going back would never end
+            raise CorruptQueueFile("message rejected: content after content", scan.walk.offset)
+        scan.walk.jump(end)
     elif scan.size_seen:  # a very old size record does not say where
         envelope.content_offset = scan.walk.offset
         envelope.content_size = _end_of_content(scan.walk) - envelope.content_offset

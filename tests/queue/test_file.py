@@ -258,6 +258,16 @@ def test_any_file_is_read_or_corrupt(pairs, tail):
         os.close(fd)
 
 
+def test_content_comes_once():
+    fd = os.memfd_create("queue file")
+    try:
+        os.write(fd, GOOD[:-2] + b"M\0E\0")
+        with pytest.raises(CorruptQueueFile, match="content after content"):
+            read_envelope(fd)
+    finally:
+        os.close(fd)
+
+
 @given(st.integers(0, len(GOOD) - 1), st.integers(0, 255))
 @example(GOOD.rindex(b"E"), ord("M"))  # a second content goes back to the end of the first
 def test_a_changed_byte_is_read_or_corrupt(at, value):
