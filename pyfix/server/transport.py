@@ -1,20 +1,55 @@
 """transport - the bytes of an accepted connection, without a task or a future
 
-The part of asyncio.Transport that sessions use, over add_reader and add_writer. It begins in
-the turn in which the connection was accepted, where the loop's own needs a task and more turns;
-that counts where a connection brings one message.
+The part of asyncio.Transport that sessions use. It begins in the turn in which the connection was
+accepted, where the loop's own needs a task and more turns; that counts where a connection brings
+one message. All connections of a loop are read from through one Poller: the loop watches one descriptor,
+and a connection costs one system call to watch and none to leave.
 """
 
 from __future__ import annotations
 
 import asyncio
+import select
 import socket
+from collections.abc import Callable
 from typing import Any
 
 READ_SIZE = 65536
 """Bytes taken in one read."""
 MUCH = 1 << 18
 """The same, while more comes than that."""
+AT_ONCE = 256
+"""Connections read from in one turn."""
+
+
+class Poller:
+    """What a loop's connections are read through. A closed descriptor has left by itself."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self._epoll = select.epoll()
+        self._readers: dict[int, Callable[[], None]] = {}
+        loop.add_reader(self._epoll.fileno(), self._turn)
+
+    def add(self, fd: int, read: Callable[[], None]) -> None:
+        """Call when there is something to read."""
+        self._epoll.register(fd, select.EPOLLIN)
+        self._readers[fd] = read
+
+    def pause(self, fd: int) -> None:
+        """Don't call for a while."""
+        del self._readers[fd]
+        self._epoll.unregister(fd)
+
+    def forget(self, fd: int) -> None:
+        """It is about to be closed."""
+        del self._readers[fd]
+
+    def _turn(self) -> None:
+        for fd, _ in self._epoll.poll(0, AT_ONCE):
+            read = self._readers.get(fd)
+            if read is not None:
+                read()
 
 
 class SocketTransport:
@@ -23,10 +58,10 @@ class SocketTransport:
     protocol: hears of it as asyncio's protocols do; connection_made comes from begin().
     """
 
-    __slots__ = ("_closing", "_fd", "_gone", "_loop", "_out", "_protocol", "_reading", "_size", "_sock")
+    __slots__ = ("_closing", "_fd", "_gone", "_out", "_poller", "_protocol", "_reading", "_size", "_sock")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, sock: socket.socket, protocol: asyncio.Protocol) -> None:
-        self._loop = loop
+    def __init__(self, poller: Poller, sock: socket.socket, protocol: asyncio.Protocol) -> None:
+        self._poller = poller
         self._sock = sock
         self._fd = sock.fileno()
         self._protocol = protocol
@@ -39,8 +74,7 @@ class SocketTransport:
     def begin(self) -> None:
         """Tell the protocol, and listen."""
         self._protocol.connection_made(self)  # type: ignore[arg-type]  # as much of a transport as is used
-        if not self._closing:
-            self.resume_reading()
+        self.resume_reading()
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """socket: the socket."""
@@ -52,13 +86,13 @@ class SocketTransport:
         """Take nothing for a while."""
         if self._reading:
             self._reading = False
-            self._loop.remove_reader(self._fd)
+            self._poller.pause(self._fd)
 
     def resume_reading(self) -> None:
         """Go on taking."""
         if not self._reading and not self._closing:
             self._reading = True
-            self._loop.add_reader(self._fd, self._read)
+            self._poller.add(self._fd, self._read)
 
     def _read(self) -> None:
         try:
@@ -80,7 +114,7 @@ class SocketTransport:
 
     def write(self, data: bytes) -> None:
         """Send, now or when there is room; the protocol hears pause_writing while something waits."""
-        if self._gone or self._closing:
+        if self._closing:
             return
         if self._out:
             self._out += data
@@ -88,13 +122,14 @@ class SocketTransport:
         rest = self._send(data)
         if rest:
             self._out = rest
-            self._loop.add_writer(self._fd, self._write_more)
+            self._poller.loop.add_writer(self._fd, self._write_more)
             self._protocol.pause_writing()
 
     def _send(self, data: bytes) -> bytes:
         """What could not be sent."""
         try:
-            return data[self._sock.send(data) :]
+            sent = self._sock.send(data)
+            return data[sent:] if sent < len(data) else b""
         except (BlockingIOError, InterruptedError):
             return data
         except OSError as error:
@@ -105,7 +140,7 @@ class SocketTransport:
         self._out = self._send(self._out)
         if self._out or self._gone:
             return
-        self._loop.remove_writer(self._fd)
+        self._poller.loop.remove_writer(self._fd)
         if self._closing:
             self._lose(None)
         else:
@@ -118,26 +153,32 @@ class SocketTransport:
         return self._closing
 
     def close(self) -> None:
-        """Hang up when everything is sent."""
-        if not self._closing:
+        """Hang up when everything is sent: at once, without a word to the protocol, or later, and then it is told."""
+        if self._closing:
+            return
+        self._closing = True
+        if self._out:
             self.pause_reading()
-            self._closing = True
-            if not self._out:
-                self._lose(None)
+            return
+        self._gone = True
+        if self._reading:
+            self._poller.forget(self._fd)
+        self._sock.close()
 
     def abort(self) -> None:
         """Hang up now."""
         self._lose(None)
 
     def _lose(self, error: OSError | None) -> None:
+        """End it; the protocol hears of it in the next turn, for it may be the caller."""
         if self._gone:
             return
-        self.pause_reading()
         if self._out:
-            self._loop.remove_writer(self._fd)
+            self._poller.loop.remove_writer(self._fd)
         self._out = b""
         self._closing = self._gone = True
-        self._loop.call_soon(self._tell, error)
+        self.pause_reading()
+        self._poller.loop.call_soon(self._tell, error)
 
     def _tell(self, error: OSError | None) -> None:
         self._sock.close()

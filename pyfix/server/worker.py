@@ -45,8 +45,8 @@ Over = Callable[[BaseException | None], None]
 class Taking(Program, Protocol):
     """A program whose sessions need no task each."""
 
-    def take(self, sock: socket.socket, over: Over) -> None:
-        """Begin a session, in place of serve()."""
+    def take(self, sock: socket.socket, client: Any, over: Over) -> None:
+        """Begin a session, in place of serve(). client: the peer as accept() tells it."""
 
 
 class Worker:
@@ -68,7 +68,7 @@ class Worker:
         datagrams: bool = False,
     ) -> None:
         self._program = program
-        self._take: Callable[[socket.socket, Over], None] | None = getattr(program, "take", None)
+        self._take: Callable[[socket.socket, Any, Over], None] | None = getattr(program, "take", None)
         self._status = status
         self._fifos = [fd for fd in listeners if _is_fifo(fd)]
         self._sockets = [socket.socket(fileno=fd) for fd in listeners if fd not in self._fifos]
@@ -86,6 +86,7 @@ class Worker:
         self._leaving = False
         self._retired: asyncio.Task[None] | None = None
         self._idle_timer: asyncio.TimerHandle | None = None
+        self._idle_since = 0.0
         self._loop: asyncio.AbstractEventLoop
         self._over: asyncio.Event
         self._words: dict[bytes, Callable[[], None]] = {
@@ -137,7 +138,7 @@ class Worker:
     def _accept(self, listener: socket.socket) -> None:
         for _ in range(BURST):
             try:
-                sock, _ = listener.accept()
+                sock, client = listener.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:
@@ -148,7 +149,7 @@ class Worker:
                 self._begin(self._program.serve(sock), sock)
             else:
                 self._count()
-                self._take(sock, partial(self._over_without_task, sock))
+                self._take(sock, client, partial(self._over_without_task, sock))
             if not self._accepting:
                 return
 
@@ -176,9 +177,6 @@ class Worker:
         """One session more."""
         self._sessions += 1
         self._begun += 1
-        if self._idle_timer is not None:
-            self._idle_timer.cancel()
-            self._idle_timer = None
         if self._max_sessions is not None and self._begun >= self._max_sessions:
             self._retire()
         elif self._limit and self._sessions >= self._limit:
@@ -207,7 +205,7 @@ class Worker:
     def _over_without_task(self, sock: socket.socket, error: BaseException | None) -> None:
         if error is not None and not isinstance(error, ConnectionError):
             self._bug(error, sock)
-        self._loop.call_soon(self._ended)  # not within the session
+        self._ended()
 
     def _ended(self) -> None:
         """One session less."""
@@ -224,8 +222,21 @@ class Worker:
     # Leaving
 
     def _if_idle(self) -> None:
-        if self._max_idle is not None and not self._sessions and self._idle_timer is None:
-            self._idle_timer = self._loop.call_later(self._max_idle, self._retire)
+        if self._max_idle is None or self._sessions:
+            return
+        self._idle_since = self._loop.time()
+        if self._idle_timer is None:  # one that runs is not worth its end
+            self._idle_timer = self._loop.call_later(self._max_idle, self._look_at_clock)
+
+    def _look_at_clock(self) -> None:
+        self._idle_timer = None
+        if self._max_idle is None or self._sessions:
+            return
+        left = self._idle_since + self._max_idle - self._loop.time()
+        if left > 0:
+            self._idle_timer = self._loop.call_later(left, self._look_at_clock)
+        else:
+            self._retire()
 
     def _hear(self) -> None:
         try:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from time import monotonic
 from typing import Any, cast
 
 from pyfix.server.eager import Driven, drive
@@ -19,38 +20,66 @@ from pyfix.smtpd.session import Conversation
 from pyfix.unix import msg
 
 ENOUGH = 1 << 18  # bytes that wait for a decision
+TICK = 1.0  # seconds between two looks at who says nothing
+
+
+class Watch:
+    """Looks at all connections of a loop each second: that costs less than a timer for each."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._watched: set[Connection] = set()
+        self._looking = False
+
+    def add(self, connection: Connection) -> None:
+        """Look at this one too."""
+        self._watched.add(connection)
+        if not self._looking:
+            self._looking = True
+            self._loop.call_later(TICK, self._look)
+
+    def remove(self, connection: Connection) -> None:
+        """It is over."""
+        self._watched.discard(connection)
+
+    def _look(self) -> None:
+        now = monotonic()
+        for connection in list(self._watched):
+            connection.look_at_clock(now)
+        self._looking = bool(self._watched)
+        if self._looking:
+            self._loop.call_later(TICK, self._look)
 
 
 class Connection(asyncio.Protocol):
     """One accepted connection. over: called once, when all is said and done; with the error when that was a bug."""
 
+    _transport: asyncio.Transport
+    _task: Driven | None = None
+    _waiting = 0
+    _paused = False
+    _gone = False
+    _writable: asyncio.Future[None] | None = None
+
     def __init__(
-        self, conversation: Conversation, timeout: float, over: Callable[[BaseException | None], None]
+        self, conversation: Conversation, timeout: float, watch: Watch, over: Callable[[BaseException | None], None]
     ) -> None:
-        loop = asyncio.get_running_loop()
         self._over: Callable[[BaseException | None], None] | None = over
         self._conversation = conversation
         self._timeout = timeout
-        self._loop = loop
-        self._transport: asyncio.Transport
-        self._task: Driven | None = None
+        self._watch = watch
         self._input: list[bytes] = []
-        self._waiting = 0
-        self._paused = False
-        self._gone = False
-        self._heard = loop.time()
-        self._timer: asyncio.TimerHandle | None = None
-        self._writable: asyncio.Future[None] | None = None
+        self._heard = monotonic()
 
     # asyncio's side
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by class
-        self._timer = self._loop.call_later(self._timeout, self._look_at_clock)
+        self._watch.add(self)
         self._run(self._begin())
 
     def data_received(self, data: bytes) -> None:
-        self._heard = self._loop.time()
+        self._heard = monotonic()
         if self._task is None and not self._input:
             self._run(self._conversation.receive(data))
             return
@@ -70,7 +99,7 @@ class Connection(asyncio.Protocol):
         self.resume_writing()
 
     def pause_writing(self) -> None:
-        self._writable = self._loop.create_future()
+        self._writable = asyncio.get_running_loop().create_future()
 
     def resume_writing(self) -> None:
         if self._writable is not None and not self._writable.done():
@@ -94,7 +123,7 @@ class Connection(asyncio.Protocol):
         if error is not None:
             self._break(None if isinstance(error, asyncio.CancelledError) else error)
         else:
-            self._heard = self._loop.time()
+            self._heard = monotonic()
             self._decided()
 
     def _break(self, error: BaseException | None) -> None:
@@ -104,7 +133,9 @@ class Connection(asyncio.Protocol):
 
     def _decided(self) -> None:
         """Nothing is being decided: send the replies, go on with what has come meanwhile."""
-        self._send()
+        out = self._conversation.wire.output()
+        if out:
+            self._transport.write(out)
         if self._writable is not None:  # a client that does not read is not listened to
             self._run(self._room())
         elif self._conversation.over:
@@ -131,24 +162,18 @@ class Connection(asyncio.Protocol):
             self._conversation.wire.output()
             self._conversation.too_early(early)
 
-    def _send(self) -> None:
-        out = self._conversation.wire.output()
-        if out and not self._transport.is_closing():
-            self._transport.write(out)
-
     # The end
 
-    def _look_at_clock(self) -> None:
-        left = self._heard + self._timeout - self._loop.time()
+    def look_at_clock(self, now: float) -> None:
+        """Leave a client that has said nothing for too long, unless it waits for us. now: monotonic seconds."""
         deciding = self._task is not None and self._writable is None
-        if deciding or left > 0:
-            self._timer = self._loop.call_later(max(left, 1.0), self._look_at_clock)
+        if deciding or now < self._heard + self._timeout:
             return
         conversation = self._conversation
         where, client = conversation.wire.where, conversation.peer.client
         msg.info(log.timeout(conversation.queue_id, where, client, conversation.received))
         conversation.say_goodbye(421, "4.4.2", "Error: timeout exceeded")
-        self._send()
+        self._transport.write(conversation.wire.output())
         self._close()
 
     def _lost(self) -> None:
@@ -175,8 +200,7 @@ class Connection(asyncio.Protocol):
         self._end(None)
 
     def _end(self, error: BaseException | None) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+        self._watch.remove(self)
         over, self._over = self._over, None
         if over is not None:
             over(error)

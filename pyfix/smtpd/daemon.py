@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
+from typing import Any
 
 from pyfix.config.params.smtpd import SmtpdParams
 from pyfix.server.context import Context
-from pyfix.server.transport import SocketTransport
+from pyfix.server.transport import Poller, SocketTransport
+from pyfix.server.worker import Over
 from pyfix.smtpd import peer
-from pyfix.smtpd.connection import Connection
+from pyfix.smtpd.connection import Connection, Watch
 from pyfix.smtpd.policy import open_policy
 from pyfix.smtpd.session import Conversation
 from pyfix.smtpd.site import Site
@@ -35,43 +36,43 @@ class Smtpd:
         self.site.cfg.check()
         self._policy = open_policy(self.site)
         self._space = Space()
+        self._poller: Poller | None = None
+        self._watch: Watch
         self._looking_up: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """Nothing to begin: clients of other services connect when first used."""
 
-    def take(self, sock: socket.socket, over: Callable[[BaseException | None], None]) -> None:
-        """Begin a session; over: see Connection."""
+    def take(self, sock: socket.socket, client: Any, over: Over) -> None:
+        """Begin a session. client: the peer as accept() tells it; over: see Connection."""
+        loop = asyncio.get_running_loop()
+        if self._poller is None or self._poller.loop is not loop:
+            self._poller, self._watch = Poller(loop), Watch(loop)
         try:
-            client = peer.addresses(sock)
+            ends = peer.addresses(sock, client)
         except OSError:  # gone already
             sock.close()
             over(None)
             return
-        names = self.site.names.known(client.address)
+        names = self.site.names.known(ends.address)
         if names is not None:
-            self._begin(sock, client, names, over)
+            self._begin(self._poller, sock, ends, names, over)
             return
-        task = asyncio.get_running_loop().create_task(self._look_up_and_begin(sock, client, over))
+        task = loop.create_task(self._look_up_and_begin(self._poller, sock, ends, over))
         self._looking_up.add(task)
         task.add_done_callback(self._looking_up.discard)
 
-    async def _look_up_and_begin(
-        self, sock: socket.socket, client: peer.Addresses, over: Callable[[BaseException | None], None]
-    ) -> None:
-        self._begin(sock, client, await self.site.names.names(client.address), over)
+    async def _look_up_and_begin(self, poller: Poller, sock: socket.socket, ends: peer.Addresses, over: Over) -> None:
+        self._begin(poller, sock, ends, await self.site.names.names(ends.address), over)
 
     def _begin(
-        self,
-        sock: socket.socket,
-        client: peer.Addresses,
-        names: peer.Names,
-        over: Callable[[BaseException | None], None],
+        self, poller: Poller, sock: socket.socket, ends: peer.Addresses, names: peer.Names, over: Over
     ) -> None:
-        known = peer.Peer(names, *client, log_port=self.site.cfg.smtpd_client_port_logging)
-        conversation = Conversation(self.site, self._policy, self._space, known)
-        connection = Connection(conversation, self.site.cfg.smtpd_timeout, over)
-        SocketTransport(asyncio.get_running_loop(), sock, connection).begin()
+        site = self.site
+        known = peer.Peer(names, *ends, log_port=site.cfg.smtpd_client_port_logging)
+        conversation = Conversation(site, self._policy, self._space, known)
+        connection = Connection(conversation, site.cfg.smtpd_timeout, self._watch, over)
+        SocketTransport(poller, sock, connection).begin()
 
     def stress(self, on: bool) -> None:
         """The service has no sessions left, or has again: parameters that ask for `stress` change at once."""

@@ -15,7 +15,7 @@ import socket
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pyfix.smtpd import log
 from pyfix.unix import msg
@@ -50,38 +50,39 @@ class Addresses(NamedTuple):
     family: int
 
 
-@dataclass(frozen=True, slots=True)
 class Peer:
     """The client of a session. addresses without brackets, IPv4-mapped ones as IPv4; ports as text."""
 
-    names: Names
-    address: str
-    port: str
-    server_address: str
-    server_port: str
-    family: int
-    log_port: bool = False
+    __slots__ = ("address", "client", "family", "name", "names", "origin", "port", "server_address", "server_port")
 
-    @property
-    def name(self) -> str:
+    def __init__(
+        self,
+        names: Names,
+        address: str,
+        port: str,
+        server_address: str,
+        server_port: str,
+        family: int,
+        *,
+        log_port: bool = False,
+    ) -> None:
+        self.names = names
+        self.address = address
+        self.port = port
+        self.server_address = server_address
+        self.server_port = server_port
+        self.family = family
+        self.name = names.name
         """The verified name."""
-        return self.names.name
+        self.origin = f"{names.name}[{address}]"
+        """name[address], never with the port."""
+        self.client = f"{self.origin}:{port}" if log_port else self.origin
+        """name[address] for the log and for replies."""
 
     @property
     def literal(self) -> str:
         """The address as Received: headers have it."""
         return f"IPv6:{self.address}" if ":" in self.address else self.address
-
-    @property
-    def client(self) -> str:
-        """name[address] for the log and for replies."""
-        port = f":{self.port}" if self.log_port else ""
-        return f"{self.names.name}[{self.address}]{port}"
-
-    @property
-    def origin(self) -> str:
-        """name[address], never with the port."""
-        return f"{self.names.name}[{self.address}]"
 
 
 LookUp = Callable[[str], Awaitable[Names]]
@@ -155,11 +156,11 @@ def is_host_name(name: str) -> bool:
     )
 
 
-def addresses(sock: socket.socket) -> Addresses:
-    """Who is connected to whom."""
+def addresses(sock: socket.socket, client: Any) -> Addresses:
+    """Who is connected to whom. client: the peer as accept() tells it."""
     if sock.family not in _INTERNET:
         return Addresses("127.0.0.1", "0", "127.0.0.1", "0", int(socket.AF_INET))
-    client, server = sock.getpeername(), sock.getsockname()
+    server = sock.getsockname()
     address, local = _unmapped(client[0]), _unmapped(server[0])
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     return Addresses(address, str(client[1]), local, str(server[1]), int(family))
@@ -169,5 +170,7 @@ _INTERNET = frozenset({socket.AF_INET, socket.AF_INET6})
 
 
 def _unmapped(address: str) -> str:
+    if ":" not in address:
+        return address
     address = address.partition("%")[0]
     return address[7:] if address.lower().startswith("::ffff:") and "." in address else address

@@ -21,8 +21,8 @@ from pyfix.maps.run_now import run_now
 from pyfix.maps.user_acl import UserAcl
 from pyfix.queue.submitted import Filter, MalformedError
 from pyfix.server.context import Context
-from pyfix.server.transport import SocketTransport
-from pyfix.smtpd.connection import Connection
+from pyfix.server.transport import Poller, SocketTransport
+from pyfix.smtpd.connection import Connection, Watch
 from pyfix.smtpd.peer import OK, Names, Peer
 from pyfix.smtpd.policy import open_policy
 from pyfix.smtpd.session import Conversation
@@ -149,8 +149,8 @@ class StandAlone:
         loop = asyncio.get_running_loop()
         timeout = self._site.cfg.smtpd_timeout
         over: asyncio.Future[None] = loop.create_future()
-        connection = Connection(conversation, timeout, lambda _: over.set_result(None))
-        SocketTransport(loop, sock, connection).begin()
+        connection = Connection(conversation, timeout, Watch(loop), lambda _: over.set_result(None))
+        SocketTransport(Poller(loop), sock, connection).begin()
         await over
 
 

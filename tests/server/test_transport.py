@@ -3,7 +3,7 @@
 import asyncio
 import socket
 
-from pyfix.server.transport import SocketTransport
+from pyfix.server.transport import Poller, SocketTransport
 
 TEXT = b"x" * 3_000_000
 
@@ -35,7 +35,7 @@ def test_what_does_not_fit_waits_and_is_sent_before_the_end() -> None:
         ours.setblocking(False)
         theirs.setblocking(False)
         heard = Heard()
-        transport = SocketTransport(asyncio.get_running_loop(), ours, heard)
+        transport = SocketTransport(Poller(asyncio.get_running_loop()), ours, heard)
         transport.begin()
         transport.write(TEXT)
         transport.write(b"end")
@@ -55,7 +55,7 @@ def test_writing_goes_on_when_there_is_room_again() -> None:
         ours.setblocking(False)
         theirs.setblocking(False)
         heard = Heard()
-        transport = SocketTransport(asyncio.get_running_loop(), ours, heard)
+        transport = SocketTransport(Poller(asyncio.get_running_loop()), ours, heard)
         transport.begin()
         transport.write(TEXT)
         loop, size = asyncio.get_running_loop(), 0

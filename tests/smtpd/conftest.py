@@ -144,7 +144,9 @@ class Server:
     async def _talk(self, chunks: tuple[bytes, ...], end: str) -> list[bytes]:
         ours, theirs = _pair()
         session = asyncio.get_running_loop().create_future()
-        self.smtpd.take(theirs, lambda error: session.set_exception(error) if error else session.set_result(None))
+        self.smtpd.take(
+            theirs, theirs.getpeername(), lambda error: session.set_exception(error) if error else session.set_result(None)
+        )
         answers = [await self._hear(ours, session)]
         for chunk in chunks:
             if answers[-1].endswith(b"<EOF>"):

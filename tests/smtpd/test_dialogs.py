@@ -323,3 +323,10 @@ def test_chunk_over_the_limit_goes_by(server: Make, log: list[str]) -> None:
     answers = one.talk(HELLO, MAIL, RCPT, b"BDAT 1001 LAST\r\n" + b"x" * 1001 + b"RSET\r\n")
     assert answers[-1] == b"552 5.3.4 Chunk exceeds message size limit\r\n250 2.0.0 Ok\r\n"
     assert one.cleanup.messages[0].cancelled
+
+
+def test_client_that_says_nothing_is_told_and_left(server: Make, log: list[str]) -> None:
+    assert server("smtpd_timeout = 1\n").talk(b"HELO a.test\r\n", end="keep")[2:] == [
+        b"421 4.4.2 mx.example.com Error: timeout exceeded\r\n<EOF>"
+    ]
+    assert "timeout after HELO from unknown[127.0.0.1]" in log[-2]
