@@ -144,9 +144,11 @@ class Server:
     async def _talk(self, chunks: tuple[bytes, ...], end: str) -> list[bytes]:
         ours, theirs = _pair()
         session = asyncio.get_running_loop().create_future()
-        self.smtpd.take(
-            theirs, theirs.getpeername(), lambda error: session.set_exception(error) if error else session.set_result(None)
-        )
+
+        def over(error: BaseException | None) -> None:
+            session.set_exception(error) if error else session.set_result(None)
+
+        self.smtpd.take(theirs, theirs.getpeername(), over)
         answers = [await self._hear(ours, session)]
         for chunk in chunks:
             if answers[-1].endswith(b"<EOF>"):
