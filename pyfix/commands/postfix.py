@@ -2,7 +2,8 @@
 
     postfix [-c config_dir] [-Dv] command [argument ...]
     start  start-fg  stop  abort  drain  quick-stop  reload  status  check  flush  logrotate
-    set-permissions [name=value ...]  upgrade-configuration [name=value ...]  tls subcommand ...
+    set-permissions [name=value ...]  upgrade-configuration [name=value ...]
+    tls subcommand ...  non-bdb subcommand
 
 Without -c and MAIL_CONFIG the command is for all instances, where multi_instance_wrapper says so; see postmulti.
 
@@ -277,6 +278,13 @@ def tls(system: System, arguments: list[str]) -> int:
     return postfix_tls.main(system, arguments)
 
 
+def non_bdb(system: System, arguments: list[str]) -> int:
+    """What becomes of tables of Berkeley DB's types."""
+    from pyfix.commands import postfix_non_bdb
+
+    return postfix_non_bdb.main(system, arguments)
+
+
 Command = Callable[[System, list[str]], int]
 COMMANDS: Mapping[str, Command] = {
     "abort": abort,
@@ -284,6 +292,7 @@ COMMANDS: Mapping[str, Command] = {
     "drain": stop,
     "flush": flush,
     "logrotate": logrotate,
+    "non-bdb": non_bdb,
     "quick-stop": quick_stop,
     "reload": reload,
     "set-permissions": set_permissions,
@@ -294,7 +303,7 @@ COMMANDS: Mapping[str, Command] = {
     "tls": tls,
     "upgrade-configuration": upgrade_configuration,
 }
-SCRIPTS = frozenset({"tls"})
+SCRIPTS = frozenset({"non-bdb", "tls"})
 """Commands whose lines have a name of their own in the log."""
 TOLD = (
     "stop", "reload", "abort", "flush", "check", "status", "set-permissions", "upgrade-configuration", "logrotate",

@@ -407,7 +407,7 @@ BY_REASON = {
         daemon_table_open_error_is_fatal
         default_cache_db_type
     """,
-    "Berkeley DB tables are read as they are": """
+    "hash: and btree: tables are made as LMDB and read from Berkeley DB anyway": """
         non_bdb_custom_mapping
         non_bdb_migration_allow_root_prefixes
         non_bdb_migration_allow_user_prefixes
