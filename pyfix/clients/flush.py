@@ -19,6 +19,8 @@ Sources: ipc sheet section 3, flush.
 import os
 import socket
 
+from pyfix.unix import msg
+
 PROTOCOL = "queue_flush_protocol"
 OK, FAIL, BAD, DENY = 0, 0xFFFFFFFF, 3, 4
 GREETING = f"protocol\0{PROTOCOL}\0\0".encode()
@@ -53,6 +55,7 @@ def decode(buf: bytes) -> tuple[dict[str, str], bytes] | None:
 def ask(queue_directory: str, service: str = "flush", **request: str) -> int:
     """The status of a request. OSError: the service is not there, or has gone; MalformedError."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        msg.debug(f"connect to subsystem public/{service}")
         sock.connect(os.path.join(queue_directory, "public", service))
         sock.sendall(encode(**request))
         buf = b""

@@ -8,6 +8,8 @@ Imports nothing that takes time.
 import _socket
 import os
 
+from pyfix.unix import msg
+
 
 class UnreachableError(Exception):
     """The service is not there; str() says so in Postfix's words."""
@@ -23,6 +25,7 @@ def kick(queue_directory: str, place: str, letters: bytes, timeout: float = 10.0
     sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     sock.settimeout(timeout)
     try:
+        msg.debug(f"connect to subsystem {place}")
         sock.connect(path)
         sock.send(letters + b"\0")
     except OSError as error:

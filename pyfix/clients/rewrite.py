@@ -185,6 +185,8 @@ class RewriteClient:
         flags, rewritten = REWRITE_ANSWER.decode(answer)
         self._note(flags)
         self._rewritten.put((rule, address), rewritten)
+        if msg.verbose:
+            msg.info(f"rewrite_clnt: {rule}: {address} -> {rewritten}")
         return str(rewritten)
 
     async def _ask_resolve(self, sender: str, address: str) -> Resolved:
@@ -192,6 +194,8 @@ class RewriteClient:
         about_server, *values = RESOLVE_ANSWER.decode(answer)
         self._note(about_server)
         resolved = Resolved(*values)
+        if msg.verbose:
+            msg.info(resolve_clnt(sender, address, resolved))
         if not resolved.flags & FLAG_FAIL:
             self._resolved.put((sender, address) if about_server & BY_SENDER else (address,), resolved)
         return resolved
@@ -207,6 +211,20 @@ class RewriteClient:
             except ServiceGone as gone:
                 msg.warning(problem_talking(self._service, gone))
             await asyncio.sleep(PAUSE)
+
+
+CLASSES = {
+    CLASS_LOCAL: "local", CLASS_ALIAS: "alias", CLASS_VIRTUAL: "virtual",
+    CLASS_RELAY: "relay", CLASS_DEFAULT: "default",
+}  # fmt: skip
+
+
+def resolve_clnt(sender: str, address: str, found: Resolved) -> str:
+    """The log line about an answer. -v."""
+    flags = "".join(word for bit, word in ((FLAG_ERROR, "error"), (FLAG_FAIL, "fail")) if found.flags & bit)
+    name = CLASSES.get(found.flags & CLASS_MASK, "")
+    where = f"transp=`{found.transport}' host=`{found.nexthop}' rcpt=`{found.recipient}'"
+    return f"resolve_clnt: `{sender}' -> `{address}' -> {where} flags={flags} class={name}"
 
 
 def problem_talking(service: str, gone: ServiceGone) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pyfix.clients.stream import Answer, ServiceGone
+from pyfix.unix import msg
 from pyfix.wire.attr import AttrError, decode_pairs
 from pyfix.wire.stream import CONNECTION, GOAWAY, FrameReader, StreamError, encode_frame
 
@@ -127,6 +128,7 @@ class SerialChannel:
             self._reader = FrameReader()
             self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             self._sock.settimeout(self._timeout)
+            msg.debug(f"connect to subsystem {self.path}")
             self._sock.connect(self.path)
             greeting, _ = self._receive(self._sock, CONNECTION)
             found = decode_pairs(greeting).get("protocol")

@@ -14,6 +14,8 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 
+from pyfix.unix import msg
+
 PROTOCOL = "mail_queue_list_protocol"
 GREETING = b"protocol\0" + PROTOCOL.encode() + b"\0\0"
 END = b"\0"
@@ -124,6 +126,7 @@ def connect(path: str) -> socket.socket:
     """A connection to the service. OSError: it is not there."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
+        msg.debug(f"connect to subsystem {path}")
         sock.connect(path)
     except OSError:
         sock.close()

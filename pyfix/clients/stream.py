@@ -11,6 +11,7 @@ from collections import deque
 from typing import Protocol, cast
 
 from pyfix.mail.error import Retry
+from pyfix.unix import msg
 from pyfix.unix.moment import Moment
 from pyfix.unix.turn import TurnWriter
 from pyfix.wire.attr import AttrError, decode_pairs
@@ -177,6 +178,7 @@ class Connection(asyncio.Protocol):
 async def connect(path: str, protocol: str) -> Connection:
     """A connection whose server has said its greeting. ServiceGone when there is none."""
     loop = asyncio.get_running_loop()
+    msg.debug(f"connect to subsystem {path}")
     try:
         _, connection = await loop.create_unix_connection(lambda: Connection(path), path)
     except OSError as error:

@@ -429,8 +429,6 @@ BY_REASON = {
         local_login_sender_maps
     """,
     "nothing is traced or injected for debugging": """
-        debug_peer_level
-        debug_peer_list
         debugger_command
         dont_remove
         fault_injection_code

@@ -68,7 +68,11 @@ class Maps:
                 continue
             value = await self._ask(table, key)
             if value is not None:
+                if msg.verbose:
+                    msg.info(f"maps_find: {self.name}: {table.name}: {key} = {value}")
                 return value
+        if msg.verbose:
+            msg.info(f"maps_find: {self.name}: {key}: not found")
         return None
 
     async def _ask(self, table: Table, key: str) -> str | None:

@@ -102,6 +102,7 @@ def open_source(options: Options, name: str) -> Source:
         raise OpenError(GONE.get(options.type, f"unsupported dictionary type: {options.type}"))
     module, _, function = where.partition(":")
     source: Source = getattr(import_module(module), function)(options, name)
+    msg.debug(f"dict_open: {options.spec(name)}")
     return source
 
 

@@ -42,6 +42,26 @@ def connect(client: str) -> str:
     return f"connect from {client}"
 
 
+def said(direction: str, client: str, line: bytes) -> str:
+    """What client (<) or server (>) said. -v."""
+    return f"{direction} {client}: {printable(line.decode('utf-8', 'replace'))}"
+
+
+def restrictions(end: str, stage: str) -> str:
+    """A list is asked (START), or was (END). -v."""
+    return f">>> {end} {stage} RESTRICTIONS <<<"
+
+
+def validation(stage: str) -> str:
+    """Whether the address exists is asked. -v."""
+    return f">>> CHECKING {stage} VALIDATION MAPS <<<"
+
+
+def restriction(name: str, status: int | None = None) -> str:
+    """One of a list is asked, or has answered. -v."""
+    return f"generic_checks: name={name}" + ("" if status is None else f" status={status}")
+
+
 def client_is(queue_id: str, client: str) -> str:
     """A message has got its queue file."""
     return f"{queue_id}: client={client}"

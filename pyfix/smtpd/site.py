@@ -27,6 +27,7 @@ from pyfix.config.param import BadConfig
 from pyfix.config.params.flush import FlushParams
 from pyfix.config.params.mail import MailParams
 from pyfix.config.params.smtpd import SmtpdParams
+from pyfix.maps.debug_peer import DebugPeers
 from pyfix.maps.maps import Maps
 from pyfix.maps.match import AddressMatch, DomainMatch, StringMatch, parent_matches
 from pyfix.smtpd.peer import LookUp, NameCache, look_up
@@ -109,6 +110,7 @@ class Site:
             name="smtpd_forbid_bare_newline_exclusions",
             utf8=self.utf8,
         )
+        self.debug_peers = DebugPeers(self.mail)
         self.noop_commands = StringMatch(self.cfg.smtpd_noop_commands, name="smtpd_noop_commands")
         self.forbidden_commands = StringMatch(
             self.cfg.smtpd_forbidden_commands, name="smtpd_forbidden_commands"

@@ -22,6 +22,7 @@ from pyfix.smtpd.policy import Policy
 from pyfix.smtpd.restrictions import Carried, Check, Envelope
 from pyfix.smtpd.site import Site
 from pyfix.smtpd.space import Space
+from pyfix.smtpd.trace import TracedCheck, TracedSession
 from pyfix.smtpd.transaction import Transaction
 from pyfix.unix import msg
 from pyfix.wire import smtp_event as on
@@ -66,12 +67,16 @@ class Talk:
         self._helo: str | None = None
         self._count_as_ok = False
         self._bare_newline = "no"
+        self._check_type = Check
 
     # The session
 
     async def begin(self) -> None:
         """The client is there and has a name: greet it."""
         msg.info(log.connect(self.peer.client))
+        if await self.site.debug_peers.level(self.peer.address, self.peer.name):
+            self.wire = TracedSession(self.wire.limits, self.peer.client)
+            self._check_type = TracedCheck
         self._keywords = await ehlo.offered(self.site, self.peer.address)
         await self._set_limits()
         if not self._policy.delay:
@@ -221,7 +226,7 @@ class Talk:
         def note(action: str, text: str) -> None:
             self._log(action, stage, text, sender=sender, recipient=recipient, helo=helo)
 
-        return Check(
+        return self._check_type(
             self.site,
             self.peer,
             note,

@@ -98,6 +98,12 @@ def info(text: str) -> None:
         sink(Priority.INFO, text)
 
 
+def debug(text: str) -> None:
+    """Log a line that only those want who gave -v."""
+    if verbose:
+        info(text)
+
+
 def warning(text: str) -> None:
     """Log trouble that the program works around."""
     _log(Priority.WARNING, text)

@@ -134,7 +134,7 @@ class Smtp(EventAgent):
             pix=" ".join(pix),
             dot_delay=self.cfg.smtp_pix_workaround_delay_time if "delay_dotcrlf" in pix else 0,
             replies=self._reply_filter,
-            transcript=self.notices.transcript(),
+            transcript=await self.notices.transcript(server),
         )
 
     async def _pix(self, server: Server, request: Request) -> list[str]:

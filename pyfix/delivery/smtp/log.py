@@ -35,6 +35,11 @@ def bind_failed(address: str, reason: str) -> str:
     return f"bind {address}: {reason}"
 
 
+def talk(direction: str, server: addresses.Server, line: str) -> str:
+    """What server (<) or client (>) said. -v."""
+    return f"{direction} {server.name_port}: {line}"
+
+
 def lost(server: addresses.Server, doing: str) -> str:
     """The server hung up."""
     return f"lost connection with {server.name} while {doing}"

@@ -6,6 +6,8 @@ what SMTP does not provide for: 50x, a reply of another class than can be, a lin
      In:  220 mx.example.com ESMTP
      Out: EHLO client.example.com
 
+With -v, and with a server of debug_peer_list, the lines go to the log as they come.
+
 Parameters: notify_classes, error_notice_recipient, double_bounce_sender, internal_mail_filter_classes
 """
 
@@ -24,6 +26,7 @@ from pyfix.delivery.smtp import log
 from pyfix.delivery.smtp.addresses import Server
 from pyfix.mail.address import quote
 from pyfix.mail.error import Retry
+from pyfix.maps.debug_peer import DebugPeers
 from pyfix.queue import records as rec
 from pyfix.unix import msg
 
@@ -33,22 +36,25 @@ COMMAND_TROUBLE = range(500, 505)  # answers to what should not have been sent, 
 
 
 class Transcript:
-    """One conversation. broken: it is one to tell of."""
+    """One conversation. broken: it is one to tell of. logged: it goes to the log too, as one with this server."""
 
-    def __init__(self) -> None:
+    def __init__(self, logged: Server | None = None) -> None:
         self.lines: list[str] = []
         self.broken = False
+        self._logged = logged
 
     def sent(self, data: bytes) -> None:
         """Commands."""
-        self._add(" Out: ", data)
+        self._add(">", " Out: ", data)
 
     def received(self, data: bytes) -> None:
         """Whole lines of replies."""
-        self._add(" In:  ", data)
+        self._add("<", " In:  ", data)
 
-    def _add(self, prefix: str, data: bytes) -> None:
+    def _add(self, direction: str, prefix: str, data: bytes) -> None:
         for line in data.decode("utf-8", "replace").splitlines():
+            if self._logged is not None:
+                msg.info(log.talk(direction, self._logged, line))
             if len(self.lines) < MOST_LINES:
                 self.lines += textwrap.wrap(prefix + line, WIDTH, subsequent_indent="     ", break_on_hyphens=False)
 
@@ -59,17 +65,21 @@ class Notices:
     def __init__(self, main: MainCf, cleanup: CleanupClient) -> None:
         self._mail = mail = MailParams(main)
         self._cleanup = cleanup
+        self._debug_peers = DebugPeers(mail)
         self.wanted = "protocol" in SEPARATORS.split(BounceParams(main).notify_classes.lower())
         self._flags = FLAG_MASK_INTERNAL
         if "notify" in SEPARATORS.split(mail.internal_mail_filter_classes.lower()):
             self._flags |= FLAG_FILTER | FLAG_MILTER
 
-    def transcript(self) -> Transcript | None:
+    async def transcript(self, server: Server) -> Transcript | None:
         """Where a new conversation is to be written down, if it is."""
-        return Transcript() if self.wanted else None
+        logged = await self._debug_peers.level(server.address, server.name)
+        return Transcript(server if logged else None) if self.wanted or logged else None
 
     async def send(self, server: Server, transcript: Transcript, *, lmtp: bool) -> None:
-        """Tell the administrator. What goes wrong with that is only logged."""
+        """Tell the administrator, where that is wanted. What goes wrong with that is only logged."""
+        if not self.wanted:
+            return
         mail = self._mail
         try:
             await post_mail(
