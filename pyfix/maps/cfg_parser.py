@@ -62,7 +62,8 @@ def read_params(kind: type[P], options: Options, name: str) -> P:
                 for parameter in each.declared():
                     parameter.read(params.main)
     except BadConfig as error:
-        raise OpenError(str(error)) from None
+        said = str(error)  # of a parameter that is not there it names no place
+        raise OpenError(said if name in said else f"{name}: {said}") from None
     return params
 
 

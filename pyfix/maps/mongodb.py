@@ -23,6 +23,8 @@ from pyfix.maps.servers import Servers
 from pyfix.maps.table import OpenError, Options, missing_extra
 
 TIMEOUT = 10_000  # milliseconds
+RETRY = 1  # seconds that a server rests
+SCHEMES = ("mongodb://", "mongodb+srv://")
 MOST = 100  # values of an answer
 
 
@@ -51,6 +53,8 @@ class MongodbTable:
         self._answers = Answers(cfg, "mongodb", name)
         table = self._answers.name
         self._filter = Template(cfg.query_filter, name="query_filter", table=table)
+        if not cfg.uri.startswith(SCHEMES):
+            raise OpenError(f"{table}: uri must begin with {' or '.join(SCHEMES)}: {cfg.uri}")
         _parsed(self._filter.expand("user@a.b.c.d.e.f.g.h.i", quote=json_quote) or "{}", table, "query_filter")
         self._projection = _parsed(cfg.projection, table, "projection") if cfg.projection else None
         self._attributes = cfg.result_attribute.replace(",", " ").split()
@@ -58,7 +62,7 @@ class MongodbTable:
             "MongoDB",
             [cfg.uri],
             lambda uri: driver.MongoClient(uri, serverSelectionTimeoutMS=TIMEOUT, socketTimeoutMS=TIMEOUT),
-            retry_interval=1,
+            retry_interval=RETRY,
         )
 
     def lookup(self, key: str) -> str | None:
@@ -75,11 +79,12 @@ class MongodbTable:
         collection = server[self._cfg.dbname][self._cfg.collection]
         return list(collection.find(query, self._projection, limit=MOST + 1))
 
-    def _values(self, documents: list[dict[str, Any]]) -> Iterator[str]:
+    def _values(self, documents: list[dict[str, Any]]) -> Iterator[str | None]:
         for document in documents:
             for name, value in document.items():
                 if name in self._attributes or (not self._attributes and name != "_id"):
-                    yield from map(str, value if isinstance(value, list) else [value])
+                    for each in value if isinstance(value, list) else [value]:
+                        yield None if each is None else str(each)
 
 
 def open_mongodb(options: Options, name: str) -> MongodbTable:
@@ -99,6 +104,9 @@ def json_quote(text: str) -> str:
 
 def _parsed(text: str, table: str, name: str) -> Any:
     try:
-        return json.loads(text)
+        found = json.loads(text)
     except ValueError as error:
         raise OpenError(f"{table}: {name} is not JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise OpenError(f"{table}: {name} is not a JSON object")
+    return found

@@ -12,6 +12,7 @@ Callers may be several threads; each has a connection to itself while it asks.
 """
 
 import random
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -34,16 +35,20 @@ C = TypeVar("C", bound=Connection)
 T = TypeVar("T")
 Clock = Callable[[], float]
 
+_PASSWORD = re.compile(r"(://[^:/@]*):[^@]*@")
+"""In a URL."""
+
 
 class WrongQuestionError(Exception):
     """The server answers, but not to this question: it is not the server's fault. str(): why."""
 
 
 class Server(Generic[C]):
-    """One server. name: as the administrator wrote it; failed: it rests until then."""
+    """One server. name: as the administrator wrote it; shown: the same for the log, without a password."""
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.shown = _PASSWORD.sub(r"\1:***@", name)
         self.local = name.startswith(("unix:", "/"))
         self.rests_until = 0.0
         self.idle: list[tuple[C, float]] = []  # connections nobody uses, and since when
@@ -79,11 +84,11 @@ class Servers(Generic[C]):
             try:
                 return self._ask(server, question)
             except WrongQuestionError as error:
-                msg.warning(f"{table}: {self._kind} server {server.name}: {error}")
+                msg.warning(f"{table}: {self._kind} server {server.shown}: {error}")
                 raise TableError(table, str(error)) from None
             except Exception as error:  # drivers raise what they like for bytes that make no sense
                 reason = _reason(error)
-                msg.warning(f"{table}: {self._kind} server {server.name}: {reason}")
+                msg.warning(f"{table}: {self._kind} server {server.shown}: {reason}")
                 self._rest(server)
         raise TableError(table, reason)
 

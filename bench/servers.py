@@ -1,0 +1,125 @@
+"""servers - lookups a second in tables behind proxymap, with real database and directory servers
+
+    python -m bench.servers [mysql] [pgsql] [ldap]    a few seconds each; needs what the tests of maps need
+
+One proxymap of a started instance is asked by one client process that has 1, then 8 lookups under way, as a
+daemon on an event loop has.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from bench.instance import PYFIX, Instance
+from pyfix.maps.open import open_or_fail
+from pyfix.maps.table import LocalTable
+from tests.maps import servers
+
+ROWS = 1_000
+SECONDS = 2.0
+
+ENTRY = """\
+dn: cn=u{0},dc=test
+objectClass: mailthing
+cn: u{0}
+maildrop: box{0}@backend.example
+
+"""
+
+
+@contextmanager
+def mysql() -> Iterator[str]:
+    import pymysql
+
+    with servers.mariadb() as (port, sock):
+        with pymysql.connect(unix_socket=str(sock), user="root", autocommit=True) as connection:
+            _fill(connection.cursor().execute, "CREATE DATABASE m", "USE m")
+        yield f"hosts = 127.0.0.1:{port}\nuser = root\ndbname = m\nquery = SELECT v FROM t WHERE k = '%s'\n"
+
+
+@contextmanager
+def pgsql() -> Iterator[str]:
+    import psycopg
+
+    with servers.postgresql() as (port, _):
+        with psycopg.connect(host="127.0.0.1", port=port, user="postgres", autocommit=True) as connection:
+            _fill(lambda text: connection.execute(text.encode()))
+        yield f"hosts = 127.0.0.1:{port}\nuser = postgres\ndbname = postgres\nquery = SELECT v FROM t WHERE k = '%s'\n"
+
+
+@contextmanager
+def ldap() -> Iterator[str]:
+    entries = "".join([ENTRY.format(at) for at in range(ROWS)])
+    with servers.slapd(f"dn: dc=test\nobjectClass: domain\ndc: test\n\n{entries}") as (port, _):
+        yield (
+            f"server_host = ldap://127.0.0.1:{port}\nsearch_base = cn=%u,dc=test\nscope = base\n"
+            "query_filter = (objectClass=*)\nresult_attribute = maildrop\n"
+        )
+
+
+def _fill(execute: Callable[[str], object], *before: str) -> None:
+    for statement in (*before, "CREATE TABLE t (k VARCHAR(200) PRIMARY KEY, v VARCHAR(200))"):
+        execute(statement)
+    rows = ",".join([f"('u{at}@example.com','box{at}@backend.example')" for at in range(ROWS)])
+    execute(f"INSERT INTO t VALUES {rows}")
+
+
+async def rate(table: LocalTable, at_once: int) -> float:
+    """Lookups a second with so many under way."""
+    done = 0
+    end = time.perf_counter() + SECONDS
+
+    async def ask() -> None:
+        nonlocal done
+        while time.perf_counter() < end:
+            value = await table.lookup(f"u{done % ROWS}@example.com")
+            assert value is not None
+            done += 1
+
+    await ask_once(table)
+    await asyncio.gather(*[ask() for _ in range(at_once)])
+    return done / SECONDS
+
+
+async def ask_once(table: LocalTable) -> None:
+    """Connections are made before the clock starts."""
+    await asyncio.gather(*[table.lookup("u1@example.com") for _ in range(8)])
+
+
+def mail_rate(mail: Instance, table: LocalTable, at_once: int) -> str:
+    """Lookups a second, and the CPU microseconds of one: here and in the mail system."""
+    cpu, here = mail.cpu_seconds(), time.process_time()
+    found = asyncio.run(rate(table, at_once))
+    lookups = found * SECONDS / 1e6
+    return (
+        f"{found:.0f}/s ({(time.process_time() - here) / lookups:.0f} us here,"
+        f" {(mail.cpu_seconds() - cpu) / lookups:.0f} us in proxymap)"
+    )
+
+
+def measure(kind: str, parameters: str) -> None:
+    spec = f"proxy:{kind}:"
+    with Instance(PYFIX, {"proxy_read_maps": f"{spec}{{top}}/conf/{kind}.cf"}) as mail:
+        (mail.conf / f"{kind}.cf").write_text(parameters)
+        mail.start()
+        name = f"{spec}{mail.conf}/{kind}.cf"
+        found = []
+        for at_once in (1, 8):
+            table = open_or_fail(name, config_dir=str(mail.conf))
+            found.append(f"{at_once} at once {mail_rate(mail, table, at_once)}")
+        print(f"{spec} {', '.join(found)}", flush=True)
+
+
+def main() -> None:
+    kinds = {"mysql": mysql, "pgsql": pgsql, "ldap": ldap}
+    for kind in sys.argv[1:] or kinds:
+        with kinds[kind]() as parameters:
+            measure(kind, parameters)
+
+
+if __name__ == "__main__":
+    main()
