@@ -47,7 +47,11 @@ class Instance:
 
     def matches(self, name: str) -> bool:
         """Whether -i means this one: by name, configuration directory, or - for the primary one."""
-        return (self.primary and name == "-") or name in (self.config_dir, self.name)
+        return (self.primary and name == "-") or name == self.config_dir or name == (self.name or None)
+
+    def in_group(self, group: str) -> bool:
+        """Whether -g means this one."""
+        return bool(group) and group == self.group
 
     def own(self) -> dict[str, str]:
         """What no other may have."""
@@ -109,20 +113,18 @@ class Family:
                     msg.fatal(f"{mine} conflicts with instance {other.config_dir}, {name}={value}")
 
 
-def create(primary: Instance, places: Mapping[str, str], name: str, group: str) -> None:
+def create(primary: Instance, places: Mapping[str, str], names: Mapping[str, str]) -> None:
     """Write the configuration of a new instance that takes no mail yet, and make its directories. OSError, BadConfig.
 
-    places: config_directory, queue_directory, data_directory.
+    places: config_directory, queue_directory, data_directory; names: multi_instance_name and _group, as far as wanted.
     """
     config_dir = places["config_directory"]
     os.makedirs(config_dir, 0o755, exist_ok=True)
-    if not os.path.exists(f"{config_dir}/main.cf"):
-        _copy("main.cf", config_dir)
-    if not os.path.exists(f"{config_dir}/master.cf"):
-        _copy("master.cf", config_dir)
+    for name in ("main.cf", "master.cf"):
+        if not os.path.exists(f"{config_dir}/{name}"):
+            _copy(name, config_dir)
     cloned = {each: value for each in SHARED if (value := primary.main.raw(each)) is not None}
     directories = {each: places[each] for each in ("queue_directory", "data_directory")}
-    names = {"multi_instance_name": name, "multi_instance_group": group}
     closed = {"master_service_disable": "inet", "authorized_submit_users": ""}
     edit_file(f"{config_dir}/main.cf", {**cloned, **directories, **names, **closed})
     layout.complete(layout.places(MailParams(MainCf.load(config_dir))))

@@ -36,7 +36,7 @@ USAGE = (
     f" postmulti -e action {_RUN} [-I name] [-G group] [param=value ...]"
 )
 PLACES = ("config_directory", "queue_directory", "data_directory")
-_SAFE = re.compile(r"[-A-Za-z0-9_.,:/=+@%]*", re.ASCII)
+_SAFE = re.compile(r"[-A-Za-z0-9_.:/=+@%]*", re.ASCII)
 
 
 class Request(NamedTuple):
@@ -53,9 +53,15 @@ class Request(NamedTuple):
     words: list[str]
 
     @property
-    def settings(self) -> dict[str, str]:
-        """The words name=value."""
-        return dict(word.partition("=")[::2] for word in self.words)
+    def selects(self) -> bool:
+        """Whether -i or -g was given."""
+        return (self.name, self.group) != (None, None)
+
+    def means(self, instance: Instance) -> bool:
+        """Whether -i or -g means that instance."""
+        if self.name is not None:
+            return instance.matches(self.name)
+        return self.group is not None and instance.in_group(self.group)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -71,9 +77,7 @@ def main(argv: list[str] | None = None) -> int:
                 return _edit(family, request)
             case mode:
                 return _run_each(family, request, RUNNERS[mode])
-    except BadConfig as error:
-        msg.fatal(str(error))
-    except users.UnknownUserError as error:
+    except (BadConfig, users.UnknownUserError) as error:
         msg.fatal(str(error))
 
 
@@ -100,9 +104,9 @@ def _request(found: list[tuple[str, str]], words: list[str]) -> Request:
         msg.fatal("Specify exactly one of '-e', '-l', '-p', '-x'")
     if len(values.keys() & {"a", "g", "i"}) > 1:
         msg.fatal("Specify no more than one of '-a', '-g', '-i'")
-    for letter in "igIG":
+    for letter, what in (("I", "new instance name: '"), ("G", "'-G ")):
         if not _SAFE.fullmatch(values.get(letter, "")):
-            msg.fatal(f"Unsafe characters in '-{letter} {values[letter]}'")
+            msg.fatal(f"Unsafe characters in {what}{values[letter]}'")
     request = Request(
         modes[0], (actions or [""])[0], "a" in values, "R" in values,
         values.get("i"), values.get("g"), values.get("I"), values.get("G"), words,
@@ -130,7 +134,7 @@ def _refuse_nonsense(request: Request) -> None:
         msg.fatal("Select an instance via '-i name'")
     if action == "assign" and names == (None, None):
         msg.fatal("Specify new instance name or group with '-e assign'")
-    if request.new_name not in {None, "-"} and not str(request.new_name).startswith("postfix-"):
+    if _named(request.new_name) and not _named(request.new_name).startswith("postfix-"):
         msg.fatal("New instance name must start with 'postfix-'")
 
 
@@ -139,10 +143,8 @@ def _refuse_nonsense(request: Request) -> None:
 
 def _chosen(family: Family, request: Request) -> list[Instance]:
     found = family.all()
-    if request.name is not None:
-        found = [each for each in found if each.matches(request.name)]
-    elif request.group is not None:
-        found = [each for each in found if each.group == request.group]
+    if request.selects:
+        found = [each for each in found if request.means(each)]
     return found[::-1] if request.reverse else found
 
 
@@ -205,7 +207,7 @@ def _wait(command: list[str], environment: Mapping[str, str]) -> int:
 
 
 def _edit(family: Family, request: Request) -> int:
-    if request.action not in {"init", "enable"}:
+    if request.action != "init":
         main = family.primary.main
         for name, missing in (("multi_instance_wrapper", " is empty"), ("multi_instance_enable", "!=yes")):
             if main.value(name) in {"", "no"}:
@@ -227,10 +229,11 @@ def _create(family: Family, request: Request) -> None:
     if all(os.path.exists(f"{config_dir}/{name}") for name in ("main.cf", "master.cf")):
         _import(family, request)
         return
-    name = _named(request.new_name)
-    family.refuse_conflict(config_dir, {**values, "multi_instance_name": name})
-    instances.create(family.primary, values, name, _named(request.new_group))
-    _insert(family, request, config_dir)
+    names = _names(request)
+    family.refuse_conflict(config_dir, {**values, **names})
+    spot = _spot(family, request)
+    instances.create(family.primary, values, {name: value for name, value in names.items() if value})
+    _insert(family, config_dir, spot)
 
 
 def _import(family: Family, request: Request) -> None:
@@ -240,50 +243,61 @@ def _import(family: Family, request: Request) -> None:
             where = f"new config_directory={config_dir} is already in use"
             msg.fatal(f"{where} by instance {other.config_dir}, config_directory={config_dir}")
     adopted = Instance(config_dir)
-    wanted = adopted.own()
-    if request.new_name is not None:
-        wanted["multi_instance_name"] = _named(request.new_name)
-    family.refuse_conflict(config_dir, wanted)
+    family.refuse_conflict(config_dir, {**adopted.own(), **_names(request)})
+    spot = _spot(family, request)
     _rename(adopted, request)
-    _insert(family, request, config_dir)
+    _insert(family, config_dir, spot)
 
 
 def _places(family: Family, request: Request, names: tuple[str, ...]) -> dict[str, str]:
     """The directories of a new instance: as given, else beside the primary one's."""
-    given = request.settings
-    for name in given:
-        if name not in (PLACES if request.action == "create" else PLACES[:1]):
-            msg.fatal(f"Parameter '{name}' not valid with action {request.action}")
+    given = dict(_place(word, request.action) for word in request.words)
     primary = family.primary.own()
     found: dict[str, str] = {}
     for name in names:
-        value = given.get(name)
-        if value is None and not _named(request.new_name):
+        if name not in given and not _named(request.new_name):
             msg.fatal(f"Missing {name} parameter value")
-        found[name] = value or os.path.join(os.path.dirname(primary[name]), _named(request.new_name))
-        if not found[name].startswith("/"):
-            msg.fatal(f"Parameter setting '{name}' is not an absolute path")
+        found[name] = given.get(name) or os.path.join(os.path.dirname(primary[name]), _named(request.new_name))
     return found
 
 
-def _insert(family: Family, request: Request, config_dir: str) -> None:
-    """Put a new instance where the options want it, else at the end."""
-    at = len(family.secondary)
+def _place(word: str, action: str) -> tuple[str, str]:
+    """name and directory of an argument name=directory."""
+    name, equals, value = word.partition("=")
+    if not name or not equals:
+        msg.fatal(f"Malformed parameter setting '{word}'")
+    if name not in (PLACES if action == "create" else PLACES[:1]):
+        msg.fatal(f"Parameter '{name}' not valid with action {action}")
+    if not value.startswith("/"):
+        msg.fatal(f"Parameter setting '{name}' is not an absolute path")
+    if not _SAFE.fullmatch(value):  # a space or comma would make two directories of it in multi_instance_directories
+        msg.fatal(f"Unsafe characters in parameter setting '{word}'")
+    return name, value.rstrip("/") or "/"
+
+
+def _spot(family: Family, request: Request) -> int:
+    """Before which of the secondary instances the options want a new one; else it comes last."""
     if request.all:
-        at = 0
-    for place, other in enumerate(family.secondary):
-        before_name = request.name is not None and other.matches(request.name)
-        if before_name or (request.group is not None and other.group == request.group):
-            at = place
-            break
+        return 0
+    if not request.selects:
+        return len(family.secondary)
+    found = [spot for spot, other in enumerate(family.secondary) if request.means(other)]
+    if not found:
+        msg.fatal("No matching secondary instances")
+    return found[0]
+
+
+def _insert(family: Family, config_dir: str, spot: int) -> None:
     directories = [each.config_dir for each in family.secondary]
-    family.keep([*directories[:at], config_dir, *directories[at:]])
+    family.keep([*directories[:spot], config_dir, *directories[spot:]])
 
 
 def _secondary(family: Family, request: Request) -> Instance:
     found = family.find(request.name or "")
     if found.primary:
         msg.fatal("Cannot remove the primary instance")
+    if found.enabled:
+        msg.fatal("Cannot remove enabled instances")
     return found
 
 
@@ -294,8 +308,6 @@ def _deport(family: Family, request: Request) -> None:
 
 def _destroy(family: Family, request: Request) -> None:
     doomed = _secondary(family, request)
-    if doomed.enabled:
-        msg.fatal("Cannot remove enabled instances")
     for path in instances.destroy(doomed):
         msg.warning(f"{path}: please verify contents and remove by hand")
     _deport(family, request)
@@ -311,16 +323,19 @@ def _disable(family: Family, request: Request) -> None:
 
 def _assign(family: Family, request: Request) -> None:
     found = family.find(request.name or "")
-    if request.new_name is not None:
-        family.refuse_conflict(found.config_dir, {"multi_instance_name": _named(request.new_name)})
+    family.refuse_conflict(found.config_dir, _names(request))
     _rename(found, request)
 
 
 def _rename(found: Instance, request: Request) -> None:
-    new = {"multi_instance_name": request.new_name, "multi_instance_group": request.new_group}
-    changes = {name: _named(value) for name, value in new.items() if value is not None}
-    if changes:
-        found.change(**changes)
+    if names := _names(request):
+        found.change(**names)
+
+
+def _names(request: Request) -> dict[str, str]:
+    """What -I and -G set."""
+    given = {"multi_instance_name": request.new_name, "multi_instance_group": request.new_group}
+    return {name: _named(value) for name, value in given.items() if value is not None}
 
 
 def _named(text: str | None) -> str:

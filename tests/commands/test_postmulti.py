@@ -148,6 +148,7 @@ def test_start_fg_is_for_one_instance(run, top, capfd):
     assert capfd.readouterr().err == "postfix: fatal: start-fg does not support multi_instance_directories\n"
 
 
+TWO = ("config_directory={top}/x/two", "queue_directory={top}/q/two", "data_directory={top}/d/two")
 SAID = [
     ("-l",),
     (),
@@ -172,6 +173,16 @@ SAID = [
     ("-e", "destroy", "-i", "-"),
     ("-e", "deport", "-i", "-"),
     ("-e", "create", "-I", "postfix-x", "-G", "a b"),
+    ("-e", "create", "-I", "postfix-x", "-G", "a,b"),
+    ("-e", "create", "-I", "postfix-a b"),
+    ("-e", "create", "-I", "postfix-x", "queue_directory"),
+    ("-e", "create", "-I", "postfix-x", "=x"),
+    ("-e", "create", "-I", "postfix-x", "queue_directory="),
+    ("-e", "create", "-I", "postfix-x", "-i", "postfix-no", *TWO),
+    ("-e", "create", "-I", "postfix-x", "-i", "-", *TWO),
+    ("-e", "create", "-I", "postfix-x", "-g", "no", *TWO),
+    ("-e", "deport", "-i", "postfix-one"),
+    ("-e", "destroy", "-i", "postfix-one"),
     ("-I", "postfix-x", "-l"),
     ("-R", "-p", "status"),
     ("-l", "x"),
@@ -179,6 +190,9 @@ SAID = [
     ("-x",),
     ("-l", "-x", "true"),
     ("-g", "no", "-l"),
+    ("-g", "", "-l"),
+    ("-i", "", "-l"),
+    ("-i", "a b", "-l"),
     ("-g", "no", "-x", "true"),
     ("-i", "postfix-one", "-x", "sh", "-c", "echo $MAIL_CONFIG $multi_instance_name $multi_instance_enable; exit 3"),
     ("-x", "nosuchcommand"),
@@ -257,6 +271,7 @@ def test_what_debians_says_is_said_in_the_same_words(sides):
         ("-e", "create", "-I", "postfix-one", *one),
         ("-e", "init"),
         ("-e", "create", "-I", "postfix-one", "-G", "g", *one),
+        ("-e", "enable", "-i", "postfix-one"),
     ):
         assert alike(ours.call(*words)) == alike(real.call(*words)), words
     with ThreadPoolExecutor(12) as pool:  # a fatal error sleeps a second
@@ -264,8 +279,39 @@ def test_what_debians_says_is_said_in_the_same_words(sides):
         found = list(pool.map(lambda words: alike(ours.call(*words)), SAID))
     different = [(words, w, f) for words, w, f in zip(SAID, wanted, found, strict=True) if w != f]
     assert not different, "\n".join(map(str, different))
-    multi = []
-    for side in sides:
-        lines = (side.top / "e/main.cf").read_text().replace(str(side.top), "TOP").splitlines()
-        multi.append(sorted(line for line in lines if line.startswith("multi")))
-    assert multi[0] == multi[1]
+    assert instances_of(ours) == instances_of(real)
+
+
+def test_instances_change_as_debians(sides):
+    real, ours = sides
+    three = ("config_directory={top}/x/three//", "queue_directory={top}/q/three/", "data_directory={top}/d/three/")
+    for words in (
+        ("-e", "init"),
+        ("-e", "create", "-I", "postfix-two", *TWO),
+        ("-e", "create", "-I", "postfix-three", "-G", "g", "-i", "postfix-two", *three),
+        ("-e", "assign", "-i", "postfix-two", "-I", "", "-G", "h"),
+        ("-e", "disable", "-i", "-"),
+        ("-e", "enable", "-i", "postfix-three"),
+        ("-l",),
+    ):
+        assert alike(ours.call(*words)) == alike(real.call(*words)), words
+    assert instances_of(ours) == instances_of(real)
+
+
+def instances_of(side):
+    """What main.cf files say of instances."""
+    found = {}
+    for path in [side.top / "e/main.cf", *sorted(side.top.glob("x/*/main.cf"))]:
+        lines = path.read_text().replace(str(side.top), "TOP").splitlines()
+        start = ("multi", "queue_directory", "data_directory", "master_service", "authorized")
+        found[str(path.relative_to(side.top))] = sorted(line for line in lines if line.startswith(start))
+    return found
+
+
+def test_a_directory_that_would_be_two_is_refused(run, top):
+    run("-e", "init")
+    for name in ("a b", "a,b"):
+        made = places(top, name)
+        said = f"fatal: Unsafe characters in parameter setting '{made[0]}'"
+        assert run("-e", "create", "-I", "postfix-a", *made)[2] == [said]
+    assert run("-l")[0] == 0
