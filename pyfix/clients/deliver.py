@@ -277,7 +277,8 @@ class Request:
 
     def encode(self) -> tuple[bytes, bytes]:
         """Attributes and body of the frame."""
-        attrs = REQUEST.encode(
+        return encode_request(
+            self.recipients,
             self.flags,
             self.queue_name,
             self.queue_id,
@@ -300,9 +301,15 @@ class Request:
             self.sasl_sender,
             self.log_ident,
             self.rewrite_context,
-            len(self.recipients),
         )
-        return attrs, RECIPIENT.encode_all([recipient_fields(recipient) for recipient in self.recipients])
+
+
+def encode_request(recipients: list[Recipient], *values: str | int | bytes) -> tuple[bytes, bytes]:
+    """Attributes and body of the frame. values: of REQUEST, in its order, but for the count of recipients."""
+    attrs = REQUEST.encode(*values, len(recipients))
+    if len(recipients) == 1:
+        return attrs, RECIPIENT.encode(*recipient_fields(recipients[0]))
+    return attrs, RECIPIENT.encode_all([recipient_fields(recipient) for recipient in recipients])
 
 
 def recipient_fields(recipient: Recipient) -> tuple[str, str, int, str, int]:

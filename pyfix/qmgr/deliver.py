@@ -55,8 +55,7 @@ class Delivery:
         self._transport = transport
         self._agent = agent
         self._entry = entry
-        attrs, body = entry.job.message.request(entry).encode()
-        self._stream = agent.connection.call(self, attrs, body)
+        self._stream = agent.connection.call(self, *entry.job.message.request(entry))
 
     def deliver(self, answer: Answer | ServiceGone) -> None:
         """The answer, or that the agent is gone."""

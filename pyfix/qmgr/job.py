@@ -32,10 +32,10 @@ class Job:
 
 
 class JobList:
-    """All jobs of one transport."""
+    """All jobs of one transport. ready: empty when no entry may leave; if not, one perhaps may."""
 
     def __init__(self) -> None:
-        self._ready: list[tuple[int, int, Queue]] = []
+        self.ready: list[tuple[int, int, Queue]] = []
         self._turn = count()
         self._sequence = count()
 
@@ -47,24 +47,26 @@ class JobList:
         """A destination may have got work or room."""
         if not queue.listed and queue.may_send():
             queue.listed = True
-            heappush(self._ready, (queue.todo[0].job.sequence, next(self._turn), queue))
+            heappush(self.ready, (queue.todo[0].job.sequence, next(self._turn), queue))
 
     def waiting(self) -> bool:
         """Whether an entry may leave."""
-        while self._ready:
-            queue = self._ready[0][2]
+        while self.ready:
+            queue = self.ready[0][2]
             if queue.may_send():
                 return True
-            heappop(self._ready)
+            heappop(self.ready)
             queue.listed = False
         return False
 
     def next(self) -> Entry | None:
         """The entry that leaves now; None when there is none with room."""
-        if not self.waiting():
-            return None
-        queue = heappop(self._ready)[2]
-        queue.listed = False
-        entry = queue.take()
-        self.offer(queue)
-        return entry
+        while self.ready:
+            queue = heappop(self.ready)[2]
+            queue.listed = False
+            if queue.may_send():
+                entry = queue.take()
+                if queue.todo:
+                    self.offer(queue)
+                return entry
+        return None

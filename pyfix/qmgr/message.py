@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 
-from pyfix.clients.deliver import NORMAL, Request, Stats
+from pyfix.clients.deliver import NORMAL, Stats, encode_request
 from pyfix.qmgr.entry import Entry
 from pyfix.qmgr.job import Job
-from pyfix.queue.file import Envelope, Recipient
+from pyfix.queue.file import Envelope
 
 FORCE_EXPIRE = 0o010  # group execute: postsuper -e
 UTF8_RECIPIENT = 8  # a bit of sendopts, in requests only
@@ -55,36 +55,37 @@ class Message:
         """The times so far."""
         return Stats(self.arrival, self.active_arrival)
 
-    def request(self, entry: Entry) -> Request:
-        """What an agent is asked to do."""
+    def request(self, entry: Entry) -> tuple[bytes, bytes]:
+        """What an agent is asked to do: attributes and body of a frame."""
         envelope = self.envelope
         attr = envelope.attrs.get
         name, address, port, helo, protocol = envelope.logged()
-        return Request(
-            self.queue_id,
-            entry.queue.nexthop,
-            envelope.sender,
+        sendopts = envelope.sendopts
+        for recipient in entry.recipients:
+            if not recipient.address.isascii():
+                sendopts |= UTF8_RECIPIENT
+        return encode_request(
             entry.recipients,
-            flags=NORMAL | envelope.trace_flags | entry.queue.connections,
-            offset=envelope.content_offset,
-            size=envelope.content_len,
-            encoding=attr("encoding", ""),
-            sendopts=envelope.sendopts | _utf8_recipient(entry.recipients),
-            envelope_id=envelope.envelope_id,
-            ret_flags=envelope.ret_flags,
-            stats=self.stats(),
-            log_client_name=name,
-            log_client_address=address,
-            log_client_port=port,
-            log_protocol_name=protocol,
-            log_helo_name=helo,
-            sasl_method=attr("sasl_method", ""),
-            sasl_username=attr("sasl_username", ""),
-            sasl_sender=attr("sasl_sender", ""),
-            log_ident=attr("log_ident", ""),
-            rewrite_context=attr("rewrite_context", ""),
+            NORMAL | envelope.trace_flags | entry.queue.connections,
+            "active",
+            self.queue_id,
+            envelope.content_offset,
+            envelope.content_len,
+            entry.queue.nexthop,
+            attr("encoding", ""),
+            sendopts,
+            envelope.sender,
+            envelope.envelope_id,
+            envelope.ret_flags,
+            Stats(self.arrival, self.active_arrival).encode(),
+            name,
+            address,
+            port,
+            protocol,
+            helo,
+            attr("sasl_method", ""),
+            attr("sasl_username", ""),
+            attr("sasl_sender", ""),
+            attr("log_ident", ""),
+            attr("rewrite_context", ""),
         )
-
-
-def _utf8_recipient(recipients: list[Recipient]) -> int:
-    return 0 if all(one.address.isascii() for one in recipients) else UTF8_RECIPIENT

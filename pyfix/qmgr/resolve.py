@@ -65,7 +65,9 @@ async def resolve_message(
     resolver: Resolver, envelope: Envelope, policy: Policy
 ) -> tuple[list[Route], list[Recipient]]:
     """The routes of the envelope's recipients, and the recipients that are to be discarded."""
-    recipients = [_redirected(recipient, envelope.redirect) for recipient in envelope.recipients]
+    recipients = envelope.recipients
+    if envelope.redirect:
+        recipients = [_copy(recipient, envelope.redirect) for recipient in recipients]
     routes: dict[tuple[str, str], list[Recipient]] = {}
     discarded = []
     answers = await _resolve_all(resolver, envelope.sender, recipients)
@@ -74,8 +76,7 @@ async def resolve_message(
             discarded.append(recipient)
             continue
         where = _where(recipient, resolved, envelope, policy)
-        recipient = _with_address(recipient, resolved)
-        routes.setdefault(where, []).append(recipient)
+        routes.setdefault(where, []).append(_with_address(recipient, resolved))
     return [Route(*where, rcpts) for where, rcpts in routes.items()], discarded
 
 
@@ -127,10 +128,6 @@ def _is_double_bounce(resolved: Resolved | None, policy: Policy) -> bool:
         return False
     local, at, domain = resolved.recipient.rpartition("@")
     return (local if at else domain).lower() == policy.double_bounce_sender.lower()
-
-
-def _redirected(recipient: Recipient, redirect: str) -> Recipient:
-    return _copy(recipient, redirect) if redirect else recipient
 
 
 def _with_address(recipient: Recipient, resolved: Resolved | None) -> Recipient:

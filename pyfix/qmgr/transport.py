@@ -61,15 +61,17 @@ class Transport:
         """Send what may leave."""
         if self.stopped or self._suspended or self.why is not None:
             return
-        while self.jobs.waiting():
+        while self.jobs.ready:
             if self.limits.transport_rate_delay and self.busy:
                 return
             agent = self.agents.free()
             if agent is None:
-                self.agents.open()
+                if self.jobs.waiting():
+                    self.agents.open()
                 return
             entry = self.jobs.next()
-            assert entry is not None
+            if entry is None:
+                return
             self.busy += 1
             agent.busy += 1
             self._send(self, agent, entry)
@@ -88,8 +90,9 @@ class Transport:
 
     def settle(self, queue: Queue) -> None:
         """Something about a destination has changed: it may send again, or be forgotten."""
-        self.jobs.offer(queue)
-        if queue.idle:
+        if queue.todo:
+            self.jobs.offer(queue)
+        elif queue.idle:
             self.queues.pop(queue.name, None)
 
     def kill_queue(self, queue: Queue, why: Dsn, delay: float) -> None:

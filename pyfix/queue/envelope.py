@@ -119,5 +119,5 @@ class Envelope:
         In files without any log_ attribute (old ones) the plain ones count.
         """
         get = self.attrs.get
-        found = [get(name, "") for name in _LOGGED]
-        return found if any(found) else [get(name, "") for name in _PLAIN]
+        names = _LOGGED if any(map(self.attrs.__contains__, _LOGGED)) else _PLAIN
+        return [get(name, "") for name in names]

@@ -104,7 +104,7 @@ class _Scan:
     def _run_in_memory(self) -> bool:
         """Take the plain records that are in memory, as far as the walk is not moved; True: that was all.
 
-        The same as walk.next() in a loop, without calls for records of under 128 bytes.
+        The same as walk.next() in a loop, with as few calls as may be for records of under 128 bytes.
         """
         walk = self.walk
         buf, at, base = walk.window()
@@ -116,7 +116,10 @@ class _Scan:
                 break
             data = buf[at + 2 : end]
             if kind == _ATTR:
-                found = _attribute(data, base + at)
+                try:
+                    found = _parsed(data)
+                except ValueError as error:
+                    raise _bad_attribute(error, data, base + at) from None
                 if found.plain:
                     if table is not _RECIPIENTS:
                         setdefault(found.name, found.value)
@@ -124,12 +127,14 @@ class _Scan:
                     continue
                 kind, data = self._attribute(found, base + at)
             handler = table.get(kind)
-            if handler is not None:
+            if kind in _MOVING:
                 walk.skip_to(end)
-                if handler(self, base + at, data):
+                if handler is not None and handler(self, base + at, data):
                     return True
                 if walk.moved(end) or self.table is not table:
                     return False
+            elif handler is not None:
+                handler(self, base + at, data)
             at = end
         walk.skip_to(at)
         return False
@@ -377,6 +382,8 @@ _THE_REST: Final[_Table] = {
 """For what is left when the first batch is full."""
 
 _EVERYTHING: Final[_Table] = _THE_REST | _RECIPIENTS
+_MOVING = frozenset(b"EMR")
+"""Records whose handlers may stop, move the walk, or change the table."""
 
 
 def _attribute(data: bytes, offset: int) -> _Attribute:
@@ -384,8 +391,11 @@ def _attribute(data: bytes, offset: int) -> _Attribute:
     try:
         return _parsed(data)
     except ValueError as error:
-        text = f"bad attribute record: {error}: {_text(data)[:200]}"
-        raise CorruptQueueFile(text, offset) from None
+        raise _bad_attribute(error, data, offset) from None
+
+
+def _bad_attribute(error: ValueError, data: bytes, offset: int) -> CorruptQueueFile:
+    return CorruptQueueFile(f"bad attribute record: {error}: {_text(data)[:200]}", offset)
 
 
 @lru_cache(maxsize=2048)

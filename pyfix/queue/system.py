@@ -20,7 +20,6 @@ _UNSUPPORTED = {errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP}
 _NAMES_FOLLOW_FILES = {"ext3", "ext4", "xfs", "btrfs", "f2fs", "zfs", "bcachefs", "tmpfs", "ramfs"}
 
 
-@cache
 def _library_function(name: str, *types: type) -> Callable[..., int] | None:
     """A function of the C library that returns int and sets errno; None: it is not there."""
     try:
@@ -32,11 +31,21 @@ def _library_function(name: str, *types: type) -> Callable[..., int] | None:
     return function  # type: ignore[no-any-return]
 
 
+@cache
+def _renameat2() -> Callable[..., int] | None:
+    return _library_function(
+        "renameat2", ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint
+    )
+
+
+@cache
+def _sync_file_range() -> Callable[..., int] | None:
+    return _library_function("sync_file_range", ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
+
+
 def start_writing(fd: int) -> None:
     """Let the kernel begin to write a file's data, without waiting. No error: fsync tells of those."""
-    function = _library_function(
-        "sync_file_range", ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint
-    )
+    function = _sync_file_range()
     if function is not None:
         function(fd, 0, 0, _SYNC_FILE_RANGE_WRITE)
 
@@ -46,20 +55,17 @@ def write_data(fd: int) -> None:
 
     OSError: they could not be written. Where there is no such call this is a whole fsync.
     """
-    function = _library_function(
-        "sync_file_range", ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint
-    )
+    function = _sync_file_range()
     if function is None or function(fd, 0, 0, _SYNC_FILE_RANGE_WRITE_AND_WAIT) < 0:
         os.fsync(fd)
 
 
 def rename_noreplace(old: str, new: str) -> None:
     """Rename a file; FileExistsError when the new name is taken. Other OSError."""
-    function = _library_function(
-        "renameat2", ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint
-    )
+    function = _renameat2()
     if function is not None:
-        if function(_AT_FDCWD, os.fsencode(old), _AT_FDCWD, os.fsencode(new), _RENAME_NOREPLACE) == 0:
+        before, after = old.encode("utf-8", "surrogateescape"), new.encode("utf-8", "surrogateescape")
+        if function(_AT_FDCWD, before, _AT_FDCWD, after, _RENAME_NOREPLACE) == 0:
             return
         number = ctypes.get_errno()
         if number not in _UNSUPPORTED:

@@ -59,14 +59,16 @@ class Frame:
         self._host = host.partition(".")[0] or "localhost"
         self.tag = tag
         self._second = -1
-        self._stamp = ""
+        self._pid = 0
+        self._before = ""
 
     def line(self, text: str) -> str:
         """The whole line, without its end."""
-        second = int(time.time())
-        if second != self._second:
-            self._second, self._stamp = second, stamp(second)
-        return f"{self._stamp} {self._host} {self.tag}[{os.getpid()}]: {text}"
+        second, pid = int(time.time()), os.getpid()
+        if second != self._second or pid != self._pid:
+            self._second, self._pid = second, pid
+            self._before = f"{stamp(second)} {self._host} {self.tag}[{pid}]: "
+        return self._before + text
 
 
 def stamp(second: float) -> str:
@@ -117,7 +119,7 @@ class Postlog:
         self._frame = frame
         self._make_fallback = fallback
         self._fallback: Sink | None = None
-        self._waiting: deque[tuple[Priority, str, bytes]] = deque()
+        self._waiting: deque[tuple[Priority, str, str]] = deque()
         self._loop: Scheduler | None = None
         self._thread = 0  # the loop's
         self._call_in_loop: Callable[..., object] = lambda call, *args: call(*args)
@@ -132,7 +134,7 @@ class Postlog:
         if self._loop is not None and get_ident() != self._thread:  # of a table that asks a server
             self._call_in_loop(self, priority, text)
             return
-        self._waiting.append((priority, text, encoded(self._frame.line(text))))
+        self._waiting.append((priority, text, self._frame.line(text)))
         if self._loop is None:
             self._send(0)
         elif not self._scheduled:
@@ -178,7 +180,8 @@ class Postlog:
         while waiting:
             lines: list[bytes] = []
             size = 0
-            for _, _, line in waiting:
+            for _, _, text in waiting:
+                line = encoded(text)
                 size += len(line) + 1
                 if size > DATAGRAM and lines:
                     break

@@ -10,7 +10,7 @@ data are base64 without line breaks.
 
 from __future__ import annotations
 
-from base64 import b64decode, b64encode
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Iterable
 from enum import Enum
 from typing import Any
@@ -53,14 +53,13 @@ class Form:
 
     def encode(self, *values: str | int | bytes) -> bytes:
         """The list with these values, in the order of the fields."""
-        return self._encode(values).encode("utf-8", "surrogateescape")
+        return self._encode(list(values)).encode("utf-8", "surrogateescape")
 
-    def _encode(self, values: tuple[Any, ...]) -> str:
-        row = list(values)
+    def _encode(self, row: list[Any]) -> str:
         for at, full in self._numbers:
             row[at] %= full
         for at in self._data:
-            row[at] = b64encode(row[at]).decode("ascii")
+            row[at] = b2a_base64(row[at], newline=False).decode("ascii")
         text = self._template % tuple(row)
         if text.count("\0") != self._nuls:
             raise AttrError(f"NUL in an attribute value: {text[:200]!r}")
@@ -86,7 +85,7 @@ class Form:
 
     def encode_all(self, rows: Iterable[tuple[str | int | bytes, ...]]) -> bytes:
         """Several lists, one after the other."""
-        return "".join([self._encode(row) for row in rows]).encode("utf-8", "surrogateescape")
+        return "".join([self._encode(list(row)) for row in rows]).encode("utf-8", "surrogateescape")
 
     def decode_all(self, data: bytes) -> list[list[Any]]:
         """The values of each of several lists that are all of `data`."""
@@ -112,7 +111,7 @@ class Form:
 
 def _decode_data(text: str) -> bytes:
     try:
-        return b64decode(text, validate=True)
+        return a2b_base64(text, strict_mode=True)
     except ValueError:
         raise AttrError(f"bad base64 attribute value {text[:40]!r}") from None
 
