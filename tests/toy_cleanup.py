@@ -1,6 +1,6 @@
 """toy_cleanup - a cleanup service for tests: keeps what it gets"""
 
-from pyfix.clients.cleanup import END, OPEN, OPENED, PROTOCOL, STATUS
+from pyfix.clients.cleanup import CLEAN_END, END, OPEN, OPENED, PROTOCOL, STATUS
 from pyfix.queue import records as rec
 from pyfix.server.stream import Link, StreamServer
 
@@ -45,7 +45,7 @@ class ToyCleanup:
             return
         queue_id, flags, parts = self._open[link, stream]
         parts.append(body)
-        if attrs == END:
+        if attrs in {END, CLEAN_END}:
             del self._open[link, stream]
             if not self.status:
                 self.posted.append(Posted(queue_id, flags, b"".join(parts)))

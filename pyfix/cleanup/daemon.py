@@ -38,6 +38,7 @@ from pyfix.server.stream import Link, StreamServer
 from pyfix.unix import msg
 from pyfix.wire.attr import AttrError
 
+ENDS = frozenset({service.END, service.CLEAN_END})
 START = 1 << 18  # bytes after which a message is worked on before its end has come
 
 
@@ -56,10 +57,11 @@ class Session:
         self._ended = False
         self._refusal: NotAcceptedError | None = None
 
-    def take(self, records: bytes, *, text: bool, last: bool) -> None:
-        """Records of the message; text: see the service's TEXT; last: there are no more."""
+    def take(self, request: bytes, records: bytes) -> None:
+        """Records of the message. request: MORE, TEXT, END or CLEAN_END."""
         if self._refusal is None:
-            self._feed.put(records, text=text)
+            self._feed.put(records, request)
+        last = request in ENDS
         if last:
             self._ended = True
             self._feed.end()
@@ -166,7 +168,7 @@ class Cleanup:
             del self._sessions[link, stream]
             session.cancel()
         else:
-            session.take(body, text=attrs == service.TEXT, last=attrs == service.END)
+            session.take(attrs, body)
 
     def _open(self, link: Link, stream: int, attrs: bytes) -> None:
         try:

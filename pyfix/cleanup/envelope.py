@@ -77,7 +77,9 @@ class Envelope:
         if self.arrival and not self._has_create_time:
             self._write_create_time()
         self._note_recipients(kind)
-        await handler(self, data, whole)
+        rest = handler(self, data, whole)
+        if rest is not None:
+            await rest
 
     def complete(self) -> None:
         """The content begins: all that a message needs must have come."""
@@ -93,7 +95,7 @@ class Envelope:
         if kind not in EXTRACTED:
             raise malformed(self._store.queue_id, f"unexpected record type {kind} in extracted envelope")
         if kind == rec.FLGS[0]:
-            await self._flags(data, whole)
+            self._flags(data, whole)
         elif kind in RECIPIENT_TYPES or kind == ATTR:
             before = self.qmgr_opts
             await self.take(kind, data, whole)
@@ -101,26 +103,26 @@ class Envelope:
         else:
             self._store.add(whole)
 
-    # Handlers, in the order of their table
+    # Handlers, in the order of their table: what is to be waited for, or None
 
-    async def _size(self, data: bytes, _: bytes) -> None:
+    def _size(self, data: bytes, _: bytes) -> None:
         fields = data.split()
         if len(fields) > 5 and fields[5].isdigit():
             self.sendopts |= int(fields[5])
 
-    async def _time(self, data: bytes, whole: bytes) -> None:
+    def _time(self, data: bytes, whole: bytes) -> None:
         fields = data.split()
         if not self.arrival and fields and fields[0].isdigit():
             self.arrival = int(fields[0])
             self._store.add(whole)
 
-    async def _pass(self, _: bytes, whole: bytes) -> None:
+    def _pass(self, _: bytes, whole: bytes) -> None:
         self._store.add(whole)
 
-    async def _ignore(self, data: bytes, whole: bytes) -> None:
+    def _ignore(self, data: bytes, whole: bytes) -> None:
         pass
 
-    async def _full_name(self, data: bytes, whole: bytes) -> None:
+    def _full_name(self, data: bytes, whole: bytes) -> None:
         self.full_name = self.full_name or _text(data)
         self._store.add(whole)
 
@@ -128,11 +130,12 @@ class Envelope:
         store = self._store
         if self.sender is not None:
             raise malformed(store.queue_id, "multiple envelope sender records")
-        mapping = bool(self.flags & FLAG_MAP_OK)
-        self.sender = await self._mapper.envelope(
-            store.queue_id, _text(data), ENVELOPE_SENDER, mapping=mapping
-        )
-        store.record(rec.FROM, self.sender.encode("utf-8", "surrogateescape"))
+        address = _text(data)
+        if not self._mapper.is_final(address):
+            mapping = bool(self.flags & FLAG_MAP_OK)
+            address = await self._mapper.envelope(store.queue_id, address, ENVELOPE_SENDER, mapping=mapping)
+        self.sender = address
+        store.record(rec.FROM, address.encode("utf-8", "surrogateescape"))
         if self._sender_bcc and self.sender and self.flags & FLAG_BCC_OK:
             await self._recipients.copy(self._sender_bcc, self.sender, self.flags)
 
@@ -142,30 +145,30 @@ class Envelope:
         about, self._pending = self._pending, Pending()
         await self._recipients.add(_text(data), about, self.flags)
 
-    async def _original(self, data: bytes, _: bytes) -> None:
+    def _original(self, data: bytes, _: bytes) -> None:
         self._pending.original = _text(data)
 
-    async def _done(self, _data: bytes, _whole: bytes) -> None:
+    def _done(self, _data: bytes, _whole: bytes) -> None:
         self._pending = Pending()
 
-    async def _warning(self, _: bytes, whole: bytes) -> None:
+    def _warning(self, _: bytes, whole: bytes) -> None:
         if not self._has_warning:
             self._has_warning = True
             self._store.add(whole)
 
-    async def _verp(self, data: bytes, whole: bytes) -> None:
+    def _verp(self, data: bytes, whole: bytes) -> None:
         if not self.sender or len(data) != 2 or not VERP.issuperset(_text(data)):
             msg.warning(log.bad_verp(self._store.queue_id, _text(data)))
             return
         self._store.add(whole)
 
-    async def _flags(self, data: bytes, _: bytes) -> None:
+    def _flags(self, data: bytes, _: bytes) -> None:
         extra = int(data) if data.isdigit() else 0
         if extra & ~FLAG_MASK_EXTRA or not data.isdigit():
             msg.warning(log.bad_flags(self._store.queue_id, extra))
         self.flags |= extra & FLAG_MASK_EXTRA
 
-    Handler = Callable[["Envelope", bytes, bytes], Awaitable[None]]
+    Handler = Callable[["Envelope", bytes, bytes], Awaitable[None] | None]
     _HANDLERS: ClassVar[dict[int, Handler]] = {
         rec.SIZE[0]: _size,
         rec.TIME[0]: _time,

@@ -10,6 +10,7 @@ import asyncio
 import re
 from collections import deque
 
+from pyfix.clients.cleanup import CLEAN_END, MORE, TEXT
 from pyfix.queue import records as rec
 from pyfix.queue.records import CorruptQueueFile, Truncated
 
@@ -17,7 +18,8 @@ ATTR = rec.ATTR[0]
 NORM = rec.NORM[0]
 WHITE = frozenset({b" ", b"\t"})
 HEADER = re.compile(rb"[!-9;-\x7e]+:", re.ASCII)  # without the white space that may stand before the colon
-TEXT = frozenset(rec.NORM + rec.CONT)
+TEXT_TYPES = frozenset(rec.NORM + rec.CONT)
+AFTER_CONTENT = rec.encode(rec.XTRA) + rec.encode(rec.END)
 LINE_ENDS = frozenset(b"\r\n")
 SPACES = bytes.maketrans(b"\r\n", b"  ")
 
@@ -33,23 +35,24 @@ class Feed:
     clean: CR and LF within lines become spaces (cleanup_replace_stray_cr_lf).
     """
 
-    __slots__ = ("_at", "_buf", "_clean", "_ended", "_parts", "_waiter", "size", "unfinished_line")
+    __slots__ = ("_at", "_buf", "_clean", "_clean_to", "_ended", "_parts", "_waiter", "size", "unfinished_line")
 
     def __init__(self, *, clean: bool = True) -> None:
         self._clean = clean
         self.unfinished_line = False
         self._buf = b""
         self._at = 0
-        self._parts: deque[tuple[bytes, bool]] = deque()
+        self._clean_to = 0  # up to here all content in the buffer is clean and there
+        self._parts: deque[tuple[bytes, bytes]] = deque()
         self._ended = False
         self._waiter: asyncio.Future[None] | None = None
         self.size = 0
 
     # The writing side
 
-    def put(self, data: bytes, *, text: bool = False) -> None:
-        """More bytes. text: they are whole lines of content, and clean."""
-        self._parts.append((data, text))
+    def put(self, data: bytes, request: bytes = MORE) -> None:
+        """More bytes. request: what is known of them: MORE, TEXT, CLEAN_END of the cleanup service."""
+        self._parts.append((data, request))
         self.size += len(data)
         self._wake()
 
@@ -68,18 +71,22 @@ class Feed:
         """The next record: (type, data, the record as it is). InputError."""
         while True:
             try:
-                kind, start, end = rec.decode(self._buf, self._at)
-            except Truncated:
+                buf, at = self._buf, self._at
+                kind, start = buf[at], at + 2
+                end = start + buf[at + 1]
+                if buf[at + 1] > 127 or end > len(buf):
+                    kind, start, end = rec.decode(buf, at)
+            except (IndexError, Truncated):
                 await self._more()
                 continue
             except CorruptQueueFile as error:
                 raise InputError(str(error)) from None
-            at, self._at = self._at, end
-            data = self._buf[start:end]
-            if kind in TEXT and self._clean and (b"\r" in data or b"\n" in data):
+            self._at = end
+            data = buf[start:end]
+            if kind in TEXT_TYPES and self._clean and (b"\r" in data or b"\n" in data):
                 data = data.translate(SPACES)
-                return kind, data, self._buf[at:start] + data
-            return kind, data, self._buf[at:end]
+                return kind, data, buf[at:start] + data
+            return kind, data, buf[at:end]
 
     def attributes(self) -> list[bytes]:
         """Attributes that are there now, one after the other: their records, `A`, one length byte, data."""
@@ -125,12 +132,16 @@ class Feed:
     async def text(self) -> bytes | None:
         """All text records that are there; None: the next record is no text. InputError."""
         while True:
-            if self._at == len(self._buf):
+            begin = self._at
+            if begin < self._clean_to:
+                self._at = self._clean_to
+                self.unfinished_line = False
+                return self._buf[begin : self._at]
+            if begin == len(self._buf):
                 await self._arrival()
-                if self._parts[0][1]:
+                if self._parts[0][1] == TEXT:
                     self.unfinished_line = False
                     return self._parts.popleft()[0]
-            begin = self._at
             stray = self._skip_text()
             if self._at > begin:
                 found = self._buf[begin : self._at]
@@ -143,7 +154,7 @@ class Feed:
         """Move behind the text records that are there; True: there is a CR or LF within one."""
         buf, at, size = self._buf, self._at, len(self._buf)
         begin, last, heads = at, -1, 0  # heads: bytes of record heads that look like line ends
-        while at + 1 < size and buf[at] in TEXT:
+        while at + 1 < size and buf[at] in TEXT_TYPES:
             length = buf[at + 1]
             if length < 128:
                 end = at + 2 + length
@@ -187,8 +198,12 @@ class Feed:
 
     async def _more(self) -> None:
         await self._arrival()
-        self._buf = self._buf[self._at :] + self._parts.popleft()[0]
+        rest = self._buf[self._at :]
+        data, request = self._parts.popleft()
+        self._buf = rest + data
         self._at = 0
+        whole = request == CLEAN_END and not rest and data.endswith(AFTER_CONTENT)
+        self._clean_to = len(data) - len(AFTER_CONTENT) if whole else 0
 
 
 def clean(text: bytes) -> bytes:

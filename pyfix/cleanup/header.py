@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pyfix.cleanup import log
 from pyfix.cleanup.envelope import Envelope
@@ -33,7 +33,6 @@ from pyfix.mail.headers import (
     SENDER,
     VISIBLE_RECIPIENTS,
     fold_addresses,
-    header_name,
     header_value,
 )
 from pyfix.mail.tokens import QUOTED, Address, Token, external, header_text, parse
@@ -84,9 +83,14 @@ class Headers:
     # One header
 
     async def take(self, header: bytes, records: bytes) -> None:
-        """One header: its lines joined by line feeds; its records as they came."""
-        name = header_name(header)
-        assert name is not None
+        """One header: its lines joined by line feeds, no white space before its colon; its records as they came."""
+        rest = self.take_now(header, records)
+        if rest is not None:
+            await rest
+
+    def take_now(self, header: bytes, records: bytes) -> Coroutine[Any, Any, None] | None:
+        """The same, without a wait; what is left to be waited for."""
+        name, _, raw = header.partition(b":")
         folded = name.lower()
         kind = KNOWN.get(folded, 0)
         self._seen.add(folded)
@@ -96,17 +100,23 @@ class Headers:
         if noticed is not None:
             noticed(self, header_value(header))
         if folded in self._rules.drop:
-            return
-        if kind & ADDRESSES and self._rule is not None:
-            changed = await self._rewritten(header, name, kind, self._rule)
-            records = records if changed is None else changed
-        self._store.add(records)
-
-    async def _rewritten(self, header: bytes, name: bytes, kind: int, rule: str) -> bytes | None:
-        """The header with its addresses rewritten, as records; None: nothing has changed."""
-        raw = header.partition(b":")[2]
-        if self._mapper.only_completes and COMPLETE_ADDRESSES.fullmatch(raw):
             return None
+        rule = self._rule
+        if kind & ADDRESSES and rule is not None and not self._is_final(raw):
+            return self._add_rewritten(name, raw, kind, rule, records)
+        self._store.add(records)
+        return None
+
+    def _is_final(self, addresses: bytes) -> bool:
+        """Whether all are complete, and nothing changes them."""
+        return self._mapper.only_completes and COMPLETE_ADDRESSES.fullmatch(addresses) is not None
+
+    async def _add_rewritten(self, name: bytes, raw: bytes, kind: int, rule: str, records: bytes) -> None:
+        changed = await self._rewritten(name, raw, kind, rule)
+        self._store.add(records if changed is None else changed)
+
+    async def _rewritten(self, name: bytes, raw: bytes, kind: int, rule: str) -> bytes | None:
+        """The header with its addresses rewritten, as records; None: nothing has changed."""
         items = parse(raw.decode("utf-8", "surrogateescape"), self._rules.token_limit)
         side = HEADER_SENDER if kind & SENDER else HEADER_RECIPIENT
         mapping = bool(self._envelope.flags & FLAG_MAP_OK)
@@ -170,7 +180,7 @@ class Headers:
             self._add_recipients()
 
     def _lacks(self, name: bytes) -> bool:
-        return self._resent.lower().encode() + name not in self._seen
+        return (b"resent-" + name if self._resent else name) not in self._seen
 
     def _add(self, text: str) -> None:
         self._store.add(self._lines([self._resent.encode() + text.encode("utf-8", "surrogateescape")]))

@@ -178,7 +178,9 @@ class Message:
         """All headers; what ends them is left for the body."""
         for header, records in self._feed.headers(self._rules.header_size_limit):
             self._utf8_header = self._utf8_header or not header.isascii()
-            await headers.take(header, records)
+            rest = headers.take_now(header, records)
+            if rest is not None:
+                await rest
         while True:
             line, whole = await self._line()
             name = header_name(line)

@@ -59,11 +59,14 @@ class Recipients:
         """A recipient as the client gave it (internal form)."""
         mapping = bool(flags & FLAG_MAP_OK)
         original = about.original or address
-        clean = await self._mapper.envelope(
-            self._store.queue_id, address or self._empty_address, ENVELOPE_RECIPIENT, mapping=mapping
-        )
+        clean = address or self._empty_address
+        if not self._mapper.is_final(clean):
+            clean = await self._mapper.envelope(self._store.queue_id, clean, ENVELOPE_RECIPIENT, mapping=mapping)
         orcpt = about.dsn_orcpt or _typed(clean, flags)
-        await self._out(clean, original, orcpt, about.notify, mapping=mapping)
+        if mapping and self._mapper.has_aliases:
+            await self._out(clean, original, orcpt, about.notify)
+        else:
+            self._write(clean, original, orcpt, about.notify)
         self.given += 1
         self.qmgr_opts |= about.notify << NOTIFY_SHIFT
         if flags & FLAG_BCC_OK and self._bcc_maps:
@@ -81,12 +84,13 @@ class Recipients:
         clean = await self._mapper.envelope(
             self._store.queue_id, address, ENVELOPE_RECIPIENT, mapping=mapping
         )
-        await self._out(clean, clean, "", NOTIFY_NEVER, mapping=mapping)
+        if mapping:
+            await self._out(clean, clean, "", NOTIFY_NEVER)
+        else:
+            self._write(clean, clean, "", NOTIFY_NEVER)
 
-    async def _out(self, address: str, original: str, orcpt: str, notify: int, *, mapping: bool) -> None:
-        if not mapping:
-            self._write(address, original, orcpt, notify)
-            return
+    async def _out(self, address: str, original: str, orcpt: str, notify: int) -> None:
+        """The recipient, or what aliases make of it."""
         addresses = await self._mapper.expand(self._store.queue_id, address)
         kept = notify
         if addresses != [address] and notify & NOTIFY_SUCCESS:
@@ -98,14 +102,9 @@ class Recipients:
     def _write(self, address: str, original: str, orcpt: str, notify: int) -> None:
         if self._is_known(address, original, orcpt, notify):
             return
-        parts = []
-        if notify:
-            parts.append(rec.attribute("notify_flags", str(notify)))
-        if orcpt:
-            parts.append(rec.attribute("dsn_orig_rcpt", orcpt))
-        parts.append(rec.encode(rec.ORCP, _bytes(original)))
-        parts.append(rec.encode(rec.RCPT, _bytes(address)))
-        self._store.add(b"".join(parts))
+        about = [("notify_flags", str(notify) if notify else ""), ("dsn_orig_rcpt", orcpt)]
+        names = [(rec.ORCP, _bytes(original)), (rec.RCPT, _bytes(address))]
+        self._store.add(rec.attributes(about) + rec.encode_all(names))
         self.count += 1
 
     def _is_known(self, address: str, original: str, orcpt: str, notify: int) -> bool:

@@ -7,8 +7,8 @@
     status, reason = await message.finish()
 
 A message is one stream: `flags` answered by `queue_id`, frames of records from T to E
-(`request=text` with those that hold nothing but lines of content), `request=end` with the
-last of them, answered by `status reason`. `request=cancel` instead of the end, or a lost
+(`request=text` with those that hold nothing but lines of content), `request=end` or `clean_end` with
+the last of them, answered by `status reason`. `request=cancel` instead of the end, or a lost
 connection, leaves nothing behind.
 
 status 0 means that the message is on disk. Otherwise it is a set of STAT bits; `reply`
@@ -33,6 +33,8 @@ MORE = b""
 TEXT = REQUEST.encode("text")
 """These are whole text records of finished lines, without CR or LF in them: nobody need look at each."""
 END = REQUEST.encode("end")
+CLEAN_END = REQUEST.encode("clean_end")
+"""The end, and all content in this frame is whole records of finished lines, without CR or LF in them."""
 CANCEL = REQUEST.encode("cancel")
 
 FRAME = 65536  # bytes of records that go together
@@ -116,22 +118,26 @@ def _is_reject(reason: str) -> bool:
 class Message:
     """A message on its way into the queue."""
 
-    __slots__ = ("_exchange", "_have", "_parts", "_text", "queue_id")
+    __slots__ = ("_clean", "_exchange", "_have", "_parts", "_text", "queue_id")
 
     def __init__(self, exchange: Exchange, queue_id: str) -> None:
         self.queue_id = queue_id
         self._exchange = exchange
         self._parts: list[bytes | bytearray] = []
         self._have = 0
-        self._text = True  # all of the parts
+        self._text = self._clean = True  # all of the parts
 
-    def write(self, records: bytes | bytearray, *, text: bool = False) -> None:
-        """Add records, whole or not: only their sequence counts. text: they are what TEXT says."""
+    def write(self, records: bytes | bytearray, *, text: bool = False, clean: bool = False) -> None:
+        """Add records, whole or not: only their sequence counts.
+
+        text: they are what TEXT says; clean: whole ones, and all content among them is what CLEAN_END says.
+        """
         if self._parts and text is not self._text and self._have + len(records) > MIXED:
             self._send(TEXT if self._text else MORE)
         self._parts.append(records)
         self._have += len(records)
         self._text = self._text and text
+        self._clean = self._clean and (text or clean)
         if self._have >= FRAME:
             self._send(TEXT if self._text else MORE)
 
@@ -141,7 +147,7 @@ class Message:
 
     async def finish(self) -> tuple[int, str]:
         """Wait for the verdict: (STAT bits, reason). Retry: cleanup is gone, and the message with it."""
-        self._send(END)
+        self._send(CLEAN_END if self._clean else END)
         try:
             attrs, _ = await self._exchange.receive()
             status, reason = STATUS.decode(attrs)
@@ -161,7 +167,7 @@ class Message:
         self._exchange.send(attrs, *self._parts)
         self._parts.clear()
         self._have = 0
-        self._text = True
+        self._text = self._clean = True
 
 
 class CleanupClient:

@@ -49,8 +49,8 @@ class Message(Protocol):
 
     queue_id: str
 
-    def write(self, records: bytes | bytearray, *, text: bool = False) -> None:
-        """Add records. text: whole lines of content, without CR or LF in them."""
+    def write(self, records: bytes | bytearray, *, text: bool = False, clean: bool = False) -> None:
+        """Add records. text: whole lines of content, without CR or LF in them; clean: and of others."""
 
     async def drain(self) -> None:
         """Wait while cleanup is behind."""

@@ -60,9 +60,9 @@ class Message:
         self._status = STAT_OK
         self._reason = ""
 
-    def write(self, records: bytes | bytearray, *, text: bool = False) -> None:
+    def write(self, records: bytes | bytearray, *, text: bool = False, clean: bool = False) -> None:
         """Add records; trouble is told at the end."""
-        del text  # all are looked at
+        del text, clean  # all are looked at
         if self._status:
             return
         try:

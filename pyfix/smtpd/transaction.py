@@ -77,9 +77,9 @@ class Transaction:
         """The envelope is complete; the content begins with prepended headers and our Received:."""
         assert self.message is not None
         lines = self._received(site, peer, self.message.queue_id)
-        text = "\n".join(lines).encode("utf-8", "surrogateescape").split(b"\n")
-        self._envelope += [delegated.take(), MESG, rec.encode_text([*delegated.headers(), *text])]
-        self.message.write(b"".join(self._envelope))
+        text = [*delegated.headers(), *"\n".join(lines).encode("utf-8", "surrogateescape").split(b"\n")]
+        self._envelope += [delegated.take(), MESG, rec.encode_text(text)]
+        self.message.write(b"".join(self._envelope), clean=b"\r" not in b"".join(text))
         self._envelope.clear()
 
     async def write(self, blocks: list[Piece]) -> None:
@@ -104,7 +104,8 @@ class Transaction:
         if self.status:
             self.cancel()
             return self._trouble(site)
-        self.message.write(XTRA + delegated.take() + END)
+        after = delegated.take()
+        self.message.write(XTRA + after + END, clean=not after)
         status, reason = await self.message.finish()
         return Reply.from_text(reply(status, reason)) if status else None
 

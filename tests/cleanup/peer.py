@@ -63,14 +63,14 @@ class Ours:
         self.log: list[str] = []
 
     def put_parts(self, parts):
-        """Like put(), with (bytes, whether they are clean text) as they come."""
+        """Like put(), with (bytes, what a client says of them) as they come."""
         return self.put(b"", parts=parts)
 
     def put(self, data: bytes, flags: int = HOLD_AND_MAP, step: int = 0, parts=()):
         """((status, reason), file or None, queue id). step: bytes that come at once, 0: all."""
         store, feed = Store(self.queue), Feed()
-        for part, text in parts:
-            feed.put(part, text=text)
+        for part, request in parts:
+            feed.put(part, request)
         before = msg.to(lambda _, text: self.log.append(text))
         try:
             message = Message(store, feed, self.rules, self.mapper, flags)

@@ -2,7 +2,9 @@
 
 import pytest
 
+from pyfix.clients.cleanup import CLEAN_END, END, FRAME, MORE, STATUS, TEXT, Message
 from pyfix.config.main_cf import MainCf
+from pyfix.maps.run_now import run_now
 from pyfix.queue import records as rec
 from tests.cleanup.peer import BODY, ENVELOPE, RCPT, SENDER, TIME, A, Ours, R, lines, stream
 
@@ -41,14 +43,59 @@ def test_pieces_make_no_difference(ours, step, monkeypatch):
 
 def test_lines_that_are_known_to_be_clean_are_taken_as_they_are(ours):
     parts = [
-        (ENVELOPE + R(rec.MESG) + lines(b"Received: x\n\nfirst"), False),
-        (lines(b"second\nthird"), True),
-        (lines(b"fourth\r"), True),  # not looked at: it stays
-        (lines(b"fifth\r"), False),
-        (R(rec.XTRA) + R(rec.END), False),
+        (ENVELOPE + R(rec.MESG) + lines(b"Received: x\n\nfirst"), MORE),
+        (lines(b"second\nthird"), TEXT),
+        (lines(b"fourth\r"), TEXT),  # not looked at: it stays
+        (lines(b"fifth\r"), MORE),
+        (R(rec.XTRA) + R(rec.END), MORE),
     ]
     _, data, _ = ours().put_parts(parts)
     assert records(data, rec.NORM)[-6:] == [b"", b"first", b"second", b"third", b"fourth\r", b"fifth "]
+
+
+def test_a_clean_end_is_taken_as_it_is(ours):
+    content = lines(b"Received: x\n\nfirst\r\nsecond")  # the CR is not looked at: it stays
+    after = R(rec.XTRA) + R(rec.END)
+    _, data, _ = ours().put_parts([(ENVELOPE + R(rec.MESG) + content + after, CLEAN_END)])
+    assert records(data, rec.NORM)[-3:] == [b"", b"first\r", b"second"]
+
+
+@pytest.mark.parametrize("cut", [-1, -30])
+def test_an_end_that_is_not_all_clean_is_looked_at(ours, cut):
+    whole = ENVELOPE + R(rec.MESG) + lines(b"Received: x\n\nfirst\r\nsecond third fourth fifth")
+    more, rest = whole[:cut], whole[cut:]
+    for first, last in ((more, rest), (whole, b"")):
+        after = R(rec.XTRA) + (b"" if last else A("x", "y")) + R(rec.END)
+        _, data, _ = ours().put_parts([(first, MORE), (last + after, CLEAN_END)])
+        assert records(data, rec.NORM)[-3:] == [b"", b"first ", b"second third fourth fifth"]
+
+
+def test_a_client_says_clean_only_of_what_is():
+    sent = []
+
+    class Exchange:
+        def send(self, attrs, *parts):
+            sent.append(attrs)
+
+        async def receive(self):
+            return STATUS.encode(0, ""), b""
+
+        def close(self):
+            pass
+
+    for parts, words in (
+        (({"clean": True}, {"text": True}, {"clean": True}), [CLEAN_END]),
+        (({"clean": True}, {}, {"clean": True}), [END]),
+        (({"clean": True}, {"text": True}, {}), [END]),
+        (({"text": True, "size": FRAME}, {"clean": True}), [TEXT, CLEAN_END]),
+        (({"clean": True, "size": FRAME}, {"clean": True}), [MORE, CLEAN_END]),
+    ):
+        message = Message(Exchange(), "X")
+        for part in parts:
+            message.write(b"x" * part.pop("size", 1), **part)
+        run_now(message.finish())
+        assert sent == words
+        sent.clear()
 
 
 def test_a_bare_cr_or_lf_in_a_line_becomes_a_space(ours):

@@ -79,7 +79,7 @@ class FakeMessage:
         self.data = b""
         self.cancelled = False
 
-    def write(self, records: bytes | bytearray, *, text: bool = False) -> None:
+    def write(self, records: bytes | bytearray, *, text: bool = False, clean: bool = False) -> None:
         self.data += records
 
     async def drain(self) -> None:
