@@ -11,15 +11,41 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from typing import Protocol
 
-from pyfix.clients.cleanup import CleanupClient, detail
+from pyfix.clients.cleanup import detail
 from pyfix.mail.dates import mail_date
 from pyfix.mail.error import Retry
 from pyfix.queue import records as rec
 
 
+class Message(Protocol):
+    """A message on its way to cleanup."""
+
+    queue_id: str
+
+    def write(self, records: bytes | bytearray, *, text: bool = False, clean: bool = False) -> None:
+        """Add records. text: whole lines of content, without CR or LF in them; clean: and of others."""
+
+    async def drain(self) -> None:
+        """Wait while cleanup is behind."""
+
+    async def finish(self) -> tuple[int, str]:
+        """The verdict: STAT bits, reason."""
+
+    def cancel(self) -> None:
+        """Give up."""
+
+
+class Cleanup(Protocol):
+    """The cleanup service."""
+
+    async def open(self, flags: int) -> Message:
+        """A new message."""
+
+
 async def post_mail(
-    cleanup: CleanupClient,
+    cleanup: Cleanup,
     sender: str,
     recipient: str,
     content: Iterable[bytes],

@@ -333,7 +333,6 @@ BY_REASON = {
         smtpd_authorized_xforward_hosts
         smtpd_command_filter
         smtpd_hide_client_session
-        smtpd_history_flush_threshold
         smtpd_min_data_rate
         smtpd_per_request_deadline
         smtpd_reject_filter_maps

@@ -32,6 +32,7 @@ from pyfix.maps.open import open_table
 from pyfix.maps.table import LocalTable, Table, TableError, fold_key
 from pyfix.smtpd import log
 from pyfix.smtpd.actions import Actions, Found
+from pyfix.smtpd.notice import Trouble
 from pyfix.smtpd.restrictions import DUNNO, OK, BadArgument, Check, Lists, Stage, Verdict
 from pyfix.unix import msg
 from pyfix.wire.smtp_reply import Reply
@@ -208,7 +209,7 @@ async def _check_mail(
     check: Check, table: Access, stage: Stage, address: str, resolved: Resolved
 ) -> Verdict:
     if resolved.flags & FLAG_FAIL:
-        return check.refuse_hard(Reply(451, "4.3.0", f"<{address}>: Temporary lookup failure"))
+        return check.refuse_hard(Reply(451, "4.3.0", f"<{address}>: Temporary lookup failure"), Trouble.DATA)
     complete = fold_key(resolved.recipient, utf8=table.utf8)
     keys = mail_keys(complete, table.delimiter, dot=table.dot, parts=table.parts)
     return await table.decide(check, keys, stage, address)

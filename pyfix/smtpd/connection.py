@@ -172,6 +172,7 @@ class Connection(asyncio.Protocol):
         conversation = self._conversation
         where, client = conversation.wire.where, conversation.peer.client
         msg.info(log.timeout(conversation.queue_id, where, client, conversation.received))
+        conversation.history.aborted = "timeout"
         conversation.say_goodbye(421, "4.4.2", "Error: timeout exceeded")
         self._transport.write(conversation.wire.output())
         self._close()
@@ -186,6 +187,7 @@ class Connection(asyncio.Protocol):
         if self._over is not None:
             where, client = conversation.wire.where, conversation.peer.client
             msg.info(log.lost_connection(conversation.queue_id, where, client, conversation.received))
+            conversation.history.aborted = "lost connection"
         self._close()
 
     def _close(self) -> None:
@@ -194,6 +196,7 @@ class Connection(asyncio.Protocol):
         conversation = self._conversation
         conversation.lost()
         conversation.wire.close()
+        conversation.tell_postmaster()
         bare = conversation.note_bare_lf and conversation.wire.bare
         msg.info(log.disconnect(conversation.peer.client, conversation.counts, bare_lf=bare))
         self._transport.close()

@@ -15,6 +15,7 @@ from pyfix.clients.rewrite import CLASS_ALIAS, CLASS_LOCAL, CLASS_VIRTUAL, FLAG_
 from pyfix.config.hosts import name_problem
 from pyfix.dns.answer import Malformed, NotFound, NullMx, Resolver, TryAgain
 from pyfix.maps.network import parse_address
+from pyfix.smtpd.notice import Trouble
 from pyfix.smtpd.peer import OK as NAMED
 from pyfix.smtpd.peer import PERMANENT
 from pyfix.smtpd.restrictions import DUNNO, Check, Stage, Verdict
@@ -139,7 +140,7 @@ async def _unknown_domain(
     sender = "" if stage is Stage.SENDER else check.sender or ""
     resolved = await check.site.rewrite.resolve(sender, address)
     if resolved.flags & FLAG_FAIL:
-        return check.refuse_hard(Reply(451, "4.3.0", f"<{address}>: Temporary lookup failure"))
+        return check.refuse_hard(Reply(451, "4.3.0", f"<{address}>: Temporary lookup failure"), Trouble.DATA)
     _, at, domain = resolved.recipient.rpartition("@")
     if not at or resolved.flags & CLASS_FINAL or (domain.startswith("[") and domain.endswith("]")):
         return DUNNO

@@ -26,6 +26,7 @@ from pyfix.mail.error import MailError
 from pyfix.maps.braces import split
 from pyfix.smtpd import log
 from pyfix.smtpd.delegated import Delegated
+from pyfix.smtpd.notice import Trouble
 from pyfix.smtpd.peer import Peer
 from pyfix.smtpd.recipients import Refusal
 from pyfix.smtpd.site import Site
@@ -76,7 +77,7 @@ class Check:
     """One decision under way: what is known, and what came out.
 
     where: the command, as logs have it; helo, sender, recipient, domain (of ETRN): None while
-    unknown; recipients: how many were accepted so far. log is called with (action, text) for each
+    unknown; recipients: how many were accepted so far. log is called with (action, text, trouble) for each
     refusal and each access action.
     """
 
@@ -90,7 +91,7 @@ class Check:
         self,
         site: Site,
         peer: Peer,
-        log: Callable[[str, str], None],
+        log: Callable[[str, str, Trouble], None],
         where: str,
         delegated: Delegated,
         *,
@@ -137,7 +138,7 @@ class Check:
         try:
             await self.evaluate(rules)
         except MailError as error:
-            self.refuse_hard(Reply(error.code, error.status, f"<{self.name}>: {error.text}"))
+            self.refuse_hard(Reply(error.code, error.status, f"<{self.name}>: {error.text}"), Trouble.DATA)
         return self.reply
 
     def settle(self) -> Reply | None:
@@ -184,31 +185,31 @@ class Check:
         """The same about something else."""
         return self.refuse(Reply(code, status, f"<{name}>: {stage.value} rejected: {reason}"))
 
-    def refuse(self, reply: Reply) -> Verdict:
+    def refuse(self, reply: Reply, trouble: Trouble = Trouble.POLICY) -> Verdict:
         """Refuse with this reply, unless it is only to be warned of."""
         reply = _sound(reply)
         if self._defer_if_reject is not None and reply.code >= 500:
             reply = self._defer_if_reject
         if self._warn:
-            self._log("reject_warning", reply.text)
+            self._log("reject_warning", reply.text, trouble)
             return DUNNO
-        return self._refuse(reply)
+        return self._refuse(reply, trouble)
 
-    def refuse_hard(self, reply: Reply) -> Verdict:
+    def refuse_hard(self, reply: Reply, trouble: Trouble) -> Verdict:
         """Refuse even where it should only be warned: something is broken."""
         self._warn = 0
-        return self._refuse(reply)
+        return self._refuse(reply, trouble)
 
-    def _refuse(self, reply: Reply) -> Verdict:
+    def _refuse(self, reply: Reply, trouble: Trouble = Trouble.POLICY) -> Verdict:
         if self.site.mail.soft_bounce:
             reply = reply.softened()
         self.reply = reply
-        self._log("reject", reply.text)
+        self._log("reject", reply.text, trouble)
         return REJECT
 
     def configuration_error(self) -> Verdict:
         """The administrator must look."""
-        return self.refuse_hard(Reply(451, "4.3.5", "Server configuration error"))
+        return self.refuse_hard(Reply(451, "4.3.5", "Server configuration error"), Trouble.SOFTWARE)
 
     def defer_if_permit(self, reply: Reply) -> Verdict:
         """Defer if nothing else refuses."""
@@ -224,7 +225,8 @@ class Check:
 
     def refuse_unlisted(self, refusal: Refusal, stage: Stage, address: str) -> Verdict:
         """An address that does not exist."""
-        return self.reject_about(stage, address, refusal.code, refusal.status, refusal.text)
+        text = f"<{address}>: {stage.value} rejected: {refusal.text}"
+        return self.refuse(Reply(refusal.code, refusal.status, text), Trouble.BOUNCE)
 
     def warn(self) -> Verdict:
         """Only log what the next word refuses."""
@@ -233,13 +235,13 @@ class Check:
 
     def note(self, action: str, text: str) -> None:
         """Log an access action."""
-        self._log(action, text)
+        self._log(action, text, Trouble.NONE)
 
     async def permit(self, action: str, stage: Stage, name: str, table: str = "") -> Verdict:
         """OK, logged where smtpd_log_access_permit_actions wants it."""
         wanted = self.site.permit_actions
         if wanted and await wanted.matches(action):
-            self._log("permit", log.permit(action, stage.value, name, table))
+            self.note("permit", log.permit(action, stage.value, name, table))
         return OK
 
 

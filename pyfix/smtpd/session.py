@@ -19,12 +19,13 @@ from pyfix.clients.rewrite import FLAG_ERROR
 from pyfix.mail.error import MailError, Retry
 from pyfix.smtpd import ehlo, log
 from pyfix.smtpd.delegated import Delegated
+from pyfix.smtpd.notice import Trouble, of_status
 from pyfix.smtpd.space import needed
 from pyfix.smtpd.talk import OUT_OF_STEP, Talk
 from pyfix.smtpd.transaction import Transaction
 from pyfix.unix import msg
 from pyfix.wire import smtp_event as on
-from pyfix.wire.smtp_command import BAD_RECIPIENT, BAD_SENDER, COMMANDS
+from pyfix.wire.smtp_command import BAD_RECIPIENT, BAD_SENDER, COMMANDS, NO_RECIPIENTS
 from pyfix.wire.smtp_reply import Reply
 
 OK = Reply(250, "2.0.0", "Ok")
@@ -106,6 +107,7 @@ class Conversation(Talk):
                 self.reply(event, refusal)
                 return
         self._forget()
+        self._shorten_history()
         if event.extended:
             self.reply(event, Reply(250, "", *ehlo.lines(self.site, self._keywords)))
         else:
@@ -114,6 +116,7 @@ class Conversation(Talk):
     async def _simple(self, event: on.Simple) -> None:
         if event.verb == "RSET":
             self._forget()
+            self._shorten_history()
         if event.verb == "QUIT":
             self.over = True
         self.reply(event, SIMPLE[event.verb])
@@ -192,7 +195,7 @@ class Conversation(Talk):
             local = await self._policy.rewrites_locally(self.peer)
         except MailError:
             check = self._check("MAIL")
-            check.refuse_hard(NO_CONTEXT)
+            check.refuse_hard(NO_CONTEXT, Trouble.DATA)
             self.reply(event, check.reply or NO_CONTEXT)
             return
         refusal = self._ascii_only(event) or self._size(event)
@@ -326,6 +329,8 @@ class Conversation(Talk):
             refusal = await self._policy.end_of_data(self._check("END-OF-MESSAGE", size=event.size))
         if refusal is None:
             refusal = await self._finish(transaction)
+            if refusal is not None:
+                self.history.trouble |= of_status(transaction.status)
         else:
             transaction.cancel()
         self._transaction = None
@@ -334,17 +339,31 @@ class Conversation(Talk):
             self.reply(event, refusal)
             return
         self.errors = self._junk = 0
+        self.history.trouble = Trouble.NONE
         size = f"{event.size} bytes " if event.verb == "BDAT" else ""
         self.reply(event, Reply(250, "2.0.0", f"Ok: {size}queued as {queue_id}"))
+        self._shorten_history()
 
     async def _finish(self, transaction: Transaction) -> Reply | None:
         try:
             return await transaction.finish(self.site, self._delegated)
         except Retry as error:
             msg.warning(f"{transaction.queue_id}: {error}")
+            transaction.status |= STAT_WRITE
             return Reply(451, "4.3.0", "Error: queue file write error")
 
-
+    _TROUBLES: ClassVar[Mapping[Reply, Trouble]] = {
+        BAD_SENDER: Trouble.PROTOCOL,
+        BAD_RECIPIENT: Trouble.PROTOCOL,
+        NO_AUTH: Trouble.PROTOCOL,
+        NOT_IMPLEMENTED: Trouble.PROTOCOL,
+        NOT_ALLOWED: Trouble.POLICY,
+        NO_VRFY: Trouble.POLICY,
+        TOO_BIG: Trouble.POLICY,
+        CHUNK_TOO_BIG: Trouble.POLICY,
+        NO_SPACE: Trouble.RESOURCE,
+        NO_RECIPIENTS: Trouble.NONE,
+    }
     _REACTIONS: ClassVar[Mapping[type[on.Event], Callable[..., Awaitable[None]]]] = {
         on.Bad: _bad,
         on.Unknown: _unknown,

@@ -20,6 +20,7 @@ from pyfix.clients.cleanup import (
     FLAG_SMTP_REPLY,
     CleanupClient,
 )
+from pyfix.clients.post_mail import Cleanup
 from pyfix.clients.rewrite import Resolved, RewriteClient
 from pyfix.config.main_cf import MainCf
 from pyfix.config.networks import own_addresses, proxy_addresses
@@ -30,6 +31,7 @@ from pyfix.config.params.smtpd import SmtpdParams
 from pyfix.maps.debug_peer import DebugPeers
 from pyfix.maps.maps import Maps
 from pyfix.maps.match import AddressMatch, DomainMatch, StringMatch, parent_matches
+from pyfix.smtpd.notice import Postmaster
 from pyfix.smtpd.peer import LookUp, NameCache, look_up
 from pyfix.smtpd.peer_dns import DnsNames
 from pyfix.wire.smtp_command import Limits
@@ -42,31 +44,6 @@ OVERRIDES = {  # receive_override_options -> what cleanup is not to do
     "no_header_body_checks": FLAG_FILTER,
     "no_milters": FLAG_MILTER,
 }
-
-
-class Message(Protocol):
-    """A message on its way to cleanup."""
-
-    queue_id: str
-
-    def write(self, records: bytes | bytearray, *, text: bool = False, clean: bool = False) -> None:
-        """Add records. text: whole lines of content, without CR or LF in them; clean: and of others."""
-
-    async def drain(self) -> None:
-        """Wait while cleanup is behind."""
-
-    async def finish(self) -> tuple[int, str]:
-        """The verdict: STAT bits, reason."""
-
-    def cancel(self) -> None:
-        """Give up."""
-
-
-class Cleanup(Protocol):
-    """The cleanup service."""
-
-    async def open(self, flags: int) -> Message:
-        """A new message."""
 
 
 class Resolver(Protocol):
@@ -88,6 +65,7 @@ class Site:
         self.cfg = SmtpdParams(main)
         self.mail = MailParams(main)
         self.cleanup = CleanupClient(f"public/{self.mail.cleanup_service_name}")
+        self.postmaster: Postmaster | None = Postmaster(main)
         self.rewrite = RewriteClient(f"private/{self.mail.rewrite_service_name}")
         self.utf8 = self.mail.smtputf8_enable
         self.hello = Reply(250, "", self.mail.myhostname)

@@ -139,6 +139,7 @@ class StandAlone:
         self._site = Site(_alone(context.main), context.service)
         self._site.cleanup = Maildrop(mail)
         self._site.rewrite = Unresolved()
+        self._site.postmaster = None
         self._policy = open_policy(self._site)
 
     async def serve(self, sock: socket.socket) -> None:

@@ -17,6 +17,7 @@ from typing import ClassVar
 from pyfix.mail.error import MailError
 from pyfix.smtpd import ehlo, log
 from pyfix.smtpd.delegated import Delegated
+from pyfix.smtpd.notice import History, Trouble
 from pyfix.smtpd.peer import Peer
 from pyfix.smtpd.policy import Policy
 from pyfix.smtpd.restrictions import Carried, Check, Envelope
@@ -35,6 +36,7 @@ NEUTRAL = str.maketrans(dict.fromkeys(' <>()\\";@', "?"))
 BARE_NEWLINE = frozenset({"normalize", "reject", "note", "no"})
 HANG_UP = frozenset({421, 521})
 CONTENT_VERBS = frozenset({"DATA", "BDAT"})
+PROTOCOL_EVENTS = frozenset({on.Bad, on.Unknown})
 JUNK = frozenset(verb for verb, command in COMMANDS.items() if command.junk)
 
 
@@ -42,11 +44,15 @@ class Talk:
     """One client's session: what it has been told, what is known about it. Subclasses react to events."""
 
     _REACTIONS: ClassVar[Mapping[type[on.Event], Callable[..., Awaitable[None]]]] = {}
+    _TROUBLES: ClassVar[Mapping[Reply, Trouble]] = {}
 
     def __init__(self, site: Site, policy: Policy, space: Space, peer: Peer) -> None:
         self.site = site
         self.peer = peer
         self.wire = Session(site.limits("no", frozenset()))
+        self.history = History()
+        if site.postmaster is not None:
+            self.wire.transcript = self.history
         self.over = False
         """Send what is to be sent, then hang up."""
         self.errors = 0
@@ -134,12 +140,23 @@ class Talk:
 
     def _too_many_errors(self) -> None:
         msg.info(log.too_many_errors(self.queue_id, self.wire.where, self.peer.client))
+        self.history.aborted = "too many errors"
         self.say_goodbye(421, "4.7.0", "Error: too many errors")
 
     def say_goodbye(self, code: int, status: str, text: str) -> None:
         """End the session with a reply nobody asked for."""
         self.wire.greet(Reply(code, status, f"{self.site.mail.myhostname} {text}"))
         self.over = True
+
+    def tell_postmaster(self) -> None:
+        """Forget what was said; where there was trouble the postmaster may want to know."""
+        if self.site.postmaster is not None:
+            self.site.postmaster.tell(self.site.cleanup, self.peer.client, self.history)
+        self.history.forget()
+
+    def _shorten_history(self) -> None:
+        if self.history.count > self.site.cfg.smtpd_history_flush_threshold:
+            self.tell_postmaster()
 
     def too_early(self, data: bytes) -> None:
         """The client talked before the greeting."""
@@ -169,6 +186,7 @@ class Talk:
         """Answer an event. All answers pass here."""
         cfg = self.site.cfg
         if not reply.ok:
+            self.history.trouble |= self._trouble(event, reply)
             if self.site.mail.soft_bounce:
                 reply = reply.softened()
             if cfg.smtpd_reject_footer:
@@ -179,6 +197,11 @@ class Talk:
         if self.errors > cfg.smtpd_soft_error_limit and cfg.smtpd_error_sleep_time:
             self._slow = True
         self.wire.reply(reply)
+
+    def _trouble(self, event: on.Event, reply: Reply) -> Trouble:
+        """What kind of trouble a refusal is. What restrictions refuse is known by their note of it."""
+        usual = Trouble.PROTOCOL if type(event) in PROTOCOL_EVENTS else Trouble.NONE
+        return self._TROUBLES.get(reply, usual)
 
     def _count(self, event: on.Event, reply: Reply) -> None:
         ok = (reply.ok or self._count_as_ok) and type(event) is not on.Unknown
@@ -223,7 +246,8 @@ class Talk:
             sender = transaction.sender
             recipient = transaction.only_recipient if recipient is None else recipient
 
-        def note(action: str, text: str) -> None:
+        def note(action: str, text: str, trouble: Trouble) -> None:
+            self.history.trouble |= trouble
             self._log(action, stage, text, sender=sender, recipient=recipient, helo=helo)
 
         return self._check_type(

@@ -13,12 +13,13 @@ import os
 import time
 
 from pyfix.clients.cleanup import FLAG_SMTPUTF8, STAT_BARE_LF, reply
+from pyfix.clients.post_mail import Message
 from pyfix.mail.address import quote
 from pyfix.mail.dates import mail_date
 from pyfix.queue import records as rec
 from pyfix.smtpd.delegated import Delegated
 from pyfix.smtpd.peer import Peer
-from pyfix.smtpd.site import Message, Site
+from pyfix.smtpd.site import Site
 from pyfix.wire.smtp_data import Piece, Rows
 from pyfix.wire.smtp_event import Mail, Rcpt
 from pyfix.wire.smtp_params import xtext
@@ -106,8 +107,8 @@ class Transaction:
             return self._trouble(site)
         after = delegated.take()
         self.message.write(XTRA + after + END, clean=not after)
-        status, reason = await self.message.finish()
-        return Reply.from_text(reply(status, reason)) if status else None
+        self.status, reason = await self.message.finish()
+        return Reply.from_text(reply(self.status, reason)) if self.status else None
 
     def _trouble(self, site: Site) -> Reply:
         if self.status != STAT_BARE_LF:

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import cast
+from typing import Protocol, cast
 
 from pyfix.wire.smtp_command import COMMANDS, IN_TRANSACTION, Command, Limits, State
 from pyfix.wire.smtp_data import Content
@@ -46,6 +46,16 @@ BAD_UTF8 = Reply(500, "5.5.2", "Error: bad UTF-8 syntax")
 BAD_SYNTAX = Reply(500, "5.5.2", "Error: bad syntax")
 
 
+class Transcript(Protocol):
+    """Who wants to know what is said."""
+
+    def heard(self, line: bytes) -> None:
+        """A command, with the CR of its end."""
+
+    def said(self, reply: Reply) -> None:
+        """An answer."""
+
+
 class Session:
     """One SMTP session."""
 
@@ -60,6 +70,7 @@ class Session:
         """The last verb, for the log."""
         self.bare = False
         """A line ended in LF alone."""
+        self.transcript: Transcript | None = None
         self._buffer = b""
         self._at = 0
         self._out: list[bytes] = []
@@ -102,6 +113,8 @@ class Session:
 
     def reply(self, reply: Reply) -> None:
         """Answer the last event; a positive answer moves the session on."""
+        if self.transcript is not None:
+            self.transcript.said(reply)
         if self._chunk is not None:
             self._chunk_refusal = reply.data
             return
@@ -117,6 +130,8 @@ class Session:
 
     def greet(self, reply: Reply) -> None:
         """Say something unasked: the greeting, a 421."""
+        if self.transcript is not None:
+            self.transcript.said(reply)
         self._out.append(reply.data)
 
     @property
@@ -163,6 +178,8 @@ class Session:
             return self._long_line(at, end)
         self._at = end + 1
         line = buffer[at:end]
+        if self.transcript is not None:
+            self.transcript.heard(line)
         if not line.endswith(b"\r"):
             self.bare = True
             if self.limits.tell_bare_lines:
@@ -174,6 +191,8 @@ class Session:
         line = self._buffer[at : at + self.limits.line_length]
         self._skipping = end < 0
         self._at = end + 1 if end >= 0 else len(self._buffer)
+        if self.transcript is not None:
+            self.transcript.heard(line)
         self._held = lambda: self._line(line)
         return LongLine(line)
 

@@ -144,3 +144,16 @@ def test_a_submission_that_cleanup_refuses_comes_back(instance, hops: int, lines
     mail.wait_for(rf"{log[1]}: sender non-delivery notification: \w+")
     mail.wait_until(lambda: not mail.queued("maildrop") and not mail.queued("bounce"))
     assert mail.queued("incoming") == []
+
+
+def test_the_postmaster_hears_of_a_session_with_trouble(instance):
+    mail = instance(main_cf="notify_classes = bounce\nbounce_notice_recipient = alice@demo.test\n")
+    with mail.smtp() as client:
+        client.helo("client.test")
+        client.mail("bob@demo.test")
+        assert client.rcpt("nobody@demo.test")[0] == 550
+    (text,) = mail.wait_until(lambda: mail.maildir("alice@demo.test"))
+    assert b"\nReturn-Path: <double-bounce@" in b"\n" + text
+    assert b"\nTo: Postmaster <postmaster@" in text
+    assert b"\nTranscript of session follows.\n" in text
+    assert b"\n In:  rcpt TO:<nobody@demo.test>\n Out: 550 5.1.1 " in text

@@ -128,7 +128,7 @@ def test_the_administrator_sees_what_was_said_when_a_server_breaks_the_protocol(
     assert f"Subject: Postfix SMTP client: errors from 127.0.0.1[127.0.0.1]:{server.port}\n".encode() in text
     assert b"\nTo: Postmaster <alice@demo.test>\n" in text
     assert b"Return-Path: <double-bounce@" in text
-    said = text.decode().partition("This is what was said:\n\n")[2].partition("\n\n")[0].split("\n")
+    said = text.decode().partition("Transcript of session follows.\n\n")[2].partition("\n\n")[0].split("\n")
     assert said[:14] == [
         " In:  220 broken.test ESMTP",
         said[1],
@@ -139,8 +139,8 @@ def test_the_administrator_sees_what_was_said_when_a_server_breaks_the_protocol(
         " Out: DATA",
         " In:  250 2.1.0 Ok",
         " In:  250 2.1.5 Ok",
-        " In:  250 what" + " is-this" * 7,
-        "     is-this is-this is-this",
+        " In:  250 what" + " is-this" * 8,
+        "     is-this is-this",
         " Out: RSET",
         " Out: QUIT",
         " In:  250 2.0.0 Ok",

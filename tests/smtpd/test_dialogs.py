@@ -183,7 +183,8 @@ def test_verdict_of_cleanup(server: Make, log: list[str], status: int, reason: s
     one = server("")
     one.cleanup.answer = (status, reason)
     assert one.talk(*SEND)[-1] == expected
-    assert log[-1].endswith("data=0/1 commands=3/4")
+    (last,) = [line for line in log if line.startswith("disconnect from ")]
+    assert last.endswith("data=0/1 commands=3/4")
 
 
 def test_a_message_over_the_limit_is_refused_at_its_end(server: Make, log: list[str]) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 
 from pyfix.clients.cleanup import CleanupClient
 from pyfix.clients.deliver import Flags, Request
+from pyfix.clients.notice import Notices
 from pyfix.clients.rewrite import RewriteClient
 from pyfix.config import networks
 from pyfix.config.hosts import SEPARATORS
@@ -31,11 +32,12 @@ from pyfix.delivery.smtp.attempt import Attempt
 from pyfix.delivery.smtp.cache import Cache
 from pyfix.delivery.smtp.destination import Ports
 from pyfix.delivery.smtp.generic import make_generic
-from pyfix.delivery.smtp.notice import Notices, Transcript
+from pyfix.delivery.smtp.notice import Transcript
 from pyfix.delivery.smtp.session import Session
 from pyfix.delivery.smtp.tls_level import Level, Levels
 from pyfix.dns.hosts import HostsFile
 from pyfix.dns.resolver import DnsResolver
+from pyfix.maps.debug_peer import DebugPeers
 from pyfix.maps.maps import Maps
 from pyfix.server.context import Context
 from pyfix.server.stream import Link
@@ -76,7 +78,9 @@ class Smtp(EventAgent):
             RewriteClient(f"private/{mail.rewrite_service_name}"),
         )
         self._tasks: set[asyncio.Task[None]] = set()
-        self.notices = Notices(main, CleanupClient(f"public/{mail.cleanup_service_name}"))
+        self._debug_peers = DebugPeers(mail)
+        self._notices = Notices(main)
+        self._cleanup = CleanupClient(f"public/{mail.cleanup_service_name}")
         self._line_limit = mail.line_length_limit
         super().__init__(
             context, self.deliver, concurrency=CONCURRENCY, status_filter=self.cfg.smtp_delivery_status_filter
@@ -134,8 +138,13 @@ class Smtp(EventAgent):
             pix=" ".join(pix),
             dot_delay=self.cfg.smtp_pix_workaround_delay_time if "delay_dotcrlf" in pix else 0,
             replies=self._reply_filter,
-            transcript=await self.notices.transcript(server),
+            transcript=await self._transcript(server),
         )
+
+    async def _transcript(self, server: Server) -> Transcript | None:
+        """Where a new conversation is to be written down, if it is."""
+        logged = await self._debug_peers.level(server.address, server.name)
+        return Transcript(server if logged else None) if logged or "protocol" in self._notices.wanted else None
 
     async def _pix(self, server: Server, request: Request) -> list[str]:
         """What is to be done where a firewall masks the greeting."""
@@ -157,7 +166,7 @@ class Smtp(EventAgent):
     def release(self, session: Session) -> None:
         """A conversation is over: keep the connection, or end it."""
         client = session.client
-        if session.transcript is not None and session.transcript.broken:
+        if session.transcript is not None and session.transcript.broken and "protocol" in self._notices.wanted:
             session.bad = True
             self._start(self._end_and_tell(session, session.transcript))
         elif session.bad and client.stage not in {Stage.IDLE, Stage.QUIT, Stage.OVER}:
@@ -169,7 +178,9 @@ class Smtp(EventAgent):
 
     async def _end_and_tell(self, session: Session, transcript: Transcript) -> None:
         await session.end()
-        await self.notices.send(session.server, transcript, lmtp=self.lmtp)
+        server = session.server.name_port
+        program = "LMTP client" if self.lmtp else "SMTP client"
+        await self._notices.send(self._cleanup, program, server, transcript.report(server))
 
     def sent_action(self, has_dsn: bool) -> str:
         """The action of a success report."""

@@ -145,11 +145,6 @@ def multi_valued(maps: str, address: str) -> str:
     return f"multi-valued {maps} result for {address}"
 
 
-def no_notice(server: addresses.Server, reason: str) -> str:
-    """The administrator can't be told of a conversation."""
-    return f"{server.name_port}: postmaster notice not sent: {reason}"
-
-
 def configuration_problem(parameter: str) -> str:
     """A relay that the administrator chose can't be found."""
     return f"{parameter} configuration problem"
