@@ -369,7 +369,6 @@ BY_REASON = {
         dns_ncache_ttl_fix_enable
         dnssec_probe
         enable_idna2003_compatibility
-        smtp_dns_reply_filter
         smtp_dns_resolver_options
     """,
     "the rest of the SMTP client is not there yet": """

@@ -75,6 +75,11 @@ def name_error(name: str, kind: str, reason: str) -> str:
     return f"Host or domain name not found. Name service error for name={name} type={kind}: {reason}"
 
 
+def trouble(name: str, kind: str, reason: str) -> str:
+    """The text of other errors."""
+    return f"Error looking up name={name} type={kind}: {reason}"
+
+
 def bad_name(name: str) -> str:
     """What is asked for can't be a name."""
     return f"Name service error for {name}: invalid host or domain name"

@@ -3,7 +3,8 @@
 Configured from /etc/resolv.conf when it is made, before a jail closes; pyfix_dns_nameservers
 names other servers (`address`, `address:port`, `[address]:port`). CNAMEs are followed, also where
 the answer ends at one. What came is kept for its time to live, at most an hour; that there is
-nothing, for a minute; that nobody answered, not at all.
+nothing, for a minute; that nobody answered, not at all. What goes through a filter is not kept either: its
+tables may change.
 
 Parameters: pyfix_dns_nameservers. Sources: RFC 1035, RFC 7505.
 """
@@ -38,6 +39,7 @@ from pyfix.config.main_cf import MainCf
 from pyfix.config.params.mail import MailParams
 from pyfix.dns import answer
 from pyfix.dns.answer import Malformed, NotFound, NullMx, Record, TryAgain
+from pyfix.dns.reply_filter import ReplyFilter
 from pyfix.mail.error import MailError
 from pyfix.unix import msg
 
@@ -56,7 +58,12 @@ class DnsResolver:
     """nameservers: as pyfix_dns_nameservers; empty: those of /etc/resolv.conf."""
 
     def __init__(
-        self, nameservers: str = "", *, timeout: float | None = None, clock: Callable[[], float] = time.monotonic
+        self,
+        nameservers: str = "",
+        *,
+        timeout: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        reply_filter: ReplyFilter | None = None,
     ) -> None:
         self._backend = dns.asyncbackend.set_default_backend("asyncio")
         self._resolver = _configured(nameservers)
@@ -64,12 +71,13 @@ class DnsResolver:
             self._resolver.timeout = timeout
         self._resolver.lifetime = self._resolver.timeout * _ATTEMPTS * len(self._resolver.nameservers)
         self._clock = clock
+        self._filter = reply_filter
         self._kept: dict[tuple[str, str], tuple[float, list[Record] | MailError]] = {}
 
     @classmethod
-    def from_config(cls, main: MainCf) -> DnsResolver:
+    def from_config(cls, main: MainCf, reply_filter: ReplyFilter | None = None) -> DnsResolver:
         """As main.cf says."""
-        return cls(MailParams(main).pyfix_dns_nameservers)
+        return cls(MailParams(main).pyfix_dns_nameservers, reply_filter=reply_filter)
 
     async def lookup(self, name: str, kind: str) -> list[Record]:
         """Records of a name, see answer.Resolver."""
@@ -88,6 +96,8 @@ class DnsResolver:
             found, ttl = await self._follow(name, kind)
         except (Malformed, NotFound, NullMx) as error:
             found = error
+        if self._filter is not None:
+            return found
         if len(self._kept) >= MOST_KEPT:
             self._kept.pop(next(iter(self._kept)))
         self._kept[key] = self._clock() + min(ttl, LONGEST), found
@@ -109,12 +119,21 @@ class DnsResolver:
                     break
                 raise TryAgain(answer.name_error(shown, kind, answer.TRY_AGAIN)) from None
             if reply.rrset is not None:
-                return _records(name, kind, reply), reply.expiration - time.time()
+                return _records(name, kind, await self._filtered(name, kind, reply)), reply.expiration - time.time()
             if reply.canonical_name == reply.qname:
                 raise _nothing(shown, kind, reply.response)
             asked, shown = reply.canonical_name, reply.canonical_name.to_text(omit_final_dot=True)
         msg.warning(f"dns_lookup: {answer.loop(shown)}")
         raise NotFound(answer.loop(shown), exists=True)
+
+
+    async def _filtered(self, name: str, kind: str, reply: dns.resolver.Answer) -> list[dns.rdata.Rdata]:
+        """The records of an answer that count."""
+        found = list(reply)
+        if self._filter is None or reply.rrset is None:
+            return found
+        texts = [f"{reply.rrset.name} {reply.rrset.ttl} IN {kind} {data.to_text()}" for data in found]
+        return [found[at] for at in await self._filter.kept(name, kind, texts)]
 
 
 def _end_of(responses: Mapping[dns.name.Name, dns.message.QueryMessage], name: str) -> str:
@@ -143,8 +162,8 @@ def _nothing(name: str, kind: str, response: dns.message.Message) -> MailError:
     return TryAgain(answer.name_error(name, kind, answer.TRY_AGAIN))
 
 
-def _records(name: str, kind: str, reply: dns.resolver.Answer) -> list[Record]:
-    found = [_record(data) for data in list(reply)[:MOST_RECORDS]]
+def _records(name: str, kind: str, reply: list[dns.rdata.Rdata]) -> list[Record]:
+    found = [_record(data) for data in reply[:MOST_RECORDS]]
     if kind in {"MX", "SRV"}:
         if any(record.data == "" for record in found):
             raise NullMx((answer.null_mx if kind == "MX" else answer.null_srv)(name))

@@ -36,6 +36,7 @@ from pyfix.delivery.smtp.notice import Transcript
 from pyfix.delivery.smtp.session import Session
 from pyfix.delivery.smtp.tls_level import Level, Levels
 from pyfix.dns.hosts import HostsFile
+from pyfix.dns.reply_filter import ReplyFilter
 from pyfix.dns.resolver import DnsResolver
 from pyfix.maps.debug_peer import DebugPeers
 from pyfix.maps.maps import Maps
@@ -63,7 +64,9 @@ class Smtp(EventAgent):
         self.ports = Ports(mail.known_tcp_ports)
         own = frozenset([*networks.own_addresses(main), *networks.proxy_addresses(main)])
         here = Here(own, networks.protocols(main))
-        self.finder = Finder(self.cfg, DnsResolver.from_config(main), HostsFile.read(), here, lmtp=self.lmtp)
+        dns_filter = self._maps(context, "dns_reply_filter", self.cfg.smtp_dns_reply_filter)
+        resolver = DnsResolver.from_config(main, ReplyFilter(dns_filter) if dns_filter else None)
+        self.finder = Finder(self.cfg, resolver, HostsFile.read(), here, lmtp=self.lmtp)
         self.cache = Cache(self.cfg.smtp_connection_cache_time_limit)
         self._levels = Levels(self.cfg, self._maps(context, "tls_policy_maps", self.cfg.smtp_tls_policy_maps))
         self._discard_maps = self._maps(

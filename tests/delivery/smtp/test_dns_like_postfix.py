@@ -16,12 +16,21 @@ from pathlib import Path
 
 import pytest
 
+from pyfix.config.main_cf import MainCf
+from pyfix.dns.reply_filter import ReplyFilter
 from pyfix.dns.resolver import DnsResolver
+from pyfix.maps.maps import Maps
 from tests.dns.conftest import OWN_ADDRESS, NameServer, Records
 from tests.real_postfix import SBIN, RealPostfix
 
 PORT = 53
-MAIN_CF = "smtp_tls_security_level =\nsmtp_connect_timeout = 1s\nsmtp_randomize_addresses = no\n"
+MAIN_CF = """
+smtp_tls_security_level =
+smtp_connect_timeout = 1s
+smtp_randomize_addresses = no
+smtp_dns_reply_filter = regexp:{
+    {/^Mx\\.[^ ]* [0-9]+ IN MX 10 dropped\\./ IGNORE}, {/127\\.0\\.0\\.66$$/ ignore}, {/unclear/ DROP}}
+""".lstrip()
 REAL_CF = "inet_protocols = ipv4\nsmtpd_reject_unlisted_recipient = no\nsmtp_dns_support_level = enabled\n"
 LONG_CHAIN = {(f"chain{n}.test", "CNAME"): [f"chain{n + 1}.test."] for n in range(20)}
 
@@ -87,6 +96,14 @@ CASES: dict[str, tuple[str, Records]] = {
     "host servfail": ("[h.test]", {("h.test", "A"): "SERVFAIL"}),
     "host has only a MX": ("[h.test]", {("h.test", "MX"): ["10 good.test."]}),
     "host about another name": ("[h.test]", {("h.test", "A"): "OTHER NAME"}),
+    "MX dropped": ("mx.d.test", {("mx.d.test", "MX"): ["10 dropped.test."], ("mx.d.test", "A"): ["127.0.0.9"]}),
+    "MX dropped, another not": ("mx.d.test", {("mx.d.test", "MX"): ["10 dropped.test.", "20 good.test."]}),
+    "MX dropped for another domain": ("d.test", {("d.test", "MX"): ["10 dropped.test.", "20 good.test."]}),
+    "address dropped": ("[h.test]", {("h.test", "A"): ["127.0.0.66"]}),
+    "address dropped, another not": ("[h.test]", {("h.test", "A"): ["127.0.0.66", "127.0.0.9"]}),
+    "no MX, address dropped": ("d.test", {("d.test", "A"): ["127.0.0.66"]}),
+    "address of MX dropped": ("d.test", {("d.test", "MX"): ["10 h.test."], ("h.test", "A"): ["127.0.0.66"]}),
+    "filter is not understood": ("d.test", {("d.test", "MX"): ["10 unclear.test.", "20 good.test."]}),
     "host of another type": ("[h.test]", {("h.test", "A"): "OTHER TYPE"}),
 }
 
@@ -151,6 +168,8 @@ class Real:
     def warnings(self, case: str) -> list[str]:
         number = list(CASES).index(case)
         found = re.findall(rf" postfix/smtp\[\d+\]: (warning: .*c{number}\.test.*)", self._postfix.log())
+        if case == "filter is not understood":
+            found += re.findall(r" postfix/smtp\[\d+\]: (warning: .*DNS filter action.*)", self._postfix.log())
         return sorted(set(found))
 
     def close(self) -> None:
@@ -187,7 +206,9 @@ def comparable(line: str) -> str:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.replace(" ", "-"))
 def test_it_is_as_with_postfix(case: str, client, store, real, server) -> None:
-    client.resolver = DnsResolver(f"{OWN_ADDRESS}:{PORT}", timeout=0.3)
+    main = MainCf.from_text(MAIN_CF)
+    reply_filter = ReplyFilter(Maps(main.value("smtp_dns_reply_filter"), name="smtp_dns_reply_filter"))
+    client.resolver = DnsResolver(f"{OWN_ADDRESS}:{PORT}", timeout=0.3, reply_filter=reply_filter)
     client.deliver(store.put("r@d.test"), nexthop(case), main_cf=MAIN_CF)
     status = store.lines[-1].partition(": ")[2]
     if case in SAFER:
