@@ -29,6 +29,7 @@ EXTRACTED = (rec.EXTRACTED | frozenset(rec.FLGS)) - frozenset(rec.PTR + rec.DTXT
 ATTR = rec.ATTR[0]
 ATTRIBUTE_TYPES = {name: kind[0] for name, kind in rec.ATTRIBUTE_TYPES.items()}
 MIXED = 1  # size record: recipient records stand among others
+CONTEXTS = frozenset({"local", "remote"})
 RET_VALUES = frozenset({1, 2})
 NOTIFY_VALUES = range(1, 16)
 VERP = frozenset("-=+")
@@ -192,30 +193,17 @@ class Envelope:
 
     # Attributes
 
-    def take_attributes(self, records: list[bytes]) -> None:
-        """Attributes that follow one another, as whole records. Most are only kept."""
-        keep: list[bytes] = []
-        for record in records:
-            pair = _kept(record)
-            if pair is not None:
-                self.attributes[pair[0]] = pair[1]
-                keep.append(record)
-                continue
-            self._keep(keep)
-            self.attribute(record[2:], record)
-        self._keep(keep)
-
-    def _keep(self, records: list[bytes]) -> None:
-        """Store attributes that mean nothing here; the list is empty then."""
-        if not records:
+    def keep(self, pairs: list[tuple[str, str]], records: bytes) -> None:
+        """Attributes that plain_attribute() knows, and their records."""
+        if not pairs:
             return
+        self.attributes.update(pairs)
         if self.arrival and not self._has_create_time:
             self._write_create_time()
         if self._in_recipients:
             self.qmgr_opts |= MIXED
         self._check_count()
-        self._store.add(b"".join(records))
-        records.clear()
+        self._store.add(records)
 
     def attribute(self, data: bytes, whole: bytes) -> None:
         """One attribute, like take()."""
@@ -249,7 +237,7 @@ class Envelope:
         return True
 
     def _rewrite_context(self, value: str) -> bool:
-        if value not in {"local", "remote"}:
+        if value not in CONTEXTS:
             raise malformed(self._store.queue_id, f"bad rewriting context: {value[:100]}")
         return True
 
@@ -305,13 +293,15 @@ class Envelope:
 
 
 @lru_cache(maxsize=2048)
-def _kept(record: bytes) -> tuple[str, str] | None:
-    """Name and value of an attribute (a record of under 128 bytes) that means nothing here; None: look closer."""
+def plain_attribute(record: bytes) -> tuple[str, str] | None:
+    """Name and value of an attribute that is only to be kept; None: it means something here, is odd, long, or cut."""
     raw, _, raw_value = record[2:].partition(b"=")
-    name = _text(raw)
-    if not raw or not raw_value or raw in ATTRIBUTE_TYPES or name in Envelope.CHECKERS:
+    name, value = _text(raw), _text(raw_value)
+    if len(record) != 2 + record[1] or record[1] > 127 or not name or not value:
         return None
-    return name, _text(raw_value)
+    if name == "rewrite_context" and value in CONTEXTS:
+        return name, value
+    return None if raw in ATTRIBUTE_TYPES or name in Envelope.CHECKERS else (name, value)
 
 
 def _text(data: bytes) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import deque
+from collections.abc import Callable
 
 from pyfix.clients.cleanup import CLEAN_END, MORE, TEXT
 from pyfix.queue import records as rec
@@ -22,6 +23,10 @@ TEXT_TYPES = frozenset(rec.NORM + rec.CONT)
 AFTER_CONTENT = rec.encode(rec.XTRA) + rec.encode(rec.END)
 LINE_ENDS = frozenset(b"\r\n")
 SPACES = bytes.maketrans(b"\r\n", b"  ")
+
+
+Pair = tuple[str, str]
+"""Name and value of an attribute."""
 
 
 class InputError(Exception):
@@ -88,18 +93,25 @@ class Feed:
                 return kind, data, buf[at:start] + data
             return kind, data, buf[at:end]
 
-    def attributes(self) -> list[bytes]:
-        """Attributes that are there now, one after the other: their records, `A`, one length byte, data."""
-        buf, at, size = self._buf, self._at, len(self._buf)
+    def attributes(self, plain: Callable[[bytes], Pair | None]) -> tuple[list[Pair], bytes]:
+        """The next attributes as far as they are there and plain: what `plain` makes of each; their records.
+
+        plain: hears a record with its type and length, maybe cut off at its end.
+        """
+        buf, at = self._buf, self._at
         found = []
-        while at + 1 < size and buf[at] == ATTR and (length := buf[at + 1]) < 128:
-            end = at + 2 + length
-            if end > size:
-                break
-            found.append(buf[at:end])
-            at = end
-        self._at = at
-        return found
+        try:
+            while buf[at] == ATTR:
+                end = at + 2 + buf[at + 1]
+                pair = plain(buf[at:end])
+                if pair is None:
+                    break
+                found.append(pair)
+                at = end
+        except IndexError:  # that is all there is
+            pass
+        begin, self._at = self._at, at
+        return found, buf[begin:at]
 
     def headers(self, limit: int) -> list[tuple[bytes, bytes]]:
         """Headers that are all there now: (their lines joined by line feeds, their records).

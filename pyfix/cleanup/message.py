@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from pyfix.cleanup import log
 from pyfix.cleanup.bounce import BOUNCEABLE
-from pyfix.cleanup.envelope import Envelope
+from pyfix.cleanup.envelope import Envelope, plain_attribute
 from pyfix.cleanup.feed import Feed, InputError
 from pyfix.cleanup.header import HeaderRules, Headers
 from pyfix.cleanup.map import AddressMapper
@@ -140,7 +140,7 @@ class Message:
             if kind == rec.MESG[0]:
                 break
             await self._envelope.take(kind, data, whole)
-            self._envelope.take_attributes(self._feed.attributes())
+            self._envelope.keep(*self._feed.attributes(plain_attribute))
         self._envelope.complete()
 
     # Content

@@ -187,9 +187,8 @@ class Stats:
         """The opposite of encode(). AttrError: another size."""
         if len(data) != _STATS.size:
             raise AttrError(f"time attribute of {len(data)} bytes")
-        values = _STATS.unpack(data)
-        a, b, c, d, e = [values[at] + values[at + 1] / 1e6 for at in range(0, 10, 2)]
-        return cls(a, b, c, d, e, values[10])
+        a, a_us, b, b_us, c, c_us, d, d_us, e, e_us, count = _STATS.unpack(data)
+        return cls(a + a_us / 1e6, b + b_us / 1e6, c + c_us / 1e6, d + d_us / 1e6, e + e_us / 1e6, count)
 
 
 class Request:

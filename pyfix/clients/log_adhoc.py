@@ -15,6 +15,7 @@ from pyfix.mail.address import quote
 from pyfix.queue.file import Recipient
 
 _MILLION = 1000000
+_NOTHING = [10 ** (6 - limit) / 2 for limit in range(7)]  # microseconds that don't show
 _DIGITS = 2  # significant ones, for less than ten seconds
 
 
@@ -33,6 +34,8 @@ def _resolution(microseconds: int, limit: int) -> int:
 
 def format_delay(seconds: float, limit: int = 2) -> str:
     """Two significant digits, at most `limit` decimals, whole seconds from ten on: 0.05, 1.2, 38, 0."""
+    if seconds * _MILLION + 0.5 < _NOTHING[limit]:
+        return "0"
     microseconds = int(seconds * _MILLION + 0.5)
     if 2 * microseconds < 10 ** (6 - limit):
         return "0"

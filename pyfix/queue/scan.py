@@ -108,24 +108,22 @@ class _Scan:
         """
         walk = self.walk
         buf, at, base = walk.window()
-        table, size, setdefault = self.table, len(buf), self.envelope.attrs.setdefault
+        table, size = self.table, len(buf)
+        keep = ({} if table is _RECIPIENTS else self.envelope.attrs).setdefault
         while at + 1 < size:
             kind = buf[at]
             end = at + 2 + buf[at + 1]
+            if kind == _ATTR:
+                pair = _plain(buf[at:end])
+                if pair is not None:
+                    keep(*pair)
+                    at = end
+                    continue
             if buf[at + 1] > 127 or end > size or kind in JUMPS:
                 break
             data = buf[at + 2 : end]
             if kind == _ATTR:
-                try:
-                    found = _parsed(data)
-                except ValueError as error:
-                    raise _bad_attribute(error, data, base + at) from None
-                if found.plain:
-                    if table is not _RECIPIENTS:
-                        setdefault(found.name, found.value)
-                    at = end
-                    continue
-                kind, data = self._attribute(found, base + at)
+                kind, data = self._attribute(_attribute(data, base + at), base + at)
             handler = table.get(kind)
             if kind in _MOVING:
                 walk.skip_to(end)
@@ -170,16 +168,15 @@ class _Scan:
 
 
 class _Attribute:
-    """A named attribute, parsed. kind, data: of the record that it stands for; plain: kept by its name."""
+    """A named attribute, parsed. kind, data: of the record that it stands for."""
 
-    __slots__ = ("data", "kind", "name", "plain", "value")
+    __slots__ = ("data", "kind", "name", "value")
 
     def __init__(self, name: bytes, value: bytes) -> None:
         self.kind = ATTRIBUTE_TYPES.get(name, b"\0")[0]
         self.data = value
         self.name = _text(name)
         self.value = _text(value)
-        self.plain = not self.kind and self.name not in _SPECIAL
 
 
 _SPECIAL = frozenset({"trace_flags", "encoding"})
@@ -389,19 +386,22 @@ _MOVING = frozenset(b"EMR")
 def _attribute(data: bytes, offset: int) -> _Attribute:
     """The attribute in a record. CorruptQueueFile."""
     try:
-        return _parsed(data)
+        return _Attribute(*split_attribute(data))
     except ValueError as error:
-        raise _bad_attribute(error, data, offset) from None
+        text = f"bad attribute record: {error}: {_text(data)[:200]}"
+        raise CorruptQueueFile(text, offset) from None
 
 
-def _bad_attribute(error: ValueError, data: bytes, offset: int) -> CorruptQueueFile:
-    return CorruptQueueFile(f"bad attribute record: {error}: {_text(data)[:200]}", offset)
-
-
-@lru_cache(maxsize=2048)
-def _parsed(data: bytes) -> _Attribute:
-    """Most attributes of a message are those of the message before. ValueError."""
-    return _Attribute(*split_attribute(data))
+@lru_cache(maxsize=2048)  # most attributes of a message are those of the message before
+def _plain(record: bytes) -> tuple[str, str] | None:
+    """Name and value of an attribute that is kept by its name; None: it is more than that, odd, long, or cut off."""
+    if len(record) != 2 + record[1] or record[1] > 127:
+        return None
+    try:
+        found = _Attribute(*split_attribute(record[2:]))
+    except ValueError:
+        return None
+    return None if found.kind or found.name in _SPECIAL else (found.name, found.value)
 
 
 def _number(data: bytes) -> int:

@@ -53,20 +53,21 @@ class Scheduler(Protocol):
 
 
 class Frame:
-    """Puts time, host, tag and pid before a line."""
+    """Puts time, host, tag and pid before a line. pid: of a process that does not fork; 0: whoever asks."""
 
     def __init__(self, tag: str, host: str) -> None:
         self._host = host.partition(".")[0] or "localhost"
         self.tag = tag
+        self.pid = 0
         self._second = -1
-        self._pid = 0
+        self._shown = 0
         self._before = ""
 
     def line(self, text: str) -> str:
         """The whole line, without its end."""
-        second, pid = int(time.time()), os.getpid()
-        if second != self._second or pid != self._pid:
-            self._second, self._pid = second, pid
+        second, pid = int(time.time()), self.pid or os.getpid()
+        if second != self._second or pid != self._shown:
+            self._second, self._shown = second, pid
             self._before = f"{stamp(second)} {self._host} {self.tag}[{pid}]: "
         return self._before + text
 
@@ -145,6 +146,7 @@ class Postlog:
     def collect(self, loop: Scheduler) -> None:
         """From now on send lines together, at the end of a loop turn or GAP seconds after the last, never waiting."""
         self._loop = loop
+        self._frame.pid = os.getpid()  # nothing with a loop forks
         self._thread = get_ident()
         self._call_in_loop = getattr(loop, "call_soon_threadsafe", self._call_in_loop)
 

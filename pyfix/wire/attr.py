@@ -31,6 +31,7 @@ class Kind(Enum):
 
 STR, INT, LONG, DATA = Kind.STR, Kind.INT, Kind.LONG, Kind.DATA
 LONGEST_NUMBER = 20  # digits
+_SMALL = {str(number): number for number in range(1024)}
 
 
 class Form:
@@ -56,8 +57,9 @@ class Form:
         return self._encode(list(values)).encode("utf-8", "surrogateescape")
 
     def _encode(self, row: list[Any]) -> str:
-        for at, full in self._numbers:
-            row[at] %= full
+        if self._numbers and min([row[at] for at, _ in self._numbers]) < 0:
+            for at, full in self._numbers:
+                row[at] %= full
         for at in self._data:
             row[at] = b2a_base64(row[at], newline=False).decode("ascii")
         text = self._template % tuple(row)
@@ -75,6 +77,9 @@ class Form:
     def _typed(self, row: list[Any]) -> list[Any]:
         for at, full in self._numbers:
             text = row[at]
+            if text in _SMALL:
+                row[at] = _SMALL[text]
+                continue
             if not (text.isascii() and text.isdigit()) or len(text) > LONGEST_NUMBER:
                 raise AttrError(f"bad numerical attribute value {text[:40]!r}")
             value = int(text)
