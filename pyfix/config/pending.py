@@ -402,7 +402,6 @@ BY_REASON = {
     "tables of this kind are not there yet": """
         berkeley_db_create_buffer_size
         berkeley_db_read_buffer_size
-        daemon_table_open_error_is_fatal
         default_cache_db_type
     """,
     "hash: and btree: tables are made as LMDB and read from Berkeley DB anyway": """

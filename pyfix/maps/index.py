@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 import lmdb
 
 from pyfix.maps.lines import encode
-from pyfix.maps.lmdb import index_path, reason
+from pyfix.maps.lmdb import MAX_KEY, closed, digest, index_path, reason
 from pyfix.maps.table import OpenError
 from pyfix.unix import msg
 from pyfix.unix.files import rename_durably
@@ -63,13 +63,19 @@ class Filling:
         self._put = transaction.put
         self._style = style
         self._replace = style.duplicates is Duplicates.REPLACE
+        self._long_keys = not style.table.startswith("lmdb:")
         self._end = b"\0" if style.nul else b""
 
     def put(self, key: str, value: str) -> None:
         """One entry; a key that is there already is treated as the style's `duplicates` says. lmdb.Error."""
         end = self._end
+        name = key.encode("utf-8", "surrogateescape")
         stored = value.encode("utf-8", "surrogateescape") + end
-        if not self._put(key.encode("utf-8", "surrogateescape") + end, stored, overwrite=self._replace):
+        if len(name) >= MAX_KEY and self._long_keys:
+            done = self._put(digest(name), name + b"\0" + stored, overwrite=self._replace)
+        else:
+            done = self._put(name + end, stored, overwrite=self._replace)
+        if not done:
             self._duplicate(key)
 
     def _duplicate(self, key: str) -> None:
@@ -111,9 +117,16 @@ def delete(name: str, keys: Iterable[str], *, map_size: int) -> int:
     forms = [encode(key) for key in keys if key]
 
     def delete_all(transaction: lmdb.Transaction, _: Any) -> int:
-        return sum([transaction.delete(key + b"\0") or transaction.delete(key) for key in forms])
+        return sum([_delete(transaction, key) for key in forms])
 
     return _change(index_path(name), map_size, delete_all)
+
+
+def _delete(transaction: lmdb.Transaction, key: bytes) -> bool:
+    """Whether it was there."""
+    if len(key) >= MAX_KEY:
+        return bool(transaction.delete(digest(key)))
+    return bool(transaction.delete(key + b"\0") or transaction.delete(key))
 
 
 @contextlib.contextmanager
@@ -143,13 +156,12 @@ def _make(path: str, work: Work[None], style: Style) -> None:
 
 def _change(path: str, map_size: int, work: Work[T]) -> T:
     """Do work in one durable transaction; again in a larger map when the file needs one."""
-    with _locked(path) as length:
-        size = max(map_size, 2 * length)
+    with _closed(path):
         while True:
             try:
-                return _transaction(path, size, work)
-            except lmdb.MapFullError:
-                size *= 2
+                return _transaction(path, max(map_size, 2 * _length(path)), work)
+            except (lmdb.MapFullError, lmdb.MapResizedError):
+                map_size = 2 * max(map_size, _length(path))
 
 
 def _transaction(path: str, size: int, work: Work[T]) -> T:
@@ -157,19 +169,39 @@ def _transaction(path: str, size: int, work: Work[T]) -> T:
         environment = lmdb.open(path, map_size=size, subdir=False, lock=False, create=False, max_dbs=0)
     except lmdb.Error as error:
         raise OpenError(f"open database {path}: {reason(error)}") from None
-    with environment, environment.begin(write=True) as transaction:
+    # The lock comes after LMDB has opened the file: it closes descriptors on its way, which ends locks.
+    with environment, _locked(path), environment.begin(write=True) as transaction:
         return work(transaction, environment.open_db(None, transaction))
 
 
+def _length(path: str) -> int:
+    """Of a file, in bytes; 0 when it is not there."""
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0
+
+
 @contextlib.contextmanager
-def _locked(path: str) -> Iterator[int]:
-    """Hold the exclusive lock; gives the file's length."""
+def _closed(path: str) -> Iterator[None]:
+    """Without this process's own reader."""
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(closed(path))
+        except OSError as error:
+            raise OpenError(f"open database {path}: {error.strerror}") from None
+        yield
+
+
+@contextlib.contextmanager
+def _locked(path: str) -> Iterator[None]:
+    """Hold the exclusive lock."""
     try:
         fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except OSError as error:
         raise OpenError(f"open database {path}: {error.strerror}") from None
     try:
         fcntl.lockf(fd, fcntl.LOCK_EX)
-        yield os.fstat(fd).st_size
+        yield
     finally:
         os.close(fd)

@@ -9,7 +9,11 @@ that are part of the last two committed states. A lookup therefore takes no lock
 afterwards whether its state is still one of those, and asks again under Postfix's lock (fcntl,
 shared, which waits for writers in other processes) if it is not.
 
-One process opens a file once (LMDB's own rule), whatever the number of tables.
+One process opens a file once (LMDB's own rule), whatever the number of tables; who writes it sets the
+reader aside (see `closed`).
+
+LMDB knows no key of more than 511 bytes, Berkeley DB does: hash: and btree: keep such an entry under a
+digest of its key, with the key in front of the value. Postfix does not find it and is not disturbed by it.
 
 Parameters: lmdb_map_size. See also: lmdb_table(5).
 """
@@ -18,6 +22,7 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -32,6 +37,9 @@ _SAFE = 2  # how many states newer than its own a reader may find: the next writ
 MAX_KEY = 511
 """Bytes of a key; LMDB knows no longer one."""
 
+_DIGEST = b"\xfflong:"
+"""How the key of an entry with a long key begins: no text does so."""
+
 _open_files: WeakValueDictionary[tuple[int, int], "Index"] = WeakValueDictionary()
 
 
@@ -40,8 +48,13 @@ class Index:
 
     def __init__(self, path: str, watch: IndexFile) -> None:
         self.watch = watch
+        self._path = path
+        self.open()
+
+    def open(self) -> None:
+        """Open it, for the first time or again. lmdb.Error."""
         self.environment = lmdb.open(
-            path, subdir=False, readonly=True, lock=False, create=False, readahead=False
+            self._path, subdir=False, readonly=True, lock=False, create=False, readahead=False
         )
 
     def __del__(self) -> None:
@@ -72,8 +85,9 @@ class LmdbTable:
 
     fixed = True
 
-    def __init__(self, name: str, index: Index) -> None:
+    def __init__(self, name: str, index: Index, *, long_keys: bool = False) -> None:
         self._name = name
+        self._long_keys = long_keys
         self._index = index
         self._end = b"\0"
         self._other_end: bytes | None = b""  # tried too, until something is found
@@ -84,7 +98,7 @@ class LmdbTable:
         """The value under this key; TableError when the file can't be read."""
         wanted = key.encode("utf-8", "surrogateescape")
         if not 0 < len(wanted) < MAX_KEY:
-            return None
+            return self._long(wanted) if wanted and self._long_keys else None
         value: Any = self._get(wanted + self._end)
         if value is None:
             if self._other_end is None:
@@ -95,6 +109,12 @@ class LmdbTable:
             self._end = self._other_end
         self._other_end = None
         return decode(value.removesuffix(self._end))
+
+    def _long(self, wanted: bytes) -> str | None:
+        value = self._get(digest(wanted))
+        if value is None or not value.startswith(wanted + b"\0"):
+            return None
+        return decode(value[len(wanted) + 1 :].removesuffix(b"\0"))
 
     def _get(self, key: bytes) -> Any:
         """The value as the file has it now: bytes, or None."""
@@ -110,6 +130,7 @@ class LmdbTable:
     def _get_locked(self, key: bytes) -> Any:
         try:
             with self._index.locked() as transaction:
+                self._begin = self._index.environment.begin  # it may have been opened again
                 return transaction.get(key)
         except lmdb.Error as error:
             raise TableError(self._name, reason(error)) from None
@@ -117,8 +138,11 @@ class LmdbTable:
     def items(self) -> Iterator[tuple[str, str]]:
         """All keys and values in the order of the keys' bytes, as of one moment; writers wait for the end."""
         with self._index.locked() as transaction:
-            for key, value in transaction.cursor():
-                yield decode(bytes(key).removesuffix(b"\0")), decode(bytes(value).removesuffix(b"\0"))
+            for stored, found in transaction.cursor():
+                key, value = bytes(stored), bytes(found)
+                if key.startswith(_DIGEST):
+                    key, _, value = value.partition(b"\0")
+                yield decode(key.removesuffix(b"\0")), decode(value.removesuffix(b"\0"))
 
 
 def open_lmdb(options: Options, name: str) -> LmdbTable:
@@ -128,7 +152,30 @@ def open_lmdb(options: Options, name: str) -> LmdbTable:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
         raise OpenError(f"open database {path}: {error.strerror}") from None
-    return LmdbTable(options.spec(name), _index(path, fd))
+    return LmdbTable(options.spec(name), _index(path, fd), long_keys=options.type != "lmdb")
+
+
+def digest(key: bytes) -> bytes:
+    """What a long key is kept under."""
+    return _DIGEST + sha256(key).hexdigest().encode()
+
+
+@contextmanager
+def closed(path: str) -> Iterator[None]:
+    """Close the file while it is written, if this process reads it: LMDB opens no file twice.
+
+    No other thread may look something up meanwhile. OSError: there is no such file.
+    """
+    status = os.stat(path)
+    index = _open_files.get((status.st_dev, status.st_ino))
+    if index is None:
+        yield
+        return
+    index.environment.close()
+    try:
+        yield
+    finally:
+        index.open()
 
 
 def index_path(name: str) -> str:

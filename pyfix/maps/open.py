@@ -4,13 +4,17 @@
     table = open_or_fail("cidr:/etc/postfix/access.cidr")   commands: OpenError says why not
 
 A daemon gets a stand-in for a table that can't open: one `error:` line now, a warning and
-TableError for each lookup.
+TableError for each lookup. With daemon_table_open_error_is_fatal it ends instead.
 
+Parameters: daemon_table_open_error_is_fatal.
 Sources: postconf -m, DATABASE_README.
 """
 
+import os
 from importlib import import_module
 
+from pyfix.config.main_cf import BadConfig, MainCf
+from pyfix.config.params.mail import MailParams
 from pyfix.maps.table import LocalTable, Opener, OpenError, Options, Source, Unavailable
 from pyfix.unix import msg
 
@@ -57,7 +61,7 @@ GONE = {
 def open_table(
     spec: str, *, config_dir: str = "", fold: bool = True, utf8: bool = True, default: str = "hash"
 ) -> LocalTable:
-    """The table, or a stand-in that fails each lookup; logs an error when it can't open.
+    """The table, or a stand-in that fails each lookup; logs an error when it can't open, or ends the process.
 
     spec: type:name, or a name only (then of the `default` type); fold: keys of fixed strings
     are folded to lower case; utf8: smtputf8_enable.
@@ -67,6 +71,8 @@ def open_table(
         return _open(options, name)
     except OpenError as error:
         reason = str(error)
+    if _open_error_is_fatal(config_dir):
+        msg.fatal(reason)
     msg.error(reason)
     return LocalTable(options.spec(name), _stand_in_first(options, name, reason), fold=fold, utf8=utf8)
 
@@ -110,6 +116,15 @@ def _open(options: Options, name: str) -> LocalTable:
     return LocalTable(
         options.spec(name), lambda: open_source(options, name), fold=options.fold, utf8=options.utf8
     )
+
+
+def _open_error_is_fatal(config_dir: str) -> bool:
+    """What main.cf says, where it can be read."""
+    try:
+        main = MainCf.load(config_dir or os.environ.get("MAIL_CONFIG") or "/etc/postfix")
+        return MailParams(main).daemon_table_open_error_is_fatal
+    except BadConfig:
+        return False
 
 
 def _stand_in_first(options: Options, name: str, reason: str) -> Opener:

@@ -2,8 +2,7 @@
 
 proxy:type:name asks proxymap(8), which keeps a few connections to a database for all daemons,
 and reads tables that are outside of a daemon's jail. It answers for tables that proxy_read_maps
-lists, and for no others. Where the mail system has no such service, the table is opened in the
-process that asks.
+lists, and for no others. Where the service is missing nothing is found out, as with one that is down.
 
 One exchange is one frame of pyfix.wire.stream there and one back. Requests:
 
@@ -21,7 +20,6 @@ from typing import ClassVar
 
 from pyfix.config.main_cf import BadConfig, MainCf
 from pyfix.config.params.mail import MailParams
-from pyfix.maps.open import open_source, split_spec
 from pyfix.maps.servers import Servers, WrongQuestionError
 from pyfix.maps.table import OpenError, Options, Source, TableError
 from pyfix.maps.watch import Watch
@@ -118,20 +116,17 @@ def _checked(table: str, answer: dict[str, str]) -> dict[str, str]:
 
 
 def open_proxy(options: Options, name: str) -> Source:
-    """A table that asks the service; where there is none, the table itself. OpenError."""
+    """A table that asks the service. OpenError."""
     if ":" not in name:
         raise OpenError(f'open dictionary: expecting "type:name" form instead of "{name}"')
-    path = _socket(options.config_dir)
-    if path is not None:
-        return ProxyTable(options, name, path)
-    return open_source(*split_spec(name, options, ""))
+    return ProxyTable(options, name, _socket(options.config_dir))
 
 
-def _socket(config_dir: str) -> str | None:
-    """Where the service listens, as a daemon sees it or from anywhere; None: nowhere."""
+def _socket(config_dir: str) -> str:
+    """Where the service listens, as a daemon sees it or from anywhere. OpenError."""
     try:
         cfg = MailParams(MainCf.load(config_dir or os.environ.get("MAIL_CONFIG") or "/etc/postfix"))
         name, queue_directory = f"private/{cfg.proxymap_service_name}", cfg.queue_directory
-    except BadConfig:
-        return None
-    return next((path for path in (name, f"{queue_directory}/{name}") if os.path.exists(path)), None)
+    except BadConfig as error:
+        raise OpenError(str(error)) from None
+    return name if os.path.exists(os.path.dirname(name)) else f"{queue_directory}/{name}"

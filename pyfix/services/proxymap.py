@@ -165,13 +165,12 @@ class Proxymap:
         return _status(OK if found else NOKEY)
 
     async def _changed(self, request: Request, change: Callable[[str], T]) -> T:
-        """Change an index file, in a thread; it must not be open here meanwhile (LMDB's rule)."""
+        """Change an index file, in a thread; nobody looks something up meanwhile."""
         table_type, _, name = request["table"].partition(":")
         if not self._writes or table_type not in WRITABLE:
             msg.warning(f'refused to change table "{request["table"]}"')
             raise OpenError("not writable")
         async with self._changing:
-            self._tables.clear()
             return await asyncio.to_thread(change, name)
 
     async def _sequence(self, link: Link, request: Request) -> Pairs:

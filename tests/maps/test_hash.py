@@ -163,3 +163,34 @@ def test_files_of_either_byte_order_and_many_pages_are_read(here: Path, kind: st
         database = Database(file.fileno())
         assert {key: (database.get(key.encode()) or b"").decode() for key in pairs} == pairs
         assert dict(database.items()) == {key.encode(): value.encode() for key, value in pairs.items()}
+
+
+LONG = "very-" * 200 + "long@example.com"
+
+
+@pytest.mark.parametrize("table_type", ["hash", "btree"])
+def test_keys_longer_than_lmdb_knows_are_kept(here: Path, postfix: Run, table_type: str) -> None:
+    pairs = {"a": "1", LONG: "2", f"{LONG}x": "3", "k" * 511: "4", "k" * 510: "5"}
+    style = index.Style(f"{table_type}:t", duplicates=index.Duplicates.IGNORE)
+
+    def fill(table: index.Filling) -> None:
+        for key, value in [*pairs.items(), (LONG, "again")]:
+            table.put(key, value)
+
+    index.rebuild("t", fill, style)
+    table = open_or_fail(f"{table_type}:t")
+    assert {key: table.lookup_now(key) for key in pairs} == pairs
+    assert table.lookup_now(LONG + "y") is None
+    assert dict(table.source.items()) == pairs  # type: ignore[attr-defined]  # not every type can tell all
+    assert index.delete("t", [LONG, LONG + "y"], map_size=1 << 24) == 1
+    assert table.lookup_now(LONG) is None
+    assert postfix("postmap", "-q", "a", "lmdb:t").stdout == b"1\n"
+    assert postfix("postmap", "-q", LONG + "x", "lmdb:t").returncode == 1
+
+
+def test_lmdb_refuses_them_in_the_words_of_postfix(here: Path, postfix: Run) -> None:
+    (here / "t").write_text(f"{LONG} 1\n")
+    theirs = postfix("postmap", "lmdb:t").stderr.decode().strip()
+    with pytest.raises(index.UpdateError) as caught:
+        index.rebuild("u", lambda table: table.put(LONG, "1"), index.Style("lmdb:t"))
+    assert theirs == f"postmap: fatal: {caught.value}"

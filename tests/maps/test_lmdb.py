@@ -213,3 +213,34 @@ def test_the_file_is_plain_lmdb_with_nul_at_the_ends(here: Path) -> None:
     environment = lmdb.open("t.lmdb", subdir=False, readonly=True, lock=False)
     with environment, environment.begin() as transaction:
         assert list(transaction.cursor()) == [(b"a\0", b"1\0"), (b"b\0", b"2\0")]
+
+
+def test_the_process_that_reads_a_file_may_write_it(here: Path) -> None:
+    build("t", {"a": "1"})
+    one, other = open_or_fail("lmdb:t"), open_or_fail("hash:t")
+    style = index.Style("lmdb:t", duplicates=index.Duplicates.REPLACE)
+    for number in range(20):
+        index.add("t", lambda table: table.put("a", "x" * 100_000 + str(number)), style)  # noqa: B023 - called at once
+        assert one.lookup_now("a") == other.lookup_now("a") == "x" * 100_000 + str(number)
+    index.delete("t", ["a"], map_size=SIZE)
+    assert one.lookup_now("a") is None
+    build("t", {"b": "2"})
+    assert (one.lookup_now("b"), other.lookup_now("b")) == ("2", "2")
+
+
+def test_a_writer_is_alone_when_its_map_has_to_grow(here: Path) -> None:
+    build("t", {"a": "1"})
+    others: list[int] = []
+
+    def fill(table: index.Filling) -> None:
+        code = (
+            "import fcntl; file = open('t.lmdb', 'r+')\n"
+            "try: fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)\n"
+            "except OSError: raise SystemExit(7)"
+        )
+        others.append(subprocess.run([sys.executable, "-c", code], check=False).returncode)
+        table.put("b", "x" * 300_000)
+
+    index.add("t", fill, index.Style("lmdb:t", map_size=1 << 16))
+    assert others == [7] * len(others)
+    assert len(others) > 1

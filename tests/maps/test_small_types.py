@@ -31,13 +31,11 @@ from pyfix.maps.table import OpenError, TableError
         ("pipemap:{inline:{k=b},inline:{b=c}}", "k", "c"),
         ("pipemap:{inline:{k=b},inline:{x=c}}", "k", None),
         ("randmap:{v}", "k", "v"),
-        ("proxy:inline:{a=b}", "a", "b"),
-        ("proxy:unix:group.byname", "root", "root:x:0:"),
     ],
 )
 def test_it_answers(spec: str, key: str, value: str | None) -> None:
     found = open_or_fail(spec).lookup_now(key)
-    if spec.startswith(("unix", "proxy:unix")) and value is not None:
+    if spec.startswith("unix") and value is not None:
         assert found is not None
         found, value = found[:5], value[:5]
     assert found == value

@@ -150,8 +150,16 @@ def test_a_service_that_is_away_is_an_error_and_one_that_is_back_answers(top: Pa
     run(top, again)
 
 
-def test_without_a_service_the_table_is_opened_here(top: Path) -> None:
-    assert open_or_fail("proxy:inline:{a=1}").lookup_now("a") == "1"
+def test_a_service_that_is_not_there_yet_is_trouble_and_no_answer(top: Path, log: list[str]) -> None:
+    table = open_or_fail("proxy:inline:{a=1,b=2}")
+    with pytest.raises(TableError):
+        table.lookup_now("a")
+    assert len(log) == 1
+
+    async def work(_: Proxymap) -> None:
+        assert await table.lookup("a") == "1"
+
+    run(top, work)
 
 
 def asked(service: str, **request: str) -> dict[str, str]:
