@@ -9,9 +9,10 @@
     This is the mail system at host $myhostname.
     EOF
 
-Four templates: failure, delay, success, verify; those that the file lacks are the built-in ones. $name
-in a body is any main.cf parameter, or delay_warning_time_UNIT and maximal_queue_lifetime_UNIT with
-seconds, minutes, hours, days or weeks. Headers are taken as they are.
+Four templates: failure, delay, success, verify. The built-in ones stand in for those that the file lacks, or
+has in a form that can't be used: then a warning says why. $name in a body is any main.cf parameter, or
+delay_warning_time_UNIT and maximal_queue_lifetime_UNIT with seconds, minutes, hours, days or weeks. Headers are
+taken as they are.
 
 Parameters: bounce_template_file delay_warning_time maximal_queue_lifetime
 Sources: bounce(5)
@@ -22,9 +23,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import dropwhile
 
 from pyfix.config.main_cf import MainCf
 from pyfix.config.params.mail import MailParams
+from pyfix.config.syntax import BadConfig, split_setting
 from pyfix.unix import msg
 
 BUILT_IN = "[built-in]"
@@ -38,12 +41,12 @@ HEADERS = {
 UNITS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86400, "weeks": 604800}
 SCALED = ("delay_warning_time", "maximal_queue_lifetime")
 
-_START = re.compile(r"([A-Za-z0-9_]+)[ \t]*=[ \t]*<<[ \t]*(\S+)[ \t]*", re.ASCII)
+_HEADER = re.compile(r"([!-9;-~]+)[ \t]*:\s*(.*)", re.DOTALL)
 _REFERENCE = re.compile(r"\$\$|\$[{(]?(\w+)", re.ASCII)
 
 
 class BadTemplate(ValueError):
-    """A template file is not as it should be; the text says where and why."""
+    """A template file, or a template in it, is not as it should be; the text says where and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,44 +143,81 @@ def load_templates(path: str) -> dict[str, Template]:
 
 
 def parse_templates(text: str, origin: str) -> dict[str, Template]:
-    """The templates in a file's text. BadTemplate."""
+    """The templates in a file's text that can be used. BadTemplate: it can't be read to the end."""
     found: dict[str, Template] = {}
-    lines = iter(text.split("\n"))
-    for line in lines:
-        if not line.strip() or line.lstrip().startswith("#"):
+    lines = enumerate(text.removesuffix("\n").split("\n"), 1)
+    for number, line in lines:
+        if line.lstrip()[:1] in {"", "#"}:
             continue
-        start = _START.fullmatch(line)
-        if start is None:
-            raise BadTemplate(f"{origin}: missing '= <<' after template name: {line[:80]}")
-        name = start[1].removesuffix("_template")
-        if name not in NAMES or name == start[1]:
-            raise BadTemplate(f"{origin}: unknown template name: {start[1]}")
-        found[name] = _template(name, list(_until(lines, start[2], origin)), origin)
+        where = f"{origin}, line {number}"
+        try:
+            title, value = split_setting(line)
+        except ValueError as problem:
+            raise BadTemplate(f'{where}: {problem}: "{line}"') from None
+        content = _here_document(lines, value[2:].strip(), where) if value.startswith("<<") else [value]
+        name = title.removesuffix("_template")
+        if name not in NAMES or name == title:
+            msg.warning(f"{where}: unknown template name: {title} -- ignoring this template")
+            continue
+        try:
+            found[name] = _template(name, content, origin)
+        except BadTemplate as problem:
+            msg.warning(f"{problem} -- ignoring this template")
     return found
 
 
-def _until(lines: Iterator[str], end: str, origin: str) -> Iterator[str]:
-    for line in lines:
+def _here_document(lines: Iterator[tuple[int, str]], end: str, where: str) -> list[str]:
+    """The lines up to one that is the end marker."""
+    if not end:
+        raise BadTemplate(f"{where}: missing end marker after <<")
+    if not end[0].isalnum():
+        raise BadTemplate(f"{where}: malformed end marker after <<")
+    found: list[str] = []
+    for _, line in lines:
         if line == end:
-            return
-        yield line
-    raise BadTemplate(f"{origin}: missing end marker: {end}")
+            return found
+        found.append(line)
+    msg.warning(f'{where}: missing "{end}" end marker')
+    return found
 
 
 def _template(name: str, lines: list[str], origin: str) -> Template:
-    """A template from its pseudo-headers, an empty line and its body."""
+    """A template from its pseudo-headers and its body, whatever empty lines are around them. BadTemplate."""
     headers: dict[str, str] = {}
-    at = 0
-    for at, line in enumerate(lines):
-        key, colon, value = line.partition(":")
-        attribute = HEADERS.get(key.strip().lower())
-        if not line.strip():
-            at += 1
-            break
-        if not colon or attribute is None:
-            break
-        headers[attribute] = value.strip()
-    return replace(DEFAULTS[name], origin=origin, body=tuple(lines[at:]), **headers)
+    lines = _from_first_text(lines)
+    while lines and (header := _HEADER.fullmatch(lines[0])):
+        attribute, value = _header(name, header[1], header[2], origin)
+        headers[attribute] = value
+        del lines[0]
+    body = _from_first_text(lines)
+    if not body:
+        raise BadTemplate(f"{origin}: missing message text in {name} template")
+    template = replace(DEFAULTS[name], origin=origin, body=tuple(body), **headers)
+    if template.charset.lower() == "us-ascii" and not "".join(body).isascii():
+        problem = f"{origin}: 8-bit message text in {name} template needs another charset than us-ascii"
+        raise BadTemplate(problem)
+    return template
+
+
+def _from_first_text(lines: list[str]) -> list[str]:
+    """The lines without the empty ones at the beginning."""
+    return list(dropwhile(lambda line: not line.strip(), lines))
+
+
+def _header(name: str, label: str, value: str, origin: str) -> tuple[str, str]:
+    """The attribute of Template that a pseudo-header sets, with its value. BadTemplate."""
+    attribute = HEADERS.get(label.lower())
+    if not value:
+        problem = f'empty "{label}" header value'
+    elif not value.isascii():
+        problem = f'non-ASCII "{label}" header value'
+    elif attribute is None:
+        problem = f'unknown "{label}" header label'
+    elif attribute == "postmaster_subject" and not DEFAULTS[name].postmaster_subject:
+        problem = f'inapplicable "{label}" header label'
+    else:
+        return attribute, value
+    raise BadTemplate(f"{origin}: {problem} in {name} template")
 
 
 def dump_templates(templates: Iterable[Template]) -> str:
@@ -202,12 +242,15 @@ def scaled_times(main: MainCf) -> dict[str, int]:
 
 
 def expand_body(template: Template, main: MainCf) -> list[str]:
-    """The lines of a body with the values of their $names."""
+    """The lines of a body with the values of their $names. BadConfig."""
     times = scaled_times(main)
     text = "\n".join(template.body)
     _check_names(template, text, main, times)
     values = main.with_overrides([(name, str(value)) for name, value in times.items()])
-    return values.expand(text).split("\n")
+    try:
+        return values.expand(text).split("\n")
+    except BadConfig as problem:
+        raise BadConfig(f"{template.origin}: bad $name syntax in {template.name} template: {problem}") from None
 
 
 def _check_names(template: Template, text: str, main: MainCf, times: dict[str, int]) -> None:

@@ -429,9 +429,10 @@ def test_templates_come_from_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("failure_template = EOF\n", "f: missing '= <<' after template name: failure_template = EOF"),
-        ("other_template = <<EOF\nEOF\n", "f: unknown template name: other_template"),
-        ("failure_template = <<EOF\nhello\n", "f: missing end marker: EOF"),
+        ("failure_template\n", "f, line 1: missing '=' after attribute name: \"failure_template\""),
+        ("# x\n= <<EOF\nEOF\n", 'f, line 2: missing attribute name: "= <<EOF"'),
+        ("failure_template = <<\n", "f, line 1: missing end marker after <<"),
+        ("failure_template = <<'EOF'\nhello\nEOF\n", "f, line 1: malformed end marker after <<"),
     ],
 )
 def test_bad_template_files_are_refused(text: str, why: str) -> None:
