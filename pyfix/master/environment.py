@@ -3,9 +3,9 @@
 Parameters: import_environment, maillog_file, postlog_service_name, syslog_name
 """
 
+import os
 import re
 from collections.abc import Mapping
-from pathlib import Path
 
 import pyfix
 from pyfix.config.params.mail import MailParams
@@ -41,4 +41,4 @@ def for_daemons(cfg: MailParams, given: Mapping[str, str], verbose: int) -> dict
 
 def source_directory() -> str:
     """Where `import pyfix` finds this package."""
-    return str(Path(pyfix.__file__).parent.parent)
+    return os.path.dirname(os.path.dirname(os.path.abspath(pyfix.__file__)))

@@ -23,7 +23,7 @@ from pyfix.master.listen import Endpoint, Listeners
 from pyfix.master.loop import Callback, Loop, Timer
 from pyfix.master.service import Service
 from pyfix.master.settings import Settings
-from pyfix.master.zygote import Zygote, exec_worker
+from pyfix.master.zygote import Zygote, exec_worker, start_zygotes
 from pyfix.server import control, privileges, programs
 from pyfix.unix import msg
 
@@ -58,7 +58,6 @@ class Master:
         self._services: dict[str, Service] = {}
         self._children: set[Child] = set()
         self._zygotes: dict[bool, Zygote] = {}
-        self._zygote_pids: dict[int, bool | None] = {}
         self._stopping = False
         self.signals = {
             signal.SIGHUP: self._reload_asked,
@@ -188,9 +187,8 @@ class Master:
     # Zygotes
 
     def _start_zygotes(self) -> None:
-        for keeps_root in (False, True):
-            if self._programs(keeps_root=keeps_root):
-                self._start_zygote(keeps_root=keeps_root)
+        """The one that keeps root first, and with the least in it."""
+        self._start(*[kind for kind in (True, False) if self._programs(keeps_root=kind)])
 
     def _programs(self, *, keeps_root: bool) -> set[str]:
         return {e.program for e in self._config.entries.values() if self._keeps_root(e) is keeps_root}
@@ -198,28 +196,24 @@ class Master:
     def _keeps_root(self, entry: Entry) -> bool:
         return privileges.is_root() and not entry.unpriv
 
-    def _start_zygote(self, *, keeps_root: bool) -> None:
-        if not self._subreaper or self._stopping:
+    def _start(self, *kinds: bool) -> None:
+        """Start these zygotes, each True (keeps root) or False."""
+        if not kinds or not self._subreaper or self._stopping:
             return
-        names = self._programs(keeps_root=keeps_root)
-        zygote = Zygote(self._config.cfg.main, names, self._environment)
-        self._zygotes[keeps_root] = zygote
-        self._zygote_pids[zygote.pid] = keeps_root
+        groups = [self._programs(keeps_root=kind) for kind in kinds]
+        zygotes = start_zygotes(self._config.cfg.main, groups, self._environment)
+        self._zygotes.update(zip(kinds, zygotes, strict=True))
 
-    def _zygote_ended(self, pid: int, code: int) -> None:
-        keeps_root = self._zygote_pids.pop(pid)
-        zygote = self._zygotes.get(bool(keeps_root))
-        if zygote is None or zygote.pid != pid:
-            return  # one of before a reload
+    def _zygote_ended(self, kind: bool, pid: int, code: int) -> None:
+        zygote = self._zygotes.pop(kind)
         path = f"{self._config.cfg.daemon_directory}/zygote"
         msg.warning(log.ended(path, pid, code))
         zygote.close()
-        del self._zygotes[bool(keeps_root)]
         delay = 0.0
         if zygote.young(ZYGOTE_YOUTH):
             msg.warning(log.throttled(path))
             delay = self._config.throttle_time
-        self._loop.call_later(delay, lambda: self._start_zygote(keeps_root=bool(keeps_root)))
+        self._loop.call_later(delay, lambda: self._start(kind))
 
     # What a service asks for
 
@@ -295,10 +289,10 @@ class Master:
                 self._hear(child)  # its pid may be among what it said last
         by_pid = {child.pid: child for child in self._children}
         for pid, code in _ended_processes():
-            if pid in self._zygote_pids:
-                self._zygote_ended(pid, code)
-            elif pid in by_pid:
+            if pid in by_pid:
                 self._ended(by_pid[pid], pid, code)
+            for kind in [kind for kind, zygote in self._zygotes.items() if zygote.gone(pid)]:
+                self._zygote_ended(kind, pid, code)
 
     def _ended(self, child: Child, pid: int, code: int) -> None:
         self._children.discard(child)

@@ -9,7 +9,7 @@ Parameters: master_service_disable, service_throttle_time and those of listen.py
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pyfix.config import compatibility, mailname
 from pyfix.config.check import check
@@ -27,8 +27,7 @@ POSTDROP = "postdrop unix n - n - 0 postdropd"
 """The line of master.cf that is there without being written."""
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """One state of main.cf and master.cf."""
 
     cfg: MailParams

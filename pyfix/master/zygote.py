@@ -1,16 +1,19 @@
 """zygote - master's hold on the process that workers are forked from
 
-One for services without privileges and, when master is root, one for those that keep
-root. Where orphans can't be adopted (no subreaper), workers are started by exec instead.
+One for services without privileges and, when master is root, one for those that keep root, from
+which the other is forked. Where orphans can't be adopted (no subreaper), workers are started by exec
+instead.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+import socket
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 
 from pyfix.config.main_cf import MainCf
 from pyfix.server import control
@@ -21,15 +24,26 @@ _HIGH = 100
 
 
 class Zygote:
-    """A running zygote; programs: what it imports."""
+    """A running zygote. pid: None until it has said its own."""
 
-    def __init__(self, main: MainCf, programs: Iterable[str], environment: Mapping[str, str]) -> None:
-        self.control, theirs = control.pair()
-        arguments = ["pyfix.server.zygote", *sorted(programs)]
-        with theirs, os.fdopen(control.snapshot(main)) as main_cf:
-            fds = [theirs.fileno(), main_cf.fileno()]
-            self.pid = run_python(arguments, environment, fds, CONTROL_FD)
+    def __init__(self, channel: socket.socket) -> None:
+        self.control = channel
+        self.pid: int | None = None
         self.started = time.monotonic()
+
+    def gone(self, pid: int) -> bool:
+        """Whether it was the process that has ended, or one that ended before it had begun."""
+        while self.pid is None:
+            try:
+                word = self.control.recv(64)
+            except BlockingIOError:
+                return False
+            except OSError:
+                word = b""
+            if not word:
+                return True
+            self.pid = control.parse_pid(word)
+        return self.pid == pid
 
     def start(self, order: control.Start, fds: list[int]) -> bool:
         """Order a worker; False when the zygote can't take an order now."""
@@ -46,6 +60,25 @@ class Zygote:
     def close(self) -> None:
         """Let it end."""
         self.control.close()
+
+
+def start_zygotes(
+    main: MainCf, groups: Sequence[Iterable[str]], environment: Mapping[str, str]
+) -> list[Zygote]:
+    """Start a zygote for each group of programs (one or two), the second forked from the first."""
+    arguments = ["pyfix.server.zygote"]
+    with ExitStack() as stack:
+        fds: list[int] = []
+        zygotes: list[Zygote] = []
+        for programs in groups:
+            ours, theirs = control.pair()
+            zygotes.append(Zygote(ours))
+            fds.append(stack.enter_context(theirs).fileno())
+            arguments += [control.NEXT] * bool(fds[1:]) + sorted(programs)
+        main_cf = stack.enter_context(os.fdopen(control.snapshot(main)))
+        fds.insert(1, main_cf.fileno())
+        zygotes[0].pid = run_python(arguments, environment, fds, CONTROL_FD)
+    return zygotes
 
 
 def exec_worker(order: control.Start, main: MainCf, environment: Mapping[str, str], fds: list[int]) -> int:

@@ -12,8 +12,7 @@ import json
 import os
 import socket
 from contextlib import suppress
-from dataclasses import asdict, dataclass
-from typing import Any
+from typing import NamedTuple
 
 from pyfix.config.main_cf import MainCf, Setting
 
@@ -36,12 +35,15 @@ STATUS_FD = 3
 """Where a worker that was started by exec finds its status socket."""
 MAIN_CF_FD = 4
 """Where both find main.cf as master read it; a worker's listening sockets follow."""
+SECOND_CONTROL_FD = 5
+"""Where a zygote finds the control socket of the one that is to be forked from it."""
+NEXT = "--"
+"""Between a zygote's programs and those of the one that is forked from it."""
 
 _ROOM = 65536
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(NamedTuple):
     """An order for one worker."""
 
     service: str
@@ -57,15 +59,14 @@ class Start:
 
     def encode(self) -> bytes:
         """As it travels."""
-        return json.dumps(asdict(self)).encode()
+        return json.dumps(self).encode()
 
     @classmethod
     def decode(cls, data: bytes) -> "Start":
         """From what encode gave."""
-        fields: dict[str, Any] = json.loads(data)
-        fields["args"] = tuple(fields["args"])
-        fields["overrides"] = tuple((name, value) for name, value in fields["overrides"])
-        return cls(**fields)
+        start = cls(*json.loads(data))
+        overrides = tuple((name, value) for name, value in start.overrides)
+        return start._replace(args=tuple(start.args), overrides=overrides)
 
 
 def pair() -> tuple[socket.socket, socket.socket]:

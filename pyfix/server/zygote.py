@@ -5,7 +5,10 @@ master's orders. For each it forks twice, so that the worker becomes a child of 
 (the subreaper), not its own. It never opens mail or a table. When master closes the
 control socket it ends; its workers go on.
 
-    python -m pyfix.server.zygote PROGRAM ...     (descriptors: see control.py)
+    python -m pyfix.server.zygote PROGRAM ... [-- PROGRAM ...]     (descriptors: see control.py)
+
+Programs after -- get a zygote of their own, forked from the first, so that what both have is in
+memory once. Those that stay root come first: their workers have nothing of the others' code.
 
 Privileges: those of master, since workers give up their own.
 """
@@ -66,6 +69,21 @@ def preload(names: Iterable[str]) -> None:
             msg.warning(bug.line(error, f"import of {name}"))
 
 
+def _second() -> bool:
+    """Fork the zygote that comes after this one, as a child of master's; True in it."""
+    gc.freeze()
+    child = os.fork()
+    if child:
+        os.waitpid(child, 0)
+        os.close(control.SECOND_CONTROL_FD)
+        return False
+    if os.fork():
+        os._exit(0)
+    os.dup2(control.SECOND_CONTROL_FD, control.CONTROL_FD)
+    os.close(control.SECOND_CONTROL_FD)
+    return True
+
+
 def main() -> None:
     """The zygote, on descriptor 3."""
     gc.disable()  # imports leave little; workers enable it
@@ -73,13 +91,18 @@ def main() -> None:
     config = control.restore(control.MAIN_CF_FD)
     prctl.set_name("zygote")
     msg.to(log.sink(config, "zygote"))
-    preload(sys.argv[1:])
     registry.load()
     daemon.warm_up()
+    names = sys.argv[1:]
+    first = names.index(control.NEXT) if control.NEXT in names else len(names)
+    preload(names[:first])
+    if names[first:] and _second():
+        preload(names[first + 1 :])
     gc.collect()
     gc.freeze()
     with socket.socket(fileno=control.CONTROL_FD) as channel:
         channel.set_inheritable(False)
+        control.say(channel, control.pid_word(os.getpid()))
         serve(config, channel)
     log.leave(0)
 

@@ -17,6 +17,7 @@ import socket
 from typing import Any
 
 from pyfix.config.params.smtpd import SmtpdParams
+from pyfix.maps import regexp
 from pyfix.server.context import Context
 from pyfix.server.transport import Poller, SocketTransport
 from pyfix.server.worker import Over
@@ -26,6 +27,8 @@ from pyfix.smtpd.policy import open_policy
 from pyfix.smtpd.session import Conversation
 from pyfix.smtpd.site import Site
 from pyfix.smtpd.space import Space
+
+assert regexp  # smtpd_forbidden_commands has such a table by default: once for all workers, before they are forked
 
 
 class Smtpd:

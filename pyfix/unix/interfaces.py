@@ -12,7 +12,6 @@ import fcntl
 import socket
 import struct
 from ipaddress import IPv4Interface, IPv6Interface
-from pathlib import Path
 
 Interface = IPv4Interface | IPv6Interface
 
@@ -21,7 +20,7 @@ _SIOCGIFNETMASK = 0x891B
 _IFREQ = 40 if struct.calcsize("P") == 8 else 32  # sizeof(struct ifreq)
 _ADDRESS = slice(20, 24)  # of the sockaddr_in in a struct ifreq
 _MOST = 1024
-_IF_INET6 = Path("/proc/net/if_inet6")
+_IF_INET6 = "/proc/net/if_inet6"
 
 
 def addresses(family: socket.AddressFamily) -> list[Interface]:
@@ -53,9 +52,10 @@ def _inet_one(sock: socket.socket, request: bytes) -> IPv4Interface:
 
 def _inet6() -> list[IPv6Interface]:
     found = []
-    for line in _IF_INET6.read_text().splitlines():
-        digits, _, length, *_ = line.split()
-        found.append(IPv6Interface((bytes.fromhex(digits), int(length, 16))))
+    with open(_IF_INET6, encoding="ascii") as lines:
+        for line in lines:
+            digits, _, length, *_ = line.split()
+            found.append(IPv6Interface((bytes.fromhex(digits), int(length, 16))))
     return found
 
 

@@ -2,6 +2,7 @@
 
 import ctypes
 import sys
+from functools import cache
 
 _SET_NAME = 15
 _SET_CHILD_SUBREAPER = 36
@@ -21,6 +22,11 @@ def _prctl(option: int, value: object) -> bool:
     if not sys.platform.startswith("linux"):
         return False
     try:
-        return bool(ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0) == 0)
+        return bool(_library().prctl(option, value, 0, 0, 0) == 0)
     except (OSError, AttributeError):
         return False
+
+
+@cache
+def _library() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
