@@ -25,6 +25,7 @@ maximal_backoff_time = 2s
 queue_run_delay = 1s
 transport_retry_time = 1s
 service_throttle_time = 1s
+notify_classes =
 virtual_mailbox_maps = static:all/
 virtual_mailbox_base = {directory}/mail
 """
