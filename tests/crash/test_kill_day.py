@@ -1,6 +1,7 @@
 """kill -9 of every daemon and agent in an office's day: nothing acknowledged is lost, nothing comes that should not.
 
-The day is that of tests/e2e/test_day.py, shorter, with mail to a command and by LMTP too. A copy in a mailbox says in
+The day is that of tests/e2e/test_day.py, with mail to a command, by LMTP and to nowhere too. All its messages are
+accounted for, from mailboxes and from the log. A copy in a mailbox says in
 its Received headers in which queue file it came in, and in which it went out. A second copy from one queue file is
 right only where somebody died between a delivery and its mark: the agent that says in the log that it delivered the
 first one, or one that did not live to say it.
@@ -18,10 +19,12 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from pyfix.unix import users
+from tests.crash.test_kill import lives
 from tests.e2e import test_day as day
 from tests.e2e.instance import instance, instance_directory
 from tests.e2e.smart_host import BUSY, WELL, Session, SmartHost
@@ -29,18 +32,19 @@ from tests.e2e.test_submit import become, run
 
 __all__ = ["instance", "instance_directory"]
 
-pytestmark = pytest.mark.timeout(200)
+pytestmark = pytest.mark.timeout(300)
 
-BY_SMTP, BY_SENDMAIL = 500, 24
 SENDERS = 6
-PAUSE = 0.08  # seconds between kills
+PAUSE = 0.5  # seconds between kills
 VICTIMS = (
     *("smtpd", "cleanup", "qmgr", "trivial-rewrite", "bounce", "pickup", "postdropd", "virtual", "local"),
-    *("smtp", "lmtp", "pipe", "error", "showq", "flush", "zygote"),
+    *("smtp", "lmtp", "pipe", "error", "discard", "proxymap", "postlogd", "showq", "flush", "zygote", "master"),
 )
+RARELY = {"zygote": 3, "master": 2}  # there is more to do to get up again: not in each round
 AGENTS = {"virtual", "lmtp", "pipe"}
 MORE_MAIN_CF = """
-transport_maps = inline:{ { archive.test = archive: }, { store.test = lmtp:[127.0.0.1]:%d } }
+virtual_alias_maps = proxy:texthash:{directory}/etc/virtual
+transport_maps = inline:{ { archive.test = archive: }, { store.test = lmtp:[127.0.0.1]:%d }, { void.test = discard: } }
 archive_destination_recipient_limit = 1
 service_throttle_time = 1s
 lmtp_log_tls_feature_status = no
@@ -83,18 +87,17 @@ class Lmtp(Session):
         self.recipients.clear()
 
 
-def short_day() -> list[day.Message]:
+PLACES = (("archived", "all@archive.test"), ("stored", "one@store.test"), ("discarded", "none@void.test"))
+
+
+def whole_day() -> list[day.Message]:
     rng = random.Random(20261125)
-    kinds = {kind: share for kind, share in day.KINDS.items() if os.geteuid() == 0 or kind not in day.ROOTS_ONLY}
-    every = day.MESSAGES // day.BY_SENDMAIL  # numbers of test_day that go by sendmail
-    numbers = [n for n in range(BY_SMTP * 2) if n % every][:BY_SMTP] + [n * every for n in range(BY_SENDMAIL)]
-    chosen = rng.choices(list(kinds), list(kinds.values()), k=len(numbers))
-    messages = [day.compose(number, kind, rng) for number, kind in zip(numbers, chosen, strict=True)]
+    messages = day.the_day()
     for message in messages[::12]:
-        what, address = rng.choice((("archived", "all@archive.test"), ("stored", "one@store.test")))
+        what, address = rng.choice(PLACES)
         message.text = message.text.removeprefix(b"X-Refuse: yes\r\n")
         message.text += b"the end\r\n"  # without it a command got it from an agent that died
-        message.recipients, message.places = [address], [(what, address)]
+        message.recipients, message.places, message.lines = [address], [(what, address)], [(address, "sent")]
     return messages
 
 
@@ -105,7 +108,7 @@ class Sender:
         self.mail = mail
         self.refused: list[tuple[int, str, str]] = []
         self.done = 0
-        self.end = time.monotonic() + day.PATIENCE
+        self.end = time.monotonic() + 2 * day.PATIENCE
 
     def by_smtp(self, messages: list[day.Message]) -> None:
         todo = [(message, list(message.recipients)) for message in messages]
@@ -155,20 +158,38 @@ class Sender:
             self.done += 1
 
 
-def kill_all(mail, going_on, kills: list[tuple[str, int]]) -> None:
-    """One after the other, so that there is time to get up again; zygotes have more to do for that."""
-    chance = random.Random(1)
-    for number, program in enumerate(itertools.cycle(VICTIMS)):
-        if not going_on():
-            return
-        if program == "zygote" and number // len(VICTIMS) % 3:
-            continue
-        if pids := mail.pids_of(program):
-            pid = chance.choice(pids)
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-                kills.append((program, pid))
-        time.sleep(PAUSE)
+class Killer(threading.Thread):
+    """Kills one after the other, so that there is time to get up again.
+
+    kills: (program, pid); followers: (program, pid) of what went down with its master.
+    """
+
+    def __init__(self, mail, going_on) -> None:
+        super().__init__(daemon=True)
+        self.mail, self.going_on = mail, going_on
+        self.kills: list[tuple[str, int]] = []
+        self.followers: list[tuple[str, int]] = []
+
+    def run(self) -> None:
+        chance = random.Random(1)
+        for number, program in enumerate(itertools.cycle(VICTIMS)):
+            if not self.going_on():
+                return
+            if number // len(VICTIMS) % RARELY.get(program, 1):
+                continue
+            if pids := self.mail.pids_of(program):
+                self.kill(program, chance.choice(pids))
+            time.sleep(PAUSE)
+
+    def kill(self, program: str, pid: int) -> None:
+        followers = [] if program != "master" else [(name, pid) for name in VICTIMS for pid in self.mail.pids_of(name)]
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+            self.kills.append((program, pid))
+        if followers:
+            self.mail.wait_until(lambda: not any(lives(pid) for _, pid in followers))
+            self.followers += followers
+            self.mail.start()
 
 
 RECEIVED = re.compile(rb"^Received: .*?\bid ([0-9A-F]+)\b", re.MULTILINE | re.DOTALL)
@@ -197,18 +218,32 @@ def arrived(mail, host: SmartHost, store: Store) -> Counter:
     return found
 
 
-def settled(mail) -> bool:
-    """Nothing waits. What is not complete was never acknowledged."""
+def wait_until_settled(mail) -> None:
+    """Nothing waits any more. What is not complete was never acknowledged."""
+    end = time.monotonic() + day.PATIENCE
+    while left := waiting(mail):
+        if time.monotonic() > end:
+            ids = {path.name for path in left}
+            lines = [line for line in mail.log().splitlines() if any(f" {name}: " in line for name in ids)]
+            pytest.fail("\n".join([*map(str, left), *lines]), pytrace=False)
+        time.sleep(0.05)
+
+
+def waiting(mail) -> list[Path]:
     files = [mail.queue / queue for queue in day.QUEUES]
-    paths = [path for directory in files for path in directory.rglob("*") if "." not in path.name and path.is_file()]
+    paths = [path for directory in files for path in directory.rglob("*") if "." not in path.name]
+    return [path for path in paths if _is_complete(path)]
+
+
+def _is_complete(path: Path) -> bool:
     with contextlib.suppress(FileNotFoundError):
-        return not any(path.stat().st_mode & 0o700 == 0o700 or path.parts[-2] in {"bounce", "defer"} for path in paths)
+        is_log = path.parts[-2] in {"bounce", "defer"}
+        return path.is_file() and (is_log or path.stat().st_mode & 0o700 == 0o700)
     return False
 
 
 def test_every_daemon_may_die_on_any_day(instance) -> None:
-    messages = short_day()
-    kills: list[tuple[str, int]] = []
+    messages = whole_day()
     with SmartHost() as host, Store() as store:
         store.mood = WELL
         mail = day.open_office(instance, host.port, MORE_MAIN_CF % store.port, MASTER_CF).mail
@@ -221,37 +256,51 @@ def test_every_daemon_may_die_on_any_day(instance) -> None:
         with ThreadPoolExecutor(SENDERS + 1) as pool:
             jobs = [pool.submit(sender.by_sendmail, [message for message in messages if message.by_sendmail])]
             jobs += [pool.submit(sender.by_smtp, by_smtp[at::SENDERS]) for at in range(SENDERS)]
-            killing = threading.Thread(
-                target=kill_all, args=(mail, lambda: not all(job.done() for job in jobs), kills), daemon=True
-            )
-            killing.start()
+            killer = Killer(mail, lambda: not all(job.done() for job in jobs))
+            killer.start()
             mail.wait_until(lambda: sender.done > len(messages) // 3, day.PATIENCE)
             host.mood = BUSY
             mail.wait_until(lambda: host.failed >= 20, day.PATIENCE)
             host.mood = WELL
             for job in jobs:
                 job.result()
-        killing.join()
-        mail.wait_until(lambda: settled(mail), day.PATIENCE)
-        check(mail, messages, sender, arrived(mail, host, store), kills)
+        killer.join()
+        wait_until_settled(mail)
+        check(messages, sender, arrived(mail, host, store), mail.log(), killer)
+        assert not mail.queued("corrupt")
 
 
 SENT = re.compile(r"\[(\d+)\]: (\w+): to=<(\S+?)>, .*status=sent \((\w+)", re.MULTILINE)
 
 
-def check(mail, messages, sender, found, kills) -> None:
-    wanted = {(message.number, *place) for message in messages for place in message.places}
-    got = {item[:3] for item in found} | set(sender.refused)
+def check(messages, sender, found: Counter, log: str, killer: Killer) -> None:
+    assert set(VICTIMS) - {"showq", "flush"} <= {program for program, _ in killer.kills}
+    check_places(messages, {item[:3] for item in found} | set(sender.refused))
+    check_copies(log, found, killer, check_log(messages, log))
+
+
+def check_places(messages, got: set[tuple[int, str, str]]) -> None:
+    """All that was acknowledged is where it belongs, and nothing else is there."""
+    wanted = {(message.number, *place) for message in messages for place in message.places if place[0] != "discarded"}
     assert sorted(wanted - got) == []
     assert sorted(got - wanted) == []
-    assert not mail.queued("corrupt")
-    assert set(VICTIMS) - {"showq", "flush"} <= {program for program, _ in kills}
-    check_copies(mail.log(), found, kills)
 
 
-def check_copies(log: str, found: Counter, kills: list[tuple[str, int]]) -> None:
+def check_log(messages, log: str) -> int:
+    """Nothing but what should become of recipients; how many lines the dead, postlogd too, have taken with them."""
+    wanted = {(message.number, *line) for message in messages for line in message.lines}
+    numbers = dict(day.MESSAGE_ID.findall(log))
+    lines = [(queue_id, to.lower(), status) for queue_id, to, status, _ in day.STATUS.findall(log)]
+    got = {(int(numbers[i]), to, status) for i, to, status in lines if i in numbers and status != "deferred"}
+    assert sorted(got - wanted) == []
+    assert len(wanted - got) < len(wanted) // 100
+    return len(wanted - got)
+
+
+def check_copies(log: str, found: Counter, killer: Killer, lost: int) -> None:
     """An agent that said `sent` and lives has marked the recipient: nobody delivers after it."""
-    killed = {pid for _, pid in kills}
+    dead = killer.kills + killer.followers
+    killed = {pid for _, pid in dead}
     sent: dict[tuple[str, str, str], list[int]] = {}
     for pid, queue_id, address, how in SENT.findall(log):
         sent.setdefault((queue_id, address.lower(), how), []).append(int(pid))
@@ -262,5 +311,5 @@ def check_copies(log: str, found: Counter, kills: list[tuple[str, int]]) -> None
         for (_, place, address, _, went_out), count in found.items()
         if place in {"in", "stored", "archived"}
     )
-    assert silent <= len([program for program, _ in kills if program in AGENTS])
+    assert silent <= len([program for program, _ in dead if program in AGENTS]) + lost
     assert sum(count - 1 for count in found.values()) < len(found) // 10

@@ -23,7 +23,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING
 
-from pyfix.clients.deliver import Dsn, Flags
+from pyfix.clients.deliver import Dsn
 from pyfix.delivery.agent import NOTIFY_SUCCESS, PROBE, Delivery
 from pyfix.delivery.deliver_pass import NoTransportError, deferred, pass_on
 from pyfix.delivery.outcome import Outcome, Settled
@@ -82,6 +82,8 @@ class Attempt:
         self._seen: set[int] = set()  # recipients that this session has decided on
         self._tls = ""
         self._broken = False
+        self._load = False  # a connection that was kept may be used
+        self._store = False  # a connection is to be kept
 
     async def run(self) -> Outcomes:
         """Every recipient's outcome."""
@@ -107,17 +109,22 @@ class Attempt:
     # Which server
 
     async def _destination(self, word: str, connected: str, unconnected: str) -> Outcomes:
-        kept = self._smtp.cache.take(word) if self._request.flags & Flags.CONN_LOAD else None
+        try:
+            where = destination.parse(word, self._smtp.ports, self._cfg.smtp_tcp_port, lmtp=self._smtp.lmtp)
+            self._load, self._store = await self._smtp.reuses(where, self._request)
+        except MailError as error:
+            self.why = Dsn(error.status, error.text)
+            return
+        kept = self._smtp.cache.take(word) if self._load else None
         used: Server | None = None
         if kept is not None and await kept.still_there():
             used, self._tls = kept.server, connected
             kept.reuse_count += 1
-            async for outcome in self._converse(kept, more=True):
+            async for outcome in self._converse(kept, more=await self._has_others(where, used)):
                 yield outcome
         if not self.left:
             return
         try:
-            where = destination.parse(word, self._smtp.ports, self._cfg.smtp_tcp_port, lmtp=self._smtp.lmtp)
             found = await self._find(where)
         except MailError as error:
             self.why = Dsn(error.status, error.text)
@@ -130,6 +137,14 @@ class Attempt:
         servers = [server for server in found.servers if server != used]
         async for outcome in self._servers(word, servers, connected, unconnected):
             yield outcome
+
+    async def _has_others(self, where: Destination, used: Server) -> bool:
+        """Whether that destination has more servers than this one, as far as that can be told now."""
+        try:
+            found = await self._find(where)
+        except MailError:
+            return False
+        return any(server != used for server in found.servers)
 
     async def _keep(self) -> Outcomes:
         """Mail for a domain of which this system is the best exchanger: to best_mx_transport, if there is one."""
@@ -182,7 +197,7 @@ class Attempt:
 
     async def _session(self, server: Server, word: str) -> Session | None:
         """A connection to that server, a kept one if there is one; None: it can't be reached."""
-        kept = self._smtp.cache.take_server(server) if self._request.flags & Flags.CONN_LOAD else None
+        kept = self._smtp.cache.take_server(server) if self._load else None
         if kept is not None and await kept.still_there():
             kept.reuse_count += 1
             return kept
@@ -255,7 +270,7 @@ class Attempt:
         client, request = session.client, self._request
         text = await self._text(session)
         recipients = list(self.left.values())
-        client.keep = self._smtp.may_keep(session, request)
+        client.keep = self._store and self._smtp.may_keep(session)
         client.probe_only = bool(request.flags & PROBE) and self._cfg.smtp_address_verify_target.lower() != "data"
         request.stats.reuse_count = session.reuse_count
         request.stats.conn_setup_done = time.time()

@@ -30,7 +30,7 @@ from pyfix.delivery.smtp import connection, log
 from pyfix.delivery.smtp.addresses import Finder, Here, Server
 from pyfix.delivery.smtp.attempt import Attempt
 from pyfix.delivery.smtp.cache import Cache
-from pyfix.delivery.smtp.destination import Ports
+from pyfix.delivery.smtp.destination import Destination, Ports
 from pyfix.delivery.smtp.generic import make_generic
 from pyfix.delivery.smtp.notice import Transcript
 from pyfix.delivery.smtp.session import Session
@@ -40,6 +40,7 @@ from pyfix.dns.reply_filter import ReplyFilter
 from pyfix.dns.resolver import DnsResolver
 from pyfix.maps.debug_peer import DebugPeers
 from pyfix.maps.maps import Maps
+from pyfix.maps.match import StringMatch
 from pyfix.server.context import Context
 from pyfix.server.stream import Link
 from pyfix.unix import msg
@@ -74,7 +75,9 @@ class Smtp(EventAgent):
         )
         self._pix_maps = self._maps(context, "pix_workaround_maps", self.cfg.smtp_pix_workaround_maps)
         self._reply_filter = self._maps(context, "reply_filter", self.cfg.smtp_reply_filter)
-        self._cached_destinations = frozenset(SEPARATORS.split(self.cfg.smtp_connection_cache_destinations))
+        self._cached_destinations = StringMatch(
+            self.cfg.smtp_connection_cache_destinations, name=f"{context.program}_connection_cache_destinations"
+        )
         self.generic = make_generic(
             main,
             self._maps(context, "generic_maps", self.cfg.smtp_generic_maps),
@@ -157,14 +160,18 @@ class Smtp(EventAgent):
             words.discard("delay_dotcrlf")
         return [word for word in PIX_WORKAROUNDS if word in words]
 
-    def may_keep(self, session: Session, request: Request) -> bool:
-        """Whether the connection is wanted after this message."""
-        wanted = session.key in self._cached_destinations or (
-            self.cfg.smtp_connection_cache_on_demand and bool(request.flags & Flags.CONN_STORE)
-        )
+    async def reuses(self, where: Destination, request: Request) -> tuple[bool, bool]:
+        """Whether a kept connection may be used, and whether the connection is wanted after this message."""
+        if self._cached_destinations and await self._cached_destinations.matches(where.path or where.host):
+            return True, True
+        flags = request.flags if self.cfg.smtp_connection_cache_on_demand else 0
+        return bool(flags & Flags.CONN_LOAD), bool(flags & Flags.CONN_STORE)
+
+    def may_keep(self, session: Session) -> bool:
+        """Whether the connection can be used once more."""
         limit = self.cfg.smtp_connection_reuse_count_limit
         fresh = time.monotonic() < session.until and (not limit or session.reuse_count + 1 < limit)
-        return wanted and fresh and not session.bad
+        return fresh and not session.bad
 
     def release(self, session: Session) -> None:
         """A conversation is over: keep the connection, or end it."""
