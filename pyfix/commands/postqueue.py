@@ -178,8 +178,19 @@ def _flush_one(queue_id: str, cfg: "MailParams") -> None:
         msg.fatal(f'Cannot flush queue ID "{queue_id}" - status {status}')
 
 
+def _is_site(site: str) -> bool:
+    """A host name, or an address in brackets."""
+    from pyfix.config.hosts import name_problem
+    from pyfix.maps.network import parse_address
+
+    if site[:1] != "[":
+        return name_problem(site) is None
+    address = parse_address(site[1:-1].removeprefix("IPv6:")) if site[-1] == "]" else None
+    return address is not None and (address.version == 6) is site.startswith("[IPv6:")
+
+
 def _flush_site(site: str, cfg: "MailParams") -> None:
-    if not site or (site[0] == "[" and site[-1] != "]"):
+    if not _is_site(site):
         msg.fatal(f'Cannot flush mail queue - invalid destination: "{site[:100]}"')
     status = _ask_flush(cfg, request="send_site", site=site) if _has_log(cfg, site) else flush.DENY
     if status == flush.DENY:

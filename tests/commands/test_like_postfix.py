@@ -25,6 +25,8 @@ DOWN = [
     ("postqueue", "-s", "example.com"),
     ("postqueue", "-s", "[1.2.3.4"),
     ("postqueue", "-s", ""),
+    *(("postqueue", "-s", site) for site in ("bad site", "127.0.0.1", "[1.2.3.4]", "-x.test", "x..y", "a_b.test")),
+    *(("postqueue", "-s", site) for site in ("[x]", "[::1]", "[IPv6:::1]", "[IPv6:1.2.3.4]", "[")),
     ("postqueue", "-p", "-j"),
     ("mailq",),
     ("mailq", "x"),

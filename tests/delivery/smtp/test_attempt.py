@@ -126,12 +126,20 @@ def test_a_connection_is_kept_and_used_again(client, store) -> None:
         flags = Flags.SUCCESS | Flags.BOUNCE | Flags.CONN_LOAD | Flags.CONN_STORE
         requests = [store.request(store.put(f"{name}@d.test"), where, flags=flags) for name in "abc"]
         client.deliver_all(requests)
-        (session,) = server.sessions
-        assert [line[:4] for line in session] == (
-            ["EHLO"] + ["MAIL", "RCPT", "DATA", "."] + ["RSET", "MAIL", "RCPT", "DATA", "."] * 2 + ["QUIT"]
-        )
-        reuse = [line.partition(f":{server.port}, ")[2].partition(", delays")[0] for line in store.lines]
-        assert [text.partition(" delay=")[0] for text in reuse][1:] == ["conn_use=2,", "conn_use=3,"]
+    (session,) = server.sessions
+    assert [line[:4] for line in session] == (
+        ["EHLO"] + ["MAIL", "RCPT", "DATA", "."] + ["RSET", "MAIL", "RCPT", "DATA", "."] * 2 + ["QUIT"]
+    )
+    reuse = [line.partition(f":{server.port}, ")[2].partition(", delays")[0] for line in store.lines]
+    assert [text.partition(" delay=")[0] for text in reuse][1:] == ["conn_use=2,", "conn_use=3,"]
+
+
+def test_connections_to_some_destinations_are_kept_whatever_qmgr_says(client, store) -> None:
+    main_cf = "smtp_connection_cache_destinations = inline:{127.0.0.1=x}"
+    with Broken() as server:
+        where = f"[127.0.0.1]:{server.port}"
+        client.deliver_all([store.request(store.put(f"{name}@d.test"), where) for name in "ab"], main_cf)
+    assert len(server.sessions) == 1
 
 
 def test_a_kept_connection_that_has_died_is_replaced_silently(client, store) -> None:
