@@ -49,14 +49,38 @@ _LETTERS = "c:d:e:f:h:H:pr:sSv"
 _ASKING = frozenset("defhHr")
 
 
-def _delete(queue: QueueDirectory, name: str, queue_id: str) -> bool:
+def _delete(queue: QueueDirectory, name: str, queue_id: str, logs: Iterable[str] = LOGS) -> bool:
     """The logs first: without their message they would wait for another of that id."""
     if not os.path.lexists(queue.path(name, queue_id)):
         return False
-    for log in LOGS:
+    for log in logs:
         remove_log(queue, log, queue_id)
     queue.remove(name, queue_id)
     return True
+
+
+def _delete_each(queue: QueueDirectory) -> "Do":
+    """_delete() for many: asks only for logs that are there."""
+    logged = {log: _scan_log(queue, log) for log in LOGS}
+
+    def delete(queue: QueueDirectory, name: str, queue_id: str) -> bool:
+        return _delete(queue, name, queue_id, [log for log, ids in logged.items() if queue_id in ids])
+
+    return delete
+
+
+def _delete_late_logs(queue: QueueDirectory, deleted: Iterable[str]) -> None:
+    """Those that were begun since _delete_each() looked."""
+    for log in LOGS:
+        for queue_id in _scan_log(queue, log).intersection(deleted):
+            remove_log(queue, log, queue_id)
+
+
+def _scan_log(queue: QueueDirectory, log: str) -> set[str]:
+    try:
+        return set(queue.scan(log))
+    except FileNotFoundError:
+        return set()
 
 
 def _hold(queue: QueueDirectory, name: str, queue_id: str) -> bool:
@@ -89,10 +113,13 @@ def _expire(queue: QueueDirectory, name: str, queue_id: str) -> bool:
     return True
 
 
+Do = Callable[[QueueDirectory, str, str], bool]
+
+
 class Action(NamedTuple):
     """What is done to a message, how one and how all are told of, and where it is looked for."""
 
-    do: Callable[[QueueDirectory, str, str], bool]
+    do: Do
     done: str
     total: str
     queues: tuple[str, ...]
@@ -121,24 +148,33 @@ class Work:
         action = ACTIONS[letter]
         names = self._names or action.queues
         if queue_id == "ALL":
-            for name in names:
-                ids = list(self._queue.scan(name))
-                self._totals[letter] += sum(self._one(action, name, each) for each in ids)
+            self._totals[letter] += self._all(action, names)
         elif not is_valid(queue_id):
             msg.warning(f"invalid mail queue id: {queue_id}")
         elif any(self._one(action, name, queue_id) for name in names):
             self._totals[letter] += 1
             msg.info(f"{queue_id}: {action.done}")
 
-    def _one(self, action: Action, name: str, queue_id: str) -> bool:
-        path = self._queue.path(name, queue_id)
+    def _all(self, action: Action, names: Iterable[str]) -> int:
+        """Do it to all messages of these queues; how many times it was done."""
+        deletes = action.do is _delete
+        do = _delete_each(self._queue) if deletes else action.do
+        done: list[str] = []
+        for name in names:
+            ids = list(self._queue.scan(name))
+            done += [queue_id for queue_id in ids if self._one(action, name, queue_id, do)]
+        if deletes:
+            _delete_late_logs(self._queue, done)
+        return len(done)
+
+    def _one(self, action: Action, name: str, queue_id: str, do: Do | None = None) -> bool:
         try:
-            return action.do(self._queue, name, queue_id)
+            return (do or action.do)(self._queue, name, queue_id)
         except FileNotFoundError:
             return False
         except OSError as error:
             verb = "remove" if action.do is _delete else "rename"
-            msg.warning(f"{verb} file {path}: {error.strerror}")
+            msg.warning(f"{verb} file {self._queue.path(name, queue_id)}: {error.strerror}")
             return False
 
     def tell(self) -> None:

@@ -174,3 +174,17 @@ def test_a_queue_that_does_not_exist_is_fatal(run):
 def test_it_is_for_root_and_the_owner_of_the_queue(run, monkeypatch):
     monkeypatch.setattr(os, "geteuid", lambda: 12345)
     assert run("-d", "ALL") == (1, ["fatal: use of this command is reserved for the superuser"])
+
+
+def test_a_log_that_is_begun_while_all_messages_are_deleted_goes_too(queue, run, monkeypatch):
+    queue_id = put(queue, "deferred", message())
+    prepare = postsuper._delete_each
+
+    def late(queue):
+        delete = prepare(queue)
+        append_log(queue, "defer", queue_id, LogEntry(Recipient(1, "a@x"), "4.0.0", "delayed", "x"))
+        return delete
+
+    monkeypatch.setattr(postsuper, "_delete_each", late)
+    assert run("-d", "ALL") == (0, ["Deleted: 1 message"])
+    assert read_log(queue, "defer", queue_id) == []
