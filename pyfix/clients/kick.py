@@ -7,8 +7,9 @@ Imports nothing that takes time.
 
 import _socket
 import os
+import stat
 
-from pyfix.unix import msg
+from pyfix.unix import fifo, msg
 
 
 class UnreachableError(Exception):
@@ -19,16 +20,24 @@ def kick(queue_directory: str, place: str, letters: bytes, timeout: float = 10.0
     """Send letters to the service at `place`, such as public/qmgr. timeout: seconds. UnreachableError."""
     path = f"{queue_directory}/{place}"
     try:
-        os.stat(path)
+        mode = os.stat(path).st_mode
     except OSError as error:
         raise UnreachableError(f"unable to look up {place}: {error.strerror}") from None
+    try:
+        msg.debug(f"connect to subsystem {place}")
+        if stat.S_ISFIFO(mode):
+            fifo.write(path, letters)
+        else:
+            _send(path, letters + b"\0", timeout)
+    except OSError as error:
+        raise UnreachableError(f"connect to {place}: {error.strerror or error}") from None
+
+
+def _send(path: str, data: bytes, timeout: float) -> None:
     sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     sock.settimeout(timeout)
     try:
-        msg.debug(f"connect to subsystem {place}")
         sock.connect(path)
-        sock.send(letters + b"\0")
-    except OSError as error:
-        raise UnreachableError(f"connect to {place}: {error.strerror or error}") from None
+        sock.send(data)
     finally:
         sock.close()

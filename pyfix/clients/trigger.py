@@ -18,6 +18,8 @@ import contextlib
 import re
 import socket
 
+from pyfix.unix import fifo
+
 RETRY_DELAY = 1.0  # seconds until a service that can't be reached is tried again
 
 SCAN_INCOMING = b"I"
@@ -78,7 +80,11 @@ class Trigger:
 
     def _send_now(self, letters: bytes) -> bool:
         """False: the service can't be reached now. A kept connection may have died: then once more."""
-        return (self._sock is not None and self._write(letters)) or (self._connect() and self._write(letters))
+        return (
+            (self._sock is not None and self._write(letters))
+            or (self._connect() and self._write(letters))
+            or self._write_fifo(letters)
+        )
 
     def _write(self, letters: bytes) -> bool:
         assert self._sock is not None
@@ -88,6 +94,14 @@ class Trigger:
             return True  # a buffer full of letters that nobody has read: one more says nothing new
         except OSError:
             self._hang_up()
+            return False
+        return True
+
+    def _write_fifo(self, letters: bytes) -> bool:
+        """The same where the service is a fifo in master.cf, which keeps no connection."""
+        try:
+            fifo.write(self._path, letters)
+        except OSError:
             return False
         return True
 

@@ -3,11 +3,11 @@
 Sources: the wake-up column of master(5).
 """
 
-import os
 import socket
 from contextlib import suppress
 
 from pyfix.master.listen import Endpoint
+from pyfix.unix import fifo
 
 WAKE_UP = b"W\0"
 
@@ -28,11 +28,7 @@ def _connect(endpoint: Endpoint) -> None:
 
 
 def _write(endpoint: Endpoint) -> None:
-    fd = os.open(endpoint.address, os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        os.write(fd, WAKE_UP)
-    finally:
-        os.close(fd)
+    fifo.write(endpoint.address, WAKE_UP)
 
 
 def _nothing(_: Endpoint) -> None:

@@ -1,13 +1,16 @@
 """Trigger letters, on a real socket."""
 
 import asyncio
+import os
 import socket
 from pathlib import Path
 
 import pytest
 
 from pyfix.clients import trigger
+from pyfix.clients.kick import kick
 from pyfix.clients.trigger import Trigger, Words
+from pyfix.unix import sockets
 
 
 def listening(path: Path) -> socket.socket:
@@ -51,6 +54,24 @@ def test_a_service_that_was_replaced_is_found_again(tmp_path: Path) -> None:
         client.close()
         peer.close()
         listener.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_service_may_be_a_fifo(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        (tmp_path / "public").mkdir()
+        path = str(tmp_path / "public/qmgr")
+        fd = sockets.open_fifo(path)
+        client = Trigger(path)
+        client.send(b"I")
+        await asyncio.sleep(0)
+        assert os.read(fd, 100) == b"I"
+        client.name(["A1"])  # a name needs a connection, so this is a scan
+        kick(str(tmp_path), "public/qmgr", b"D")
+        assert os.read(fd, 100) == b"ID"
+        client.close()
+        os.close(fd)
 
     asyncio.run(scenario())
 

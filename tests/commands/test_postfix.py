@@ -195,6 +195,20 @@ def test_upgrade_adds_what_an_older_master_cf_lacks(instance):
     assert mail.command("postfix", "upgrade-configuration").stdout == ""
 
 
+def test_upgrade_leaves_the_fifos_of_older_releases_alone(instance):
+    mail = instance(start=False)
+    path = mail.config / "master.cf"
+    old = re.sub(r"(?m)^(pickup|qmgr)(\s+)unix", r"\1\2fifo", path.read_text())
+    path.write_text(old)
+    path.chmod(0o640)
+    done = mail.command("postfix", "upgrade-configuration", check=True)
+    assert (done.stdout, path.read_text(), path.stat().st_mode & 0o777) == ("", old, 0o640)
+    mail.start()
+    mail.command("sendmail", "-f", "a@demo.test", "alice@demo.test", stdin="Subject: x\n\ny\n", check=True)
+    assert mail.wait_until(lambda: mail.maildir("alice@demo.test"))
+    mail.command("postqueue", "-f", check=True)
+
+
 def test_logrotate_needs_a_file(instance):
     mail = instance("maillog_file =", start=False)
     done = mail.command("postfix", "logrotate")
