@@ -16,7 +16,8 @@ nobody foresaw defers the recipients that are left. Killed at any point, nothing
 not marked is delivered again.
 
 EventAgent serves many requests at once, SerialAgent one after the other and takes a few in advance,
-so that qmgr and agent wake each other less often.
+so that qmgr and agent wake each other less often. A BatchAgent (batch.py) takes
+requests through their steps together.
 
 An outcome may name somebody else who is to know of a bounce (the owner of a list): he is told at once.
 
@@ -49,7 +50,7 @@ from pyfix.clients.serial import SerialChannel
 from pyfix.clients.stream import Channel
 from pyfix.config.params.mail import MailParams
 from pyfix.delivery import log, status_filter
-from pyfix.delivery.outcome import Fate, Outcome, Settled
+from pyfix.delivery.outcome import Fate, Outcome, Settled, Turn, Who
 from pyfix.mail.dsn import with_class
 from pyfix.mail.error import MailError
 from pyfix.maps.maps import Maps
@@ -70,7 +71,7 @@ PROBE = Flags.MTA_VRFY | Flags.USR_VRFY
 EXPANDED = "expanded"  # action of a DSN: the address stands for others; only who asked is told
 CORRUPT_MODE = 0o400  # of a queue file that qmgr is to move to corrupt
 
-Outcomes = Iterator[Outcome | Settled] | AsyncIterator[Outcome | Settled]
+Outcomes = Iterator[Outcome | Settled | Turn] | AsyncIterator[Outcome | Settled]
 
 
 class Delivery:
@@ -96,7 +97,8 @@ Deliver = Callable[[Delivery], Outcomes]
 class Frame:
     """What both kinds of agent do with a request.
 
-    deliver: the agent's function; relay: what its log lines name when an outcome does not.
+    deliver: the agent's function; relay: what its log lines name when an outcome does not; owner: who settles
+    outcomes, where deliveries take turns as others.
     """
 
     def __init__(
@@ -109,6 +111,7 @@ class Frame:
         resolution: int = 2,
         soft_bounce: bool = False,
         status_filter: Maps | None = None,
+        owner: Who | None = None,
     ) -> None:
         self._queue = queue
         self._bounce = bounce
@@ -117,6 +120,7 @@ class Frame:
         self._resolution = resolution
         self._soft_bounce = soft_bounce
         self._status_filter = status_filter or None
+        self._owner = None if owner is None else Turn(owner)
 
     async def handle(self, attrs: bytes, body: bytes) -> bytes:
         """Do what a frame asks; the attributes of the answer. Raises nothing."""
@@ -154,10 +158,12 @@ class Frame:
         try:
             await self._settle_all(delivery, self._deliver(delivery))
         except CorruptQueueFile as error:
+            await self._be_owner()
             msg.warning(log.corrupted(request.queue_name, request.queue_id, str(error)))
             os.fchmod(delivery.fd, CORRUPT_MODE)
             delivery.answer.status = DEFERRED
         except Exception as error:
+            await self._be_owner()
             delivery.answer.status = DEFERRED
             status, reason = _foreseen(error)
             if not isinstance(error, MailError):
@@ -167,13 +173,20 @@ class Frame:
         if delivery.pending:
             delivery.answer.status = DEFERRED
 
+    async def _be_owner(self) -> None:
+        if self._owner is not None:
+            await self._owner
+
     async def _settle_all(self, delivery: Delivery, outcomes: Outcomes) -> None:
         if isinstance(outcomes, AsyncIterator):
             async for outcome in outcomes:
                 await self._settle(delivery, outcome)
         else:
-            for outcome in outcomes:
-                await self._settle(delivery, outcome)
+            for step in outcomes:
+                if isinstance(step, Turn):
+                    await step
+                else:
+                    await self._settle(delivery, step)
 
     async def _settle(self, delivery: Delivery, outcome: Outcome | Settled) -> None:
         if isinstance(outcome, Settled):
@@ -304,7 +317,9 @@ def _foreseen(error: Exception) -> tuple[str, str]:
     return "4.3.0", "unknown mail transport error"
 
 
-def make_frame(context: Context, bounce: BounceClient, deliver: Deliver, relay: str, filter_maps: str) -> Frame:
+def make_frame(
+    context: Context, bounce: BounceClient, deliver: Deliver, relay: str, filter_maps: str, owner: Who | None = None
+) -> Frame:
     """A frame as main.cf wants it. filter_maps: tables that may change what became of a recipient."""
     cfg = MailParams(context.main)
     return Frame(
@@ -317,6 +332,7 @@ def make_frame(context: Context, bounce: BounceClient, deliver: Deliver, relay: 
         status_filter=Maps(
             filter_maps, name=f"{context.program}_delivery_status_filter", config_dir=context.main.config_dir
         ),
+        owner=owner,
     )
 
 
@@ -365,13 +381,20 @@ class SerialAgent:
     """
 
     def __init__(
-        self, context: Context, deliver: Deliver, *, relay: str, concurrency: int = 4, status_filter: str = ""
+        self,
+        context: Context,
+        deliver: Deliver,
+        *,
+        relay: str,
+        concurrency: int = 4,
+        status_filter: str = "",
+        owner: Who | None = None,
     ) -> None:
         timeout = MailParams(context.main).ipc_timeout
         channels = {
             name: SerialChannel(f"private/{name}", BOUNCE_PROTOCOL, timeout=timeout) for name in SERVICES
         }
-        self._frame = make_frame(context, BounceClient(dict(channels)), deliver, relay, status_filter)
+        self._frame = make_frame(context, BounceClient(dict(channels)), deliver, relay, status_filter, owner)
         self._greeting = [(CONCURRENCY, str(concurrency))]
         self._wake = context.wake
 

@@ -1,26 +1,31 @@
 """maildir - one file for each message
 
-| step   | before   | after                      | made durable by                         |
-|--------|----------|----------------------------|-----------------------------------------|
-| write  | nothing  | tmp/NAME, all data on disk | nothing: a left-over in tmp is garbage  |
-| rename | tmp/NAME | new/UNIQUE                 | fsync of the file, of new/ where needed |
+| step   | before     | after                        | made durable by                         |
+|--------|------------|------------------------------|-----------------------------------------|
+| write  | nothing    | tmp/NAME                     | nothing: a left-over in tmp is garbage  |
+| rename | tmp/NAME   | new/UNIQUE, all data on disk | nothing yet                             |
+| sync   | new/UNIQUE | the same                     | fsync of the file, of new/ where needed |
 
 One fsync for data and name: a journal that holds the file's last change holds the rename too. It
-comes before the recipient is marked, so that a crash delivers twice at worst.
+comes before the recipient is marked, so that a crash delivers twice at worst. Between the steps
+others may take theirs: then the disk has all their data at once, and one change of the journal
+holds all their names.
 
-tmp/SECONDS.Ppid.HOST; new/SECONDS.VdeviceIinodeMmicroseconds.HOST, hexadecimal device and inode.
+tmp/SECONDS.Ppid.HOST, with Qnumber behind the pid while other deliveries are under way;
+new/SECONDS.VdeviceIinodeMmicroseconds.HOST, hexadecimal device and inode.
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from pyfix.delivery.mail_copy import Letter, mailbox_error, write
-from pyfix.queue.system import keeps_new_names, write_data
+from pyfix.queue.system import keeps_new_names, start_writing, write_data
 from pyfix.unix.files import fsync_directory
 
 FOLDERS = ("tmp", "new", "cur")
@@ -37,28 +42,40 @@ class Maildir:
         self._clock = clock
         self._host = socket.gethostname().replace("/", "\\057").replace(":", "\\072")
         self._pid = os.getpid()
+        self._under_way: set[int] = set()
         self._durable: dict[int, bool] = {}  # by device: names last with the fsync of their file
 
     def deliver(self, path: str, letter: Letter) -> None:
         """Write a message; `path` ends in a slash. MailboxError; CorruptQueueFile."""
+        for _ in self.steps(path, letter):
+            pass
+
+    def steps(self, path: str, letter: Letter) -> Iterator[None]:
+        """The same; yields where it would wait for the disk, and does nothing for others meanwhile."""
         now = self._clock()
-        temporary = f"{path}tmp/{int(now)}.P{self._pid}.{self._host}"
+        number = next(number for number in itertools.count() if number not in self._under_way)
+        unique = f"P{self._pid}Q{number}" if number else f"P{self._pid}"
+        temporary = f"{path}tmp/{int(now)}.{unique}.{self._host}"
         try:
             fd = _create(path, temporary)
         except OSError as error:
             raise mailbox_error(error, f"create maildir file {temporary}", self._default) from error
+        self._under_way.add(number)
         try:
-            self._fill(fd, path, temporary, letter, now)
+            yield from self._fill(fd, path, temporary, letter, now)
         except BaseException:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
             raise
         finally:
+            self._under_way.remove(number)
             os.close(fd)
 
-    def _fill(self, fd: int, path: str, temporary: str, letter: Letter, now: float) -> None:
+    def _fill(self, fd: int, path: str, temporary: str, letter: Letter, now: float) -> Iterator[None]:
         try:
             write(fd, letter.plain(), self._limit)
+            start_writing(fd)
+            yield
             status = os.fstat(fd)
             lasts = self._name_lasts(path, status.st_dev)
             (write_data if lasts else os.fsync)(fd)
@@ -71,6 +88,7 @@ class Maildir:
             _move(path, temporary, final)
         except OSError as error:
             raise mailbox_error(error, f"create maildir file {final}", self._default) from error
+        yield
         try:
             os.fsync(fd)
             if not lasts:

@@ -3,10 +3,12 @@
 An agent yields one for each recipient; the class of the status decides: 2 sent, 4 deferred,
 5 bounced. A recipient that stands for several deliveries (an alias of a file and a command) has an
 outcome for each of them, its parts, and is marked at the end, by Settled, when none was deferred.
+Agents of batches yield a Turn between the steps of a delivery.
 """
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from enum import Enum
 
 from pyfix.clients.deliver import Dsn
@@ -74,3 +76,19 @@ class Settled:
 
     def __init__(self, recipient: Recipient) -> None:
         self.recipient = recipient
+
+
+Who = tuple[int, int]
+"""uid, gid."""
+
+
+class Turn:
+    """Yielded between two steps. who: as whom the next one is to be done."""
+
+    __slots__ = ("who",)
+
+    def __init__(self, who: Who) -> None:
+        self.who = who
+
+    def __await__(self) -> Generator[Turn, None, None]:
+        yield self

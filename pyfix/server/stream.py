@@ -137,6 +137,11 @@ class SerialLink:
 
     def requests(self) -> Iterator[Frame]:
         """Each frame as it comes, until the peer closes. StreamError for bytes that are none."""
+        for frames in self.batches():
+            yield from frames
+
+    def batches(self) -> Iterator[list[Frame]]:
+        """The same, those that are there at once together."""
         while True:
             self._wait()
             try:
@@ -145,12 +150,17 @@ class SerialLink:
                 return
             if not data:
                 return
-            yield from self._reader.receive(data)
+            if frames := self._reader.receive(data):
+                yield frames
 
     def send(self, stream: int, attrs: bytes, body: bytes = b"") -> None:
         """One frame of the answer, at once. A peer that has gone does not hear it."""
+        self.send_all([encode_frame(stream, attrs, body)])
+
+    def send_all(self, frames: list[bytes]) -> None:
+        """Several encoded ones together."""
         try:
-            self._sock.sendall(encode_frame(stream, attrs, body))
+            self._sock.sendall(b"".join(frames))
         except ConnectionError as error:
             msg.warning(f"can't answer a request: {error}")
 

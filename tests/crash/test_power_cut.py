@@ -310,6 +310,10 @@ def test_a_delivery_to_maildirs(power_cuts):
     power_cuts(Delivering(Mail(1, ("a@v.test", "b@v.test"))))
 
 
+def test_deliveries_to_maildirs_that_wait_for_the_disk_together(power_cuts):
+    power_cuts(Delivering(*(Mail(number) for number in (1, 2, 3))), states=4)
+
+
 def test_a_delivery_to_a_mbox(power_cuts):
     power_cuts(Delivering(Mail(1, ("box@v.test",)), Mail(2, ("box@v.test",))))
 

@@ -2,16 +2,23 @@
 
 import os
 import re
+import socket
 import stat
 from pathlib import Path
 
 import pytest
 
+from pyfix.clients.deliver import decode_answer
 from pyfix.config.main_cf import MainCf
+from pyfix.delivery import agent as frame
+from pyfix.delivery import maildir
 from pyfix.delivery.agent import Delivery
 from pyfix.delivery.virtual import daemon, mailbox
 from pyfix.delivery.virtual.daemon import Virtual
 from pyfix.server.context import Context
+from pyfix.server.privileges import owner_of
+from pyfix.wire.stream import FrameReader, encode_frame
+from tests.delivery.steps import settled
 
 ROOT = os.getuid() == 0
 GROUPS = os.getgroups()
@@ -54,7 +61,7 @@ def deliver(store, virtual: Virtual, *recipients: str, **message: object) -> lis
     queue_id = store.put(*recipients, **message)
     fd = store.queue.open("active", queue_id, os.O_RDWR)
     try:
-        outcomes = list(virtual.deliver(Delivery(store.request(queue_id), fd)))
+        outcomes = settled(virtual.deliver(Delivery(store.request(queue_id), fd)))
     finally:
         os.close(fd)
         be_root_again()
@@ -208,3 +215,60 @@ def test_a_probe_delivers_nothing(store, mail: Path) -> None:
     delivery = Delivery(store.request(queue_id, flags=3 | 512), -1)
     assert [o.dsn.reason for o in agent(store).deliver(delivery)] == ["delivers to maildir"]
     assert list(mail.iterdir()) == []
+
+
+def serve(store, *queue_ids: str) -> list[int]:
+    """Ask a new agent for all of these messages at once; the status of each answer."""
+    virtual = agent(store)
+    owner = owner_of("postfix") if ROOT else None
+    if owner is not None:
+        for path in (store.root / "active", *(store.root / "active").iterdir()):
+            os.chown(path, owner.uid, owner.gid)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        for number, queue_id in enumerate(queue_ids, 1):
+            ours.sendall(encode_frame(number, *store.request(queue_id).encode()))
+        ours.shutdown(socket.SHUT_WR)
+        try:
+            virtual.serve(theirs)
+            left = os.geteuid()
+        finally:
+            be_root_again()
+        answers = {stream: attrs for stream, attrs, _ in FrameReader().receive(ours.recv(65536)) if stream}
+    assert owner is None or left == owner.uid
+    return [decode_answer(answers[number]).status for number in range(1, len(queue_ids) + 1)]
+
+
+def test_what_comes_together_is_written_then_named_then_made_durable_then_marked(
+    store, mail: Path, monkeypatch
+) -> None:
+    queue_ids = [store.put("u@d.test") for _ in range(3)]
+    assert serve(store, store.put("u@d.test")) == [0]  # makes the folders
+    steps: list[str] = []
+
+    def note(owner: object, name: str) -> None:
+        real = getattr(owner, name)
+        monkeypatch.setattr(owner, name, lambda *args: steps.append(name) or real(*args))
+
+    note(os, "rename")
+    note(os, "fsync")
+    note(maildir, "start_writing")
+    note(frame, "mark_done")
+    assert serve(store, *queue_ids) == [0, 0, 0]
+    assert steps == ["start_writing"] * 3 + ["rename"] * 3 + ["fsync"] * 3 + ["mark_done"] * 3
+    assert len(list((mail / "u/new").iterdir())) == 4
+    assert list((mail / "u/tmp").iterdir()) == []
+    assert [store.todo(queue_id) for queue_id in queue_ids] == [[], [], []]
+
+
+def test_one_that_can_not_be_read_does_the_others_no_harm(store, mail: Path) -> None:
+    torn = store.put("u@d.test")
+    path = store.root / "active" / torn
+    path.write_bytes(path.read_bytes().replace(b"hello", b"hel"))
+    good = [store.put("u@d.test"), store.put("m@d.test"), store.put("u@d.test", "m@d.test")]
+    assert serve(store, good[0], torn, *good[1:]) == [0, -1, 0, 0]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o400
+    assert [store.todo(queue_id) for queue_id in (*good, torn)] == [[], [], [], ["u@d.test"]]
+    assert len(list((mail / "u/new").iterdir())) == 2
+    assert list((mail / "u/tmp").iterdir()) == []
+    assert (mail / "m").read_bytes().count(b"\nhello\n") == 2

@@ -16,6 +16,7 @@ from pyfix.config.main_cf import MainCf
 from pyfix.delivery.agent import Delivery
 from pyfix.delivery.virtual.daemon import Virtual
 from pyfix.server.context import Context
+from tests.delivery.steps import settled
 
 DAEMONS = Path("/usr/lib/postfix/sbin")
 pytestmark = [
@@ -120,7 +121,8 @@ def test_byte_for_byte(store, real: tuple[Path, int], recipient, original, box, 
     queue_id = store.put(recipient, sender=sender.replace('"', ""), content=content, original=original)
     fd = store.queue.open("active", queue_id, os.O_RDWR)
     try:
-        assert [o.dsn.status for o in virtual.deliver(Delivery(store.request(queue_id), fd))] == ["2.0.0"]
+        outcomes = settled(virtual.deliver(Delivery(store.request(queue_id), fd)))
+        assert [outcome.dsn.status for outcome in outcomes] == ["2.0.0"]
     finally:
         os.close(fd)
         os.seteuid(0)

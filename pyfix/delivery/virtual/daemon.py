@@ -11,17 +11,18 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 from pyfix.config.params.mail import MailParams
 from pyfix.config.params.virtual import VirtualParams
 from pyfix.delivery import log
-from pyfix.delivery.agent import CONFIGURATION_ERROR, PROBE, Delivery, SerialAgent
-from pyfix.delivery.as_user import as_user, become, can_switch
+from pyfix.delivery.agent import CONFIGURATION_ERROR, PROBE, Delivery
+from pyfix.delivery.as_user import become, can_switch
+from pyfix.delivery.batch import BatchAgent
 from pyfix.delivery.mail_copy import Letter, MailboxError
 from pyfix.delivery.maildir import Maildir
 from pyfix.delivery.mbox import Locking, Mbox, NotOwnedError, NotRegularError
-from pyfix.delivery.outcome import Outcome
+from pyfix.delivery.outcome import Outcome, Turn
 from pyfix.delivery.virtual.mailbox import Mailbox, Mailboxes
 from pyfix.mail.error import MailError
 from pyfix.maps.maps import Maps
@@ -31,7 +32,7 @@ from pyfix.server.privileges import owner_of
 from pyfix.unix import msg
 
 
-class Virtual(SerialAgent):
+class Virtual(BatchAgent):
     """The service."""
 
     def __init__(self, context: Context) -> None:
@@ -46,7 +47,9 @@ class Virtual(SerialAgent):
         def maps(name: str, text: str) -> Maps:
             return Maps(text, name=name, config_dir=main.config_dir)
 
-        self._owner = owner_of(mail.mail_owner)
+        owner = owner_of(mail.mail_owner)
+        self._owner = owner.uid, owner.gid
+        self._home = Turn(self._owner)
         self._mailboxes = Mailboxes(
             maps("virtual_mailbox_maps", mail.virtual_mailbox_maps),
             maps("virtual_uid_maps", cfg.virtual_uid_maps),
@@ -59,15 +62,21 @@ class Virtual(SerialAgent):
         locking = Locking(styles, mail.deliver_lock_attempts, mail.deliver_lock_delay, mail.stale_lock_time)
         self._maildir = Maildir(limit)
         self._mbox = Mbox(locking, limit, strict=mail.strict_mailbox_ownership)
-        super().__init__(context, self.deliver, relay="virtual", status_filter=cfg.virtual_delivery_status_filter)
+        super().__init__(
+            context,
+            self.deliver,
+            relay="virtual",
+            owner=self._owner,
+            status_filter=cfg.virtual_delivery_status_filter,
+        )
 
     def serve(self, sock: socket.socket) -> None:
         """One connection of qmgr's, as mail_owner."""
         if can_switch():
-            become(self._owner.uid, self._owner.gid)
+            become(*self._owner)
         super().serve(sock)
 
-    def deliver(self, delivery: Delivery) -> Iterator[Outcome]:
+    def deliver(self, delivery: Delivery) -> Iterator[Outcome | Turn]:
         """One recipient after the other; the same mailbox gets a message once."""
         seen: set[str] = set()
         for recipient in delivery.request.recipients:
@@ -76,9 +85,9 @@ class Virtual(SerialAgent):
                 yield Outcome(recipient, "2.0.0", "delivered to mailbox")
                 continue
             seen.add(key)
-            yield self._outcome(delivery, recipient)
+            yield (yield from self._outcome(delivery, recipient))
 
-    def _outcome(self, delivery: Delivery, recipient: Recipient) -> Outcome:
+    def _outcome(self, delivery: Delivery, recipient: Recipient) -> Generator[Turn, None, Outcome]:
         request = delivery.request
         try:
             mailbox = self._mailboxes.find(recipient.address)
@@ -88,12 +97,21 @@ class Virtual(SerialAgent):
         if request.flags & PROBE:
             return Outcome(recipient, "2.0.0", f"delivers to {'maildir' if maildir else 'mailbox'}")
         letter = Letter(delivery.fd, request.offset, request.size, request.sender, recipient)
-        with as_user(mailbox.uid, mailbox.gid, self._owner):
-            return (self._to_maildir if maildir else self._to_mbox)(recipient, mailbox, letter)
+        turn = Turn((mailbox.uid, mailbox.gid))
+        yield turn
+        if maildir:
+            outcome = yield from self._to_maildir(recipient, mailbox, letter, turn)
+        else:
+            outcome = self._to_mbox(recipient, mailbox, letter)
+        yield self._home
+        return outcome
 
-    def _to_maildir(self, recipient: Recipient, mailbox: Mailbox, letter: Letter) -> Outcome:
+    def _to_maildir(
+        self, recipient: Recipient, mailbox: Mailbox, letter: Letter, turn: Turn
+    ) -> Generator[Turn, None, Outcome]:
         try:
-            self._maildir.deliver(mailbox.path, letter)
+            for _ in self._maildir.steps(mailbox.path, letter):
+                yield turn
         except MailboxError as error:
             if error.errno == errno.EACCES:
                 msg.warning(log.access_problem(mailbox.uid, mailbox.gid, str(error)))
