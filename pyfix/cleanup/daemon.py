@@ -95,7 +95,8 @@ class Session:
     def answer(self, status: int, reason: str = "") -> None:
         """The verdict: the client's stream is over."""
         self._daemon.done(self.link, self._stream)
-        self.link.send(self._stream, service.STATUS.encode(status, reason))
+        accepted = status == STAT_OK and not reason
+        self.link.send(self._stream, service.ACCEPTED if accepted else service.STATUS.encode(status, reason))
 
     def cancel(self) -> None:
         """The client has given up."""
@@ -172,7 +173,7 @@ class Cleanup:
 
     def _open(self, link: Link, stream: int, attrs: bytes) -> None:
         try:
-            (flags,) = service.OPEN.decode(attrs)
+            flags = service.requested_flags(attrs)
         except AttrError:
             return  # of a message that is over
         try:

@@ -17,7 +17,7 @@ from pyfix.queue.records import CorruptQueueFile, Truncated
 
 ATTR = rec.ATTR[0]
 NORM = rec.NORM[0]
-WHITE = frozenset({b" ", b"\t"})
+WHITE = (b" ", b"\t")
 HEADER = re.compile(rb"[!-9;-\x7e]+:", re.ASCII)  # without the white space that may stand before the colon
 TEXT_TYPES = frozenset(rec.NORM + rec.CONT)
 AFTER_CONTENT = rec.encode(rec.XTRA) + rec.encode(rec.END)
@@ -125,19 +125,21 @@ class Feed:
             start, end = at + 2, at + 2 + buf[at + 1]
             if buf[at + 1] > 127:
                 start, end = self._place_of_long(at)
+            line = buf[start:end]
             if not 0 < end <= size:
                 break
-            if buf[start : start + 1] not in WHITE:
+            if line.startswith(WHITE):
+                lines.append(line)
+            else:
                 if lines:
                     header = b"\n".join(lines)
                     if len(header) > limit or header.count(b"\n") >= len(lines) or b"\r" in header:
                         break
                     found.append((header, buf[self._at : at]))
                     self._at = at
-                if HEADER.match(buf, start, end) is None:
+                if HEADER.match(line) is None:
                     break
-                lines = []
-            lines.append(buf[start:end])
+                lines = [line]
             at = end
         return found
 

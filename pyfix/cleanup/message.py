@@ -39,6 +39,8 @@ UTF8_HEADER = 2
 UTF8_SENDER = 4
 REQUIRETLS = 32
 
+MESG, XTRA, END = rec.encode(rec.MESG), rec.encode(rec.XTRA), rec.encode(rec.END)
+
 LINE = frozenset(rec.NORM + rec.CONT)
 WHITE = frozenset({b" ", b"\t"})
 
@@ -113,14 +115,14 @@ class Message:
     async def _process(self) -> None:
         store = self._store
         await self._read_envelope()
-        store.record(rec.MESG)
+        store.add(MESG)
         start = store.position
         headers = Headers(store, self._mapper, self._rules.headers, self._envelope)
         refusal = await self._read_content(headers)
         size = store.position - start
-        store.record(rec.XTRA)
+        store.add(XTRA)
         await self._read_extracted(headers)
-        store.record(rec.END)
+        store.add(END)
         recipients = self._recipients
         if not recipients.given:
             raise NotAcceptedError(STAT_RCPT)

@@ -18,6 +18,7 @@ makes what a client hears of it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pyfix.clients.stream import Channel, Exchange, ServiceGone
 from pyfix.mail.error import Retry
@@ -29,6 +30,8 @@ OPEN = Form(("flags", INT))
 OPENED = Form(("queue_id", STR))
 REQUEST = Form(("request", STR))
 STATUS = Form(("status", INT), ("reason", STR))
+ACCEPTED = STATUS.encode(0, "")
+"""The usual one."""
 MORE = b""
 TEXT = REQUEST.encode("text")
 """These are whole text records of finished lines, without CR or LF in them: nobody need look at each."""
@@ -68,6 +71,19 @@ STAT_PROXY = 128
 STAT_DEFER = 256
 STAT_NOPERM = 512
 STAT_BARE_LF = 65536
+
+
+@lru_cache(maxsize=16)
+def open_request(flags: int) -> bytes:
+    """OPEN with these flags: for most messages the same."""
+    return OPEN.encode(flags)
+
+
+@lru_cache(maxsize=16)
+def requested_flags(attrs: bytes) -> int:
+    """The flags in such a request. AttrError."""
+    (flags,) = OPEN.decode(attrs)
+    return int(flags)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +166,7 @@ class Message:
         self._send(CLEAN_END if self._clean else END)
         try:
             attrs, _ = await self._exchange.receive()
-            status, reason = STATUS.decode(attrs)
+            status, reason = (STAT_OK, "") if attrs == ACCEPTED else STATUS.decode(attrs)
         except AttrError as error:
             raise Retry("queue file write error", detail=str(error)) from error
         finally:
@@ -186,7 +202,7 @@ class CleanupClient:
     async def _open(self, flags: int) -> Message:
         exchange = await self._channel.exchange()
         try:
-            exchange.send(OPEN.encode(flags))
+            exchange.send(open_request(flags))
             attrs, _ = await exchange.receive()
             (queue_id,) = OPENED.decode(attrs)
         except AttrError as error:

@@ -27,7 +27,7 @@ DATAGRAM = 16384
 """Bytes of lines sent in one datagram."""
 LINE = 8192
 """Bytes of one line; what is longer is cut."""
-GAP = 0.005
+GAP = 0.02
 """Seconds between two datagrams of a busy loop: lines that come sooner leave together."""
 RETRY = 0.02
 """Seconds until lines are offered again; doubled each time, up to a second."""
