@@ -25,11 +25,11 @@ LOGS = ("bounce", "defer", "trace")
 def purge(queue: QueueDirectory, name: str, before: float) -> int:
     """Remove incomplete files not changed since `before` (seconds since 1970); how many."""
     count = 0
-    for path in list(_files(queue.root_of(name))):
+    for entry in list(_entries(queue.root_of(name))):
         with suppress(FileNotFoundError):
-            status = os.lstat(path)
+            status = entry.stat(follow_symlinks=False)
             if status.st_mode & 0o700 != 0o700 and status.st_mtime < before:
-                os.unlink(path)
+                os.unlink(entry.path)
                 count += 1
     return count
 
@@ -39,7 +39,7 @@ def repair(queue: QueueDirectory, queues: Iterable[str], *, long_too: bool = Fal
     renamed = 0
     for name in queues:
         root = queue.root_of(name)
-        todo = [path for path in _files(root) if names.is_valid(os.path.basename(path))]
+        todo = [e.path for e in _entries(root) if names.is_valid(e.name) and not _in_place(queue, name, e, long_too)]
         while todo:
             left, changed = _pass(queue, name, todo, long_too)
             renamed += changed
@@ -55,12 +55,26 @@ def repair(queue: QueueDirectory, queues: Iterable[str], *, long_too: bool = Fal
     return renamed
 
 
-def _files(root: str) -> Iterator[str]:
-    """The paths of all files below a queue's directory."""
-    for directory, below, files in os.walk(root):
-        below[:] = [name for name in below if len(name) == 1]
-        for name in files:
-            yield f"{directory}/{name}"
+def _entries(root: str) -> Iterator[os.DirEntry[str]]:
+    """All files below a queue's directory."""
+    below: list[str] = []
+    try:
+        with os.scandir(root) as entries:
+            for entry in entries:
+                if not entry.is_dir():
+                    yield entry
+                elif len(entry.name) == 1 and not entry.is_symlink():
+                    below.append(entry.path)
+    except OSError:
+        return  # as if it were not there
+    for directory in below:
+        yield from _entries(directory)
+
+
+def _in_place(queue: QueueDirectory, name: str, entry: os.DirEntry[str], long_too: bool) -> bool:
+    """Whether the directory alone says that this file is where it should be, as it says of nearly all."""
+    right = _right_id(entry.name, entry.inode(), long_too)
+    return right == entry.name and queue.path(name, right) == entry.path
 
 
 def _pass(queue: QueueDirectory, name: str, paths: list[str], long_too: bool) -> tuple[list[str], int]:
@@ -69,7 +83,7 @@ def _pass(queue: QueueDirectory, name: str, paths: list[str], long_too: bool) ->
     changed = 0
     for path in paths:
         old = os.path.basename(path)
-        new = _right_id(old, path, long_too)
+        new = _right_id(old, os.lstat(path).st_ino, long_too)
         target = queue.path(name, new)
         if os.path.normpath(target) == os.path.normpath(path):
             continue
@@ -88,9 +102,8 @@ def _pass(queue: QueueDirectory, name: str, paths: list[str], long_too: bool) ->
     return left, changed
 
 
-def _right_id(queue_id: str, path: str, long_too: bool) -> str:
-    """The id that a file should have."""
-    inode = os.lstat(path).st_ino
+def _right_id(queue_id: str, inode: int, long_too: bool) -> str:
+    """The id that the file with this inode number should have."""
     try:
         if names.is_long(queue_id):
             if not long_too or names.inode(queue_id) == inode:
@@ -111,9 +124,8 @@ def _rename_logs(queue: QueueDirectory, old: str, new: str) -> None:
 def _place(queue: QueueDirectory, log: str) -> None:
     """Move logs to their hash directories."""
     root = queue.root_of(log)
-    for path in list(_files(root)):
-        target = queue.path(log, os.path.basename(path))
-        if os.path.normpath(target) != os.path.normpath(path):
+    for path, target in [(e.path, queue.path(log, e.name)) for e in _entries(root)]:
+        if target != path and os.path.normpath(target) != os.path.normpath(path):
             with suppress(OSError):
                 make_directories(target)
                 rename_noreplace(path, target)
