@@ -9,7 +9,7 @@ import _socket
 import os
 import stat
 
-from pyfix.unix import fifo, msg
+from pyfix.unix import fifo
 
 
 class UnreachableError(Exception):
@@ -24,7 +24,6 @@ def kick(queue_directory: str, place: str, letters: bytes, timeout: float = 10.0
     except OSError as error:
         raise UnreachableError(f"unable to look up {place}: {error.strerror}") from None
     try:
-        msg.debug(f"connect to subsystem {place}")
         if stat.S_ISFIFO(mode):
             fifo.write(path, letters)
         else:

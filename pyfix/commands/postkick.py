@@ -27,6 +27,7 @@ def main(argv: list[str] | None = None) -> int:
     cfg = MailParams(mail_conf.load(dict(found).get("c")))
     letters = request.encode("utf-8", "surrogateescape")
     try:
+        msg.debug(f"connect to subsystem {kind}/{service}")
         kick(cfg.queue_directory, f"{kind}/{service}", letters, cfg.trigger_timeout)
     except UnreachableError as error:
         msg.warning(str(error))

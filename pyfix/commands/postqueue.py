@@ -156,7 +156,9 @@ def _stored(main_cf: "MainCf", cfg: "MailParams") -> Iterator[QueuedMessage]:
 def _flush_all(cfg: "MailParams") -> None:
     """Have every message tried, and maildrop read."""
     try:
-        kick(cfg.queue_directory, f"public/{cfg.queue_service_name}", b"FADI")
+        place = f"public/{cfg.queue_service_name}"
+        msg.debug(f"connect to subsystem {place}")
+        kick(cfg.queue_directory, place, b"FADI")
     except UnreachableError as error:
         msg.warning(str(error))
         msg.fatal("Cannot flush mail queue - mail system is down")

@@ -28,7 +28,6 @@ from pyfix.queue.compose import record
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import NoReturn
 
 EX_TEMPFAIL = 75
 STAT_SIZE = 4  # of the cleanup service
@@ -250,24 +249,22 @@ def _other(options: Options) -> int:
         from pyfix.commands import newaliases
 
         return newaliases.rebuild(options.directory, options.aliases)
-    if what in {"postfix", "smtpd"}:
-        _become(what, options)
+    if what == "postfix":
+        start = _program("pyfix.commands.postfix", "-c", options.directory, "start")
+        os.spawnve(os.P_WAIT, *start)  # noqa: S606 - no shell is wanted
+        return os.EX_OK  # whatever came of it, also when it runs already
+    if what == "smtpd":
+        os.execve(*_program("pyfix.server.standalone", "-c", options.directory, "-S", "smtpd"))  # noqa: S606 - the same
     from pyfix.commands import postqueue
 
     words = {"list": ["-p"], "flush": ["-f"], "site": ["-s", options.site], "one": ["-i", options.site]}[what]
     return postqueue.main(["postqueue", "-c", options.directory, *words])
 
 
-def _become(what: str, options: Options) -> "NoReturn":
-    """Be `postfix start`, or an SMTP server on standard input."""
-    module = ["pyfix.commands.postfix", "-c", options.directory, "start"]
-    if what == "smtpd":
-        module = ["pyfix.server.standalone", "-c", options.directory, "-S", "smtpd"]
+def _program(*module: str) -> tuple[str, list[str], dict[str, str]]:
+    """How another program of ours is run: its interpreter, words and environment."""
     source = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    environment = {**os.environ, "PYTHONPATH": source}
-    os.execve(  # noqa: S606 - no shell is wanted
-        sys.executable, [sys.executable, "-P", "-s", "-m", *module], environment
-    )
+    return sys.executable, [sys.executable, "-P", "-s", "-m", *module], {**os.environ, "PYTHONPATH": source}
 
 
 # Messages to the caller, and to the log

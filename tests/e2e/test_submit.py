@@ -100,6 +100,15 @@ def test_root_may_submit_while_the_system_is_down(instance):
     delivered(mail)
 
 
+def test_daemon_mode_starts_the_system_and_never_mind_if_it_runs(instance):
+    mail = instance(start=False)
+    for _ in range(2):
+        done = run(mail, "sendmail", "-bd")
+        assert (done.returncode, done.stdout) == (0, b"")
+        mail.wait_for("daemon started")
+    assert mail.log().count("daemon started") == 1
+
+
 def test_user_that_is_not_authorized_is_told_so(instance):
     mail, user = instance(main_cf="authorized_submit_users = !games, static:anyone"), stranger()
     done = run(mail, "sendmail", "alice@demo.test", stdin=MESSAGE, prefix=become(user))
