@@ -383,15 +383,3 @@ def _say(what: str, act: Callable[[str], None], where: str) -> None:
         act(where)
     except OSError as error:
         raise OSError(error.errno, f"{what}: {error.strerror}") from error
-
-
-def exported(names: str, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """What export_environment (names and name=value, white space or commas between) lets through."""
-    out = {}
-    for word in names.replace(",", " ").split():
-        name, equals, value = word.partition("=")
-        if equals:
-            out[name] = value
-        elif name in environment:
-            out[name] = environment[name]
-    return out

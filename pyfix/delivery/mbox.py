@@ -12,6 +12,7 @@ Parameters: virtual_mailbox_lock, virtual_mailbox_limit, mailbox_delivery_lock, 
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
 import os
 import stat
@@ -143,7 +144,7 @@ class Mbox:
         stale = self._locking.stale
         failed = f"unable to create lock file {path}.lock"
         try:
-            self._insist(lambda name: locks.dotlock(name, stale=stale), path, failed)
+            self._insist(lambda name: locks.dotlock(name, stale=stale), path, failed, busy=errno.EEXIST)
         except MailboxError as error:
             if insist or not error.errno:
                 raise
@@ -156,8 +157,8 @@ class Mbox:
             with contextlib.suppress(OSError):
                 locks.dotlock_release(path)
 
-    def _insist(self, take: Callable[[T], bool], what: T, failed: str) -> None:
-        """Try a lock as often as we may. MailboxError."""
+    def _insist(self, take: Callable[[T], bool], what: T, failed: str, *, busy: int = errno.EAGAIN) -> None:
+        """Try a lock as often as we may. busy: the error when somebody else keeps it. MailboxError."""
         for attempt in range(self._locking.attempts):
             if attempt:
                 time.sleep(self._locking.delay)
@@ -166,7 +167,7 @@ class Mbox:
                     return
             except OSError as error:
                 raise mailbox_error(error, failed, self._default) from error
-        raise MailboxError("4.2.0", f"{failed}: Resource temporarily unavailable")
+        raise MailboxError("4.2.0", f"{failed}: {os.strerror(busy)}")
 
 
 def open_mailbox(path: str, owner: tuple[int, int] | None = None) -> int:

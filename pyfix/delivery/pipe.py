@@ -25,12 +25,13 @@ from dataclasses import dataclass
 from enum import Flag, auto
 
 from pyfix.clients.deliver import Request
+from pyfix.config.environment import let_through
 from pyfix.config.families import member
 from pyfix.config.params.mail import MailParams
 from pyfix.config.params.pipe import PipeParams
 from pyfix.delivery.agent import CONFIGURATION_ERROR, PROBE, Delivery, SerialAgent
 from pyfix.delivery.as_user import become, can_switch
-from pyfix.delivery.command import Command, Verdict, exported, judge, run
+from pyfix.delivery.command import Command, Verdict, judge, run
 from pyfix.delivery.delivered import delivered_to
 from pyfix.delivery.mail_copy import Copy, Letter
 from pyfix.delivery.outcome import Outcome
@@ -154,7 +155,7 @@ class Pipe(SerialAgent):
             argv[0],
             attributes.uid,
             attributes.gid,
-            exported(self._mail.export_environment),
+            let_through(self._mail.export_environment, os.environ),
             argv=tuple(argv),
             directory=attributes.directory,
             chroot=attributes.chroot,

@@ -4,30 +4,16 @@ Parameters: import_environment, maillog_file, postlog_service_name, syslog_name
 """
 
 import os
-import re
 from collections.abc import Mapping
 
 import pyfix
+from pyfix.config.environment import let_through
 from pyfix.config.params.mail import MailParams
-
-_WORD = re.compile(r"\{\s*([^}]*?)\s*\}|([^\s,]+)")
-
-
-def imported(wanted: str, given: Mapping[str, str]) -> dict[str, str]:
-    """The part of an environment that import_environment names; `name=value` sets, `name` takes over."""
-    result: dict[str, str] = {}
-    for braced, plain in _WORD.findall(wanted):
-        name, sets, value = (braced or plain).partition("=")
-        if sets:
-            result[name.strip()] = value.strip()
-        elif name in given:
-            result[name] = given[name]
-    return result
 
 
 def for_daemons(cfg: MailParams, given: Mapping[str, str], verbose: int) -> dict[str, str]:
     """The environment of the suite's processes."""
-    result = imported(cfg.import_environment, given)
+    result = let_through(cfg.import_environment, given)
     result |= {"MAIL_CONFIG": cfg.main.config_dir, "MAIL_LOGTAG": cfg.syslog_name, "LANG": "C"}
     if verbose:
         result["MAIL_VERBOSE"] = ""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pyfix.delivery.command import OUTPUT_LIMIT, Command, Ended, exported, judge, plain_words, printable, run
+from pyfix.delivery.command import OUTPUT_LIMIT, Command, Ended, judge, plain_words, printable, run
 
 ME = os.getuid(), os.getgid()
 
@@ -143,10 +143,6 @@ def test_a_message_that_breaks_kills_it() -> None:
 def test_it_runs_as_that_user_in_one_group() -> None:
     verdict = judge(run(Command("id -u; id -G", 5, 60, {}), iter(())), "x")
     assert verdict.reason == "5 60 "
-
-
-def test_exported_names() -> None:
-    assert exported("TZ, LANG=C NO", {"TZ": "UTC", "LANG": "de", "X": "y"}) == {"TZ": "UTC", "LANG": "C"}
 
 
 def test_output_on_one_line() -> None:

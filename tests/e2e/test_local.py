@@ -202,6 +202,18 @@ CASES = {
     "root's spool": Case(("games", "news+x", "root"), files={"spool": ("root", 0o755, None)}),
     "group's spool": Case(("games", "news", "root"), files={"spool": (":mail", 0o2775, None)}),
     "maildir spool": Case(("games", "GAMES+x"), "mail_spool_directory = {root}/spool/"),
+    "home_mailbox": Case(("games", "games+x", "mail"), "home_mailbox = ../..{root}/out/box"),
+    "home_mailbox is a maildir": Case(("games+x", "mail"), "home_mailbox = ../..{root}/out/dir/"),
+    "locks": Case(
+        ("games", "news"),
+        "mailbox_delivery_lock = dotlock, flock, fcntl\ndeliver_lock_attempts = 2\ndeliver_lock_delay = 1s",
+        files={"spool/games.lock": ("root", 0o644, "")},
+    ),
+    "environment": Case(
+        ("env",),
+        "export_environment = FOO=b ar { BAR = x y } TZ MAIL_CONFIG",
+        {"env": '"|env | grep -v -e ^PWD= -e ^MAIL_CONFIG= -e ^LANG= -e ^TZ= | sort >{root}/out/env"'},
+    ),
     "mailbox_command": Case(
         ("games+ext", "news", "root", "nope"),
         'mailbox_command = cat >>{root}/out/$USER; echo "$EXTENSION $HOME $SHELL" >>{root}/out/$USER\n'

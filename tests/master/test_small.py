@@ -10,23 +10,11 @@ from pyfix.config.main_cf import MainCf
 from pyfix.config.master_cf import lines_of, parse_service
 from pyfix.config.params.mail import MailParams
 from pyfix.master import notify
-from pyfix.master.environment import for_daemons, imported
+from pyfix.master.environment import for_daemons
 from pyfix.master.loop import Loop
 from pyfix.master.settings import Disabled, load
 from pyfix.server import privileges
 from pyfix.unix import users
-
-
-@pytest.mark.parametrize(
-    ("wanted", "expected"),
-    [
-        ("TZ LANG=C", {"TZ": "UTC", "LANG": "C"}),
-        ("TZ, MISSING", {"TZ": "UTC"}),
-        ("{ X = a b }", {"X": "a b"}),
-    ],
-)
-def test_only_named_variables_are_taken_over(wanted, expected):
-    assert imported(wanted, {"TZ": "UTC", "SECRET": "x"}) == expected
 
 
 def test_daemons_are_told_where_they_are():
