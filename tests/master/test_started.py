@@ -182,6 +182,14 @@ def test_either_zygote_may_be_killed(toys, connect, killed):
     assert not {*zygotes[killed]} & {*mail.pids_of("zygote")}
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user has one zygote for all")
+@pytest.mark.parametrize("toys", ["root"], indirect=True)
+def test_a_program_that_takes_the_first_zygote_along_leaves_the_others_alone(toys, connect):
+    services = "{port0} inet n n n - 10 toy_exits:Echo\n{port1} inet n - n - 10 toy:Echo"
+    mail = toys(services, "service_throttle_time = 1s")
+    assert connect(mail.ports[1]).pid() in mail.pids_of("toy:Echo")
+
+
 def test_bug_in_a_session_costs_that_session_only(toys, connect):
     mail = toys(ECHO)
     other = connect(mail.ports[0])
