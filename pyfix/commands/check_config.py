@@ -12,7 +12,7 @@ import re
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
-from pyfix.config import pending, restriction_names
+from pyfix.config import pending, registry, restriction_names
 from pyfix.config.catalog import Catalog
 from pyfix.config.expand import references
 from pyfix.config.main_cf import BadConfig, MainCf
@@ -27,6 +27,8 @@ from pyfix.server import programs
 
 CLASSES = "smtpd_restriction_classes"
 TABLE_NAMES = ("_maps", "_checks", "_domains", "_database", "_map", "_tables")
+TRANSPORTS = frozenset({"content_filter"})
+"""Parameters that name a transport, beside those whose name says so."""
 _LISTS = """
     authorized_flush_users authorized_mailq_users authorized_submit_users mydestination mynetworks
     smtpd_authorized_verp_clients smtpd_authorized_xclient_hosts smtpd_authorized_xforward_hosts
@@ -68,6 +70,7 @@ def findings(main: MainCf, *, thorough: bool = True) -> Iterator[Finding]:
     yield from _names(settings, main)
     yield from _restrictions(settings)
     yield from _tables(settings)
+    yield from _transports(settings, services)
     if thorough:
         yield from _contents(settings, MailParams(main).default_database_type)
         for service in services:
@@ -121,9 +124,14 @@ def _is_it(place: Place, name: str, value: str) -> bool:
 
 def _restrictions(settings: list[Place]) -> Iterator[Finding]:
     for place in settings:
-        classes = _items(place._replace(name=CLASSES, value=place.view.raw(CLASSES) or ""))
+        classes = _classes(place)
         if place.name in restriction_names.LISTS or place.name in classes:
             yield from _words(place, {*restriction_names.NAMES, *classes})
+
+
+def _classes(place: Place) -> list[str]:
+    """The restriction classes where a setting counts."""
+    return _items(place._replace(name=CLASSES, value=place.view.raw(CLASSES) or ""))
 
 
 def _words(place: Place, known: set[str]) -> Iterator[Finding]:
@@ -174,7 +182,8 @@ def _type(place: Place, spec: str) -> Iterator[Finding]:
 def _contents(settings: list[Place], default: str) -> Iterator[Finding]:
     """Tables in files that can't be opened."""
     for place in settings:
-        if not place.name.endswith(("_maps", "_checks")) and place.name not in restriction_names.LISTS:
+        lists = (*restriction_names.LISTS, *_classes(place))
+        if not place.name.endswith(("_maps", "_checks")) and place.name not in lists:
             continue
         for spec in _items(place):
             if spec.partition(":")[0] in FILES:
@@ -184,7 +193,18 @@ def _contents(settings: list[Place], default: str) -> Iterator[Finding]:
                     yield Finding(f"{place.where}: {place.name}: {error}", grave=True)
 
 
-# Programs
+# Transports and programs
+
+
+def _transports(settings: list[Place], services: list[Service]) -> Iterator[Finding]:
+    """Transports that master.cf does not have: mail for them would wait."""
+    known = {service.name for service in services if service.type != "inet"}
+    for place in settings:
+        if place.name in TRANSPORTS or (place.name.endswith("_transport") and registry.find(place.name)):
+            transport = "".join(_items(place)[:1]).partition(":")[0]
+            if transport and transport not in known:
+                problem = f"{place.where}: {place.name}: no such service in master.cf: {transport}"
+                yield Finding(problem + meant(transport, known, 0.7), grave=True)
 
 
 def _program(service: Service, main: MainCf) -> Iterator[Finding]:

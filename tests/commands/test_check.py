@@ -10,13 +10,14 @@ from pyfix.smtpd import checks
 PERMIT, REJECT = " (did you mean permit_mynetworks?)", " (did you mean reject?)"
 LIST = "smtpd_recipient_restrictions"
 MASTER_CF = "smtp inet n - n - - smtpd\n"
+TRANSPORTS = "smtp unix - - n - - smtp\nerror unix - - n - - error\n"
 
 
 @pytest.fixture
 def findings(tmp_path):
     """Lines about a main.cf and master.cf; grave ones begin with an exclamation mark, paths are cut off."""
 
-    def find(main_cf="", master_cf=""):
+    def find(main_cf="", master_cf=TRANSPORTS):
         (tmp_path / "main.cf").write_text(main_cf.replace("{tmp}", str(tmp_path)))
         (tmp_path / "master.cf").write_text(MASTER_CF + master_cf)
         found = check_config.findings(MainCf.load(tmp_path))
@@ -51,6 +52,17 @@ def findings(tmp_path):
         (
             "smtpd_sender_restrictions = check_sender_access hsah:/etc/x",
             ["!main.cf, line 1: smtpd_sender_restrictions: unsupported dictionary type: hsah (did you mean hash?)"],
+        ),
+        (
+            "smtpd_restriction_classes = strict\nstrict = check_sender_access texthash:{tmp}/none",
+            ["!main.cf, line 2: strict: open database none: No such file or directory"],
+        ),
+        (
+            "default_transport = smpt\ncontent_filter = filter:[::1]:25\nlocal_transport = error:x",
+            [
+                "!main.cf, line 1: default_transport: no such service in master.cf: smpt (did you mean smtp?)",
+                "!main.cf, line 2: content_filter: no such service in master.cf: filter",
+            ],
         ),
         (
             "smtpd_sender_restrictions = check_sender_access texthash:{tmp}/none",
