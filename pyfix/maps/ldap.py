@@ -15,6 +15,7 @@ Sources: ldap_table(5).
 """
 
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from itertools import chain
@@ -23,6 +24,7 @@ from typing import Any, ClassVar
 from pyfix.config.param import Bool, Int, Str
 from pyfix.maps.cfg_parser import read_params
 from pyfix.maps.db_common import Answers, DbParams, Template
+from pyfix.maps.kept import NotNowError, readable
 from pyfix.maps.servers import Servers, WrongQuestionError
 from pyfix.maps.table import OpenError, Options, missing_extra
 from pyfix.unix import msg
@@ -151,9 +153,17 @@ class Directory:
             if ours and not isinstance(error, (driver.BUSY, driver.UNAVAILABLE)):
                 raise WrongQuestionError(f"Search error {code}: {_said(error)}: {filter}") from None
             raise OSError(_said(error)) from None
-        return [
-            {name.lower(): values for name, values in entry.items()} for dn, entry in found if dn is not None
-        ]  # without a name it is a reference to another server
+        return _entries(found)
+
+    async def search_soon(self, base: str, scope: int, filter: str, attributes: list[str]) -> list[Entry]:  # noqa: A002 - LDAP's word
+        """The same on an event loop; whatever is wrong, LDAPError."""
+        server, until = self._server, time.monotonic() + self._cfg.timeout
+        number = server.search_ext(base, scope, filter, attributes, timeout=self._cfg.timeout)
+        while True:
+            await readable(server.fileno(), until)
+            kind, found, *_ = server.result4(number, 1, 0)
+            if kind is not None:
+                return _entries(found)
 
     def close(self) -> None:
         """Hang up."""
@@ -189,18 +199,39 @@ class LdapTable:
 
     def lookup(self, key: str) -> str | None:
         """The values of all entries; TableError when no server can be asked."""
-        if not self._answers.wants(key):
+        asked = self._asked(key)
+        if asked is None:
             return None
-        query = self._filter.expand(key, quote=self._driver.filter.escape_filter_chars)
-        base = self._base.expand(key, quote=self._driver.dn.escape_dn_chars)
-        if query is None or base is None:
-            return None
+        base, query = asked
 
         def values(server: Directory) -> list[str]:
             found = self._found(server, base, self._scope, query, self._attributes)
             return list(self._values(server, found, key))
 
         return self._answers.joined(key, self._servers.ask(values, table=self._answers.name))
+
+    async def lookup_kept(self, key: str) -> str | None:
+        """The same on an event loop, where the answer can't lead on to others. NotNowError."""
+        if self._special:
+            raise NotNowError
+        asked = self._asked(key)
+        if asked is None:
+            return None
+        base, query = asked
+
+        async def values(server: Directory) -> list[str]:
+            found = await server.search_soon(base, self._scope, query, self._attributes)
+            return list(self._values(server, found, key))
+
+        return self._answers.joined(key, await self._servers.ask_kept(values))
+
+    def _asked(self, key: str) -> tuple[str, str] | None:
+        """Where the key is looked for, and how; None: it can't be there."""
+        if not self._answers.wants(key):
+            return None
+        query = self._filter.expand(key, quote=self._driver.filter.escape_filter_chars)
+        base = self._base.expand(key, quote=self._driver.dn.escape_dn_chars)
+        return None if query is None or base is None else (base, query)
 
     def _found(
         self, server: Directory, base: str, scope: int, filter: str, attributes: list[str]  # noqa: A002 - LDAP's word
@@ -266,6 +297,11 @@ def open_ldap(options: Options, name: str) -> LdapTable:
     if cfg.debuglevel:
         ldap.set_option(ldap.OPT_DEBUG_LEVEL, cfg.debuglevel)
     return LdapTable(cfg, name, ldap, ldapurl.LDAPUrl)
+
+
+def _entries(found: list[tuple[str | None, Entry]]) -> list[Entry]:
+    """Those that have a name: what has none is a reference to another server."""
+    return [{name.lower(): values for name, values in entry.items()} for dn, entry in found if dn is not None]
 
 
 def _url(where: str, port: int) -> str:

@@ -13,6 +13,7 @@ Sources: pgsql_table(5).
 import select
 import socket
 import time
+from collections.abc import Awaitable
 from typing import Any, ClassVar
 
 from pyfix.config.param import Int, Str
@@ -20,11 +21,14 @@ from pyfix.maps.auto_clnt import split_host
 from pyfix.maps.braces import split
 from pyfix.maps.cfg_parser import read_params
 from pyfix.maps.db_common import Answers, Template
+from pyfix.maps.kept import NotNowError, readable
 from pyfix.maps.servers import Servers, WrongQuestionError
 from pyfix.maps.sql import SqlParams, flat, query_template
 from pyfix.maps.table import Options, missing_extra
 
 CONNECT_TIMEOUT, ANSWER_TIMEOUT = 10, 30  # seconds
+TROUBLE = (b"08", b"53", b"57", b"58", b"XX")
+"""Classes of SQLSTATE that are the server's fault: connection, resources, intervention, system, internal."""
 URI = ("postgresql://", "postgres://")
 
 
@@ -72,6 +76,23 @@ class Postgres:
                 return rows
             rows += self._values(result)
 
+    async def rows_soon(self, sql: str) -> list[list[str | None]]:
+        """The same on an event loop."""
+        server = self._server
+        server.send_query(sql.encode())
+        until = time.monotonic() + ANSWER_TIMEOUT
+        rows: list[list[str | None]] = []
+        if server.flush():
+            raise NotNowError
+        while True:
+            while server.is_busy():
+                await readable(server.socket, until)
+                server.consume_input()
+            result = server.get_result()
+            if result is None:
+                return rows
+            rows += self._values(result)
+
     def close(self) -> None:
         """Hang up."""
         self._server.finish()
@@ -93,7 +114,9 @@ class Postgres:
         if result.status == self._pq.ExecStatus.COMMAND_OK:
             return []
         if result.status != self._pq.ExecStatus.TUPLES_OK:
-            raise (OSError if self._server.status != self._pq.ConnStatus.OK else WrongQuestionError)(
+            state = result.error_field(self._pq.DiagnosticField.SQLSTATE) or b""
+            gone = self._server.status != self._pq.ConnStatus.OK or state.startswith(TROUBLE)
+            raise (OSError if gone else WrongQuestionError)(
                 " ".join(result.error_message.decode(errors="replace").split()) or self._error()
             )
         columns = range(result.nfields)
@@ -135,6 +158,16 @@ class PgsqlTable:
             return server.rows(self._query.expand(key, quote=server.quote) or "")
 
         return self._answers.joined(key, flat(self._servers.ask(rows, table=self._answers.name)))
+
+    async def lookup_kept(self, key: str) -> str | None:
+        """The same on an event loop. NotNowError."""
+        if not self._answers.wants(key) or self._query.expand(key) is None:
+            return None
+
+        def rows(server: Postgres) -> Awaitable[list[list[str | None]]]:
+            return server.rows_soon(self._query.expand(key, quote=server.quote) or "")
+
+        return self._answers.joined(key, flat(await self._servers.ask_kept(rows)))
 
     def _connect(self, name: str) -> Postgres:
         cfg = self._cfg

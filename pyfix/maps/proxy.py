@@ -14,17 +14,21 @@ One exchange is one frame of pyfix.wire.stream there and one back. Requests:
 Parameters: proxymap_service_name, queue_directory. Sources: proxymap(8).
 """
 
+import asyncio
 import os
 import socket
-from typing import ClassVar
+from collections.abc import Iterable
+from typing import ClassVar, cast
 
 from pyfix.config.main_cf import BadConfig, MainCf
 from pyfix.config.params.mail import MailParams
+from pyfix.maps.kept import NotNowError
 from pyfix.maps.servers import Servers, WrongQuestionError
 from pyfix.maps.table import OpenError, Options, Source, TableError
 from pyfix.maps.watch import Watch
+from pyfix.unix import msg
 from pyfix.wire.attr import AttrError, decode_pairs, encode_pairs
-from pyfix.wire.stream import CONNECTION, FrameReader, encode_frame
+from pyfix.wire.stream import CONNECTION, FrameReader, StreamError, encode_frame
 
 PROTOCOL = "proxymap_protocol"
 OK, NOKEY, RETRY, BAD, DENY, CONFIG = range(6)
@@ -85,7 +89,10 @@ class ProxyTable:
         """path: of the service's socket."""
         self._table = options.spec(name)
         self._name = name
-        self._flags = str((FOLD if options.fold else 0) | (UTF8 if options.utf8 else 0))
+        flags = str((FOLD if options.fold else 0) | (UTF8 if options.utf8 else 0))
+        self._request = (("request", "lookup"), ("table", name), ("instance_flags", flags), ("flags", "0"))
+        self._path = path
+        self._link: Link | None = None
         self.fixed = name.partition(":")[0] not in PATTERNS
         self.substitutes = "regexp:" in name or "pcre:" in name  # they may, for all that is known here
         self._servers = Servers("proxymap", [path], Proxymap, retry_interval=0, idle_interval=1000)
@@ -95,18 +102,109 @@ class ProxyTable:
         answer = self._servers.ask(
             lambda server: _checked(
                 self._name,
-                server.ask(
-                    request="lookup", table=self._name, instance_flags=self._flags, flags="0", key=key
-                ),
+                server.ask(**dict(self._request), key=key),
             ),
             table=self._table,
         )
+        return self._value(answer)
+
+    async def lookup_kept(self, key: str) -> str | None:
+        """The same on an event loop. NotNowError."""
+        link = self._link
+        if link is None or not link.usable or link.loop is not asyncio.get_running_loop():
+            link = self._link = await connect(self._path)
+        answer = await link.ask((*self._request, ("key", key)))
+        try:
+            return self._value(_checked(self._name, answer))
+        except WrongQuestionError as error:
+            msg.warning(f"{self._table}: proxymap server {self._path}: {error}")
+            raise TableError(self._table, str(error)) from None
+
+    def __del__(self) -> None:
+        link = self.__dict__.get("_link")
+        if link is not None and not link.loop.is_closed():
+            link.close()
+
+    def _value(self, answer: dict[str, str]) -> str | None:
         status = answer.get("status")
         if status == str(NOKEY):
             return None
         if status != str(OK):
             raise TableError(self._table, "")
         return answer.get("value", "")
+
+
+class Link(asyncio.Protocol):
+    """A connection to the service on an event loop."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.greeted: asyncio.Future[bool] = self.loop.create_future()
+        self.usable = True
+        self._reader = FrameReader()
+        self._answers: dict[int, asyncio.Future[dict[str, str]]] = {}
+        self._request = 0
+        self._transport: asyncio.WriteTransport
+
+    async def ask(self, request: Iterable[tuple[str, str]]) -> dict[str, str]:
+        """The answer to one request. NotNowError: it does not come."""
+        self._request += 1
+        number = self._request
+        answer: asyncio.Future[dict[str, str]] = self.loop.create_future()
+        self._answers[number] = answer
+        timer = self.loop.call_later(TIMEOUT, self.close)
+        self._transport.write(encode_frame(number, encode_pairs(request)))
+        try:
+            return await answer
+        finally:
+            timer.cancel()
+            self._answers.pop(number, None)
+
+    def close(self) -> None:
+        """Hang up; who waits for an answer hears NotNowError."""
+        self.usable = False
+        self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.WriteTransport, transport)  # uvloop's is not registered as one
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            for number, attrs, _ in self._reader.receive(data):
+                answer = self._answers.get(number)
+                if number == CONNECTION:
+                    self._about_connection(decode_pairs(attrs))
+                elif answer is not None and not answer.done():
+                    answer.set_result(decode_pairs(attrs))
+        except (AttrError, StreamError):
+            self.close()
+
+    def _about_connection(self, attrs: dict[str, str]) -> None:
+        if not self.greeted.done():
+            self.greeted.set_result(attrs.get("protocol") == PROTOCOL)
+        else:
+            self.usable = False
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self.usable = False
+        if not self.greeted.done():
+            self.greeted.set_result(False)
+        for answer in self._answers.values():
+            if not answer.done():
+                answer.set_exception(NotNowError())
+
+
+async def connect(path: str) -> Link:
+    """NotNowError: there is no such service."""
+    try:
+        _, found = await asyncio.get_running_loop().create_unix_connection(Link, path)
+    except OSError:
+        raise NotNowError from None
+    link: Link = found
+    if not await link.greeted:
+        link.close()
+        raise NotNowError
+    return link
 
 
 def _checked(table: str, answer: dict[str, str]) -> dict[str, str]:

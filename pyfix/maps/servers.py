@@ -15,11 +15,13 @@ import random
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from typing import Generic, Protocol, TypeVar
 
+from pyfix.maps.kept import NotNowError, Turns
 from pyfix.maps.table import TableError
+from pyfix.maps.threads import WORKERS
 from pyfix.unix import msg
 
 
@@ -76,6 +78,7 @@ class Servers(Generic[C]):
         self._shuffle = shuffle
         self._clock = clock
         self._lock = threading.Lock()
+        self._turns = Turns(WORKERS)
 
     def ask(self, question: Callable[[C], T], *, table: str) -> T:
         """The first answer. TableError: no server gave one."""
@@ -91,6 +94,27 @@ class Servers(Generic[C]):
                 msg.warning(f"{table}: {self._kind} server {server.shown}: {reason}")
                 self._rest(server)
         raise TableError(table, reason)
+
+    async def ask_kept(self, question: Callable[[C], Awaitable[T]]) -> T:
+        """The answer over a connection that is open already. NotNowError: none is, or it brought none."""
+        return await self._turns.take(lambda: self._over_kept(question))
+
+    async def _over_kept(self, question: Callable[[C], Awaitable[T]]) -> T:
+        for server in self._servers:
+            kept = self._take(server)
+            if kept is None:
+                continue
+            try:
+                answer = await question(kept)
+            except Exception as error:
+                _close(kept)
+                raise NotNowError from error
+            except BaseException:
+                _close(kept)
+                raise
+            self._give(server, kept)
+            return answer
+        raise NotNowError
 
     def __del__(self) -> None:
         for server in self._servers:

@@ -12,11 +12,12 @@ which answers TableError; a repaired file is found within seconds.
 See also: postfix DATABASE_README, smtputf8_enable.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 from pyfix.mail.error import Retry
+from pyfix.maps.kept import NotNowError
 from pyfix.maps.watch import AskAgain, Stamp, Watch
 from pyfix.unix import msg
 
@@ -57,7 +58,7 @@ class Source(Protocol):
     """What a table type implements. watch: None where no file can change.
 
     One that asks a server has an attribute `waits`, which is true; its lookup is called by several
-    threads.
+    threads. It may have lookup_kept (see pyfix.maps.kept).
     """
 
     fixed: bool
@@ -91,6 +92,7 @@ class Options:
 
 
 Opener = Callable[[], Source]
+LookupKept = Callable[[str], Awaitable[str | None]]
 
 
 def missing_extra(options: Options, name: str, package: str, extra: str) -> OpenError:
@@ -112,7 +114,8 @@ class LocalTable:
     """
 
     __slots__ = (
-        "_due", "_fold", "_folds", "_opened", "_opener", "_source", "_threads", "_utf8", "fixed", "name", "waits",
+        "_due", "_fold", "_folds", "_lookup_kept", "_opened", "_opener", "_source", "_threads", "_utf8",
+        "fixed", "name", "waits",
     )  # fmt: skip
 
     def __init__(self, name: str, opener: Opener, *, fold: bool = True, utf8: bool = True) -> None:
@@ -129,6 +132,14 @@ class LocalTable:
         """The value, None when not found; TableError when the table can't answer."""
         if self._threads is None:
             return self.lookup_now(key)
+        if self._lookup_kept is not None and key.isascii():
+            try:
+                value = await self._lookup_kept(key.lower() if self._folds else key)
+            except NotNowError:
+                pass
+            else:
+                if value is None or value.isascii():
+                    return value
         return await self._threads.run(self.lookup_now, key)
 
     def lookup_now(self, key: str) -> str | None:
@@ -167,6 +178,7 @@ class LocalTable:
         self._folds = self._fold and source.fixed
         self.fixed = source.fixed
         self.waits = bool(getattr(source, "waits", False))
+        self._lookup_kept: LookupKept | None = getattr(source, "lookup_kept", None)
         if self.waits and self._threads is None:
             self._threads = new_threads()
 

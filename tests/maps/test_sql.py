@@ -255,3 +255,22 @@ def test_a_locked_database_is_waited_for(sqlite: Database, here: Path) -> None:
         writer.execute("UPDATE t SET v = v")
         assert table.lookup_now("one@example.com") == "uno@one.test"
     writer.close()
+
+
+def test_connections_that_the_server_has_closed_are_made_anew_on_a_loop(
+    pgsql: Database, here: Path, log: list[str]
+) -> None:
+    table = open_or_fail(pgsql.table(here))
+    end_all = "query = SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() -- %s\n"
+    (here / "other").mkdir()
+    other = open_or_fail(pgsql.table(here / "other", end_all))
+
+    async def ask() -> list[str | None]:
+        found = []
+        for _ in range(2):
+            found += await asyncio.gather(*[table.lookup("one@example.com") for _ in range(9)])
+            other.lookup_now("end")
+        return [*found, await table.lookup("nobody@example.com")]
+
+    assert asyncio.run(ask()) == ["uno@one.test"] * 18 + [None]
+    assert log == []
