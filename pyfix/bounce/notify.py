@@ -39,8 +39,8 @@ from pyfix.clients.cleanup import (
 )
 from pyfix.clients.deliver import Flags
 from pyfix.clients.post_mail import post_mail
-from pyfix.config.bounce_template import Template, expand_body
-from pyfix.config.main_cf import MainCf
+from pyfix.config.bounce_template import DEFAULTS, Template, expand_body
+from pyfix.config.main_cf import BadConfig, MainCf
 from pyfix.config.params.bounce import BounceParams
 from pyfix.config.params.mail import MailParams
 from pyfix.mail.address import quote, split_address
@@ -205,14 +205,21 @@ class Notifier:
 
     def _maker(self, original: Original, name: str) -> Make:
         """Makes reports about one message with the words of one template."""
-        template = self._templates[name]
-        body = expand_body(template, self._main)
+        template, body = self._words_of(name)
         now = int(self._clock())
 
         def make(entries: Entries) -> Report:
             return Report(original, entries, template, body, self._rules, now)
 
         return make
+
+    def _words_of(self, name: str) -> tuple[Template, list[str]]:
+        """A template and its body, the built-in one where a $name in it can't be expanded: a report must go out."""
+        try:
+            return self._templates[name], expand_body(self._templates[name], self._main)
+        except BadConfig as error:
+            msg.warning(f"{error} -- ignoring this template")
+            return DEFAULTS[name], expand_body(DEFAULTS[name], self._main)
 
     def open(self, request: ReportRequest) -> Original:
         """The message that a request is about."""

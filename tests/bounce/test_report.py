@@ -309,6 +309,17 @@ def test_a_report_that_cleanup_does_not_take_keeps_the_log(service: Service) -> 
     ]
 
 
+def test_a_template_that_can_not_be_expanded_does_not_keep_a_report_back(service: Service) -> None:
+    service.templates = DEFAULTS | parse_templates("failure_template = <<EOF\ncosts ${ 5\nEOF\n", "t")
+    service.put(NO_USER)
+    assert service.run(lambda notifier: notifier.flush("bounce", _request()))
+    assert service.told() == [("", "s@a.test")]
+    assert service.log[0] == (
+        'warning: t: bad $name syntax in failure template: truncated macro reference: "costs ${ 5"'
+        " -- ignoring this template"
+    )
+
+
 def test_a_message_whose_log_is_gone_is_returned_all_the_same(service: Service) -> None:
     service.put()
     assert service.run(lambda notifier: notifier.flush("defer", _request()))
