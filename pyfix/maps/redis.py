@@ -85,9 +85,16 @@ def open_redis(options: Options, name: str) -> RedisTable:
     """Read the table's parameters; servers are connected when they are asked. OpenError."""
     cfg = read_params(RedisParams, options, name)
     try:
+        import email.parser  # this and the next two redis imports when it connects: a jail is closed by then
+        import hmac
+        import secrets
+
         import redis
     except ImportError:
         raise missing_extra(options, name, "redis", "redis") from None
+    assert email.parser
+    assert hmac
+    assert secrets
     return RedisTable(cfg, name, redis)
 
 
