@@ -17,6 +17,26 @@ CURRENT = "3.11"
 CHROOT = 4  # the field of master.cf
 CHROOT_UNTIL = (1, 0, 0)
 
+CHANGED = {
+    "append_dot_mydomain": (1, 0, 0),
+    "smtputf8_enable": (1, 0, 0),
+    "smtpd_relay_restrictions": (1, 0, 0),
+    "mynetworks_style": (2, 0, 0),
+    "relay_domains": (2, 0, 0),
+    "smtpd_relay_before_recipient_restrictions": (3, 6, 0),
+}
+"""The levels from which on defaults are other ones."""
+
+
+def keeps_old_default(main: MainCf, name: str) -> bool:
+    """Whether a parameter has the default of an earlier release, because of the level."""
+    return main.raw(name) is None and parse_level(MailParams(main).compatibility_level) < CHANGED[name]
+
+
+def using(setting: str, why: str) -> str:
+    """The log line when such a default makes a difference. why: to do what."""
+    return f"using backwards-compatible default setting {setting} to {why}"
+
 
 def notices(main: MainCf) -> Iterator[str]:
     """Log lines for the postfix command; none at this release's own level or a later one."""

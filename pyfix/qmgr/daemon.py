@@ -25,6 +25,7 @@ from pyfix.clients.bounce import SERVICES, BounceClient
 from pyfix.clients.rewrite import RewriteClient
 from pyfix.clients.stream import Channel
 from pyfix.clients.trigger import SCAN_INCOMING, Words
+from pyfix.config.compatibility import keeps_old_default, using
 from pyfix.config.params.flush import FlushParams
 from pyfix.config.params.mail import MailParams
 from pyfix.config.params.qmgr import QmgrParams
@@ -67,6 +68,9 @@ class Qmgr:
             FlushParams(main).fast_flush_domains,
             name="fast_flush_domains",
             parent=parent_matches(mail.parent_domain_matches_subdomains, "fast_flush_domains"),
+        )
+        self._flush_by_old_default = (
+            main.raw("fast_flush_domains") is None and keeps_old_default(main, "relay_domains")
         )
         self._turn = 0
         self._retiring = False
@@ -178,6 +182,9 @@ class Qmgr:
         for site in sites:
             with suppress(TableError):
                 if await self._fast_flush.matches(site):
+                    if self._flush_by_old_default:
+                        why = f'update fast-flush logfile for domain "{site}"'
+                        msg.info(using("relay_domains=$mydestination", why))
                     await flush.ask_later(path, request="add", site=site, queue_id=queue_id)
 
     def named(self, ids: list[bytes]) -> None:

@@ -96,6 +96,7 @@ async def permit_mynetworks(check: Check, _: object) -> Verdict:
     """The client is in mynetworks."""
     if not await check.site.mynetworks.matches(check.peer.address, check.peer.name):
         return DUNNO
+    await check.site.old_defaults.note_network(check.peer)
     return await check.permit("permit_mynetworks", Stage.CLIENT, check.peer.client)
 
 

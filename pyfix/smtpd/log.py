@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from pyfix.config.compatibility import using
 from pyfix.mail.address import quote
 
 _VERBS = (
@@ -60,6 +61,38 @@ def validation(stage: str) -> str:
 def restriction(name: str, status: int | None = None) -> str:
     """One of a list is asked, or has answered. -v."""
     return f"generic_checks: name={name}" + ("" if status is None else f" status={status}")
+
+
+def old_network(client: str) -> str:
+    """A client is trusted by an old default."""
+    return using("mynetworks_style=subnet", f'permit request from client "{client}"')
+
+
+def old_relay_domain(domain: str) -> str:
+    """A domain's mail is taken by an old default."""
+    return using("relay_domains=$mydestination", f'accept mail for domain "{printable(domain)}"')
+
+
+def old_relay_address(recipient: str) -> str:
+    """The same, once all is decided."""
+    return using("relay_domains=$mydestination", f'accept mail for address "{printable(recipient)}"')
+
+
+def old_non_ascii(kind: str, address: str, client: str) -> str:
+    """An address is taken by an old default. kind: sender or recipient."""
+    return using("smtputf8_enable=no", f'accept non-ASCII {kind} address "{printable(address)}" from {client}')
+
+
+def old_relay_restrictions(recipient: str, client: str) -> str:
+    """Mail is relayed by an old default."""
+    why = f'avoid "Relay access denied" error for recipient "{printable(recipient)}" from client "{client}"'
+    return using('"smtpd_relay_restrictions = (empty)"', why)
+
+
+def old_order(recipient: str, client: str) -> str:
+    """The recipient list was asked first by an old default, and refused."""
+    why = f'reject recipient "{printable(recipient)}" from client "{client}"'
+    return using("smtpd_relay_before_recipient_restrictions=no", why)
 
 
 def client_is(queue_id: str, client: str) -> str:

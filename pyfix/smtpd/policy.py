@@ -12,6 +12,7 @@ smtpd_restriction_classes, smtpd_reject_unlisted_sender, smtpd_reject_unlisted_r
 
 from __future__ import annotations
 
+from pyfix.clients.rewrite import CLASS_RELAY
 from pyfix.config.param import BadConfig
 from pyfix.smtpd import log
 from pyfix.smtpd.checks import (
@@ -21,6 +22,8 @@ from pyfix.smtpd.checks import (
     reject_unlisted_sender,
 )
 from pyfix.smtpd.context import RewriteContext
+from pyfix.smtpd.delegated import Delegated
+from pyfix.smtpd.old_defaults import SAFE_RELAY
 from pyfix.smtpd.peer import Peer
 from pyfix.smtpd.restrictions import Carried, Check, Lists, Rule, Rules, Stage, has_any
 from pyfix.smtpd.site import NO_UNKNOWN_RECIPIENT_CHECKS, Site
@@ -146,6 +149,36 @@ class Policy:
         return refusal
 
 
+class OldPolicy(Policy):
+    """The same, where an old compatibility_level decides something about recipients: it says so."""
+
+    def __init__(self, site: Site) -> None:
+        super().__init__(site)
+        self._safe_relay = self._lists.compile("smtpd_relay_restrictions", SAFE_RELAY)
+
+    async def rcpt(self, check: Check, carried: Carried) -> Reply | None:
+        refusal = await super().rcpt(check, carried)
+        old, recipient, client = self._site.old_defaults, check.recipient or "", check.peer.client
+        if refusal is not None:
+            if old.order and check.rules is self._recipient:
+                msg.info(log.old_order(recipient, client))
+        elif check.rules is not None:
+            if old.relay_restrictions and await self._would_refuse(check):
+                msg.info(log.old_relay_restrictions(recipient, client))
+            resolved = await self._site.rewrite.resolve(check.sender or "", recipient)
+            if old.relay_domains and resolved.flags & CLASS_RELAY:
+                msg.info(log.old_relay_address(recipient))
+        return refusal
+
+    async def _would_refuse(self, check: Check) -> bool:
+        """Whether today's relay restrictions would."""
+        silent = Check(
+            check.site, check.peer, lambda _, __: None, check.where, Delegated(),
+            helo=check.helo, sender=check.sender, recipient=check.recipient,
+        )  # fmt: skip
+        return await silent.run(Stage.RECIPIENT, check.recipient or "", self._safe_relay) is not None
+
+
 _NAMED = (
     "reject_unauth_destination",
     "defer_unauth_destination",
@@ -158,7 +191,7 @@ _NAMED = (
 
 def open_policy(site: Site) -> Policy:
     """The lists of a worker that is starting; fatal when they are no protection."""
-    policy = Policy(site)
+    policy = OldPolicy(site) if site.old_defaults.any else Policy(site)
     try:
         policy.check()
     except BadConfig as error:

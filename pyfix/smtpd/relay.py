@@ -30,4 +30,5 @@ async def is_ours(check: Check) -> bool:
         return True
     if resolved.flags & FLAG_ROUTED and not check.site.cfg.allow_untrusted_routing:
         return False
+    check.site.old_defaults.note_domain(resolved.recipient, resolved.flags)
     return bool(resolved.flags & CLASS_OURS)

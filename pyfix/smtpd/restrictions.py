@@ -84,7 +84,7 @@ class Check:
     __slots__ = (
         *("_defer_if_reject", "_depth", "_log", "_warn", "deferred", "delegated", "domain", "envelope"),
         *("helo", "list_stage", "listed_checked", "name", "peer", "pipelined", "recipient", "recipients", "reply"),
-        *("sender", "site", "stage", "where"),
+        *("rules", "sender", "site", "stage", "where"),
     )
 
     def __init__(
@@ -116,6 +116,8 @@ class Check:
         self.stage = self.list_stage = Stage.CLIENT
         self.name = ""
         """What is being decided about, as replies show it."""
+        self.rules: Rules | None = None
+        """The last list that was asked."""
         self.listed_checked = False
         """reject_unlisted_recipient has been asked already."""
         self.deferred: Reply | None = None
@@ -132,7 +134,7 @@ class Check:
         """Ask a list; the refusal, or None."""
         if self.delegated.discard:
             return None
-        self.stage, self.list_stage, self.name = stage, stage, name
+        self.stage, self.list_stage, self.name, self.rules = stage, stage, name, rules
         self._warn = self._depth = 0
         self._defer_if_reject = self.reply = None
         try:

@@ -208,6 +208,8 @@ class Conversation(Talk):
         self._transaction = Transaction(
             event, protocol=self.protocol, helo=self.helo, context="local" if local else "remote"
         )
+        if not self.site.utf8:
+            self.site.old_defaults.note_address("sender", event.address, self.peer)
         if not self.site.cfg.smtpd_delay_open_until_valid_rcpt:
             await self._open(self._transaction)
         self.reply(event, SENDER_OK)
@@ -245,6 +247,8 @@ class Conversation(Talk):
             self._count_as_ok = transaction.refused <= self.site.cfg.smtpd_recipient_overshoot_limit
             self.reply(event, TOO_MANY_RECIPIENTS)
             return
+        if not self.site.utf8:
+            self.site.old_defaults.note_address("recipient", event.address, self.peer)
         refusal = await self._policy.rcpt(self._check("RCPT", event.address), self._carried)
         if refusal is None:
             if transaction.message is None:

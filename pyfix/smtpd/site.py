@@ -32,6 +32,7 @@ from pyfix.maps.debug_peer import DebugPeers
 from pyfix.maps.maps import Maps
 from pyfix.maps.match import AddressMatch, DomainMatch, StringMatch, parent_matches
 from pyfix.smtpd.notice import Postmaster
+from pyfix.smtpd.old_defaults import OldDefaults
 from pyfix.smtpd.peer import LookUp, NameCache, look_up
 from pyfix.smtpd.peer_dns import DnsNames
 from pyfix.wire.smtp_command import Limits
@@ -88,6 +89,7 @@ class Site:
             name="smtpd_forbid_bare_newline_exclusions",
             utf8=self.utf8,
         )
+        self.old_defaults = OldDefaults(main)
         self.debug_peers = DebugPeers(self.mail)
         self.noop_commands = StringMatch(self.cfg.smtpd_noop_commands, name="smtpd_noop_commands")
         self.forbidden_commands = StringMatch(

@@ -11,6 +11,7 @@ myorigin mydomain remote_header_rewrite_domain
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from pyfix.mail.tokens import LITERAL, QUOTED, Token, external_address, scan
@@ -26,6 +27,8 @@ class Context:
     append_dot_mydomain: bool = False
     swap_bangpath: bool = True
     allow_percent_hack: bool = True
+    told: Callable[[str, str], None] | None = None
+    """Called with a domain that is completed: before, after."""
 
 
 def rewrite_address(context: Context, address: str) -> str:
@@ -95,4 +98,7 @@ def _complete_domain(context: Context, tokens: list[Token]) -> None:
     if at < 0 or at == len(tokens) - 1:
         return
     if not any(token.kind in {LITERAL, "."} for token in tokens[at:]):
+        before = tokens[at + 1 :]
         tokens += [Token("."), *scan(context.domain)]
+        if context.told is not None:
+            context.told(external_address(before), external_address(tokens[at + 1 :]))

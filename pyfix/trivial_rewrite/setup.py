@@ -16,6 +16,7 @@ from pyfix.clients.rewrite import (
     RULE_LOCAL,
     RULE_REMOTE,
 )
+from pyfix.config.compatibility import keeps_old_default, using
 from pyfix.config.main_cf import MainCf
 from pyfix.config.networks import own_addresses, proxy_addresses
 from pyfix.config.params.mail import MailParams
@@ -26,6 +27,7 @@ from pyfix.trivial_rewrite.classes import Classes, DomainList
 from pyfix.trivial_rewrite.resolve import BySender, Resolver, Routes, Syntax
 from pyfix.trivial_rewrite.rewrite import Context
 from pyfix.trivial_rewrite.transport import TransportTable
+from pyfix.unix import msg
 
 TRANSPORTS = {  # class: its parameter
     CLASS_LOCAL: "local_transport",
@@ -63,6 +65,10 @@ def set_up(main: MainCf) -> Setup:
     return Setup(rules, plain, probe, [maps for routes in sets for maps in _all_maps(routes)])
 
 
+def _tell_completed(before: str, after: str) -> None:
+    msg.info(using("append_dot_mydomain=yes", f'rewrite "{before}" to "{after}"'))
+
+
 def _rules(mail: MailParams, cfg: TrivialRewriteParams) -> dict[str, Context]:
     switches = (
         cfg.append_at_myorigin,
@@ -71,9 +77,10 @@ def _rules(mail: MailParams, cfg: TrivialRewriteParams) -> dict[str, Context]:
         cfg.allow_percent_hack,
     )
     remote = mail.remote_header_rewrite_domain
+    told = _tell_completed if keeps_old_default(mail.main, "append_dot_mydomain") else None
     return {
-        RULE_LOCAL: Context(mail.myorigin, mail.mydomain, *switches),
-        RULE_REMOTE: Context(remote, remote, *switches),
+        RULE_LOCAL: Context(mail.myorigin, mail.mydomain, *switches, told),
+        RULE_REMOTE: Context(remote, remote, *switches, told),
     }
 
 
