@@ -56,7 +56,7 @@ class Options:
         self.overrides = [_override(value) for letter, value in found if letter == "o"]
         self.tls = [value for letter, value in found if letter == "T"]
         self.operands = operands
-        if any("=" in operand for operand in operands) and not self.letters & {*"aAbElmtT"}:
+        if operands and "=" in operands[0] and not self.letters & {*"aAbElmtT"}:
             self.letters.add("e")
 
     def __contains__(self, letter: str) -> bool:

@@ -173,7 +173,7 @@ class OldPolicy(Policy):
     async def _would_refuse(self, check: Check) -> bool:
         """Whether today's relay restrictions would."""
         silent = Check(
-            check.site, check.peer, lambda _, __: None, check.where, Delegated(),
+            check.site, check.peer, lambda *_: None, check.where, Delegated(),
             helo=check.helo, sender=check.sender, recipient=check.recipient,
         )  # fmt: skip
         return await silent.run(Stage.RECIPIENT, check.recipient or "", self._safe_relay) is not None

@@ -383,3 +383,11 @@ def test_defaults_are_those_of_real_postconf(run, real) -> None:
     names = sorted(set(registry.everything()) & _same_in_3_7())
     assert len(names) > 150
     assert run("-d", *names).lines() == real("-d", *names).lines()
+
+
+def test_only_a_first_name_with_a_value_asks_for_an_edit(tmp_path, capsys):
+    (tmp_path / "main.cf").write_text("u1 = x\n")
+    (tmp_path / "master.cf").touch()
+    assert postconf.main(["postconf", "-c", str(tmp_path), "myhostname", "u1=z"]) == 0
+    assert "warning: u1=z: unknown parameter" in capsys.readouterr().err
+    assert (tmp_path / "main.cf").read_text() == "u1 = x\n"
