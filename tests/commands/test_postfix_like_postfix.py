@@ -1,0 +1,36 @@
+"""The postfix command beside Debian's, down and running: same status, same lines in the log."""
+
+import os
+import re
+from pathlib import Path
+
+from tests.e2e.instance import instance, instance_directory
+
+__all__ = ["instance", "instance_directory"]
+
+# Each fatal one takes both a second. Of quick-stop, Debian's ends with 0 although it says that nothing runs.
+DOWN = ["status", "reload", "logrotate", "flush", "check"]
+UP = ["start", "status", "check", "flush", "reload", "stop"]
+LONG_AGO = 1_000_000_000  # a main.cf that was just written makes real commands wait
+
+
+def outcome(side, log: Path, command: str) -> tuple[int, list[str]]:
+    """Its status and what its script logged; of lines that tell a pid, without it."""
+    before = log.read_text() if log.exists() else ""
+    done = side.command("postfix", command)
+    text = (log.read_text() if log.exists() else "")[len(before) :]
+    lines = re.findall(r"postfix/(?:postfix-script|postqueue|postlog)\[\d+\]: (.*)", text)
+    said = [re.sub(r"PID: +\d+", "PID: N", line) for line in lines if "warning: " not in line]
+    return done.returncode, said
+
+
+def test_same_status_and_lines(instance, real_postfix):
+    peer, mail = real_postfix(start=False), instance(start=False)
+    sides = (peer, peer.top / "log/maillog"), (mail, mail.directory / "log/maillog")
+    os.utime(peer.config / "main.cf", (LONG_AGO, LONG_AGO))
+    told = [[outcome(*side, command) for command in DOWN] for side in sides]
+    assert told[1] == told[0]
+    peer.start()
+    mail.start()
+    told = [[outcome(*side, command) for command in UP] for side in sides]
+    assert told[1] == told[0]
