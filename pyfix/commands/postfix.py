@@ -62,9 +62,10 @@ def main(argv: list[str] | None = None) -> int:
         if not given:
             _for_all_instances(system, words)
         os.environ["MAIL_CONFIG"] = config_dir
-        _log_as_script(system, f"postfix-{name}-script" if name in SCRIPTS else "postfix-script")
+        _log_as(system, system.cfg.syslog_name)
         for line in compatibility.notices(system.main):
             msg.info(line)
+        _log_as(system, log.tag(system.main, f"postfix-{name}-script" if name in SCRIPTS else "postfix-script"))
         if name not in COMMANDS:
             msg.fatal(f"unknown command: '{name}'. Usage: postfix start (or {', '.join(TOLD)})")
         return COMMANDS[name](system, arguments)
@@ -108,22 +109,22 @@ def _for_all_instances(system: System, words: list[str]) -> None:
         msg.fatal(f"{wrapper[0]}: {error.strerror}")
 
 
-def _log_as_script(system: System, script: str) -> None:
+def _log_as(system: System, tag: str) -> None:
     """Lines go to the log, trouble to standard error too, the rest only to a terminal."""
-    to_stderr = msg.stderr_sink(log.tag(system.main, script))
+    to_stderr = msg.stderr_sink(tag)
     terminal = sys.stderr is not None and sys.stderr.isatty()
 
     def screen(priority: Priority, text: str) -> None:
         if terminal or priority < Priority.INFO:
             to_stderr(priority, text)
 
-    msg.to(_script_sink(system, script), screen)
+    msg.to(_sink(system, tag), screen)
 
 
-def _script_sink(system: System, script: str) -> msg.Sink:
+def _sink(system: System, tag: str) -> msg.Sink:
     """Where lines go: postlogd while it runs, else the file itself, or syslog."""
     cfg = system.cfg
-    frame = Frame(log.tag(system.main, script), cfg.myhostname)
+    frame = Frame(tag, cfg.myhostname)
     if not cfg.maillog_file:
         return Syslog(frame.tag, cfg.syslog_facility)
     if not system.runs:

@@ -86,6 +86,14 @@ def test_what_needs_a_running_system_says_so(instance, command):
     assert "postfix/postfix-script[" in mail.log()
 
 
+def test_old_defaults_are_told_of_as_by_the_command_itself(instance):
+    mail = instance(start=False)
+    mail.edit("main.cf", "compatibility_level = 2\n")
+    assert mail.command("postfix", "status").returncode == 1
+    assert re.search(r" postfix\[\d+\]: Postfix is using backwards-compatible default settings\n", mail.log())
+    assert re.search(r" postfix/postfix-script\[\d+\]: the Postfix mail system is not running\n", mail.log())
+
+
 def test_unknown_command_is_fatal(instance):
     done = instance(start=False).command("postfix", "frobnicate")
     assert done.returncode == 1
