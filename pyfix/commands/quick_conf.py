@@ -24,13 +24,15 @@ def read(directory: str, defaults: "Mapping[str, str]") -> dict[str, str]:
     except OSError as error:
         raise BadSettingError(f"open {path}: {error.strerror}") from None
     values = dict(defaults)
+    broken = False
     for line in _lines(text):
-        name, _, value = line.partition("=")
+        name, equals, value = line.partition("=")
         name = name.strip(_SPACE)
+        broken |= not (equals and name)
         if name in values:
             values[name] = value.strip(_SPACE)
     doubtful = [name for name, value in values.items() if "$" in value]
-    return values | _expanded(directory, doubtful) if doubtful else values
+    return values | _expanded(directory, doubtful) if doubtful or broken else values
 
 
 def number(values: "Mapping[str, str]", name: str) -> int:

@@ -197,6 +197,14 @@ def test_value_with_a_reference_is_expanded(alone):
     assert alone.call(["a"], b"x" * 100)[0] == 75
 
 
+@pytest.mark.parametrize("words", [("a@b.test",), ("-bp",), ("-q",)], ids=" ".join)
+def test_malformed_main_cf_is_told(tmp_path, words):
+    (tmp_path / "main.cf").write_text("myhostname = a.test\nno equals sign\n")
+    side = Side([sys.executable, "-m", "pyfix.commands.sendmail"], tmp_path, tmp_path)
+    problem = f'{tmp_path}/main.cf, line 2: missing \'=\' after attribute name: "no equals sign"'
+    assert side.call([*words], b"x\n") == (75, b"", [f"sendmail: fatal: {problem}"])
+
+
 def test_missing_main_cf_is_told(tmp_path):
     side = Side([sys.executable, "-m", "pyfix.commands.sendmail"], tmp_path, tmp_path)
     assert side.call(["a"], b"") == (
