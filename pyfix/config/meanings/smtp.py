@@ -55,7 +55,7 @@ MEANINGS = {
     ),
     "smtp_send_xforward_command": "Whether the next host is told where the mail came from originally.",
     "smtp_send_dummy_mail_auth": "Whether MAIL has AUTH=<> after logging in, for servers that insist on it.",
-    "smtp_generic_maps": "Replaces addresses in mail that leaves by SMTP.",
+    "smtp_generic_maps": "Replaces addresses in mail that this client sends.",
     "smtp_header_checks": "Patterns for header lines of mail that leaves, and what to do with a message that has one.",
     "smtp_mime_header_checks": "Patterns for the MIME headers of mail that leaves, in place of smtp_header_checks.",
     "smtp_nested_header_checks": (

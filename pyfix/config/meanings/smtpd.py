@@ -30,7 +30,7 @@ MEANINGS = {
     "smtpd_forbid_unauth_pipelining": "Whether a client is sent away that does not wait for its turn.",
     "smtpd_forbid_bare_newline": "What happens to lines without CR, by which messages can be smuggled in.",
     "smtpd_forbid_bare_newline_exclusions": "The clients that smtpd_forbid_bare_newline does not hold for.",
-    "smtpd_forbid_bare_newline_reject_code": "The reply to a message that smtpd_forbid_bare_newline refuses.",
+    "smtpd_forbid_bare_newline_reject_code": "The code of a refusal by smtpd_forbid_bare_newline.",
     "smtpd_recipient_limit": "How many recipients a message may have.",
     "smtpd_recipient_overshoot_limit": (
         "How many recipients over smtpd_recipient_limit are refused before each further one counts as an error."
