@@ -324,9 +324,6 @@ BY_REASON = {
     "backup MX hosts are not told yet": """
         permit_mx_backup_networks
     """,
-    "what DNS says is not filtered in smtpd yet": """
-        smtpd_dns_reply_filter
-    """,
     "the rest of smtpd's protocol is not there yet": """
         smtpd_authorized_verp_clients
         smtpd_authorized_xclient_hosts

@@ -5,6 +5,7 @@
 | NotFound   | no such name, no record of that type, a bad name | 5.4.4  |
 | Malformed  | an answer that can't be meant                    | 5.4.4  |
 | TryAgain   | no answer in time, or none that is of use        | 4.4.3  |
+| Dropped    | an answer that a filter has left nothing of      | 4.7.0  |
 | NullMx     | the domain says that it takes no mail (RFC 7505) | 5.1.0  |
 
 Texts are Postfix's; they end up in logs and reports.
@@ -52,6 +53,12 @@ class TryAgain(Retry):
     """Nobody answered, or nobody could."""
 
     status = "4.4.3"
+
+
+class Dropped(TryAgain):
+    """There is an answer, but the administrator lets nothing of it count."""
+
+    status = "4.7.0"
 
 
 class NullMx(Refused):

@@ -126,7 +126,6 @@ class DnsResolver:
         msg.warning(f"dns_lookup: {answer.loop(shown)}")
         raise NotFound(answer.loop(shown), exists=True)
 
-
     async def _filtered(self, name: str, kind: str, reply: dns.resolver.Answer) -> list[dns.rdata.Rdata]:
         """The records of an answer that count."""
         found = list(reply)

@@ -13,12 +13,14 @@ from __future__ import annotations
 
 from pyfix.clients.rewrite import CLASS_ALIAS, CLASS_LOCAL, CLASS_VIRTUAL, FLAG_FAIL
 from pyfix.config.hosts import name_problem
-from pyfix.dns.answer import Malformed, NotFound, NullMx, Resolver, TryAgain
+from pyfix.dns.answer import Dropped, Malformed, NotFound, NullMx, Resolver, TryAgain
 from pyfix.maps.network import parse_address
+from pyfix.smtpd import log
 from pyfix.smtpd.notice import Trouble
 from pyfix.smtpd.peer import OK as NAMED
 from pyfix.smtpd.peer import PERMANENT
 from pyfix.smtpd.restrictions import DUNNO, Check, Stage, Verdict
+from pyfix.unix import msg
 from pyfix.wire.smtp_reply import Reply
 
 CLASS_FINAL = CLASS_LOCAL | CLASS_ALIAS | CLASS_VIRTUAL
@@ -168,6 +170,9 @@ async def _problem(resolver: Resolver, name: str, kinds: tuple[str, ...]) -> str
     for kind in kinds:
         try:
             await resolver.lookup(name, kind)
+        except Dropped:
+            msg.warning(log.dropped(name, mx_first=kinds[0] == "MX"))
+            return ""
         except TryAgain:
             problem = UNSURE
         except Malformed:

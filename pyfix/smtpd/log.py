@@ -302,6 +302,12 @@ def no_servers(kind: str, name: str, problem: str) -> str:
     return f"Unable to look up {kind} host for {name}: {problem}"
 
 
+def dropped(name: str, *, mx_first: bool) -> str:
+    """(warning) smtpd_dns_reply_filter has left nothing of what DNS says. mx_first: asked for before addresses."""
+    what = "MX or address" if mx_first else "address or MX"
+    return f"{name}: {what} lookup error: DNS reply filter drops all results"
+
+
 def no_server_address(kind: str, server: str, about: str, problem: str) -> str:
     """(warning) A server without addresses."""
     return f"Unable to look up {kind} host {server} for {about}: {problem}"

@@ -2,12 +2,13 @@
 
 Made with the first of them, before the jail: a worker without any does not load it.
 
-Parameters: pyfix_dns_nameservers.
+Parameters: pyfix_dns_nameservers, smtpd_dns_reply_filter.
 """
 
 from __future__ import annotations
 
 from pyfix.dns.answer import Resolver
+from pyfix.maps.maps import Maps
 from pyfix.smtpd.restrictions import Lists
 
 
@@ -18,6 +19,9 @@ def resolver(lists: Lists) -> Resolver:
 
 
 def _make(lists: Lists) -> Resolver:
+    from pyfix.dns.reply_filter import ReplyFilter
     from pyfix.dns.resolver import DnsResolver  # dnspython: only where it is needed
 
-    return DnsResolver.from_config(lists.site.main)
+    site = lists.site
+    maps = Maps(site.cfg.smtpd_dns_reply_filter, name="smtpd_dns_reply_filter", config_dir=site.main.config_dir)
+    return DnsResolver.from_config(site.main, ReplyFilter(maps) if maps else None)

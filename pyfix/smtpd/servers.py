@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from pyfix.config.networks import protocols
-from pyfix.dns.answer import NO_DATA, NO_NAME, TRY_AGAIN, Malformed, NotFound, NullMx, Resolver, TryAgain
+from pyfix.dns.answer import NO_DATA, NO_NAME, TRY_AGAIN, Dropped, Malformed, NotFound, NullMx, Resolver, TryAgain
 from pyfix.maps.network import parse_address
 from pyfix.smtpd import log
 from pyfix.smtpd.access import Access, access, domain_keys, network_keys
@@ -91,6 +91,9 @@ class Servers:
                     msg.warning(log.no_servers(self._kind, name, reason))
                     return []
             except NullMx:
+                return []
+            except Dropped:
+                msg.warning(log.no_servers(self._kind, domain, "DNS reply filter policy"))
                 return []
             except (TryAgain, Malformed) as error:
                 reason = TRY_AGAIN if isinstance(error, TryAgain) else "Malformed or unexpected name server reply"

@@ -21,6 +21,10 @@ RECORDS: Records = {
     ("1.0.0.127.rblt.test", "TXT"): "SERVFAIL", ("bad.test.rhs.test", "A"): ["127.0.0.2"],
     ("bad.test.rhs.test", "TXT"): ['"no $sender $ {x} 8\\195\\188"'], ("servfail.test.rhs.test", "A"): "SERVFAIL",
 }  # fmt: skip
+FILTER = (
+    r"smtpd_dns_reply_filter = regexp:{{/ IN MX 10 a\.mx\.test\.$$/ IGNORE}, {/192\.0\.2\.10$$/ IGNORE}, "
+    r"{/127\.0\.0\.(10|3)$$/ ignore}, {/^six/ FOO}}"
+)
 STRANGER = "mynetworks = 10.0.0.0/8"
 
 
@@ -162,6 +166,14 @@ CASES: dict[str, tuple[list[str], list[bytes]]] = {
     **{
         f"servers {kind}, null sender": sender(f"check_sender_{kind}_access static:REJECT", "") for kind in ("mx", "a")
     },
+    "MX dropped": sender("reject_unknown_sender_domain", "u@mx.test", FILTER),
+    "address dropped": sender("reject_unknown_sender_domain", "u@a.test", FILTER),
+    "name dropped": helo("reject_unknown_helo_hostname", "a.test", FILTER),
+    "filter not understood": sender("reject_unknown_sender_domain", "u@six.test", FILTER),
+    "listing dropped": ([FILTER, *client("reject_rbl_client rbl.test=127.0.0.10")[0]], dialog()),
+    "another listing dropped": ([FILTER, *client("reject_rbl_client rbl.test")[0]], dialog()),
+    "whole listing dropped": ([FILTER, *client("reject_rbl_client rbl3.test")[0]], dialog()),
+    "servers, dropped": sender("check_sender_mx_access static:{REJECT hit}", "u@mx.test", FILTER),
     "servers, helo": helo("check_helo_mx_access static:{REJECT hit}", "mx.test"),
     "servers, helo not found": helo("check_helo_ns_access static:{REJECT hit}", "none.test"),
     "servers, recipient": recipient("check_recipient_mx_access static:{REJECT hit}", "u@mx.test"),
