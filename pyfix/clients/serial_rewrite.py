@@ -1,13 +1,13 @@
 """serial_rewrite - ask trivial-rewrite from a program without an event loop
 
 A rewrite.Rewriter whose coroutines never wait for a loop (run_now). While the service is away it
-asks once a second, as rewrite.RewriteClient does.
+asks once a second, as rewrite.RewriteClient does, but not when it is time to leave: nobody ends an agent that waits
+for a service whose master is gone, and it would go on beside the agents of the next one.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+import select
 
 from pyfix.clients.rewrite import (
     PAUSE,
@@ -27,14 +27,12 @@ from pyfix.unix import msg
 
 
 class SerialRewriteClient:
-    """The rewrite service. timeout: ipc_timeout, seconds."""
+    """The rewrite service. timeout: ipc_timeout, seconds; wake: as Context.wake, -1: never leave."""
 
-    def __init__(
-        self, service: str = "rewrite", *, timeout: float = 3600, sleep: Callable[[float], None] = time.sleep
-    ) -> None:
+    def __init__(self, service: str = "rewrite", *, timeout: float = 3600, wake: int = -1) -> None:
         self._service = service
         self._channel = SerialChannel(f"private/{service}", PROTOCOL, timeout=timeout)
-        self._sleep = sleep
+        self._wake = [wake] if wake >= 0 else []
 
     async def rewrite(self, rule: str, address: str) -> str:
         """An address (external form) completed by a rule: RULE_LOCAL or RULE_REMOTE."""
@@ -52,4 +50,5 @@ class SerialRewriteClient:
                 return self._channel.request_now(request)[0]
             except ServiceGone as gone:
                 msg.warning(problem_talking(self._service, gone))
-            self._sleep(PAUSE)
+                if select.select(self._wake, [], [], PAUSE)[0]:
+                    raise

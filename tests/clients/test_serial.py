@@ -1,5 +1,6 @@
 """A serial program asks other daemons."""
 
+import os
 import socket
 import threading
 from collections.abc import Callable
@@ -10,6 +11,7 @@ import pytest
 from pyfix.clients.bounce import DONE, FAILED, PROTOCOL, BounceClient
 from pyfix.clients.deliver import Dsn
 from pyfix.clients.serial import SerialChannel
+from pyfix.clients.serial_rewrite import SerialRewriteClient
 from pyfix.clients.stream import ServiceGone
 from pyfix.maps.run_now import run_now
 from pyfix.queue.file import Recipient
@@ -87,3 +89,12 @@ def test_entries_go_to_the_log_they_belong_to(tmp_path: Path) -> None:
     )
     reason = f"service unavailable: {tmp_path}/defer: Connection refused"
     assert lines == [f"warning: 4D1F22A: can't append to the defer log: {reason}"]
+
+
+def test_nobody_waits_for_rewriting_when_it_is_time_to_leave(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)  # no private/rewrite here
+    reading, writing = os.pipe()
+    os.close(writing)
+    with pytest.raises(ServiceGone):
+        run_now(SerialRewriteClient(wake=reading).rewrite("local", "a"))
+    os.close(reading)

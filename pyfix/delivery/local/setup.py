@@ -58,7 +58,9 @@ class Setup:
         locking = Locking(styles, mail.deliver_lock_attempts, mail.deliver_lock_delay, mail.stale_lock_time)
         self.mbox = Mbox(locking, cfg.mailbox_size_limit, strict=mail.strict_mailbox_ownership, default="5.2.0")
         self.maildir = Maildir(cfg.mailbox_size_limit, default="5.2.0")
-        self.rewriter: Rewriter = SerialRewriteClient(mail.rewrite_service_name, timeout=mail.ipc_timeout)
+        self.rewriter: Rewriter = SerialRewriteClient(
+            mail.rewrite_service_name, timeout=mail.ipc_timeout, wake=context.wake
+        )
         self.cleanup: SerialChannel = channel(mail.cleanup_service_name, mail.ipc_timeout)
 
     def _maps_of(self, config_dir: str) -> Callable[[str, str], Maps]:
