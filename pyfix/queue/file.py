@@ -18,7 +18,7 @@ import os
 from collections.abc import Iterator
 
 from pyfix.queue.envelope import Envelope, Recipient
-from pyfix.queue.records import DONE, KILL, RCPT, CorruptQueueFile, Truncated, decode
+from pyfix.queue.records import DONE, KILL, NORM, RCPT, CorruptQueueFile, Truncated, decode
 from pyfix.queue.scan import read_envelope, read_recipients
 from pyfix.queue.walk import CHUNK, Walk, pointer_target
 
@@ -40,6 +40,9 @@ _NORM, _CONT, _XTRA, _PTR, _DTXT = b"NLXpw"
 _CONTENT = frozenset(b"NLXpw")
 _BIG_CHUNK = 1 << 20
 _JUMP_LIMIT = 10000
+_MANY = 1024  # bytes from which on it pays to look whether lines are of one length
+_TRIES = 4  # how often in one piece
+_EMPTY = -1
 
 
 def read_content(fd: int, offset: int) -> Iterator[tuple[bytes, bytes]]:
@@ -91,10 +94,15 @@ def _jump(buf: bytes, at: int, base: int, jumps: int) -> int:
 
 def _text_pieces(buf: bytes, eol: bytes, pieces: list[bytes]) -> tuple[int, int]:
     """Append the text of the whole records in `buf`; (where it stopped, the type it stopped at or 0)."""
-    at, kind = 0, 0
+    at, kind, tries = 0, 0, _TRIES
     lines: list[bytes] = []
     while True:
-        at, kind = _text_lines(buf, at, lines)
+        if tries and len(buf) - at >= _MANY:
+            tries -= 1
+            at = _rows(buf, at, eol, lines)
+        at, kind = _text_lines(buf, at, lines, until_empty=tries > 0)
+        if kind == _EMPTY:
+            continue
         if kind != _CONT:
             break
         _, start, at = decode(buf, at)
@@ -105,8 +113,38 @@ def _text_pieces(buf: bytes, eol: bytes, pieces: list[bytes]) -> tuple[int, int]
     return at, kind
 
 
-def _text_lines(buf: bytes, at: int, lines: list[bytes]) -> tuple[int, int]:
-    """Append the whole lines in `buf` from `at` on; (where it stopped, the type it stopped at or 0)."""
+def _rows(buf: bytes, at: int, eol: bytes, lines: list[bytes]) -> int:
+    """Append the lines of one length that begin at `at`, if they are many, as one; where they end.
+
+    An attachment is made of such lines: heads that look alike at equal distances are heads.
+    """
+    length = buf[at + 1]
+    if buf[at] != _NORM or not 0 < length < 128 or not 0 < len(eol) < 3:
+        return at
+    width = length + 2
+    count = (len(buf) - at) // width
+    for offset, byte in ((0, NORM), (1, buf[at + 1 : at + 2])):
+        heads = buf[at + offset : at + count * width : width]
+        if heads != byte * count:
+            count = len(heads) - len(heads.lstrip(byte))
+    end = at + count * width
+    if end - at < _MANY:
+        return at
+    text = bytearray(buf[at:end])
+    if len(eol) == 1:
+        del text[::width]
+        text[:: width - 1] = eol * count
+    else:
+        text[::width], text[1::width] = eol[:1] * count, eol[1:] * count
+    lines.append(bytes(text[len(eol) :]))
+    return end
+
+
+def _text_lines(buf: bytes, at: int, lines: list[bytes], *, until_empty: bool) -> tuple[int, int]:
+    """Append the whole lines in `buf` from `at` on; (where it stopped, the type it stopped at or 0).
+
+    until_empty: stop behind an empty line too, with the type _EMPTY.
+    """
     size = len(buf)
     try:
         while True:
@@ -120,6 +158,8 @@ def _text_lines(buf: bytes, at: int, lines: list[bytes]) -> tuple[int, int]:
                 break
             if kind == _NORM:
                 lines.append(buf[start:end])
+                if not length and until_empty:
+                    return end, _EMPTY
             elif kind != _DTXT:
                 if kind not in _CONTENT:
                     raise CorruptQueueFile(f"bad record type: {kind} in message content")

@@ -114,6 +114,29 @@ def test_a_file_larger_than_one_read(opened):
     assert content_bytes(fd, e.content_offset, b"\r\n") == (b"x" * 1000 + b"\r\n") * 300
 
 
+ODD_RECORDS = {
+    "shorter": rec.encode(rec.NORM, b"y" * 75),
+    "longer": rec.encode(rec.NORM, b"y" * 77),
+    "long": rec.encode(rec.NORM, b"y" * 300),
+    "empty": rec.encode(rec.NORM),
+    "without line end": rec.encode(rec.CONT, b"y" * 76),
+    "filler": rec.encode(rec.DTXT, b"y" * 76),
+    "like heads": rec.encode(rec.NORM, b"N\x4c" * 38),
+    "line ends in it": rec.encode(rec.NORM, b"\r\n" * 38),
+}
+
+
+@pytest.mark.parametrize("eol", [b"\n", b"\r\n", b"", b"<p>"])
+@pytest.mark.parametrize("where", [0, 1, 20, 39])
+@pytest.mark.parametrize("odd", ODD_RECORDS.values(), ids=ODD_RECORDS)
+def test_lines_of_one_length_are_read_as_others_are(opened, odd, where, eol):
+    lines = [rec.encode(rec.NORM, b"%d-" % number + b"x" * (74 - number // 10)) for number in range(40)]
+    lines.insert(where, odd)
+    fd = opened(rec.encode_text([b"Subject: test", b""]) + b"".join(lines) + b"X\0")
+    pieces = [data + (eol if kind == rec.NORM else b"") for kind, data in read_content(fd, 0) if kind != rec.DTXT]
+    assert content_bytes(fd, 0, eol) == b"".join(pieces)
+
+
 def test_pointers_are_followed_and_filler_passed_over(opened):
     head = TIME + SENDER + rcpt("a@x")
     heap = len(head) + rec.POINTER_SIZE + len(rcpt("skipped@x"))

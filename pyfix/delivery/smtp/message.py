@@ -69,9 +69,11 @@ class Text:
         """Pieces that end with a line end, but for the last one."""
         rest = b""
         for chunk in self._chunks():
-            text, end, rest = (rest + chunk).rpartition(b"\n")
+            text = rest + chunk if rest else chunk
+            end = text.rfind(b"\n") + 1
+            rest = text[end:]
             if end:
-                yield self._break(text + end)
+                yield self._break(text[:end] if rest else text)
         if rest:
             yield self._break(rest)
 
@@ -84,11 +86,21 @@ class Text:
             yield from self._source
 
     def _break(self, text: bytes) -> bytes:
-        lines = text.split(b"\r\n")
-        if not self._limit or max(map(len, lines)) <= self._limit:
+        if not self._limit or not _has_longer(text, self._limit):
             return text
         self._broken()
-        return b"\r\n".join([broken_line(line, self._limit) for line in lines])
+        return b"\r\n".join([broken_line(line, self._limit) for line in text.split(b"\r\n")])
+
+
+def _has_longer(text: bytes, limit: int) -> bool:
+    """Whether a line is longer than `limit` bytes; most lines are not even looked at."""
+    at, size = 0, len(text)
+    while size - at > limit:
+        end = text.rfind(b"\r\n", at, at + limit + 2)
+        if end < 0:
+            return True
+        at = end + 2
+    return False
 
 
 def broken_line(line: bytes, limit: int) -> bytes:

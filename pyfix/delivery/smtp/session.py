@@ -135,11 +135,12 @@ class Session:
             self._hear(self.client.receive(await self._filtered(data)))
         return self._events.popleft()
 
-    def _send(self) -> None:
+    def _send(self, text: bytes = b"") -> None:
+        """What the client wants to say; text: what goes in front of it."""
         commands = self.client.output()
         if self.transcript is not None:
             self.transcript.sent(commands)
-        self._connection.send(commands)
+        self._connection.send(text + commands if text else commands)
 
     async def _filtered(self, data: bytes) -> bytes:
         if self._replies is not None:
@@ -151,14 +152,23 @@ class Session:
     async def send_text(self, pieces: Iterator[bytes]) -> None:
         """Send the text and its end. Lost, Silent."""
         seconds = self._seconds()
+        last = b""
         for piece in pieces:
+            await self._send_piece(last, seconds)
+            last = piece
+        if self._dot_delay and self.client.masked:
+            await self._send_piece(last, seconds)
+            last = b""
+            await asyncio.sleep(self._dot_delay)
+        await self._connection.drain(self._clock.left(Stage.TEXT, seconds))
+        self._hear(self.client.end_of_text())
+        self._send(last)
+
+    async def _send_piece(self, piece: bytes, seconds: float) -> None:
+        if piece:
             self._connection.send(piece)
             await self._connection.drain(self._clock.left(Stage.TEXT, seconds))
             self._clock.sent(len(piece), seconds)
-        if self._dot_delay and self.client.masked:
-            await asyncio.sleep(self._dot_delay)
-        self._hear(self.client.end_of_text())
-        self._send()
 
     async def still_there(self) -> bool:
         """Ask a kept connection; one that does not answer well is dropped."""
