@@ -10,6 +10,7 @@ Source: RFC 5321 section 4.2, RFC 2034.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from pyfix.wire.smtp_reply import enhanced_status
 
@@ -111,6 +112,8 @@ class AnswerReader:
 
     def _line(self, line: bytes) -> Answer | Garbage | TooLong | None:
         last = LAST.match(line)
+        if last is not None and not self._lines:
+            return _single(line)
         dropped = self._keep(line)
         if last is None:
             if not MORE.match(line):
@@ -126,6 +129,12 @@ class AnswerReader:
         if before < self._limit:
             self._lines.append(line)
         return before < self._limit <= self._size and bool(self._lines[1:])
+
+
+@lru_cache(maxsize=64)
+def _single(line: bytes) -> Answer:
+    """A reply of one line. Most are always the same; nobody changes them."""
+    return _answer(int(line[:3]), line, [line])
 
 
 def _answer(code: int, last: bytes, lines: list[bytes]) -> Answer:

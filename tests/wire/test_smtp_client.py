@@ -262,3 +262,9 @@ def test_rcpt_has_the_parameters_that_the_server_knows(features, options, expect
 )
 def test_dots_are_doubled_at_the_beginning_of_lines(before: bytes, text: bytes, expected: bytes) -> None:
     assert stuff(text, before) == expected
+
+
+def test_an_empty_line_is_part_of_the_next_reply_and_of_no_other() -> None:
+    reader = AnswerReader()
+    reader.receive(b"250 Ok\r\n\r\n250 Ok\r\n250 Ok\r\n")
+    assert [getattr(reader.next(), "text", None) for _ in range(5)] == ["250 Ok", "", "\n250 Ok", "250 Ok", None]
