@@ -1,10 +1,10 @@
 """kill -9 of every daemon and agent in an office's day: nothing acknowledged is lost, nothing comes that should not.
 
 The day is that of tests/e2e/test_day.py, with mail to a command, by LMTP and to nowhere too. All its messages are
-accounted for, from mailboxes and from the log. A copy in a mailbox says in
-its Received headers in which queue file it came in, and in which it went out. A second copy from one queue file is
-right only where somebody died between a delivery and its mark: the agent that says in the log that it delivered the
-first one, or one that did not live to say it.
+accounted for, from mailboxes and from the log. A copy in a mailbox says in its Received headers in which queue file
+it came in, and in which it went out. A second copy from one queue file is right only where somebody died between a
+delivery and its mark: the agent that says in the log that it delivered the first one, or one that did not live to
+say it.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ from pyfix.unix import users
 from tests.crash.test_kill import lives
 from tests.e2e import test_day as day
 from tests.e2e.instance import instance, instance_directory
-from tests.e2e.smart_host import BUSY, WELL, Session, SmartHost
+from tests.e2e.smart_host import BUSY, WELL, LostConnectionError, Session, SmartHost
 from tests.e2e.test_submit import become, run
 
 __all__ = ["instance", "instance_directory"]
@@ -62,7 +62,7 @@ class Store(SmartHost):
     """An LMTP server that is always well. taken: as a smart host's."""
 
     def _serve(self, sock: socket.socket) -> None:
-        with contextlib.suppress(OSError, ConnectionError), sock, sock.makefile("rb") as stream:
+        with contextlib.suppress(OSError, LostConnectionError), sock, sock.makefile("rb") as stream:
             Lmtp(self, sock, stream).talk()
 
 
