@@ -175,9 +175,9 @@ def set_permissions(system: System, arguments: list[str]) -> int:
 
 
 def upgrade_configuration(system: System, arguments: list[str]) -> int:
-    """Add to master.cf the services that it lacks; name=value changes main.cf first."""
+    """Bring an older master.cf to what is needed; name=value changes main.cf first."""
     system = _changed(system, arguments)
-    for line in upgrade.add_missing_services(system.main.config_dir):
+    for line in upgrade.upgrade(system.main.config_dir):
         sys.stdout.write(f"{line}\n")
     return 0
 

@@ -217,6 +217,24 @@ def test_upgrade_leaves_the_fifos_of_older_releases_alone(instance):
     mail.command("postqueue", "-f", check=True)
 
 
+def test_upgrade_changes_lines_that_no_longer_work(instance):
+    mail = instance(start=False)
+    path = mail.config / "master.cf"
+    new = path.read_text()
+    for name, private in (("cleanup", "-"), ("flush", "y")):
+        new = re.sub(rf"(?m)^{name}(\s+unix\s+)\S", rf"{name}\1n", new)
+        path.write_text(re.sub(rf"(?m)^{name}(\s+unix\s+)n", rf"{name}\g<1>{private}", path.read_text()))
+    path.write_text(path.read_text() + "tlsmgr\tfifo  - - n 300 1 tlsmgr\n")
+    done = mail.command("postfix", "upgrade-configuration", check=True)
+    assert done.stdout.splitlines() == [
+        f"Editing {path}, making the cleanup service public",
+        f"Editing {path}, making the flush service public",
+        f"Editing {path}, updating the tlsmgr from fifo to unix service",
+    ]
+    assert path.read_text() == new + "tlsmgr\tunix  - - n 300? 1 tlsmgr\n"
+    assert mail.command("postfix", "upgrade-configuration", check=True).stdout == ""
+
+
 def test_logrotate_needs_a_file(instance):
     mail = instance("maillog_file =", start=False)
     done = mail.command("postfix", "logrotate")
