@@ -247,8 +247,7 @@ def _make(system: System, options: Mapping[str, str], hostnames: list[str], old_
     if algorithm not in ALGORITHMS:
         msg.fatal(f"Unsupported public key algorithm: {algorithm}")
     bits = options.get("b", BITS[algorithm])
-    with _fatal("cannot read private key"):
-        key_file.have_library()
+    _need_library()
     if old_key:
         pem = _read(old_key)
     else:
@@ -274,8 +273,8 @@ def deploy_server_cert(system: System, _: Mapping[str, str], files: list[str]) -
     if len(files) != COMMANDS["deploy-server-cert"][1]:
         _usage("deploy-server-cert")
     certificate, path = (os.path.join(system.main.config_dir, name) for name in files)
+    _need_library()
     with _fatal(f"no private key found in file: {path}"):
-        key_file.have_library()
         key = key_file.read_key(_read(path))
     with _fatal("error computing certificate public key digest"):
         digest = key_file.certificate_digest(_read(certificate))
@@ -293,8 +292,8 @@ def output_server_csr(system: System, options: Mapping[str, str], hostnames: lis
     path = _key_of(system, options.get("k", "rsa"))
     if not path:
         msg.fatal("No usable keyfile specified or configured")
+    _need_library()
     with _fatal(f"no private key found in file: {path}"):
-        key_file.have_library()
         key = key_file.read_key(_read(path))
     with _fatal("error generating certificate signing request"):
         request = key_file.signing_request(key, _names(system, hostnames))
@@ -311,8 +310,8 @@ def output_server_tlsa(system: System, options: Mapping[str, str], names: list[s
         msg.fatal("No usable keyfiles specified or configured")
     for path in paths:
         print(f"; {path}", flush=True)
+        _need_library()
         with _fatal(f"no private key found in file: {path}"):
-            key_file.have_library()
             key = key_file.read_key(_read(path))
         print(f"_25._tcp.{hostname}. IN TLSA 3 1 1 {key_file.key_digest(key)}", flush=True)
     return 0
@@ -337,6 +336,13 @@ def _is_file(path: str) -> bool:
         return os.path.getsize(path) > 0
     except OSError:
         return False
+
+
+def _need_library() -> None:
+    try:
+        key_file.have_library()
+    except KeyFileError as error:
+        msg.fatal(str(error))
 
 
 @contextmanager

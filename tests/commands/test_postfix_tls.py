@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -262,3 +263,10 @@ def test_name_that_can_not_be_leaves_no_files(ours):
     seen = ours.run("enable-server", "-a", "ecdsa", "x" * 70)
     assert (seen.status, seen.lines) == (1, ["fatal: error generating self-signed SSL certificate"])
     assert sorted(path.name for path in ours.conf.iterdir()) == ["main.cf", "master.cf"]
+
+
+def test_missing_library_is_told(ours, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cryptography", None)
+    problem = "fatal: keys and certificates need the package cryptography: pip install 'pyfix[tls]'"
+    assert ours.run("new-server-key")[0::2] == (1, [problem])
+    assert ours.run("all-default-client").status == 0
