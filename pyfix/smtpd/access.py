@@ -199,7 +199,7 @@ async def check_recipient_access(check: Check, table: Access) -> Verdict:
     """The recipient. OK means nothing for an address with a route in it: it would relay."""
     if not check.recipient:
         return DUNNO
-    resolved = await check.site.rewrite.resolve(check.sender or "", check.recipient)
+    resolved = check.resolved or await check.resolve_recipient()
     verdict = await _check_mail(check, table, Stage.RECIPIENT, check.recipient, resolved)
     routed = resolved.flags & FLAG_ROUTED and not check.site.cfg.allow_untrusted_routing
     return DUNNO if verdict is OK and routed else verdict

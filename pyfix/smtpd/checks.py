@@ -173,7 +173,7 @@ async def reject_unlisted_recipient(check: Check, _: object) -> Verdict:
     if check.recipient is None or check.listed_checked:
         return DUNNO
     check.listed_checked = True
-    refusal = await unlisted(check.site, check.sender or "", check.recipient, is_sender=False)
+    refusal = await unlisted(check.site, check.resolved or await check.resolve_recipient(), is_sender=False)
     return DUNNO if refusal is None else check.refuse_unlisted(refusal, Stage.RECIPIENT, check.recipient)
 
 
@@ -181,7 +181,8 @@ async def reject_unlisted_sender(check: Check, _: object) -> Verdict:
     """The sender is one of ours that does not exist."""
     if not check.sender:
         return DUNNO
-    refusal = await unlisted(check.site, check.sender, check.sender, is_sender=True)
+    resolved = await check.site.rewrite.resolve(check.sender, check.sender)
+    refusal = await unlisted(check.site, resolved, is_sender=True)
     return DUNNO if refusal is None else check.refuse_unlisted(refusal, Stage.SENDER, check.sender)
 
 

@@ -54,13 +54,6 @@ class Watch:
 class Connection(asyncio.Protocol):
     """One accepted connection. over: called once, when all is said and done; with the error when that was a bug."""
 
-    _transport: asyncio.Transport
-    _task: Driven | None = None
-    _waiting = 0
-    _paused = False
-    _gone = False
-    _writable: asyncio.Future[None] | None = None
-
     def __init__(
         self, conversation: Conversation, timeout: float, watch: Watch, over: Callable[[BaseException | None], None]
     ) -> None:
@@ -68,7 +61,13 @@ class Connection(asyncio.Protocol):
         self._conversation = conversation
         self._timeout = timeout
         self._watch = watch
+        self._transport: asyncio.Transport
+        self._task: Driven | None = None
         self._input: list[bytes] = []
+        self._waiting = 0
+        self._paused = False
+        self._gone = False
+        self._writable: asyncio.Future[None] | None = None
         self._heard = monotonic()
 
     # asyncio's side
@@ -198,7 +197,7 @@ class Connection(asyncio.Protocol):
         conversation.wire.close()
         conversation.tell_postmaster()
         bare = conversation.note_bare_lf and conversation.wire.bare
-        msg.info(log.disconnect(conversation.peer.client, conversation.counts, bare_lf=bare))
+        msg.info(log.disconnect(conversation.peer.client, conversation.counts, conversation.refused, bare_lf=bare))
         self._transport.close()
         self._end(None)
 

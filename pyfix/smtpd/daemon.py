@@ -16,7 +16,6 @@ import asyncio
 import socket
 from typing import Any
 
-from pyfix.config.params.smtpd import SmtpdParams
 from pyfix.maps import regexp
 from pyfix.server.context import Context
 from pyfix.server.transport import Poller, SocketTransport
@@ -79,8 +78,7 @@ class Smtpd:
 
     def stress(self, on: bool) -> None:
         """The service has no sessions left, or has again: parameters that ask for `stress` change at once."""
-        overloaded = self.site.main.with_overrides([("stress", "yes" if on else "")])
-        self.site.cfg = SmtpdParams(overloaded)
+        self.site.configure(self.site.main.with_overrides([("stress", "yes" if on else "")]))
 
     async def retire(self) -> None:
         """Sessions come to their end by themselves; what they kept for the next goes."""

@@ -8,12 +8,14 @@ Sources: access(5) BCC, DISCARD, FILTER, HOLD, PREPEND, REDIRECT.
 
 from __future__ import annotations
 
-from pyfix.clients.cleanup import FLAG_DISCARD
 from pyfix.queue import records as rec
 
 
 class Delegated:
-    """The actions of one message. flags: of the cleanup service; prepended: whole headers."""
+    """The actions of one message. flags: of the cleanup service; prepended: whole headers.
+
+    With FLAG_DISCARD nothing more is asked about the message.
+    """
 
     __slots__ = ("_flags_sent", "bcc", "filter", "flags", "prepended", "redirect")
 
@@ -24,13 +26,10 @@ class Delegated:
         self.bcc: list[str] = []
         self.prepended: list[str] = []
 
-    @property
-    def discard(self) -> bool:
-        """DISCARD was said: nothing more is asked about this message."""
-        return bool(self.flags & FLAG_DISCARD)
-
     def take(self) -> bytes:
         """The records of what was said since the last time; headers are not among them."""
+        if not (self.filter or self.redirect or self.bcc) and self.flags == self._flags_sent:
+            return b""
         parts: list[bytes] = []
         if self.filter:
             parts.append(rec.encode(rec.FILT, _bytes(self.filter)))

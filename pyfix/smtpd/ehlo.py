@@ -12,6 +12,7 @@ from pyfix.mail.error import MailError
 from pyfix.smtpd import log
 from pyfix.smtpd.site import Site
 from pyfix.unix import msg
+from pyfix.wire.smtp_reply import Reply
 
 KEYWORDS = (
     *("PIPELINING", "SIZE", "VRFY", "ETRN", "ENHANCEDSTATUSCODES", "8BITMIME", "DSN", "SMTPUTF8"),
@@ -53,8 +54,12 @@ async def _discarded(site: Site, address: str) -> str:
     return site.cfg.smtpd_discard_ehlo_keywords
 
 
-def lines(site: Site, keywords: frozenset[str]) -> list[str]:
-    """The lines of the EHLO reply."""
-    limit = site.mail.message_size_limit
+def reply(site: Site, keywords: frozenset[str]) -> Reply:
+    """The EHLO reply."""
+    return _reply(site.mail.myhostname, site.mail.message_size_limit, keywords)
+
+
+@lru_cache(maxsize=100)
+def _reply(name: str, limit: int, keywords: frozenset[str]) -> Reply:
     texts = {"SIZE": f"SIZE {limit}" if limit else "SIZE"}
-    return [site.mail.myhostname, *(texts.get(word, word) for word in KEYWORDS if word in keywords)]
+    return Reply(250, "", name, *(texts.get(word, word) for word in KEYWORDS if word in keywords))

@@ -9,6 +9,7 @@ See also: pflogsumm, fail2ban and others read these; their form is Postfix's.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from pyfix.config.compatibility import using
 from pyfix.mail.address import quote
@@ -100,14 +101,19 @@ def client_is(queue_id: str, client: str) -> str:
     return f"{queue_id}: client={client}"
 
 
-def disconnect(client: str, counts: dict[str, list[int]], *, bare_lf: bool = False) -> str:
-    """A session is over. counts: verb -> [accepted, all]."""
-    words = [
-        f" {verb.lower()}={_of(*counts[verb])}" for verb in sorted(counts, key=ORDER.__getitem__)
-    ]
-    accepted, total = (sum(column) for column in zip((0, 0), *counts.values(), strict=True))
-    words.append(f" commands={_of(accepted, total)}" if counts else " commands=0/0")
-    return f"disconnect from {client}{''.join(words)}{' notes=bare_lf' if bare_lf else ''}"
+def disconnect(client: str, counts: dict[str, int], refused: dict[str, int], *, bare_lf: bool = False) -> str:
+    """A session is over. counts: verb -> how often it came; refused: of that, how often in vain."""
+    words = _counted(tuple(counts.items()), tuple(refused.items()))
+    return f"disconnect from {client}{words}{' notes=bare_lf' if bare_lf else ''}"
+
+
+@lru_cache(256)
+def _counted(counts: tuple[tuple[str, int], ...], refused: tuple[tuple[str, int], ...]) -> str:
+    vain = dict(refused)
+    rows = [(verb, number - vain.get(verb, 0), number) for verb, number in counts]
+    words = [f" {verb.lower()}={_of(ok, all_)}" for verb, ok, all_ in sorted(rows, key=lambda row: ORDER[row[0]])]
+    total = _of(sum(row[1] for row in rows), sum(row[2] for row in rows)) if rows else "0/0"
+    return f"{''.join(words)} commands={total}"
 
 
 def _of(accepted: int, total: int) -> str:

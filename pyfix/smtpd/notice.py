@@ -61,35 +61,27 @@ def of_status(status: int) -> Trouble:
 class History:
     """What was said since the last time that it was forgotten, with the trouble in it."""
 
-    __slots__ = ("_said", "aborted", "count", "trouble")
+    __slots__ = ("aborted", "said", "trouble")
 
     def __init__(self) -> None:
-        self._said: list[bytes | Reply] = []
-        self.count = 0
-        """Lines."""
+        self.said: list[bytes | Reply] = []
+        """Commands and replies."""
         self.aborted = ""
         """Why the session did not come to its end."""
         self.trouble = Trouble.NONE
 
-    def heard(self, line: bytes) -> None:
-        """A command."""
-        self._said.append(line)
-        self.count += 1
-
-    def said(self, reply: Reply) -> None:
-        """A reply."""
-        self._said.append(reply)
-        self.count += len(reply.lines)
+    def is_longer(self, limit: int) -> bool:
+        """Whether it has more lines than that."""
+        return sum([1 if isinstance(item, bytes) else len(item.lines) for item in self.said]) > limit
 
     def forget(self) -> None:
         """Begin anew."""
-        self._said = []
-        self.count = 0
+        self.said.clear()
         self.trouble = Trouble.NONE
 
     def lines(self) -> Iterable[str]:
         """As they are shown."""
-        for item in self._said:
+        for item in self.said:
             prefix, data = (" In:  ", item.partition(b"\0")[0]) if isinstance(item, bytes) else (" Out: ", item.data)
             for line in data.decode("utf-8", "surrogateescape").rstrip("\r\n").split("\r\n"):
                 yield from folded(prefix, log.printable(line))
@@ -109,7 +101,7 @@ class Postmaster:
 
     def tell(self, cleanup: Cleanup, client: str, history: History) -> None:
         """Send the transcript, if there was trouble of a kind that the postmaster wants to know."""
-        if not history.trouble & self._wanted:
+        if history.trouble is Trouble.NONE or not history.trouble & self._wanted:
             return
         text = ["Transcript of session follows.", "", *history.lines(), ""]
         if history.aborted:

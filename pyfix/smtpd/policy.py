@@ -23,9 +23,10 @@ from pyfix.smtpd.checks import (
 )
 from pyfix.smtpd.context import RewriteContext
 from pyfix.smtpd.delegated import Delegated
+from pyfix.smtpd.notice import Trouble
 from pyfix.smtpd.old_defaults import SAFE_RELAY
 from pyfix.smtpd.peer import Peer
-from pyfix.smtpd.restrictions import Carried, Check, Lists, Rule, Rules, Stage, has_any
+from pyfix.smtpd.restrictions import Carried, Check, Envelope, Lists, Rule, Rules, Stage, has_any
 from pyfix.smtpd.site import NO_UNKNOWN_RECIPIENT_CHECKS, Site
 from pyfix.unix import msg
 from pyfix.wire.smtp_reply import Reply
@@ -54,6 +55,8 @@ class Policy:
         )
         self.delay = site.cfg.smtpd_delay_reject
         """connect, hello and mail have nothing to ask."""
+        earlier = (self._client, self._helo, self._sender, site.cfg.smtpd_reject_unlisted_sender)
+        self._asks_earlier = self.delay and any(earlier)
         self.asks_data = bool(self._data)
         self.asks_end_of_data = bool(self._end_of_data)
         self._for_recipient = [self._recipient, self._relay]
@@ -101,9 +104,10 @@ class Policy:
         if recipient.lower() == "postmaster":
             return None
         check.deferred = carried.sender
-        refusal = await self._ask_earlier(check) if self.delay else None
+        refusal = await self._ask_earlier(check) if self._asks_earlier else None
         for rules in self._for_recipient:
-            refusal = refusal or await check.run(Stage.RECIPIENT, recipient, rules)
+            if refusal is None:
+                refusal = await check.run(Stage.RECIPIENT, recipient, rules)
         if refusal is None and self._reject_unlisted and not check.listed_checked:
             refusal = await check.run(Stage.RECIPIENT, recipient, UNLISTED_RECIPIENT)
         return refusal or check.settle()
@@ -149,6 +153,17 @@ class Policy:
         return refusal
 
 
+class Unheard:
+    """A session for a decision that nobody hears of."""
+
+    def note(self, check: Check, action: str, text: str, trouble: Trouble) -> None:
+        """Nothing is logged."""
+
+    def envelope(self, size: int | None) -> Envelope:
+        """No message is known."""
+        return Envelope("SMTP", "", "", size or 0)
+
+
 class OldPolicy(Policy):
     """The same, where an old compatibility_level decides something about recipients: it says so."""
 
@@ -172,10 +187,8 @@ class OldPolicy(Policy):
 
     async def _would_refuse(self, check: Check) -> bool:
         """Whether today's relay restrictions would."""
-        silent = Check(
-            check.site, check.peer, lambda *_: None, check.where, Delegated(),
-            helo=check.helo, sender=check.sender, recipient=check.recipient,
-        )  # fmt: skip
+        silent = Check(check.site, check.peer, Unheard(), check.where, Delegated())
+        silent.helo, silent.sender, silent.recipient = check.helo, check.sender, check.recipient
         return await silent.run(Stage.RECIPIENT, check.recipient or "", self._safe_relay) is not None
 
 

@@ -64,13 +64,13 @@ CLASSES = {
 }
 
 
-async def unlisted(site: Site, sender: str, address: str, *, is_sender: bool) -> Refusal | None:
-    """Why the address is unknown; None when it is not. Retry: that can't be told now."""
-    resolved = await site.rewrite.resolve(sender, address)
+async def unlisted(site: Site, resolved: Resolved, *, is_sender: bool) -> Refusal | None:
+    """Why an address is unknown; None when it is not. Retry: that can't be told now."""
     if resolved.flags & FLAG_FAIL:
         raise Retry("Temporary lookup failure")
-    if await _is_rewritten(site, resolved, is_sender=is_sender):
-        return None
+    for maps in site.sender_rewriting if is_sender else site.recipient_rewriting:
+        if await _has(site, maps, resolved):
+            return None
     if resolved.transport in {ERROR, RETRY}:
         return _by_transport(resolved, is_sender=is_sender)
     kind = CLASSES.get(resolved.flags & CLASS_MASK)
@@ -78,14 +78,6 @@ async def unlisted(site: Site, sender: str, address: str, *, is_sender: bool) ->
         return None
     table = f" in {kind.table}" if site.mail.show_user_unknown_table_name else ""
     return Refusal(getattr(site.cfg, kind.code), "5.1.0" if is_sender else "5.1.1", f"User unknown{table}")
-
-
-async def _is_rewritten(site: Site, resolved: Resolved, *, is_sender: bool) -> bool:
-    own = site.sender_canonical_maps if is_sender else site.recipient_canonical_maps
-    for maps in (own, site.canonical_maps, site.virtual_alias_maps):
-        if maps and await _has(site, maps, resolved):
-            return True
-    return False
 
 
 async def _is_listed(site: Site, kind: AddressClass, resolved: Resolved) -> bool:

@@ -23,7 +23,7 @@ async def is_ours(check: Check) -> bool:
     """Whether the recipient's domain is one that we take mail for, by no detour. Retry: can't be told."""
     if check.recipient is None:
         return False
-    resolved = await check.site.rewrite.resolve(check.sender or "", check.recipient)
+    resolved = check.resolved or await check.resolve_recipient()
     if resolved.flags & FLAG_FAIL:
         raise Retry("Temporary lookup failure")
     if "@" not in resolved.recipient:

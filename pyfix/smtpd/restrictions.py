@@ -20,8 +20,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
+from pyfix.clients.cleanup import FLAG_DISCARD
+from pyfix.clients.rewrite import Resolved
 from pyfix.mail.error import MailError
 from pyfix.maps.braces import split
 from pyfix.smtpd import log
@@ -70,69 +72,72 @@ class Envelope(NamedTuple):
     size: int
 
 
-NO_ENVELOPE = Envelope("SMTP", "", "", 0)
+
+class Session(Protocol):
+    """Whose decision it is."""
+
+    def note(self, check: Check, action: str, text: str, trouble: Trouble) -> None:
+        """Log a refusal, or an access action."""
+
+    def envelope(self, size: int | None) -> Envelope:
+        """What is known of the message. size: bytes of content, None: what MAIL said."""
 
 
 class Check:
     """One decision under way: what is known, and what came out.
 
     where: the command, as logs have it; helo, sender, recipient, domain (of ETRN): None while
-    unknown; recipients: how many were accepted so far. log is called with (action, text, trouble) for each
-    refusal and each access action.
+    unknown; recipients: how many were accepted so far; size: bytes of content, None: what MAIL said.
     """
 
-    __slots__ = (
-        *("_defer_if_reject", "_depth", "_log", "_warn", "deferred", "delegated", "domain", "envelope"),
-        *("helo", "list_stage", "listed_checked", "name", "peer", "pipelined", "recipient", "recipients", "reply"),
-        *("rules", "sender", "site", "stage", "where"),
-    )
+    helo: str | None = None
+    sender: str | None = None
+    recipient: str | None = None
+    domain: str | None = None
+    recipients = 0
+    size: int | None = None
+    pipelined = False
+    stage = list_stage = Stage.CLIENT
+    name = ""
+    """What is being decided about, as replies show it."""
+    rules: Rules | None = None
+    """The last list that was asked."""
+    listed_checked = False
+    """reject_unlisted_recipient has been asked already."""
+    deferred: Reply | None = None
+    """What a permit becomes: the first defer_if_permit."""
+    reply: Reply | None = None
+    """The refusal."""
+    resolved: Resolved | None = None
+    """Where the recipient goes, once that was asked."""
+    _warn = 0
+    """The depth at which warn_if_reject was said; 0: not in force."""
+    _defer_if_reject: Reply | None = None
+    _depth = 0
 
-    def __init__(
-        self,
-        site: Site,
-        peer: Peer,
-        log: Callable[[str, str, Trouble], None],
-        where: str,
-        delegated: Delegated,
-        *,
-        helo: str | None = None,
-        sender: str | None = None,
-        recipient: str | None = None,
-        recipients: int = 0,
-        envelope: Callable[[], Envelope] = lambda: NO_ENVELOPE,
-        pipelined: bool = False,
-    ) -> None:
+    def __init__(self, site: Site, peer: Peer, session: Session, where: str, delegated: Delegated) -> None:
         self.site = site
         self.peer = peer
         self.where = where
         self.delegated = delegated
-        self.helo = helo
-        self.sender = sender
-        self.recipient = recipient
-        self.recipients = recipients
-        self.envelope = envelope
-        self.pipelined = pipelined
-        self.domain: str | None = None
-        self.stage = self.list_stage = Stage.CLIENT
-        self.name = ""
-        """What is being decided about, as replies show it."""
-        self.rules: Rules | None = None
-        """The last list that was asked."""
-        self.listed_checked = False
-        """reject_unlisted_recipient has been asked already."""
-        self.deferred: Reply | None = None
-        """What a permit becomes: the first defer_if_permit."""
-        self.reply: Reply | None = None
-        """The refusal."""
-        self._log = log
-        self._warn = 0
-        """The depth at which warn_if_reject was said; 0: not in force."""
-        self._defer_if_reject: Reply | None = None
-        self._depth = 0
+        self._session = session
+
+    def envelope(self) -> Envelope:
+        """What a policy server wants to know of the message."""
+        return self._session.envelope(self.size)
+
+    async def resolve_recipient(self) -> Resolved:
+        """Where the recipient goes."""
+        if self.resolved is None:
+            self.resolved = await self.site.rewrite.resolve(self.sender or "", self.recipient or "")
+        return self.resolved
+
+    def _log(self, action: str, text: str, trouble: Trouble) -> None:
+        self._session.note(self, action, text, trouble)
 
     async def run(self, stage: Stage, name: str, rules: Rules) -> Reply | None:
         """Ask a list; the refusal, or None."""
-        if self.delegated.discard:
+        if self.delegated.flags & FLAG_DISCARD:
             return None
         self.stage, self.list_stage, self.name, self.rules = stage, stage, name, rules
         self._warn = self._depth = 0
@@ -145,7 +150,7 @@ class Check:
 
     def settle(self) -> Reply | None:
         """All lists have permitted: the refusal if one of them wanted to defer."""
-        if self.deferred is not None and not self.delegated.discard:
+        if self.deferred is not None and not self.delegated.flags & FLAG_DISCARD:
             self._refuse(self.deferred)
         return self.reply
 
@@ -241,8 +246,7 @@ class Check:
 
     async def permit(self, action: str, stage: Stage, name: str, table: str = "") -> Verdict:
         """OK, logged where smtpd_log_access_permit_actions wants it."""
-        wanted = self.site.permit_actions
-        if wanted and await wanted.matches(action):
+        if self.site.logs_permits and await self.site.permit_actions.matches(action):
             self.note("permit", log.permit(action, stage.value, name, table))
         return OK
 

@@ -21,7 +21,7 @@ from pyfix.smtpd import ehlo, log
 from pyfix.smtpd.delegated import Delegated
 from pyfix.smtpd.notice import Trouble, of_status
 from pyfix.smtpd.space import needed
-from pyfix.smtpd.talk import OUT_OF_STEP, Talk
+from pyfix.smtpd.talk import OUT_OF_STEP, Talk, neutered
 from pyfix.smtpd.transaction import Transaction
 from pyfix.unix import msg
 from pyfix.wire import smtp_event as on
@@ -85,7 +85,7 @@ class Conversation(Talk):
             self.wire.greet(OK)
         elif event.header or await self._is_forbidden(event.word):
             msg.warning(log.not_smtp(self.peer.client, event.text))
-            self.counts.setdefault(event.verb, [0, 0])[1] += 1
+            self.count_refused(event.verb)
             self.wire.greet(GOODBYE)
             self.over = True
         else:
@@ -108,8 +108,10 @@ class Conversation(Talk):
                 return
         self._forget()
         self._shorten_history()
+        self.helo = neutered(event.name)
         if event.extended:
-            self.reply(event, Reply(250, "", *ehlo.lines(self.site, self._keywords)))
+            self.protocol = "ESMTP"
+            self.reply(event, ehlo.reply(self.site, self._keywords))
         else:
             self.reply(event, self.site.hello)
 
@@ -132,8 +134,7 @@ class Conversation(Talk):
             self.reply(event, refusal or Reply(252, "2.0.0", event.given))
 
     async def _has_bad_syntax(self, sender: str, address: str, *, utf8: bool) -> bool:
-        """Only with SMTPUTF8 may a domain be other than ASCII."""
-        if not utf8 and not address.isascii() and not address.rpartition("@")[2].isascii():
+        if not utf8 and _is_foreign(address):
             return "@" in address
         return bool((await self.site.rewrite.resolve(sender, address)).flags & FLAG_ERROR)
 
@@ -160,7 +161,7 @@ class Conversation(Talk):
         msg.info(log.pipelining(event.verb, self.peer.client, event.text))
         self._pipelined = True
         if self.site.cfg.smtpd_forbid_unauth_pipelining:
-            self.counts.setdefault(event.verb, [0, 0])[1] += 1
+            self.count_refused(event.verb)
             self.wire.greet(OUT_OF_STEP)
             self.over = True
 
@@ -237,8 +238,12 @@ class Conversation(Talk):
     async def _rcpt(self, event: on.Rcpt) -> None:
         transaction = self._transaction
         assert transaction is not None
-        utf8 = transaction.params.smtputf8
-        if await self._has_bad_syntax(transaction.sender, event.address, utf8=utf8):
+        check = self._check("RCPT", event.address)
+        if not transaction.params.smtputf8 and _is_foreign(event.address):
+            bad = "@" in event.address
+        else:
+            bad = (await check.resolve_recipient()).flags & FLAG_ERROR > 0
+        if bad:
             msg.warning(log.illegal_address(self.peer.client, "RCPT", event.given))
             self.reply(event, BAD_RECIPIENT)
             return
@@ -249,7 +254,7 @@ class Conversation(Talk):
             return
         if not self.site.utf8:
             self.site.old_defaults.note_address("recipient", event.address, self.peer)
-        refusal = await self._policy.rcpt(self._check("RCPT", event.address), self._carried)
+        refusal = await self._policy.rcpt(check, self._carried)
         if refusal is None:
             if transaction.message is None:
                 await self._open(transaction)
@@ -288,8 +293,7 @@ class Conversation(Talk):
     def _drop_message(self) -> None:
         """The queue file goes, the transaction stays: the client has not been told yet."""
         if self._transaction is not None:
-            self._transaction.cancel()
-            self._transaction.message = None
+            self._transaction.drop()
 
     async def _dropped(self, event: on.Dropped) -> None:
         if event.last:
@@ -387,3 +391,8 @@ class Conversation(Talk):
         on.ChunkEnd: _chunk_end,
         on.MessageEnd: _message_end,
     }
+
+
+def _is_foreign(address: str) -> bool:
+    """Its domain is other than ASCII, as domains may be with SMTPUTF8 only."""
+    return not address.isascii() and not address.rpartition("@")[2].isascii()

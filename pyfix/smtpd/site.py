@@ -38,6 +38,7 @@ from pyfix.smtpd.peer_dns import DnsNames
 from pyfix.wire.smtp_command import Limits
 from pyfix.wire.smtp_reply import Reply
 
+BARE_NEWLINE = frozenset({"normalize", "reject", "note", "no"})
 NO_UNKNOWN_RECIPIENT_CHECKS = "no_unknown_recipient_checks"
 OVERRIDES = {  # receive_override_options -> what cleanup is not to do
     NO_UNKNOWN_RECIPIENT_CHECKS: 0,
@@ -63,14 +64,12 @@ class Site:
     def __init__(self, main: MainCf, service: str = "smtp", *, jailed: bool = False) -> None:
         self.main = main
         self.service = service
-        self.cfg = SmtpdParams(main)
         self.mail = MailParams(main)
+        self.configure(main)
         self.cleanup = CleanupClient(f"public/{self.mail.cleanup_service_name}")
         self.postmaster: Postmaster | None = Postmaster(main)
         self.rewrite = RewriteClient(f"private/{self.mail.rewrite_service_name}")
-        self.utf8 = self.mail.smtputf8_enable
         self.hello = Reply(250, "", self.mail.myhostname)
-        self._limits: dict[tuple[str, frozenset[str], bool, bool], Limits] = {}
         self.names = NameCache(_look_up(main, jailed=jailed) if self.cfg.smtpd_peername_lookup else None)
         self.overrides = _overrides(self.mail.receive_override_options)
         self.cleanup_flags = FLAG_MASK_EXTERNAL | FLAG_SMTP_REPLY
@@ -104,23 +103,36 @@ class Site:
         self.permit_actions = StringMatch(
             self.cfg.smtpd_log_access_permit_actions, name="smtpd_log_access_permit_actions"
         )
+        self.logs_permits = bool(self.permit_actions)
         self.mydestination = DomainMatch(self.mail.mydestination, name="mydestination", utf8=self.utf8)
         self.canonical_maps = self._maps("canonical_maps")
         self.sender_canonical_maps = self._maps("sender_canonical_maps")
         self.recipient_canonical_maps = self._maps("recipient_canonical_maps")
         self.virtual_alias_maps = self._maps("virtual_alias_maps")
+        rewriting = (self.canonical_maps, self.virtual_alias_maps)
+        self.sender_rewriting = [maps for maps in (self.sender_canonical_maps, *rewriting) if maps]
+        self.recipient_rewriting = [maps for maps in (self.recipient_canonical_maps, *rewriting) if maps]
         self.local_recipient_maps = self._maps("local_recipient_maps")
         self.relay_recipient_maps = self._maps("relay_recipient_maps")
         self.virtual_mailbox_maps = self._maps("virtual_mailbox_maps")
         self.discard_keywords = self._maps("smtpd_discard_ehlo_keyword_address_maps")
 
+    def configure(self, main: MainCf) -> None:
+        """Take smtpd's parameters from this configuration from now on; `stress` changes them."""
+        self.cfg = SmtpdParams(main)
+        self.utf8 = self.mail.smtputf8_enable
+        self.greeting = Reply(220, "", self.cfg.smtpd_banner)
+        self._limits: dict[tuple[str, frozenset[str]], Limits] = {}
+        self.first_limits = self.limits("no", frozenset())
+        mode = self.cfg.smtpd_forbid_bare_newline.lower()
+        self.bare_newline = mode if mode in BARE_NEWLINE else "normalize"
+
     def limits(self, bare_newline: str, keywords: frozenset[str]) -> Limits:
         """What a session of this kind allows; bare_newline: as smtpd_forbid_bare_newline has it."""
-        cfg = self.cfg
-        kind = (bare_newline, keywords, cfg.strict_rfc821_envelopes, cfg.smtpd_helo_required)
-        limits = self._limits.get(kind)
+        limits = self._limits.get((bare_newline, keywords))
         if limits is None:
-            limits = self._limits[kind] = Limits(
+            cfg = self.cfg
+            limits = self._limits[bare_newline, keywords] = Limits(
                 line_length=self.mail.line_length_limit,
                 exact_line_ends=bare_newline != "no",
                 tell_bare_lines=bare_newline == "reject",

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from functools import lru_cache
 from typing import ClassVar
 
 from pyfix.mail.error import MailError
@@ -33,7 +34,6 @@ from pyfix.wire.smtp_server import Session
 
 OUT_OF_STEP = Reply(554, "5.5.0", "Error: SMTP protocol synchronization")
 NEUTRAL = str.maketrans(dict.fromkeys(' <>()\\";@', "?"))
-BARE_NEWLINE = frozenset({"normalize", "reject", "note", "no"})
 HANG_UP = frozenset({421, 521})
 CONTENT_VERBS = frozenset({"DATA", "BDAT"})
 PROTOCOL_EVENTS = frozenset({on.Bad, on.Unknown})
@@ -49,28 +49,33 @@ class Talk:
     def __init__(self, site: Site, policy: Policy, space: Space, peer: Peer) -> None:
         self.site = site
         self.peer = peer
-        self.wire = Session(site.limits("no", frozenset()))
+        self.wire = Session(site.first_limits)
         self.history = History()
         if site.postmaster is not None:
-            self.wire.transcript = self.history
+            self.wire.transcript = self.history.said
+        self.counts: dict[str, int] = {}
+        """How often each verb came."""
+        self.refused: dict[str, int] = {}
+        """How often of that it was refused."""
         self.over = False
         """Send what is to be sent, then hang up."""
         self.errors = 0
-        self.counts: dict[str, list[int]] = {}
         self.note_bare_lf = False
+        self.helo: str | None = None
+        """The HELO name as it is logged and recorded."""
+        self.protocol = "SMTP"
+        """SMTP or ESMTP."""
         self._policy = policy
         self._space = space
         self._limit = site.mail.message_size_limit
-        self._transaction: Transaction | None = None
         self._delegated = Delegated()
         self._carried = Carried()
+        self._transaction: Transaction | None = None
         self._denied: Reply | None = None
         self._keywords: frozenset[str] = frozenset()
         self._junk = 0
         self._pipelined = False
         self._slow = False
-        self._greeted_with: on.Hello | None = None
-        self._helo: str | None = None
         self._count_as_ok = False
         self._bare_newline = "no"
         self._check_type = Check
@@ -81,21 +86,22 @@ class Talk:
         """The client is there and has a name: greet it."""
         msg.info(log.connect(self.peer.client))
         if await self.site.debug_peers.level(self.peer.address, self.peer.name):
+            transcript = self.wire.transcript
             self.wire = TracedSession(self.wire.limits, self.peer.client)
+            self.wire.transcript = transcript
             self._check_type = TracedCheck
         self._keywords = await ehlo.offered(self.site, self.peer.address)
         await self._set_limits()
         if not self._policy.delay:
             self._denied = await self._policy.connect(self._check("CONNECT"), self._carried)
         if self._denied is None:
-            self.wire.greet(Reply(220, "", self.site.cfg.smtpd_banner))
+            self.wire.greet(self.site.greeting)
         else:
             self.wire.greet(self._denied)
             self.over = self._denied.code in HANG_UP
 
     async def _set_limits(self) -> None:
-        mode = self.site.cfg.smtpd_forbid_bare_newline.lower()
-        mode = mode if mode in BARE_NEWLINE else "normalize"
+        mode = self.site.bare_newline
         if mode != "no" and await self._is_excluded():
             mode = "no"
         self._bare_newline = mode
@@ -110,11 +116,10 @@ class Talk:
 
     async def receive(self, data: bytes) -> None:
         """React to what the client has sent."""
-        reactions, hard_limit = self._REACTIONS, self.site.cfg.smtpd_hard_error_limit
         for event in self.wire.receive(data):
             if self._denied is None or type(event) is on.Pipelined or event.verb == "QUIT":
                 try:
-                    await reactions[type(event)](self, event)
+                    await self._REACTIONS[type(event)](self, event)
                 except MailError as error:
                     self._fail(event, error)
             else:
@@ -124,7 +129,7 @@ class Talk:
                 await self._slow_down()
             if self.over:
                 return
-            if self.errors >= hard_limit:
+            if self.errors and self.errors >= self.site.cfg.smtpd_hard_error_limit:
                 self._too_many_errors()
                 return
 
@@ -155,7 +160,7 @@ class Talk:
         self.history.forget()
 
     def _shorten_history(self) -> None:
-        if self.history.count > self.site.cfg.smtpd_history_flush_threshold:
+        if self.history.is_longer(self.site.cfg.smtpd_history_flush_threshold):
             self.tell_postmaster()
 
     def too_early(self, data: bytes) -> None:
@@ -184,18 +189,18 @@ class Talk:
 
     def reply(self, event: on.Event, reply: Reply) -> None:
         """Answer an event. All answers pass here."""
-        cfg = self.site.cfg
+        verb = event.verb
+        if verb != "DATA" or type(event) is not on.MessageEnd:  # that was counted when it was accepted
+            self.counts[verb] = self.counts.get(verb, 0) + 1
+            if verb in JUNK:
+                self._junk += 1
+                self.errors += self._junk > self.site.cfg.smtpd_junk_command_limit + 1
         if not reply.ok:
             self.history.trouble |= self._trouble(event, reply)
-            if self.site.mail.soft_bounce:
-                reply = reply.softened()
-            if cfg.smtpd_reject_footer:
-                reply = self._with_footer(reply)
-            if reply.code in HANG_UP:
-                self.over = True
-        self._count(event, reply)
-        if self.errors > cfg.smtpd_soft_error_limit and cfg.smtpd_error_sleep_time:
-            self._slow = True
+            reply = self._refusal(verb, reply)
+        if self.errors:
+            cfg = self.site.cfg
+            self._slow = self.errors > cfg.smtpd_soft_error_limit and cfg.smtpd_error_sleep_time > 0
         self.wire.reply(reply)
 
     def _trouble(self, event: on.Event, reply: Reply) -> Trouble:
@@ -203,23 +208,24 @@ class Talk:
         usual = Trouble.PROTOCOL if type(event) in PROTOCOL_EVENTS else Trouble.NONE
         return self._TROUBLES.get(reply, usual)
 
-    def _count(self, event: on.Event, reply: Reply) -> None:
-        ok = (reply.ok or self._count_as_ok) and type(event) is not on.Unknown
-        self._count_as_ok = False
-        if not ok:
+    def _refusal(self, verb: str, reply: Reply) -> Reply:
+        if self.site.mail.soft_bounce:
+            reply = reply.softened()
+        if self.site.cfg.smtpd_reject_footer:
+            reply = self._with_footer(reply)
+        if reply.code in HANG_UP:
+            self.over = True
+        if self._count_as_ok:
+            self._count_as_ok = False
+        else:
             self.errors += 1
-        verb = event.verb
-        row = self.counts.get(verb)
-        if row is None:
-            row = self.counts[verb] = [0, 0]
-        if verb == "DATA" and type(event) is on.MessageEnd:  # counted when it was accepted
-            row[0] -= not ok
-            return
-        row[0] += ok
-        row[1] += 1
-        if verb in JUNK:
-            self._junk += 1
-            self.errors += self._junk > self.site.cfg.smtpd_junk_command_limit + 1
+            self.refused[verb] = self.refused.get(verb, 0) + 1
+        return reply
+
+    def count_refused(self, verb: str) -> None:
+        """Count a command that is not answered by reply()."""
+        self.counts[verb] = self.counts.get(verb, 0) + 1
+        self.refused[verb] = self.refused.get(verb, 0) + 1
 
     def _with_footer(self, reply: Reply) -> Reply:
         footer = self.site.main.expand(self.site.cfg.smtpd_reject_footer)
@@ -234,38 +240,33 @@ class Talk:
 
     def _check(
         self,
-        stage: str,
+        where: str,
         recipient: str | None = None,
         sender: str | None = None,
         helo: str | None = None,
         size: int | None = None,
     ) -> Check:
-        helo = self.helo if helo is None else _neutered(helo)
+        check = self._check_type(self.site, self.peer, self, where, self._delegated)
+        check.helo = self.helo if helo is None else neutered(helo)
+        check.sender = sender
+        check.recipient = recipient
+        check.size = size
+        check.pipelined = self._pipelined
         transaction = self._transaction
         if transaction is not None:
-            sender = transaction.sender
-            recipient = transaction.only_recipient if recipient is None else recipient
+            check.sender = transaction.sender
+            check.recipients = transaction.recipients
+            if recipient is None:
+                check.recipient = transaction.only_recipient
+        return check
 
-        def note(action: str, text: str, trouble: Trouble) -> None:
-            self.history.trouble |= trouble
-            self._log(action, stage, text, sender=sender, recipient=recipient, helo=helo)
+    def note(self, check: Check, action: str, text: str, trouble: Trouble) -> None:
+        """(For a check.) Log what it has come to."""
+        self.history.trouble |= trouble
+        self._log(action, check.where, text, sender=check.sender, recipient=check.recipient, helo=check.helo)
 
-        return self._check_type(
-            self.site,
-            self.peer,
-            note,
-            stage,
-            self._delegated,
-            helo=helo,
-            sender=sender,
-            recipient=recipient,
-            recipients=0 if transaction is None else transaction.recipients,
-            envelope=lambda: self._envelope(size),
-            pipelined=self._pipelined,
-        )
-
-    def _envelope(self, size: int | None) -> Envelope:
-        """size: None: what MAIL said."""
+    def envelope(self, size: int | None) -> Envelope:
+        """(For a check.) size: None: what MAIL said."""
         transaction = self._transaction
         if transaction is None:
             return Envelope(self.protocol, "", "", size or 0)
@@ -297,20 +298,6 @@ class Talk:
             )
         )
 
-    @property
-    def protocol(self) -> str:
-        """SMTP or ESMTP."""
-        return "ESMTP" if self.wire.extended else "SMTP"
-
-    @property
-    def helo(self) -> str | None:
-        """The HELO name as it is logged and recorded."""
-        hello = self.wire.hello
-        if hello is not self._greeted_with:
-            self._greeted_with = hello
-            self._helo = None if hello is None else _neutered(hello.name)
-        return self._helo
-
     def _forget(self) -> None:
         self._delegated = Delegated()
         if self._transaction is not None:
@@ -318,5 +305,7 @@ class Talk:
             self._transaction = None
 
 
-def _neutered(name: str) -> str:
+@lru_cache(1000)
+def neutered(name: str) -> str:
+    """A HELO name without what could disturb a log or a header."""
     return log.printable(name).translate(NEUTRAL)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 import os
 import time
+from functools import cached_property, lru_cache
 
 from pyfix.clients.cleanup import FLAG_SMTPUTF8, STAT_BARE_LF, reply
 from pyfix.clients.post_mail import Message
@@ -40,8 +41,6 @@ class Transaction:
         self.helo = helo
         self.context = context
         self.arrived = time.time()
-        self.instance = f"{os.getpid():x}.{int(self.arrived):x}.{int(self.arrived % 1 * 1e6):x}.{next(COUNTER):x}"
-        """Names this message to policy servers."""
         self.recipients = 0
         self.first_recipient = ""
         self.refused = 0
@@ -49,13 +48,15 @@ class Transaction:
         self.status = 0
         """Trouble with the content, STAT bits of the cleanup service."""
         self.message: Message | None = None
+        self.queue_id = "NOQUEUE"
+        """For the log."""
         self._envelope: list[bytes] = []
         self._undrained = 0
 
-    @property
-    def queue_id(self) -> str:
-        """For the log."""
-        return "NOQUEUE" if self.message is None else self.message.queue_id
+    @cached_property
+    def instance(self) -> str:
+        """Names this message to policy servers."""
+        return f"{os.getpid():x}.{int(self.arrived):x}.{int(self.arrived % 1 * 1e6):x}.{next(COUNTER):x}"
 
     @property
     def only_recipient(self) -> str | None:
@@ -65,22 +66,23 @@ class Transaction:
     async def open(self, site: Site, peer: Peer) -> None:
         """Get a queue file. Retry when there is none."""
         utf8 = FLAG_SMTPUTF8 if self.params.smtputf8 else 0
-        self.message = await site.cleanup.open(site.cleanup_flags | utf8)
-        self._envelope = [self._head(site, peer, self.message.queue_id)]
+        message = self.message = await site.cleanup.open(site.cleanup_flags | utf8)
+        self.queue_id = message.queue_id
+        self._envelope = [self._head(site, peer, message.queue_id)]
 
     def add(self, rcpt: Rcpt) -> None:
         """One more recipient."""
         self.recipients += 1
         self.first_recipient = self.first_recipient or rcpt.address
-        self._envelope.append(_recipient(rcpt))
+        self._envelope.append(_recipient(rcpt.address, rcpt.params.notify, rcpt.params.orcpt))
 
     def begin_content(self, site: Site, peer: Peer, delegated: Delegated) -> None:
         """The envelope is complete; the content begins with prepended headers and our Received:."""
         assert self.message is not None
-        lines = self._received(site, peer, self.message.queue_id)
-        text = [*delegated.headers(), *"\n".join(lines).encode("utf-8", "surrogateescape").split(b"\n")]
-        self._envelope += [delegated.take(), MESG, rec.encode_text(text)]
-        self.message.write(b"".join(self._envelope), clean=b"\r" not in b"".join(text))
+        text = self._received(site, peer, self.message.queue_id).encode("utf-8", "surrogateescape")
+        lines = [*delegated.headers(), *text.split(b"\n")]
+        self._envelope += [delegated.take(), MESG, rec.encode_text(lines)]
+        self.message.write(b"".join(self._envelope), clean=b"\r" not in b"".join(lines))
         self._envelope.clear()
 
     async def write(self, blocks: list[Piece]) -> None:
@@ -116,6 +118,12 @@ class Transaction:
         code = site.cfg.smtpd_forbid_bare_newline_reject_code
         return Reply(code, "5.5.2", f"{site.mail.myhostname} Error: bare <LF> received")
 
+    def drop(self) -> None:
+        """Nothing of it stays, but the client has not been told yet."""
+        self.cancel()
+        self.message = None
+        self.queue_id = "NOQUEUE"
+
     def cancel(self) -> None:
         """Nothing of it stays."""
         if self.message is not None:
@@ -130,26 +138,30 @@ class Transaction:
         parts = [rec.encode(rec.TIME, b"%d %d" % (seconds, micro))]
         if content_filter:
             parts.append(rec.encode(rec.FILT, content_filter.encode("utf-8", "surrogateescape")))
-        before = [("log_ident", queue_id), ("rewrite_context", self.context)]
-        if self.params.envid is not None:
-            before.append(("envelope_id", _decoded(self.params.envid)))
-        if self.params.ret:
-            before.append(("ret_flags", str(self.params.ret)))
-        parts += [
-            rec.attributes(before),
-            rec.encode(rec.FROM, self.sender.encode("utf-8", "surrogateescape")),
-            rec.attributes([("encoding", self.params.body), *_about_client(peer, self.helo or "", self.protocol)]),
-        ]
+        parts.append(rec.attributes((("log_ident", queue_id), ("rewrite_context", self.context))))
+        params = self.params
+        if params.envid is not None:
+            parts.append(rec.attribute("envelope_id", _decoded(params.envid)))
+        if params.ret:
+            parts.append(rec.attribute("ret_flags", str(params.ret)))
+        parts.append(rec.encode(rec.FROM, self.sender.encode("utf-8", "surrogateescape")))
+        begin, middle, end = _about_client(
+            *(peer.name, peer.address, peer.names.reverse_name, peer.server_address, peer.server_port, peer.family),
+            *(self.helo or "", self.protocol, params.body),
+        )
+        port = peer.port.encode()
+        parts += begin, rec.encode(rec.ATTR, b"log_client_port=" + port)
+        parts += middle, rec.encode(rec.ATTR, b"client_port=" + port), end
         return b"".join(parts)
 
-    def _received(self, site: Site, peer: Peer, queue_id: str) -> list[str]:
+    def _received(self, site: Site, peer: Peer, queue_id: str) -> str:
         protocol = "UTF8SMTP" if self.params.smtputf8 else self.protocol
         date = mail_date(self.arrived)
-        first = f"Received: from {self.helo or peer.name} ({peer.name} [{peer.literal}])"
-        second = f"\tby {site.mail.myhostname} ({site.mail.mail_name}) with {protocol} id {queue_id}"
-        if self.recipients == 1:
-            return [first, second, f"\tfor <{quote(self.first_recipient)}>; {date}"]
-        return [first, second + ";", f"\t{date}"]
+        end = f"\n\tfor <{quote(self.first_recipient)}>; {date}" if self.recipients == 1 else f";\n\t{date}"
+        return (
+            f"Received: from {self.helo or peer.name} ({peer.name} [{peer.literal}])\n"
+            f"\tby {site.mail.myhostname} ({site.mail.mail_name}) with {protocol} id {queue_id}{end}"
+        )
 
 
 MESG = rec.encode(rec.MESG)
@@ -157,37 +169,48 @@ XTRA = rec.encode(rec.XTRA)
 END = rec.encode(rec.END)
 
 
-def _about_client(peer: Peer, helo: str, protocol: str) -> list[tuple[str, str]]:
-    """The attributes that all messages of a session have."""
-    return [
-        ("log_client_name", peer.name),
-        ("log_client_address", peer.address),
-        ("log_client_port", peer.port),
-        ("log_message_origin", peer.origin),
+@lru_cache(1000)
+def _about_client(
+    name: str,
+    address: str,
+    reverse_name: str,
+    server_address: str,
+    server_port: str,
+    family: int,
+    helo: str,
+    protocol: str,
+    body: str,
+) -> tuple[bytes, bytes, bytes]:
+    """The attributes that all messages of a client have: before, between and behind those with its port."""
+    before = [("encoding", body), ("log_client_name", name), ("log_client_address", address)]
+    between = [
+        ("log_message_origin", f"{name}[{address}]"),
         ("log_helo_name", helo),
         ("log_protocol_name", protocol),
-        ("client_name", peer.name),
-        ("reverse_client_name", peer.names.reverse_name),
-        ("client_address", peer.address),
-        ("client_port", peer.port),
-        ("server_address", peer.server_address),
-        ("server_port", peer.server_port),
+        ("client_name", name),
+        ("reverse_client_name", reverse_name),
+        ("client_address", address),
+    ]
+    behind = [
+        ("server_address", server_address),
+        ("server_port", server_port),
         ("helo_name", helo),
         ("protocol_name", protocol),
-        ("client_address_type", str(peer.family)),
+        ("client_address_type", str(family)),
     ]
+    return rec.attributes(before), rec.attributes(between), rec.attributes(behind)
 
 
-def _recipient(rcpt: Rcpt) -> bytes:
-    params = rcpt.params
-    about = [("notify_flags", str(params.notify))] if params.notify else []
-    if params.orcpt:
-        kind, _, address = params.orcpt.partition(";")
-        about.append(("dsn_orig_rcpt", f"{kind};{_decoded(address)}"))
+@lru_cache(1000)
+def _recipient(address: str, notify: int, orcpt: str) -> bytes:
+    about = [("notify_flags", str(notify))] if notify else []
+    if orcpt:
+        kind, _, original = orcpt.partition(";")
+        about.append(("dsn_orig_rcpt", f"{kind};{_decoded(original)}"))
     else:
-        kind = "rfc822" if rcpt.address.isascii() else "utf-8"
-        about.append(("dsn_orig_rcpt", f"{kind};{quote(rcpt.address)}"))
-    return rec.attributes(about) + rec.encode(rec.RCPT, rcpt.address.encode("utf-8", "surrogateescape"))
+        kind = "rfc822" if address.isascii() else "utf-8"
+        about.append(("dsn_orig_rcpt", f"{kind};{quote(address)}"))
+    return rec.attributes(about) + rec.encode(rec.RCPT, address.encode("utf-8", "surrogateescape"))
 
 
 def _decoded(text: str) -> str:

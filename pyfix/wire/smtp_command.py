@@ -87,9 +87,12 @@ def _hello(verb: str) -> Callable[[Asker, str], Event | Reply]:
     return parse
 
 
+def _plain_mail(argument: str) -> Event | None:
+    plain = PLAIN_PATH.fullmatch(argument, 5) if argument[:5].upper() == "FROM:" else None
+    return Mail(plain[1] or "", argument[5:], NO_MAIL_PARAMS) if plain is not None else None
+
+
 def _mail(session: Asker, argument: str) -> Event | Reply:
-    if argument[:5].upper() == "FROM:" and (plain := PLAIN_PATH.fullmatch(argument, 5)) is not None:
-        return Mail(plain[1] or "", argument[5:], NO_MAIL_PARAMS)
     words = split_words(argument)
     if len(words) < 2 or words[0] is None or words[0].upper() != "FROM:":
         return MAIL_SYNTAX
@@ -102,10 +105,12 @@ def _mail(session: Asker, argument: str) -> Event | Reply:
     return Mail(address, words[1] or "", params)
 
 
-def _rcpt(session: Asker, argument: str) -> Event | Reply:
+def _plain_rcpt(argument: str) -> Event | None:
     plain = PLAIN_PATH.fullmatch(argument, 3) if argument[:3].upper() == "TO:" else None
-    if plain is not None and plain[1]:
-        return Rcpt(plain[1], argument[3:], NO_RCPT_PARAMS)
+    return Rcpt(plain[1], argument[3:], NO_RCPT_PARAMS) if plain is not None and plain[1] else None
+
+
+def _rcpt(session: Asker, argument: str) -> Event | Reply:
     words = split_words(argument)
     if len(words) < 2 or words[0] is None or words[0].upper() != "TO:":
         return RCPT_SYNTAX
@@ -211,9 +216,10 @@ BDAT_COMPLAINTS = {State.READY: NEED_RCPT, State.MAIL: NO_RECIPIENTS}
 class Command:
     """One verb.
 
-    leads_to: the state when it is accepted (None: the same); complaints: what it hears where it
-    is out of place; hello: what it hears when HELO is missing; last: it must end a group of
-    pipelined commands; junk: too many of them are errors.
+    parse: the event of an argument, or what is wrong with it; plain: the same where nothing else counts
+    (None: parse must be asked); leads_to: the state when it is accepted (None: the same); complaints: what
+    it hears where it is out of place; hello: what it hears when HELO is missing; last: it must end a
+    group of pipelined commands; junk: too many of them are errors.
     """
 
     parse: Callable[[Asker, str], Event | Reply]
@@ -222,6 +228,7 @@ class Command:
     hello: Reply | None = None
     last: bool = False
     junk: bool = False
+    plain: Callable[[str], Event | None] | None = None
 
 
 def _in(states: tuple[State, ...], code: int, status: str, text: str) -> dict[State, Reply]:
@@ -243,12 +250,14 @@ COMMANDS: dict[str, Command] = {
         _in((State.ASTRAY,), 503, "5.5.1", "Error: MAIL after BDAT")
         | _in(IN_TRANSACTION, 503, "5.5.1", "Error: nested MAIL command"),
         hello=HELLO_FIRST,
+        plain=_plain_mail,
     ),
     "RCPT": Command(
         _rcpt,
         State.RCPT,
         _in((State.READY, State.ASTRAY), 503, "5.5.1", "Error: need MAIL command")
         | _in((State.CHUNKS, State.LOST), 503, "5.5.1", "Error: RCPT after BDAT"),
+        plain=_plain_rcpt,
     ),
     "DATA": Command(
         _data,
@@ -256,6 +265,7 @@ COMMANDS: dict[str, Command] = {
         _in(AFTER_BDAT, 503, "5.5.1", "Error: DATA after BDAT")
         | {State.READY: NEED_RCPT, State.MAIL: NO_RECIPIENTS},
         last=True,
+        plain=lambda argument: None if argument else Data(),
     ),
     "BDAT": Command(_bdat),
     "RSET": Command(_rset, State.READY, junk=True),
@@ -267,6 +277,6 @@ COMMANDS: dict[str, Command] = {
         hello=Reply(503, "", "Error: send HELO/EHLO first"),
         junk=True,
     ),
-    "QUIT": Command(_simple("QUIT")),
+    "QUIT": Command(_simple("QUIT"), plain=lambda argument: Simple("QUIT", argument)),
     "HELP": Command(_simple("HELP"), junk=True),
 }

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Protocol, cast
+from functools import lru_cache
 
 from pyfix.wire.smtp_command import COMMANDS, IN_TRANSACTION, Command, Limits, State
 from pyfix.wire.smtp_data import Content
@@ -42,18 +42,9 @@ from pyfix.wire.smtp_reply import Reply
 
 HEADER = re.compile(r"[!-9;-~]+[ \t]*:")
 SPACE = " \t\v\f\r\n"
+CLOSED, DATA = State.CLOSED, State.DATA
 BAD_UTF8 = Reply(500, "5.5.2", "Error: bad UTF-8 syntax")
 BAD_SYNTAX = Reply(500, "5.5.2", "Error: bad syntax")
-
-
-class Transcript(Protocol):
-    """Who wants to know what is said."""
-
-    def heard(self, line: bytes) -> None:
-        """A command, with the CR of its end."""
-
-    def said(self, reply: Reply) -> None:
-        """An answer."""
 
 
 class Session:
@@ -70,10 +61,11 @@ class Session:
         """The last verb, for the log."""
         self.bare = False
         """A line ended in LF alone."""
-        self.transcript: Transcript | None = None
+        self.transcript: list[bytes | Reply] | None = None
+        """Where commands (with the CR of their ends) and replies are noted."""
         self._buffer = b""
         self._at = 0
-        self._out: list[bytes] = []
+        self._out = b""
         self._held: Callable[[], Event] | None = None  # the command behind a notice
         self._skipping = False
         self._ended = False
@@ -91,18 +83,22 @@ class Session:
         """The events in what the client has sent so far."""
         self._buffer = self._buffer[self._at :] + data if self._at < len(self._buffer) else data
         self._at = 0
-        while self.state is not State.CLOSED and (event := self._next()) is not None:
+        while (state := self.state) is not CLOSED:
+            event: Event | None
+            if self._chunk is not None:
+                event = self._next_of_chunk(self._chunk)
+            elif state is DATA:
+                event = self._next_of_data()
+            elif self._held is not None:
+                held, self._held = self._held, None
+                event = held()
+            elif self._at < len(self._buffer):
+                event = self._next_command()
+            else:
+                return
+            if event is None:
+                return
             yield event
-
-    def _next(self) -> Event | None:
-        if self._chunk is not None:
-            return self._next_of_chunk(self._chunk)
-        if self.state is State.DATA:
-            return self._next_of_data()
-        if self._held is not None:
-            held, self._held = self._held, None
-            return held()
-        return self._next_command() if self._at < len(self._buffer) else None
 
     @property
     def pending(self) -> bytes:
@@ -114,25 +110,26 @@ class Session:
     def reply(self, reply: Reply) -> None:
         """Answer the last event; a positive answer moves the session on."""
         if self.transcript is not None:
-            self.transcript.said(reply)
+            self.transcript.append(reply)
         if self._chunk is not None:
             self._chunk_refusal = reply.data
             return
-        self._out.append(reply.data)
+        self._out += reply.data
         if reply.ok:
             if self._hello is not None:
                 self.hello = self._hello
-                self.extended = self.extended or self.hello.extended
-            if self._leads_to is not None:
-                self.state = self._leads_to
-                self._content = self._new_content() if self.state is State.DATA else None
+                self.extended = self.extended or self._hello.extended
+            state = self._leads_to
+            if state is not None:
+                self.state = state
+                self._content = self._new_content() if state is DATA else None
         self._leads_to = self._hello = None
 
     def greet(self, reply: Reply) -> None:
         """Say something unasked: the greeting, a 421."""
         if self.transcript is not None:
-            self.transcript.said(reply)
-        self._out.append(reply.data)
+            self.transcript.append(reply)
+        self._out += reply.data
 
     @property
     def received(self) -> int:
@@ -151,8 +148,8 @@ class Session:
 
     def output(self) -> bytes:
         """What is to be sent, all replies since the last call."""
-        out, self._out = self._out, []
-        return out[0] if len(out) == 1 else b"".join(out)
+        out, self._out = self._out, b""
+        return out
 
     def close(self) -> None:
         """No more events will come."""
@@ -179,8 +176,8 @@ class Session:
         self._at = end + 1
         line = buffer[at:end]
         if self.transcript is not None:
-            self.transcript.heard(line)
-        if not line.endswith(b"\r"):
+            self.transcript.append(line)
+        if line[-1:] != b"\r":
             self.bare = True
             if self.limits.tell_bare_lines:
                 self._held = lambda: self._line(line)
@@ -192,29 +189,23 @@ class Session:
         self._skipping = end < 0
         self._at = end + 1 if end >= 0 else len(self._buffer)
         if self.transcript is not None:
-            self.transcript.heard(line)
+            self.transcript.append(line)
         self._held = lambda: self._line(line)
         return LongLine(line)
 
     def _line(self, line: bytes) -> Event:
         try:
-            text = line.decode("utf-8", "strict" if self.limits.utf8 else "surrogateescape")
+            command, verb, argument, plain = understood(line, self.limits.utf8)
         except UnicodeDecodeError:
             return self._bad(BAD_UTF8, line.decode("utf-8", "surrogateescape"))
-        if "\0" in text:
-            text = text[: text.index("\0")]
-        text = text.rstrip("\r")
-        word, _, argument = text.strip(SPACE).partition(" ")
-        verb = word.upper()
-        command = COMMANDS.get(verb)
         if command is None:
-            return self._not_a_command(text)
+            return self._not_a_command(argument)
         self.where = verb
-        if (command.last or not self.extended) and self._at < len(self._buffer) and not self._told_pipelining:
+        if self._at < len(self._buffer) and (command.last or not self.extended) and not self._told_pipelining:
             self._told_pipelining = True
-            self._held = lambda: self._command(command, verb, argument)
+            self._held = lambda: self._command(command, verb, argument, plain)
             return Pipelined(verb, self._buffer[self._at :])
-        return self._command(command, verb, argument)
+        return self._command(command, verb, argument, plain)
 
     def _not_a_command(self, text: str) -> Event:
         words = text.split(None, 1)
@@ -228,18 +219,17 @@ class Session:
     def _bad(self, reply: Reply, text: str) -> Event:
         return Bad("UNKNOWN", reply, text=text)
 
-    def _command(self, command: Command, verb: str, argument: str) -> Event:
+    def _command(self, command: Command, verb: str, argument: str, plain: Event | None) -> Event:
         complaint = command.complaints.get(self.state)
         if command.hello is not None and self.limits.hello_required and self.hello is None:
             complaint = command.hello
-        event = complaint or command.parse(self, argument.strip(SPACE))
-        kind = type(event)
-        if kind is Reply:
-            return Bad(verb, cast(Reply, event), text=f"{verb} {argument}")
-        if kind is not Bad:
+        event = complaint or plain or command.parse(self, argument.strip(SPACE))
+        if isinstance(event, Reply):
+            return Bad(verb, event, text=f"{verb} {argument}")
+        if not isinstance(event, Bad):
             self._leads_to = command.leads_to
-            self._hello = cast(Hello, event) if kind is Hello else None
-        return cast(Event, event)
+            self._hello = event if isinstance(event, Hello) else None
+        return event
 
     # Content
 
@@ -283,7 +273,7 @@ class Session:
             if self._chunk_refusal is None:
                 assert self._content is not None
                 return Text("BDAT", self._content.receive_chunk(piece))
-            return self._next()
+            return self._next_of_chunk(chunk)
         self._chunk = None
         if self._chunk_refusal is not None:
             return self._end_refused(chunk)
@@ -291,7 +281,7 @@ class Session:
 
     def _end_refused(self, chunk: Bdat) -> Event | None:
         assert self._chunk_refusal is not None
-        self._out.append(self._chunk_refusal)
+        self._out += self._chunk_refusal
         self._content = None
         if chunk.last:
             self.state = State.READY
@@ -311,3 +301,19 @@ class Session:
             self._held = lambda: self._end_message("BDAT", content)
             return Text("BDAT", blocks)
         return self._end_message("BDAT", content)
+
+
+
+@lru_cache(500)
+def understood(line: bytes, utf8: bool) -> tuple[Command | None, str, str, Event | None]:
+    """A command line: its command, verb, argument, and the event where it depends on nothing else.
+
+    Without a command the argument is the whole line. UnicodeDecodeError: it is no UTF-8, and must be.
+    """
+    text = line.decode("utf-8", "strict" if utf8 else "surrogateescape").partition("\0")[0].rstrip("\r")
+    word, _, argument = text.strip(SPACE).partition(" ")
+    verb = word.upper()
+    command = COMMANDS.get(verb)
+    if command is None:
+        return None, "", text, None
+    return command, verb, argument, command.plain(argument.strip(SPACE)) if command.plain is not None else None

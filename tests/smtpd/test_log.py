@@ -2,14 +2,14 @@ from pyfix.smtpd import log
 
 
 def test_disconnect_counts_in_postfix_order() -> None:
-    counts = {"QUIT": [1, 1], "RCPT": [1, 2], "EHLO": [2, 2], "UNKNOWN": [0, 2]}
-    assert log.disconnect("a[1.2.3.4]", counts) == (
+    counts = {"QUIT": 1, "RCPT": 2, "EHLO": 2, "UNKNOWN": 2}
+    assert log.disconnect("a[1.2.3.4]", counts, {"RCPT": 1, "UNKNOWN": 2}) == (
         "disconnect from a[1.2.3.4] ehlo=2 rcpt=1/2 quit=1 unknown=0/2 commands=4/7"
     )
 
 
 def test_disconnect_without_commands() -> None:
-    assert log.disconnect("a[1.2.3.4]", {}) == "disconnect from a[1.2.3.4] commands=0/0"
+    assert log.disconnect("a[1.2.3.4]", {}, {}) == "disconnect from a[1.2.3.4] commands=0/0"
 
 
 def test_policy_line_has_what_is_known() -> None:
