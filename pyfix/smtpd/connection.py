@@ -43,12 +43,12 @@ class Watch:
         self._watched.discard(connection)
 
     def _look(self) -> None:
-        now = monotonic()
-        for connection in list(self._watched):
-            connection.look_at_clock(now)
         self._looking = bool(self._watched)
         if self._looking:
             self._loop.call_later(TICK, self._look)
+        now = monotonic()
+        for connection in list(self._watched):
+            connection.look_at_clock(now)
 
 
 class Connection(asyncio.Protocol):

@@ -26,6 +26,9 @@ class Delegated:
         self.bcc: list[str] = []
         self.prepended: list[str] = []
 
+    def __bool__(self) -> bool:
+        return bool(self.flags or self.filter or self.redirect or self.bcc or self.prepended)
+
     def take(self) -> bytes:
         """The records of what was said since the last time; headers are not among them."""
         if not (self.filter or self.redirect or self.bcc) and self.flags == self._flags_sent:

@@ -71,7 +71,9 @@ class History:
         self.trouble = Trouble.NONE
 
     def is_longer(self, limit: int) -> bool:
-        """Whether it has more lines than that."""
+        """Whether it has more lines than that. (Commands have one, most replies one, EHLO's ten.)"""
+        if len(self.said) * 10 <= limit:
+            return False
         return sum([1 if isinstance(item, bytes) else len(item.lines) for item in self.said]) > limit
 
     def forget(self) -> None:

@@ -342,7 +342,8 @@ class Conversation(Talk):
         else:
             transaction.cancel()
         self._transaction = None
-        self._delegated = Delegated()
+        if self._delegated:
+            self._delegated = Delegated()
         if refusal is not None:
             self.reply(event, refusal)
             return

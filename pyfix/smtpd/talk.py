@@ -299,7 +299,8 @@ class Talk:
         )
 
     def _forget(self) -> None:
-        self._delegated = Delegated()
+        if self._delegated:
+            self._delegated = Delegated()
         if self._transaction is not None:
             self._transaction.cancel()
             self._transaction = None

@@ -183,11 +183,11 @@ class Suite:
 
     async def _accept(self, program, listener, tasks):
         while True:
-            sock, _ = await asyncio.get_running_loop().sock_accept(listener)
+            sock, client = await asyncio.get_running_loop().sock_accept(listener)
             sock.setblocking(False)
             self._socks.add(sock)
             if hasattr(program, "take"):
-                program.take(sock, lambda _: None)
+                program.take(sock, client, lambda _: None)
             else:
                 tasks.add(asyncio.ensure_future(program.serve(sock)))
 

@@ -119,7 +119,7 @@ def _fill(path) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount a small file system")
 def test_a_full_disk_is_told_and_recovers(instance) -> None:
     """The space check is passed (message_size_limit is small), then the disk fills up."""
-    mail = instance(main_cf="message_size_limit = 600000\ndefer_transports = virtual", start=False)
+    mail = instance(main_cf="message_size_limit = 600000\ndefer_transports = virtual\nnotify_classes =", start=False)
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m,mode=0755", "none", mail.queue], check=True)
     try:
         mail.start()
