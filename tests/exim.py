@@ -19,6 +19,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import free_port
+
 PROGRAM = Path(__file__).parent.parent / ".peers/exim4/usr/sbin/exim4"
 USER = "Debian-exim"
 
@@ -94,9 +96,7 @@ class Exim:
 
     def __init__(self, top: Path, smart_host: int, chunking: str) -> None:
         self.top = top
-        with socket.socket() as sock:
-            sock.bind(("127.0.0.1", 0))
-            self.port: int = sock.getsockname()[1]
+        self.port = free_port()
         shutil.copy(PROGRAM, top / "exim4")
         config = CONFIG
         for name, value in {"top": top, "port": self.port, "smart_host": smart_host, "chunking": chunking}.items():

@@ -19,6 +19,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import free_port
+
 SBIN = Path("/usr/sbin")
 
 MAIN_CF = """\
@@ -70,9 +72,7 @@ class RealPostfix:
     def __init__(self, top: Path, main_cf: str, master_cf: str) -> None:
         self.top = top
         self.config, self.queue = top / "etc", top / "queue"
-        with socket.socket() as sock:
-            sock.bind(("127.0.0.1", 0))
-            self.port: int = sock.getsockname()[1]
+        self.port = free_port()
         for name in ("etc", "queue", "data", "log", "mail"):
             (top / name).mkdir(mode=0o755)
             (top / name).chmod(0o755)

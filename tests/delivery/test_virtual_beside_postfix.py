@@ -3,7 +3,6 @@
 import os
 import shutil
 import smtplib
-import socket
 import subprocess
 import tempfile
 import time
@@ -17,6 +16,7 @@ from pyfix.delivery.agent import Delivery
 from pyfix.delivery.virtual.daemon import Virtual
 from pyfix.server.context import Context
 from tests.delivery.steps import settled
+from tests.ports import free_port
 
 DAEMONS = Path("/usr/lib/postfix/sbin")
 pytestmark = [
@@ -70,9 +70,7 @@ def real() -> Iterator[tuple[Path, int]]:
             (root / directory).mkdir()
         shutil.chown(root / "data", "postfix")
         os.chown(root / "mail", 5000, 5000)
-        with socket.socket() as sock:
-            sock.bind(("127.0.0.1", 0))
-            port = sock.getsockname()[1]
+        port = free_port()
         (root / "etc/main.cf").write_text(MAIN_CF.format(root=root))
         (root / "etc/master.cf").write_text(SERVICES.format(port=port))
         past = time.time() - 60

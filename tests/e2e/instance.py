@@ -26,6 +26,7 @@ import pytest
 
 from pyfix.commands import instance as instances
 from pyfix.unix import pid_file, users
+from tests.ports import free_port
 
 ROOT = Path(__file__).parent.parent.parent
 PATIENCE = 20.0
@@ -158,12 +159,6 @@ def _master_cf(text: str, more: str) -> str:
     replaced = {tuple(line.split()[:2]) for line in more.splitlines() if line[:1].strip("# \t")}
     kept = [line for line in text.splitlines() if tuple(line.split()[:2]) not in replaced]
     return "\n".join(kept) + "\n" + more.rstrip() + "\n"
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
 
 
 @pytest.fixture

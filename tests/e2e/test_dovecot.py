@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.instance import free_port
+from tests.ports import free_port
 
 DOVECOT = "/usr/sbin/dovecot"
 LDA = "/usr/lib/dovecot/deliver"

@@ -11,6 +11,7 @@ import pytest
 from pyfix.maps.open import open_or_fail, open_table
 from pyfix.maps.table import OpenError, TableError
 from tests.maps import servers
+from tests.ports import free_port
 
 pytest.importorskip("ldap", reason="the extra ldap is not installed")
 
@@ -130,7 +131,7 @@ def test_too_many_values_are_an_error(directory: tuple[int, Path], here: Path) -
 
 
 def test_a_socket_and_a_second_server_are_asked(directory: tuple[int, Path], here: Path, log: list[str]) -> None:
-    down = f"ldap://127.0.0.1:{servers.free_port()}"
+    down = f"ldap://127.0.0.1:{free_port()}"
     quoted = str(directory[1]).replace("/", "%2f")
     table = open_or_fail(write(here, 0, BASE, f"{down} ldapi://{quoted}"))
     assert table.lookup_now("one@example.com") == "uno@one.test"

@@ -19,6 +19,7 @@ from pyfix.maps.servers import Servers, WrongQuestionError
 from pyfix.maps.table import OpenError, TableError
 from pyfix.wire import netstring
 from tests.maps import servers
+from tests.ports import free_port
 
 Run = Callable[..., "CompletedProcess[bytes]"]
 Answer = Callable[[bytes], bytes]
@@ -200,7 +201,7 @@ def test_what_memcached_does_not_have_comes_from_the_backup_and_is_kept(here: Pa
 
 def test_without_memcached_the_backup_answers(here: Path, log: list[str]) -> None:
     (here / "t").write_text("a 1\n")
-    port = servers.free_port()
+    port = free_port()
     table = open_or_fail(memcache(here, port, f"backup = texthash:{here}/t\n"))
     assert [table.lookup_now(key) for key in ("a", "b")] == ["1", None]
     assert "Connection refused" in log[0]
@@ -248,7 +249,7 @@ def test_redis_is_asked_any_question(here: Path, redis_port: int, query: str, ke
 
 
 def test_redis_in_trouble_is_an_error(here: Path, redis_port: int, log: list[str]) -> None:
-    for port, query in ((redis_port, "GET users"), (redis_port, "NOSUCH %s"), (servers.free_port(), "GET %s")):
+    for port, query in ((redis_port, "GET users"), (redis_port, "NOSUCH %s"), (free_port(), "GET %s")):
         (here / "r.cf").write_text(f"hosts = redis://127.0.0.1:{port}/0\nquery = {query}\n")
         with pytest.raises(TableError):
             open_or_fail(f"redis:{here}/r.cf").lookup_now("a")

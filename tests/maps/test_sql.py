@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from pyfix.maps.open import open_or_fail, open_table
 from pyfix.maps.table import OpenError, TableError
 from tests.maps import servers
+from tests.ports import free_port
 
 Run = Callable[..., "CompletedProcess[bytes]"]
 
@@ -212,7 +213,7 @@ def test_a_server_that_is_down_is_an_error_and_rests(
     kind: str, here: Path, log: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("pymysql" if kind == "mysql" else "psycopg")
-    port = servers.free_port()
+    port = free_port()
     (here / "db.cf").write_text(f"hosts = 127.0.0.1:{port}\nquery = SELECT 1\n")
     table = open_table(f"{kind}:{here}/db.cf")
     for _ in range(3):

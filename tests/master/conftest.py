@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from pyfix.unix import users
-from tests.e2e.instance import free_port, instance, instance_directory
+from tests.e2e.instance import instance, instance_directory
 from tests.master.client import Client
+from tests.ports import free_port
 
 __all__ = ["instance", "instance_directory"]
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.dns.conftest import OWN_ADDRESS, NameServer, Records
+from tests.ports import free_port
 
 MAIN_CF = """
 compatibility_level = 3.6
@@ -68,7 +69,7 @@ class Beside:
         for name in ("etc", "queue", "data"):
             (self._directory / name).mkdir()
         shutil.chown(self._directory / "data", "postfix")
-        self.ports = dict(zip(settings, _free_ports(len(settings)), strict=True))
+        self.ports = {name: free_port() for name in settings}
         services = [self._service(name, lines) for name, lines in settings.items()]
         (self._directory / "etc/main.cf").write_text(MAIN_CF.format(dir=self._directory))
         (self._directory / "etc/master.cf").write_text("\n".join(services) + SERVICES)
@@ -154,14 +155,6 @@ def _hear(sock: socket.socket) -> bytes:
     except ConnectionError:
         return like(heard) + b"<EOF>"
     return like(heard)
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [sock.getsockname()[1] for sock in sockets]
-    for sock in sockets:
-        sock.close()
-    return ports
 
 
 def why_not() -> str:

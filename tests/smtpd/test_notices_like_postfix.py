@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from pyfix.queue import records as rec
+from tests.ports import free_port
 from tests.real_postfix import real_postfix
 
 __all__ = ["real_postfix"]
@@ -165,10 +166,7 @@ def theirs() -> Iterator[dict[int, list[str]]]:
 
 
 def _notices_of_real(make: Callable[..., Any]) -> dict[int, list[str]]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in SERVICES]
-    ports = dict(zip(SERVICES, (sock.getsockname()[1] for sock in sockets), strict=True))
-    for sock in sockets:
-        sock.close()
+    ports = {name: free_port() for name in SERVICES}
     more = """
 virtual_mailbox_domains = notes.test
 virtual_mailbox_base = {top}/mail

@@ -1,0 +1,27 @@
+"""Ports for programs that are told where to listen: no other process of the tests is given the same ones.
+
+They are below those that the system hands out by itself, so that no connection takes one meanwhile.
+"""
+
+import itertools
+import os
+import socket
+
+FIRST, BLOCK = 10000, 500
+BLOCKS = (32000 - FIRST) // BLOCK
+
+_own = itertools.cycle(range(BLOCK))
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 on which nobody listens, and that this process was not given lately."""
+    first = FIRST + os.getpid() % BLOCKS * BLOCK
+    for number in itertools.islice(_own, BLOCK):
+        with socket.socket() as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                sock.bind(("127.0.0.1", first + number))
+            except OSError:
+                continue
+            return first + number
+    raise AssertionError(f"all ports from {first} to {first + BLOCK - 1} are taken")
