@@ -1,6 +1,5 @@
 """check_policy_service: the same questions, answers and log lines as real Postfix, from one server for both."""
 
-import os
 import re
 import socket
 import threading
@@ -9,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.ports import free_port
 from tests.smtpd.beside_postfix import Beside, comparable, like, why_not
 
 ANSWERS = {
@@ -19,7 +19,7 @@ ANSWERS = {
     "equals": "action = REJECT\n\n", "redirect": "action=REDIRECT x\n\n", "close": "", "dunno": "action=dunno\n\n",
 }  # fmt: skip
 """By the sender's user. Empty: hang up."""
-PORT = 47853 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])  # of the server: it stands in log lines
+PORT = free_port()  # of the server: it stands in log lines
 HELLO = b"EHLO x.y\r\n"
 RCPT = b"RCPT TO:<joe@example.com>\r\n"
 
