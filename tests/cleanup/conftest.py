@@ -23,6 +23,7 @@ mynetworks = 127.0.0.0/8
 inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
 mail_owner = root
+append_dot_mydomain = yes
 """
 QUEUES = ("maildrop", "incoming", "active", "deferred", "hold", "corrupt", "private", "public")
 

@@ -10,7 +10,7 @@ __all__ = ["instance", "instance_directory"]
 
 # Each fatal one takes both a second. Of quick-stop, Debian's ends with 0 although it says that nothing runs.
 DOWN = ["status", "reload", "logrotate", "flush", "check"]
-UP = ["start", "status", "check", "flush", "reload", "stop"]
+UP = ["start", "status", "check", "flush", "reload"]
 LONG_AGO = 1_000_000_000  # a main.cf that was just written makes real commands wait
 
 
@@ -34,3 +34,5 @@ def test_same_status_and_lines(instance, real_postfix):
     mail.start()
     told = [[outcome(*side, command) for command in UP] for side in sides]
     assert told[1] == told[0]
+    # Debian's postlogd may end before it has written that all is stopping.
+    assert [side.command("postfix", "stop").returncode for side, _ in sides] == [0, 0]

@@ -161,7 +161,7 @@ def test_over_the_limit_bounces_and_leaves_no_trace(store, mail: Path, recipient
 
 def test_a_locked_mbox_defers(store, mail: Path) -> None:
     (mail / "m.lock").touch()
-    reason = f"unable to create lock file {mail}/m.lock: Resource temporarily unavailable"
+    reason = f"unable to create lock file {mail}/m.lock: File exists"
     expected = [("4.2.0", f"delivery failed to mailbox {mail}/m: {reason}")]
     assert deliver(store, agent(store), "m@d.test") == expected
 
