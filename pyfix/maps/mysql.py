@@ -10,15 +10,13 @@ Sources: mysql_table(5).
 
 import os
 import ssl
-from typing import Any, ClassVar
+from typing import Any
 
-from pyfix.config.param import Bool, Int, Str
+from pyfix.config.param import Bool, Str
 from pyfix.maps.auto_clnt import split_host, tls_context
-from pyfix.maps.braces import split
 from pyfix.maps.cfg_parser import read_params
-from pyfix.maps.db_common import Answers
-from pyfix.maps.servers import Servers, WrongQuestionError
-from pyfix.maps.sql import SqlParams, flat, query_template
+from pyfix.maps.servers import WrongQuestionError
+from pyfix.maps.sql_server import ServerParams, ServerTable
 from pyfix.maps.table import Options, missing_extra
 
 CONNECT_TIMEOUT, ANSWER_TIMEOUT = 10, 30  # seconds
@@ -27,13 +25,9 @@ SOCKETS = ("/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock", "/tmp/mysql.s
 """Where a server of this machine listens: what `localhost` means."""
 
 
-class MysqlParams(SqlParams):
+class MysqlParams(ServerParams):
     """The parameters of a table."""
 
-    hosts = Str("localhost")
-    user = Str("")
-    password = Str("")
-    dbname = Str("")
     charset = Str("utf8mb4")
     option_file = Str("")
     option_group = Str("client")
@@ -44,38 +38,19 @@ class MysqlParams(SqlParams):
     tls_ciphers = Str("")
     tls_verify_cert = Bool("no")
     require_result_set = Bool("yes")
-    retry_interval = Int("60", min=1)
-    idle_interval = Int("60", min=1)
 
 
-class MysqlTable:
+class MysqlTable(ServerTable[Any]):
     """mysql:name."""
 
-    fixed = True
-    waits: ClassVar[bool] = True
-    watch = None
+    kind = "mysql"
+    vendor = "MySQL"
 
     def __init__(self, cfg: MysqlParams, name: str, driver: Any) -> None:
         """driver: the module pymysql. OpenError: a bad template, TLS files that can't be read."""
+        super().__init__(cfg, name, driver)
         self._cfg = cfg
-        self._driver = driver
-        self._answers = Answers(cfg, "mysql", name)
-        self._query = query_template(cfg, self._answers.name)
         self._tls = _tls_context(cfg, self._answers.name)
-        self._servers: Servers[Any] = Servers(
-            "MySQL",
-            split(cfg.hosts) or ["localhost"],
-            self._connect,
-            retry_interval=cfg.retry_interval,
-            idle_interval=cfg.idle_interval,
-        )
-
-    def lookup(self, key: str) -> str | None:
-        """What the query finds; TableError when no server can be asked."""
-        if not self._answers.wants(key) or self._query.expand(key) is None:
-            return None
-        rows = self._servers.ask(lambda server: self._rows(server, key), table=self._answers.name)
-        return self._answers.joined(key, flat(rows))
 
     def _rows(self, server: Any, key: str) -> list[list[str | None]]:
         sql = self._query.expand(key, quote=lambda text: str(server.escape(text))[1:-1])

@@ -13,17 +13,15 @@ Sources: pgsql_table(5).
 import select
 import socket
 import time
-from collections.abc import Awaitable
-from typing import Any, ClassVar
+from typing import Any
 
-from pyfix.config.param import Int, Str
+from pyfix.config.param import Str
 from pyfix.maps.auto_clnt import split_host
-from pyfix.maps.braces import split
 from pyfix.maps.cfg_parser import read_params
-from pyfix.maps.db_common import Answers, Template
 from pyfix.maps.kept import NotNowError, readable
-from pyfix.maps.servers import Servers, WrongQuestionError
-from pyfix.maps.sql import SqlParams, flat, query_template
+from pyfix.maps.servers import WrongQuestionError
+from pyfix.maps.sql import Rows, flat
+from pyfix.maps.sql_server import ServerParams, ServerTable
 from pyfix.maps.table import Options, missing_extra
 
 CONNECT_TIMEOUT, ANSWER_TIMEOUT = 10, 30  # seconds
@@ -32,17 +30,11 @@ TROUBLE = (b"08", b"53", b"57", b"58", b"XX")
 URI = ("postgresql://", "postgres://")
 
 
-class PgsqlParams(SqlParams):
+class PgsqlParams(ServerParams):
     """The parameters of a table."""
 
-    hosts = Str("localhost")
-    user = Str("")
-    password = Str("")
-    dbname = Str("")
     encoding = Str("UTF8")
     select_function = Str("")
-    retry_interval = Int("60", min=1)
-    idle_interval = Int("60", min=1)
 
 
 class Postgres:
@@ -128,46 +120,29 @@ class Postgres:
         return " ".join(self._server.error_message.decode(errors="replace").split())
 
 
-class PgsqlTable:
+class PgsqlTable(ServerTable[Postgres]):
     """pgsql:name."""
 
-    fixed = True
-    waits: ClassVar[bool] = True
-    watch = None
+    kind = "pgsql"
+    vendor = "PostgreSQL"
 
     def __init__(self, cfg: PgsqlParams, name: str, driver: Any) -> None:
         """driver: the module psycopg. OpenError: a bad template."""
+        super().__init__(cfg, name, driver, function=cfg.select_function)
         self._cfg = cfg
-        self._driver = driver
-        self._answers = Answers(cfg, "pgsql", name)
-        self._query = _template(cfg, self._answers.name)
-        self._servers: Servers[Postgres] = Servers(
-            "PostgreSQL",
-            split(cfg.hosts) or ["localhost"],
-            self._connect,
-            retry_interval=cfg.retry_interval,
-            idle_interval=cfg.idle_interval,
-        )
-
-    def lookup(self, key: str) -> str | None:
-        """What the query finds; TableError when no server can be asked."""
-        if not self._answers.wants(key) or self._query.expand(key) is None:
-            return None
-
-        def rows(server: Postgres) -> list[list[str | None]]:
-            return server.rows(self._query.expand(key, quote=server.quote) or "")
-
-        return self._answers.joined(key, flat(self._servers.ask(rows, table=self._answers.name)))
 
     async def lookup_kept(self, key: str) -> str | None:
         """The same on an event loop. NotNowError."""
-        if not self._answers.wants(key) or self._query.expand(key) is None:
+        if not self._wants(key):
             return None
+        rows = await self._servers.ask_kept(lambda server: server.rows_soon(self._sql(server, key)))
+        return self._answers.joined(key, flat(rows))
 
-        def rows(server: Postgres) -> Awaitable[list[list[str | None]]]:
-            return server.rows_soon(self._query.expand(key, quote=server.quote) or "")
+    def _rows(self, server: Postgres, key: str) -> Rows:
+        return server.rows(self._sql(server, key))
 
-        return self._answers.joined(key, flat(await self._servers.ask_kept(rows)))
+    def _sql(self, server: Postgres, key: str) -> str:
+        return self._query.expand(key, quote=server.quote) or ""
 
     def _connect(self, name: str) -> Postgres:
         cfg = self._cfg
@@ -191,12 +166,6 @@ def open_pgsql(options: Options, name: str) -> PgsqlTable:
     except ImportError:
         raise missing_extra(options, name, "psycopg", "pgsql") from None
     return PgsqlTable(cfg, name, psycopg)
-
-
-def _template(cfg: PgsqlParams, name: str) -> Template:
-    if cfg.select_function and not cfg.query:
-        return Template(f"SELECT {cfg.select_function}('%s')", name="query", table=name)
-    return query_template(cfg, name)
 
 
 def _address(name: str) -> dict[str, object]:

@@ -24,9 +24,9 @@ class SqlParams(DbParams):
     additional_conditions = Str("")
 
 
-def query_template(cfg: SqlParams, name: str) -> Template:
-    """The query with its % in it. OpenError: a bad one."""
-    text = cfg.query or (
+def query_template(cfg: SqlParams, name: str, function: str = "") -> Template:
+    """The query with its % in it. function: of the database, asked where there is no `query`. OpenError: a bad one."""
+    text = cfg.query or (function and f"SELECT {function}('%s')") or (
         f"SELECT {cfg.select_field} FROM {cfg.table}"  # noqa: S608 - the administrator's words
         f" WHERE {cfg.where_field} = '%s' {cfg.additional_conditions}"
     )

@@ -29,14 +29,20 @@ async def read_all(sock: socket.socket) -> bytes:
     return found
 
 
+def connected() -> tuple[SocketTransport, Heard, socket.socket]:
+    """A transport that has begun, who hears of it, and the other end."""
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    theirs.setblocking(False)
+    heard = Heard()
+    transport = SocketTransport(Poller(asyncio.get_running_loop()), ours, heard)
+    transport.begin()
+    return transport, heard, theirs
+
+
 def test_what_does_not_fit_waits_and_is_sent_before_the_end() -> None:
     async def scenario() -> None:
-        ours, theirs = socket.socketpair()
-        ours.setblocking(False)
-        theirs.setblocking(False)
-        heard = Heard()
-        transport = SocketTransport(Poller(asyncio.get_running_loop()), ours, heard)
-        transport.begin()
+        transport, heard, theirs = connected()
         transport.write(TEXT)
         transport.write(b"end")
         assert heard.events == ["pause"]
@@ -51,12 +57,7 @@ def test_what_does_not_fit_waits_and_is_sent_before_the_end() -> None:
 
 def test_writing_goes_on_when_there_is_room_again() -> None:
     async def scenario() -> None:
-        ours, theirs = socket.socketpair()
-        ours.setblocking(False)
-        theirs.setblocking(False)
-        heard = Heard()
-        transport = SocketTransport(Poller(asyncio.get_running_loop()), ours, heard)
-        transport.begin()
+        transport, heard, theirs = connected()
         transport.write(TEXT)
         loop, size = asyncio.get_running_loop(), 0
         while size < len(TEXT):

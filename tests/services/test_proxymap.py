@@ -3,7 +3,7 @@
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -17,17 +17,11 @@ from pyfix.maps.proxy import Proxymap as Client
 from pyfix.maps.table import TableError
 from pyfix.server.context import Context
 from pyfix.services.proxymap import Proxymap, approved_tables
-from pyfix.unix import msg
+from tests.maps.conftest import log
+
+__all__ = ["log"]
 
 READ = "inline:{{a=1}}, proxy:inline:{{a=1,b=2}}, proxy:fail:x proxy:lmdb:{top}/t proxy:python:slow_table:look"
-
-
-@pytest.fixture
-def log() -> Iterator[list[str]]:
-    lines: list[str] = []
-    before = msg.to(lambda _, text: lines.append(text))
-    yield lines
-    msg.to(*before)
 
 
 @pytest.fixture
