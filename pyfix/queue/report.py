@@ -137,11 +137,9 @@ def _records(listed: Listed, walk: Walk, logged: list[tuple[str, str, str, str]]
         elif kind == _TIME:
             listed.time = listed.time or (*leading_numbers(data, 1), 0)[0]
         elif kind == _SIZE:
-            content_size, offset = (*leading_numbers(data, 2), 0, 0)[:2]
-            if content_size > 0 and offset > 0:
-                listed.size = content_size
-            else:
-                content_size = 0
+            content_size = _content_size(data)
+            listed.size = content_size or listed.size
+            if not content_size:
                 text = data[:100].decode("utf-8", "surrogateescape")
                 yield f"malformed size record: {text} -- using file size instead"
         elif kind == _MESG and content_size:
@@ -152,6 +150,12 @@ def _records(listed: Listed, walk: Walk, logged: list[tuple[str, str, str, str]]
             original = ""
         elif kind == _END:
             return
+
+
+def _content_size(data: bytes) -> int:
+    """What a size record says, in bytes; 0: nothing that can be."""
+    size, offset = (*leading_numbers(data, 2), 0, 0)[:2]
+    return size if size > 0 and offset > 0 else 0
 
 
 @lru_cache(maxsize=1024)

@@ -76,6 +76,12 @@ class Site:
         for option in self.overrides:
             self.cleanup_flags &= ~OVERRIDES[option]
         self.own = frozenset(own_addresses(main) + proxy_addresses(main))
+        self.old_defaults = OldDefaults(main)
+        self.debug_peers = DebugPeers(self.mail)
+        self._open_lists(main)
+        self._open_maps()
+
+    def _open_lists(self, main: MainCf) -> None:
         parents = self.mail.parent_domain_matches_subdomains
         self.mynetworks = AddressMatch(
             self.mail.mynetworks,
@@ -88,8 +94,6 @@ class Site:
             name="smtpd_forbid_bare_newline_exclusions",
             utf8=self.utf8,
         )
-        self.old_defaults = OldDefaults(main)
-        self.debug_peers = DebugPeers(self.mail)
         self.noop_commands = StringMatch(self.cfg.smtpd_noop_commands, name="smtpd_noop_commands")
         self.forbidden_commands = StringMatch(
             self.cfg.smtpd_forbidden_commands, name="smtpd_forbidden_commands"
@@ -105,6 +109,8 @@ class Site:
         )
         self.logs_permits = bool(self.permit_actions)
         self.mydestination = DomainMatch(self.mail.mydestination, name="mydestination", utf8=self.utf8)
+
+    def _open_maps(self) -> None:
         self.canonical_maps = self._maps("canonical_maps")
         self.sender_canonical_maps = self._maps("sender_canonical_maps")
         self.recipient_canonical_maps = self._maps("recipient_canonical_maps")
