@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurve
@@ -129,7 +129,6 @@ def _public(key: object) -> bytes:
 def self_signed(key: Key, hostnames: Sequence[str], now: datetime) -> bytes:
     """A certificate for host names, signed with its own key. KeyFileError: a name can't be."""
     from cryptography import x509
-    from cryptography.hazmat.primitives import hashes
 
     try:
         subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, hostnames[0])])
@@ -137,27 +136,28 @@ def self_signed(key: Key, hostnames: Sequence[str], now: datetime) -> bytes:
         builder = builder.public_key(key.public_key()).serial_number(x509.random_serial_number())
         builder = builder.not_valid_before(now).not_valid_after(now + LIFE)
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=False)
-        for extension in _extensions(key, hostnames):
-            builder = builder.add_extension(extension, critical=False)
-        pem = _pem(builder.sign(key, hashes.SHA256()))
+        return _signed(builder, key, hostnames)
     except ValueError as error:
         raise KeyFileError(str(error)) from None
-    return pem
 
 
 def signing_request(key: Key, hostnames: Sequence[str]) -> bytes:
     """What a certificate authority wants to see (RFC 2986), with an empty subject. KeyFileError: a name can't be."""
     from cryptography import x509
-    from cryptography.hazmat.primitives import hashes
 
-    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
     try:
-        for extension in _extensions(key, hostnames):
-            builder = builder.add_extension(extension, critical=False)
-        pem = _pem(builder.sign(key, hashes.SHA256()))
+        return _signed(x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])), key, hostnames)
     except ValueError as error:
         raise KeyFileError(str(error)) from None
-    return pem
+
+
+def _signed(builder: Any, key: Key, hostnames: Sequence[str]) -> bytes:
+    """PEM of a certificate or a request, for these hosts. ValueError: a name can't be."""
+    from cryptography.hazmat.primitives import hashes
+
+    for extension in _extensions(key, hostnames):
+        builder = builder.add_extension(extension, critical=False)
+    return _pem(builder.sign(key, hashes.SHA256()))
 
 
 def _extensions(key: Key, hostnames: Sequence[str]) -> list[ExtensionType]:

@@ -31,8 +31,9 @@ Sources: RFC 5321, RFC 2033 (LMTP), RFC 2920 (PIPELINING), RFC 1870, 6152, 3461,
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
+from typing import ClassVar
 
 from pyfix.mail.dsn import xtext_encode
 from pyfix.wire.smtp_answer import Answer, AnswerReader, Garbage, TooLong
@@ -254,11 +255,11 @@ class SmtpClient:
     # Answers
 
     def _answered(self, answer: Answer, events: list[Heard]) -> None:
-        if self.stage in _HANDSHAKE:
-            _HANDSHAKE[self.stage](self, answer, events)
+        if self.stage in self._HANDSHAKE:
+            self._HANDSHAKE[self.stage](self, answer, events)
             return
         stage, index = self._expected.popleft()
-        _TRANSACTION[stage](self, answer, index, events)
+        self._TRANSACTION[stage](self, answer, index, events)
         if self.stage is not Stage.TEXT:
             self._send_more()
             self._look()
@@ -378,25 +379,26 @@ class SmtpClient:
     def _quit(self, answer: Answer, _index: int, events: list[Heard]) -> None:
         """The end, whatever it says."""
 
+    _HANDSHAKE: ClassVar[Mapping[Stage, Callable[[SmtpClient, Answer, list[Heard]], None]]] = {
+        Stage.GREETING: _greeting,
+        Stage.EHLO: _hello_answered,
+        Stage.HELO: _hello_answered,
+        Stage.LHLO: _hello_answered,
+    }
+    _TRANSACTION: ClassVar[Mapping[Stage, Callable[[SmtpClient, Answer, int, list[Heard]], None]]] = {
+        Stage.XFORWARD_NAME: _forward,
+        Stage.XFORWARD_HELO: _forward,
+        Stage.MAIL: _mail,
+        Stage.RCPT: _rcpt,
+        Stage.DATA: _data,
+        Stage.DOT: _dot,
+        Stage.RSET: _rset,
+        Stage.PROBE: _probed,
+        Stage.QUIT: _quit,
+    }
+
 
 _DEAF = frozenset({Stage.TEXT, Stage.IDLE, Stage.OVER})
-_HANDSHAKE = {
-    Stage.GREETING: SmtpClient._greeting,  # noqa: SLF001 - our own class's
-    Stage.EHLO: SmtpClient._hello_answered,  # noqa: SLF001 - our own class's
-    Stage.HELO: SmtpClient._hello_answered,  # noqa: SLF001 - our own class's
-    Stage.LHLO: SmtpClient._hello_answered,  # noqa: SLF001 - our own class's
-}
-_TRANSACTION = {
-    Stage.XFORWARD_NAME: SmtpClient._forward,  # noqa: SLF001 - our own class's
-    Stage.XFORWARD_HELO: SmtpClient._forward,  # noqa: SLF001 - our own class's
-    Stage.MAIL: SmtpClient._mail,  # noqa: SLF001 - our own class's
-    Stage.RCPT: SmtpClient._rcpt,  # noqa: SLF001 - our own class's
-    Stage.DATA: SmtpClient._data,  # noqa: SLF001 - our own class's
-    Stage.DOT: SmtpClient._dot,  # noqa: SLF001 - our own class's
-    Stage.RSET: SmtpClient._rset,  # noqa: SLF001 - our own class's
-    Stage.PROBE: SmtpClient._probed,  # noqa: SLF001 - our own class's
-    Stage.QUIT: SmtpClient._quit,  # noqa: SLF001 - our own class's
-}
 
 NOTIFY = {1: "NEVER", 2: "SUCCESS", 4: "FAILURE", 8: "DELAY"}
 RET = {1: "FULL", 2: "HDRS"}
