@@ -62,6 +62,26 @@ def test_mx_records_say_where_mail_goes(instance, real_postfix, name_server) -> 
     assert "tls=" not in re.search(r".*null\.test>, relay=none.*", mail.log())[0]
 
 
+def test_what_the_reply_filter_ignores_is_not_there(instance, real_postfix, name_server) -> None:
+    peer = real_postfix(main_cf="virtual_mailbox_domains = peer.test\nvirtual_transport = discard\n")
+    names = name_server(
+        {
+            ("peer.test", "MX"): ["10 mx1.peer.test.", "20 mx2.peer.test."],
+            ("mx1.peer.test", "A"): ["127.0.0.77"],
+            ("mx2.peer.test", "A"): ["127.0.0.1"],
+        }
+    )
+    mail = instance(
+        main_cf=f"pyfix_dns_nameservers = 127.0.0.1:{names.port}\nsmtp_tcp_port = {peer.port}\ninet_protocols = ipv4\n"
+        "smtp_dns_reply_filter = regexp:{{/ MX 10 / IGNORE}}\n"
+    )
+    with mail.smtp() as client:
+        client.sendmail("a@example.com", ["x@peer.test"], MESSAGE)
+    mail.wait_for(rf"to=<x@peer\.test>, relay=mx2\.peer\.test\[127\.0\.0\.1\]:{peer.port}, .*status=sent")
+    assert "connect to mx1" not in mail.log()
+    mail.wait_for(r"smtp\[\d+\]: ignoring DNS RR: peer\.test\. \d+ IN MX 10 mx1\.peer\.test\.\n")
+
+
 def test_many_messages_share_connections(instance, real_postfix) -> None:
     peer = real_postfix(main_cf="virtual_mailbox_domains = peer.test\nvirtual_transport = discard\n")
     mail = instance(
