@@ -271,6 +271,7 @@ def test_every_daemon_may_die_on_any_day(instance) -> None:
                 job.result()
         killer.join()
         wait_until_settled(mail)
+        mail.stop()  # and with it, each daemon's last lines are written
         check(messages, sender, arrived(mail, host, store), mail.log(), killer)
         assert not mail.queued("corrupt")
 

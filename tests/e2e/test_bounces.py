@@ -47,7 +47,7 @@ def test_a_bounce_arrives_in_the_senders_maildir(instance) -> None:
     assert about["Original-Envelope-Id"] == "some+thing"
     assert (recipient["Action"], recipient["Status"]) == ("failed", "5.1.1")
     assert returned.get_payload()[0].get_payload() == "the text\n"
-    new_id = re.search(rf"{queue_id}: sender non-delivery notification: (\w+)", mail.log())[1]
+    new_id = mail.wait_for(rf"{queue_id}: sender non-delivery notification: (\w+)\n")[1]
     mail.wait_for(rf"qmgr\[\d+\]: {new_id}: from=<>, size=\d+, nrcpt=1 \(queue active\)")
     mail.wait_for(rf"qmgr\[\d+\]: {queue_id}: removed")
     mail.wait_for(rf"qmgr\[\d+\]: {new_id}: removed")

@@ -61,5 +61,6 @@ def test_a_table_that_can_not_open_fails_what_needs_it_and_nothing_else(instance
         (mail.config / "missing").write_text("alice@demo.test OK\n")
         mail.command("postmap", f"lmdb:{mail.config}/missing", check=True)
         mail.wait_until(lambda: client.rcpt("alice@demo.test")[0] == 250)
+    mail.wait_for(r"error: .*missing\.lmdb")
     lines = [line for line in mail.log().splitlines() if "missing.lmdb" in line and "error: " in line]
     assert len(lines) == 1

@@ -378,6 +378,7 @@ def test_every_message_of_a_day_is_accounted_for(instance) -> None:
         mail = office.mail
         work(office, host, day)
         mail.wait_until(lambda: settled(mail), PATIENCE)
+        mail.stop()  # and with it, each daemon's last lines are written
         log = mail.log()
         equal(Counter((m.number, *place) for m in day for place in m.places), found(office, host), log)
         equal(Counter((m.number, *line) for m in day for line in m.lines), logged(log), log)
