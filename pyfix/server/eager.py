@@ -12,6 +12,8 @@ from typing import Any
 
 from pyfix.unix.moment import Moment
 
+_ENDED = object()
+
 
 class _Rest:
     """What is left of a coroutine that was started by hand and now waits."""
@@ -96,8 +98,5 @@ def drive(coro: Coroutine[Any, Any, None], done: Callable[[BaseException | None]
 
     The caller keeps what is returned.
     """
-    try:
-        waits_for = coro.send(None)
-    except StopIteration:
-        return None
-    return Driven(coro, waits_for, done)
+    waits_for = next(coro.__await__(), _ENDED)  # where send() would raise StopIteration, with a traceback
+    return None if waits_for is _ENDED else Driven(coro, waits_for, done)

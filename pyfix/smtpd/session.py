@@ -299,10 +299,10 @@ class Conversation(Talk):
         if event.last:
             self._forget()
 
-    async def _text(self, event: on.Text) -> None:
+    async def _text(self, event: on.Text | on.MessageEnd) -> None:
         transaction = self._transaction
         assert transaction is not None
-        if self._limit and self.wire.received > self._limit and not transaction.status & STAT_SIZE:
+        if self._limit and event.size > self._limit and not transaction.status & STAT_SIZE:
             transaction.status |= STAT_SIZE
             msg.warning(log.big_message(self.queue_id))
         if not transaction.status:
@@ -328,6 +328,8 @@ class Conversation(Talk):
     async def _message_end(self, event: on.MessageEnd) -> None:
         transaction = self._transaction
         assert transaction is not None
+        if event.blocks:
+            await self._text(event)
         if event.bare and self._bare_newline == "reject":
             transaction.status |= STAT_BARE_LF
             self._log_bare_lf("END-OF-MESSAGE")

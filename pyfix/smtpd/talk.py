@@ -86,9 +86,7 @@ class Talk:
         """The client is there and has a name: greet it."""
         msg.info(log.connect(self.peer.client))
         if await self.site.debug_peers.level(self.peer.address, self.peer.name):
-            transcript = self.wire.transcript
-            self.wire = TracedSession(self.wire.limits, self.peer.client)
-            self.wire.transcript = transcript
+            self.wire = TracedSession(self.wire.limits, self.peer.client, self.wire.transcript)
             self._check_type = TracedCheck
         self._keywords = await ehlo.offered(self.site, self.peer.address)
         await self._set_limits()
@@ -116,7 +114,9 @@ class Talk:
 
     async def receive(self, data: bytes) -> None:
         """React to what the client has sent."""
-        for event in self.wire.receive(data):
+        wire = self.wire
+        event = wire.receive(data)
+        while event is not None:
             if self._denied is None or type(event) is on.Pipelined or event.verb == "QUIT":
                 try:
                     await self._REACTIONS[type(event)](self, event)
@@ -132,6 +132,7 @@ class Talk:
             if self.errors and self.errors >= self.site.cfg.smtpd_hard_error_limit:
                 self._too_many_errors()
                 return
+            event = wire.next() if wire.more else None
 
     def _fail(self, event: on.Event, error: MailError) -> None:
         if error.detail:

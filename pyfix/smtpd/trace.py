@@ -21,23 +21,28 @@ from pyfix.smtpd import log
 from pyfix.smtpd.restrictions import Check, Rule, Rules, Verdict
 from pyfix.unix import msg
 from pyfix.wire.smtp_command import Limits
-from pyfix.wire.smtp_event import Event
-from pyfix.wire.smtp_server import Session
+from pyfix.wire.smtp_reply import Reply
+from pyfix.wire.smtp_server import Session, Transcript
 
 UNLISTED = frozenset({"smtpd_reject_unlisted_sender", "smtpd_reject_unlisted_recipient"})
 STATUS = {Verdict.DUNNO: 0, Verdict.OK: 1, Verdict.REJECT: 2}
 
 
 class TracedSession(Session):
-    """The protocol of a client whose commands and replies are logged."""
+    """The protocol of a client whose commands and replies are logged. transcript: where else they are noted."""
 
-    def __init__(self, limits: Limits, client: str) -> None:
+    def __init__(self, limits: Limits, client: str, transcript: Transcript | None) -> None:
         super().__init__(limits)
         self._client = client
+        self._transcript = transcript
+        self.transcript = self
 
-    def _line(self, line: bytes) -> Event:
-        msg.info(log.said("<", self._client, line.rstrip(b"\r")))
-        return super()._line(line)
+    def append(self, item: bytes | Reply) -> None:
+        """(For the session.) Log a command."""
+        if isinstance(item, bytes):
+            msg.info(log.said("<", self._client, item.rstrip(b"\r\n")))
+        if self._transcript is not None:
+            self._transcript.append(item)
 
     def output(self) -> bytes:
         out = super().output()

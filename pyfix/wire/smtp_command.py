@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 from typing import Protocol
 
 from pyfix.wire.smtp_event import Bad, Bdat, Data, Etrn, Event, Hello, Mail, Rcpt, Simple, Verify
@@ -78,13 +79,14 @@ class Asker(Protocol):
 # The verbs: each gives an event, or the Reply to what is wrong
 
 
+def _plain_hello(verb: str) -> Callable[[str], Event | None]:
+    return lambda argument: Hello(verb, " ".join(argument.split())) if argument else None
+
+
 def _hello(verb: str) -> Callable[[Asker, str], Event | Reply]:
+    """Of one that names nobody."""
     syntax = Reply(501, "", f"Syntax: {verb} hostname")
-
-    def parse(_: Asker, argument: str) -> Event | Reply:
-        return Hello(verb, " ".join(argument.split())) if argument else syntax
-
-    return parse
+    return lambda _, __: syntax
 
 
 def _plain_mail(argument: str) -> Event | None:
@@ -170,10 +172,11 @@ def _etrn(_: Asker, argument: str) -> Event | Reply:
 
 
 def _simple(verb: str) -> Callable[[Asker, str], Event | Reply]:
-    def parse(_: Asker, argument: str) -> Event | Reply:
-        return Simple(verb, argument)
+    return lambda _, argument: Simple(verb, argument)
 
-    return parse
+
+def _plain_simple(verb: str) -> Callable[[str], Event | None]:
+    return lambda argument: Simple(verb, argument)
 
 
 def _attributes(verb: str) -> Callable[[Asker, str], Event | Reply]:
@@ -230,6 +233,11 @@ class Command:
     junk: bool = False
     plain: Callable[[str], Event | None] | None = None
 
+    @cached_property
+    def in_place(self) -> frozenset[State]:
+        """The states without a complaint."""
+        return frozenset(State) - self.complaints.keys()
+
 
 def _in(states: tuple[State, ...], code: int, status: str, text: str) -> dict[State, Reply]:
     return dict.fromkeys(states, Reply(code, status, text))
@@ -238,8 +246,8 @@ def _in(states: tuple[State, ...], code: int, status: str, text: str) -> dict[St
 MAIL_IN_PROGRESS = _in(IN_TRANSACTION, 503, "5.5.1", "Error: MAIL transaction in progress")
 
 COMMANDS: dict[str, Command] = {
-    "HELO": Command(_hello("HELO"), State.READY, last=True, junk=True),
-    "EHLO": Command(_hello("EHLO"), State.READY, last=True, junk=True),
+    "HELO": Command(_hello("HELO"), State.READY, last=True, junk=True, plain=_plain_hello("HELO")),
+    "EHLO": Command(_hello("EHLO"), State.READY, last=True, junk=True, plain=_plain_hello("EHLO")),
     "XCLIENT": Command(_attributes("XCLIENT"), complaints=MAIL_IN_PROGRESS),
     "XFORWARD": Command(_attributes("XFORWARD"), complaints=MAIL_IN_PROGRESS),
     "STARTTLS": Command(_starttls),
@@ -268,8 +276,8 @@ COMMANDS: dict[str, Command] = {
         plain=lambda argument: None if argument else Data(),
     ),
     "BDAT": Command(_bdat),
-    "RSET": Command(_rset, State.READY, junk=True),
-    "NOOP": Command(_simple("NOOP"), last=True, junk=True),
+    "RSET": Command(_rset, State.READY, junk=True, plain=lambda argument: None if argument else Simple("RSET", "")),
+    "NOOP": Command(_simple("NOOP"), last=True, junk=True, plain=_plain_simple("NOOP")),
     "VRFY": Command(_vrfy, last=True, junk=True),
     "ETRN": Command(
         _etrn,
@@ -277,6 +285,6 @@ COMMANDS: dict[str, Command] = {
         hello=Reply(503, "", "Error: send HELO/EHLO first"),
         junk=True,
     ),
-    "QUIT": Command(_simple("QUIT"), plain=lambda argument: Simple("QUIT", argument)),
+    "QUIT": Command(_simple("QUIT"), plain=_plain_simple("QUIT")),
     "HELP": Command(_simple("HELP"), junk=True),
 }

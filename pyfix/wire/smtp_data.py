@@ -65,7 +65,7 @@ class Rows:
 
 
 Piece = Block | Rows
-MANY = 8192  # bytes from which on it pays to look whether lines are of one length
+FEW, MANY = 1024, 8192  # bytes from which on it pays to look whether lines are of one length: once, again
 TRIES = 4  # how often in one receive()
 WIDEST = 129  # bytes of a row: longer lines are rare
 
@@ -84,7 +84,7 @@ def rows(data: bytes, at: int, stop: int) -> Rows | None:
         if ends != byte * count:
             count = len(ends) - len(ends.lstrip(byte))
     size = count * width
-    if size < MANY or b"." in data[at : at + size : width]:
+    if size < FEW or b"." in data[at : at + size : width]:
         return None
     found = bytearray(b"  ")
     found += memoryview(data)[at : at + size - 2]
@@ -127,25 +127,29 @@ class Content:
             return self._carefully(data, at)
         if data.startswith(b".\r\n", at):
             return [], at + 3, True
-        end = data.find(b"\r\n.\r\n", at)
+        end = dot = data.find(b"\r\n.", at)
+        if dot >= 0 and not data.startswith(b"\r\n", dot + 3):
+            end = data.find(b"\r\n.\r\n", dot)
         stop = (end if end >= 0 else data.rfind(b"\r\n", at)) + 2
         if stop < 2:
             return self._carefully(data, at)
+        stuffed = dot != end or data.startswith(b".", at)
         found: list[Piece] = []
-        tries = TRIES
+        tries = TRIES if stop - at >= MANY else 2
         while at < stop:
             cut = stop
-            if tries and stop - at >= MANY:
+            if tries and stop - at >= FEW:
                 tries -= 1
                 if not self._top and (even := rows(data, at, stop)) is not None and even.width - 2 < self.limit:
                     found.append(even)
                     self.size += len(even.data)
                     at += len(even.data)
                     continue
-                cut = data.find(b"\r\n\r\n", at, stop) + 4
-                if cut < 4:
-                    cut = stop
-            lines = self._lines(_unstuffed(data[at:cut]))
+                if tries:
+                    cut = data.find(b"\r\n\r\n", at, stop) + 4
+                    if cut < 4:
+                        cut = stop
+            lines = self._lines(_unstuffed(data[at:cut]) if stuffed else data[at:cut])
             if lines is None:
                 rest, at, ended = self._carefully(data, at)
                 return found + rest, at, ended
@@ -155,8 +159,10 @@ class Content:
 
     def _lines(self, text: bytes) -> list[bytes] | None:
         """Lines of a text of whole ones, which are counted; None: there is something odd about them."""
-        lines = text.splitlines()
-        if len(lines) != text.count(b"\r\n") or max(map(len, lines)) >= self.limit:
+        lines = text.split(b"\r\n")
+        lines.pop()
+        rest = b"".join(lines)
+        if b"\r" in rest or b"\n" in rest or max(map(len, lines)) >= self.limit:
             return None
         self.size += len(text)
         return lines

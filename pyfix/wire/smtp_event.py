@@ -112,13 +112,14 @@ class Bdat(Event):
 
 
 class Text(Event):
-    """A piece of content (no reply)."""
+    """A piece of content (no reply). size: bytes of the message so far, as message_size_limit counts them."""
 
-    __slots__ = ("blocks",)
+    __slots__ = ("blocks", "size")
 
-    def __init__(self, verb: str, blocks: list[Piece]) -> None:
+    def __init__(self, verb: str, blocks: list[Piece], size: int) -> None:
         self.verb = verb
         self.blocks = blocks
+        self.size = size
 
 
 class ChunkEnd(Event):
@@ -143,12 +144,13 @@ class Dropped(Event):
 
 
 class MessageEnd(Event):
-    """All of a message has come. size: its bytes, as message_size_limit counts them."""
+    """All of a message has come. blocks: what is left of its content; size: its bytes, as message_size_limit counts."""
 
-    __slots__ = ("bare", "size")
+    __slots__ = ("bare", "blocks", "size")
 
-    def __init__(self, verb: str, size: int, *, bare: bool) -> None:
+    def __init__(self, verb: str, blocks: list[Piece], size: int, *, bare: bool) -> None:
         self.verb = verb
+        self.blocks = blocks
         self.size = size
         self.bare = bare
 

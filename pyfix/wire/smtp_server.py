@@ -1,8 +1,10 @@
 """smtp_server - the server's side of SMTP: bytes in, events out
 
     session = Session(Limits())
-    for event in session.receive(data):
+    event = session.receive(data)
+    while event is not None:
         session.reply(policy(event))
+        event = session.next() if session.more else None
     sock.send(session.output())
 
 Decides what belongs to the protocol: syntax, the order of commands, what content is and
@@ -11,7 +13,8 @@ reply nothing else happens, so the owner may wait as long as it likes; what the 
 sends meanwhile goes into the next receive().
 
 State changes stand in the table COMMANDS (smtp_command): a command that the owner accepts leads to
-`leads_to`; one that is out of place meets a complaint from `complaints`.
+`leads_to`; one that is out of place meets a complaint from `complaints`. What is in its place, ordinary
+and all that has come is an event at once, everything else is looked at closely.
 
 Sources: RFC 5321, RFC 2920 (pipelining), RFC 3030 (BDAT), RFC 6531 (UTF-8).
 """
@@ -19,11 +22,12 @@ Sources: RFC 5321, RFC 2920 (pipelining), RFC 3030 (BDAT), RFC 6531 (UTF-8).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import lru_cache
+from typing import Protocol
 
 from pyfix.wire.smtp_command import COMMANDS, IN_TRANSACTION, Command, Limits, State
-from pyfix.wire.smtp_data import Content
+from pyfix.wire.smtp_data import Content, Piece
 from pyfix.wire.smtp_event import (
     Bad,
     BareLine,
@@ -42,9 +46,16 @@ from pyfix.wire.smtp_reply import Reply
 
 HEADER = re.compile(r"[!-9;-~]+[ \t]*:")
 SPACE = " \t\v\f\r\n"
-CLOSED, DATA = State.CLOSED, State.DATA
+READY, DATA = State.READY, State.DATA
 BAD_UTF8 = Reply(500, "5.5.2", "Error: bad UTF-8 syntax")
 BAD_SYNTAX = Reply(500, "5.5.2", "Error: bad syntax")
+
+
+class Transcript(Protocol):
+    """Where it is noted what was said."""
+
+    def append(self, item: bytes | Reply, /) -> None:
+        """A command with its line end, or a reply."""
 
 
 class Session:
@@ -52,7 +63,7 @@ class Session:
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self.state = State.READY
+        self.state = READY
         self.hello: Hello | None = None
         """The last HELO or EHLO that was accepted."""
         self.extended = False
@@ -61,17 +72,18 @@ class Session:
         """The last verb, for the log."""
         self.bare = False
         """A line ended in LF alone."""
-        self.transcript: list[bytes | Reply] | None = None
-        """Where commands (with the CR of their ends) and replies are noted."""
+        self.transcript: Transcript | None = None
+        """Where commands (with their ends) and replies are noted."""
+        self.more = False
+        """There is input that next() has not looked at."""
         self._buffer = b""
         self._at = 0
         self._out = b""
-        self._held: Callable[[], Event] | None = None  # the command behind a notice
+        self._instead: Callable[[], Event | None] | None = None  # of reading a command
         self._skipping = False
-        self._ended = False
         self._told_pipelining = False
+        self._asked: Event | None = None
         self._leads_to: State | None = None
-        self._hello: Hello | None = None
         self._content: Content | None = None
         self._chunk: Bdat | None = None
         self._chunk_left = 0
@@ -79,26 +91,34 @@ class Session:
 
     # Input
 
-    def receive(self, data: bytes) -> Iterator[Event]:
-        """The events in what the client has sent so far."""
-        self._buffer = self._buffer[self._at :] + data if self._at < len(self._buffer) else data
+    def receive(self, data: bytes) -> Event | None:
+        """Take what the client has sent: the first event in it, or None."""
+        self._buffer = self._buffer[self._at :] + data if self.more else data
         self._at = 0
-        while (state := self.state) is not CLOSED:
-            event: Event | None
-            if self._chunk is not None:
-                event = self._next_of_chunk(self._chunk)
-            elif state is DATA:
-                event = self._next_of_data()
-            elif self._held is not None:
-                held, self._held = self._held, None
-                event = held()
-            elif self._at < len(self._buffer):
-                event = self._next_command()
-            else:
-                return
-            if event is None:
-                return
-            yield event
+        return self.next()
+
+    def next(self) -> Event | None:
+        """The event that follows, once the last one is dealt with; None: more must come first."""
+        state = self.state
+        if state is DATA:
+            return self._next_of_data()
+        if self._instead is not None:
+            return self._instead()
+        buffer, at, limits = self._buffer, self._at, self.limits
+        end = buffer.find(b"\n", at) + 1
+        if self._skipping or not 0 < end - at <= limits.line_length + 1:
+            return self._no_line(at, end)
+        self._at = end
+        self.more = end < len(buffer)
+        line = buffer[at:end]
+        if self.transcript is not None:
+            self.transcript.append(line)
+        command, plain, in_place, verb, _ = understood(line, limits.utf8)
+        if state in in_place and not self.more and (self.hello is not None or not limits.hello_required):
+            self.where = verb
+            self._asked, self._leads_to = plain, command.leads_to
+            return plain
+        return self._closely(line)
 
     @property
     def pending(self) -> bytes:
@@ -115,15 +135,19 @@ class Session:
             self._chunk_refusal = reply.data
             return
         self._out += reply.data
-        if reply.ok:
-            if self._hello is not None:
-                self.hello = self._hello
-                self.extended = self.extended or self._hello.extended
-            state = self._leads_to
-            if state is not None:
-                self.state = state
-                self._content = self._new_content() if state is DATA else None
-        self._leads_to = self._hello = None
+        leads_to, self._leads_to = self._leads_to, None
+        if leads_to is not None and reply.ok:
+            self._enter(leads_to)
+
+    def _enter(self, state: State) -> None:
+        self.state = state
+        if state is DATA:
+            self._content = self._new_content()
+        elif state is READY:
+            self._content = None
+            if isinstance(self._asked, Hello):
+                self.hello = self._asked
+                self.extended = self.extended or self.hello.extended
 
     def greet(self, reply: Reply) -> None:
         """Say something unasked: the greeting, a 421."""
@@ -154,81 +178,80 @@ class Session:
     def close(self) -> None:
         """No more events will come."""
         self.state = State.CLOSED
-
-    def reset(self) -> None:
-        """Leave the transaction (the owner has lost the message)."""
-        self.state = State.READY
-        self._content = None
+        self._instead = _nothing
 
     # Commands
 
-    def _next_command(self) -> Event | None:
-        buffer, at, limit = self._buffer, self._at, self.limits.line_length
-        end = buffer.find(b"\n", at)
+    def _no_line(self, at: int, end: int) -> Event | None:
+        """No line, or none that is one of its own. end: behind it, 0: it has not come yet."""
+        limit, size = self.limits.line_length, len(self._buffer)
+        self.more = True
         if self._skipping:
-            self._at = end + 1 if end >= 0 else len(buffer)
-            self._skipping = end < 0
-            return self._next_command() if end >= 0 else None
-        if end < 0 and len(buffer) - at <= limit:
+            self._at = end or size
+            self._skipping = not end
+            return self.next() if end else None
+        if not end and size - at <= limit:
             return None
-        if end < 0 or end - at > limit:
-            return self._long_line(at, end)
-        self._at = end + 1
-        line = buffer[at:end]
+        line = self._buffer[at : at + limit]
+        self._skipping = not end
+        self._at = end or size
+        self._hold(lambda: self._long_line(line))
+        return LongLine(line)
+
+    def _long_line(self, line: bytes) -> Event:
         if self.transcript is not None:
             self.transcript.append(line)
-        if line[-1:] != b"\r":
+        return self._line(line)
+
+    def _hold(self, command: Callable[[], Event]) -> None:
+        """There is something to say before this one."""
+
+        def release() -> Event:
+            self._instead = None
+            return command()
+
+        self._instead = release
+        self.more = True
+
+    def _closely(self, line: bytes) -> Event:
+        if not line.endswith(b"\r\n"):
             self.bare = True
             if self.limits.tell_bare_lines:
-                self._held = lambda: self._line(line)
+                self._hold(lambda: self._line(line))
                 return BareLine("UNKNOWN")
         return self._line(line)
 
-    def _long_line(self, at: int, end: int) -> Event:
-        line = self._buffer[at : at + self.limits.line_length]
-        self._skipping = end < 0
-        self._at = end + 1 if end >= 0 else len(self._buffer)
-        if self.transcript is not None:
-            self.transcript.append(line)
-        self._held = lambda: self._line(line)
-        return LongLine(line)
-
     def _line(self, line: bytes) -> Event:
-        try:
-            command, verb, argument, plain = understood(line, self.limits.utf8)
-        except UnicodeDecodeError:
-            return self._bad(BAD_UTF8, line.decode("utf-8", "surrogateescape"))
-        if command is None:
-            return self._not_a_command(argument)
+        command, plain, _, verb, argument = understood(line, self.limits.utf8)
+        if command is NO_COMMAND:
+            return plain or self._not_a_command(argument)
         self.where = verb
         if self._at < len(self._buffer) and (command.last or not self.extended) and not self._told_pipelining:
             self._told_pipelining = True
-            self._held = lambda: self._command(command, verb, argument, plain)
+            self._hold(lambda: self._command(command, verb, argument, plain))
             return Pipelined(verb, self._buffer[self._at :])
         return self._command(command, verb, argument, plain)
 
     def _not_a_command(self, text: str) -> Event:
         words = text.split(None, 1)
         if not words:
-            return self._bad(BAD_SYNTAX, text)
+            return Bad("UNKNOWN", BAD_SYNTAX, text=text)
         if words[0].upper() in COMMANDS:  # white space that is no blank
             return self._line(" ".join(words).encode("utf-8", "surrogateescape"))
         self.where = "UNKNOWN"
         return Unknown(words[0], text, header=HEADER.match(words[0]) is not None)
-
-    def _bad(self, reply: Reply, text: str) -> Event:
-        return Bad("UNKNOWN", reply, text=text)
 
     def _command(self, command: Command, verb: str, argument: str, plain: Event | None) -> Event:
         complaint = command.complaints.get(self.state)
         if command.hello is not None and self.limits.hello_required and self.hello is None:
             complaint = command.hello
         event = complaint or plain or command.parse(self, argument.strip(SPACE))
-        if isinstance(event, Reply):
-            return Bad(verb, event, text=f"{verb} {argument}")
-        if not isinstance(event, Bad):
-            self._leads_to = command.leads_to
-            self._hello = event if isinstance(event, Hello) else None
+        if event is not plain:
+            if isinstance(event, Reply):
+                return Bad(verb, event, text=f"{verb} {argument}")
+            if isinstance(event, Bad):
+                return event
+        self._asked, self._leads_to = event, command.leads_to
         return event
 
     # Content
@@ -237,23 +260,20 @@ class Session:
         return Content(self.limits.line_length, exact=self.limits.exact_line_ends)
 
     def _next_of_data(self) -> Event | None:
-        assert self._content is not None
         content = self._content
-        if self._ended:
-            return self._end_message("DATA", content)
-        if self._at >= len(self._buffer):
-            return None
-        blocks, self._at, self._ended = content.receive(self._buffer, self._at)
-        if blocks:
-            return Text("DATA", blocks)
-        return self._end_message("DATA", content) if self._ended else None
+        assert content is not None
+        blocks, self._at, ended = content.receive(self._buffer, self._at)
+        self.more = self._at < len(self._buffer)
+        if ended:
+            return self._end_message("DATA", content, blocks)
+        return Text("DATA", blocks, content.size) if blocks else None
 
-    def _end_message(self, verb: str, content: Content) -> Event:
+    def _end_message(self, verb: str, content: Content, blocks: list[Piece]) -> Event:
         self.where = "END-OF-MESSAGE"
         self.bare |= content.bare
-        self._ended = False
-        self.reset()
-        return MessageEnd(verb, content.size, bare=content.bare)
+        self.state = READY
+        self._content = None
+        return MessageEnd(verb, blocks, content.size, bare=content.bare)
 
     # BDAT
 
@@ -262,8 +282,12 @@ class Session:
         self._chunk = event
         self._chunk_left = event.size
         self._chunk_refusal = None
+        self._instead = self._next_of_chunk
+        self.more = True
 
-    def _next_of_chunk(self, chunk: Bdat) -> Event | None:
+    def _next_of_chunk(self) -> Event | None:
+        chunk = self._chunk
+        assert chunk is not None
         if self._chunk_left:
             piece = self._buffer[self._at : self._at + self._chunk_left]
             if not piece:
@@ -272,9 +296,10 @@ class Session:
             self._chunk_left -= len(piece)
             if self._chunk_refusal is None:
                 assert self._content is not None
-                return Text("BDAT", self._content.receive_chunk(piece))
-            return self._next_of_chunk(chunk)
-        self._chunk = None
+                return Text("BDAT", self._content.receive_chunk(piece), self._content.size)
+            return self._next_of_chunk()
+        self._chunk = self._instead = None
+        self.more = self._at < len(self._buffer)
         if self._chunk_refusal is not None:
             return self._end_refused(chunk)
         return self._end_chunk(chunk)
@@ -284,7 +309,7 @@ class Session:
         self._out += self._chunk_refusal
         self._content = None
         if chunk.last:
-            self.state = State.READY
+            self.state = READY
             return Dropped("BDAT", last=True)
         self.state = State.LOST if self.state in IN_TRANSACTION else State.ASTRAY
         return Dropped("BDAT", last=False)
@@ -296,24 +321,36 @@ class Session:
             self.state = State.CHUNKS
             self.bare |= content.bare
             return ChunkEnd(chunk.size, bare=content.bare)
-        blocks = content.finish_chunks()
-        if blocks:
-            self._held = lambda: self._end_message("BDAT", content)
-            return Text("BDAT", blocks)
-        return self._end_message("BDAT", content)
+        return self._end_message("BDAT", content, content.finish_chunks())
 
+
+def _nothing() -> None:
+    """The session is over."""
+
+
+NO_COMMAND = Command(lambda _, argument: Bad("UNKNOWN", BAD_SYNTAX, text=argument))
+NOWHERE: frozenset[State] = frozenset()
+Understood = tuple[Command, Event | None, frozenset[State], str, str]
 
 
 @lru_cache(500)
-def understood(line: bytes, utf8: bool) -> tuple[Command | None, str, str, Event | None]:
-    """A command line: its command, verb, argument, and the event where it depends on nothing else.
+def understood(line: bytes, utf8: bool) -> Understood:
+    """A command line: its command, the event where it depends on nothing else, the states where it then is
+    in its place, its verb and argument.
 
-    Without a command the argument is the whole line. UnicodeDecodeError: it is no UTF-8, and must be.
+    NO_COMMAND has the whole line as its argument, or an event where it is not UTF-8, and must be.
     """
-    text = line.decode("utf-8", "strict" if utf8 else "surrogateescape").partition("\0")[0].rstrip("\r")
+    try:
+        text = line.decode("utf-8", "strict" if utf8 else "surrogateescape")
+    except UnicodeDecodeError:
+        text = line.decode("utf-8", "surrogateescape").rstrip("\r\n")
+        return NO_COMMAND, Bad("UNKNOWN", BAD_UTF8, text=text), NOWHERE, "", text
+    text = text.rstrip("\r\n").partition("\0")[0].rstrip("\r")
     word, _, argument = text.strip(SPACE).partition(" ")
     verb = word.upper()
     command = COMMANDS.get(verb)
     if command is None:
-        return None, "", text, None
-    return command, verb, argument, command.plain(argument.strip(SPACE)) if command.plain is not None else None
+        return NO_COMMAND, None, NOWHERE, "", text
+    plain = command.plain(argument.strip(SPACE)) if command.plain is not None else None
+    ordinary = plain is not None and line.endswith(b"\r\n")
+    return command, plain, command.in_place if ordinary else NOWHERE, verb, argument

@@ -21,9 +21,11 @@ class Owner:
         self._partial = b""
 
     def feed(self, data: bytes) -> bytes:
-        for event in self.session.receive(data):
+        event = self.session.receive(data)
+        while event is not None:
             self.events.append(event)
             self._react(event)
+            event = self.session.next() if self.session.more else None
         return self.session.output()
 
     def _react(self, event: on.Event) -> None:
@@ -35,11 +37,12 @@ class Owner:
             self.session.accept_chunk()
         elif not isinstance(event, NO_REPLY):
             if isinstance(event, on.MessageEnd):
+                self._keep(event)
                 self.messages.append(self._lines)
                 self._lines = []
             self.session.reply(GO_AHEAD if isinstance(event, on.Data) else OK)
 
-    def _keep(self, event: on.Text) -> None:
+    def _keep(self, event: on.Text | on.MessageEnd) -> None:
         for block in event.blocks:
             if block.lines:
                 self._lines += [self._partial + block.lines[0], *block.lines[1:]]

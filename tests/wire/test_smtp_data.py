@@ -4,7 +4,7 @@ import pytest
 
 from pyfix.wire import smtp_event as on
 from pyfix.wire.smtp_command import Limits
-from pyfix.wire.smtp_data import MANY, Rows
+from pyfix.wire.smtp_data import FEW, MANY, Rows
 
 OPENING = b"EHLO there\r\nMAIL FROM:<a@example.com>\r\nRCPT TO:<b@example.com>\r\nDATA\r\n"
 HEAD = b"Subject: an attachment\r\n\r\n"
@@ -22,7 +22,7 @@ def taken(owner, content, *, step=None, limits=None):
 
 
 def in_rows(one):
-    pieces = [piece for event in one.events if isinstance(event, on.Text) for piece in event.blocks]
+    pieces = [piece for event in one.events if isinstance(event, on.Text | on.MessageEnd) for piece in event.blocks]
     return sum(len(piece.lines) for piece in pieces if isinstance(piece, Rows))
 
 
@@ -30,9 +30,10 @@ def sizes(one):
     return [event.size for event in one.events if isinstance(event, on.MessageEnd)]
 
 
+@pytest.mark.parametrize("size", [FEW, 2 * MANY])
 @pytest.mark.parametrize("length", [1, 13, 76, 127])
-def test_lines_of_one_length_stay_in_one_piece(owner, length):
-    lines = [b"x" * length] * (2 * MANY // length)
+def test_lines_of_one_length_stay_in_one_piece(owner, length, size):
+    lines = [b"x" * length] * (size // length + 1)
     one = taken(owner, HEAD + b"\r\n".join(lines))
     assert one.messages == [[b"Subject: an attachment", b"", *lines]]
     assert in_rows(one) == len(lines)
