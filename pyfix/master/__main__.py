@@ -99,7 +99,7 @@ def _parent_waits() -> int:
 def _supervise(config_dir: str, main_cf: MainCf, options: dict[str, str], told: int) -> None:
     """The master's work, from the first log line to the end."""
     loop = Loop()
-    sink = log.sink(main_cf, "master")
+    sink = log.sink(main_cf, "master", stamps=True)
     msg.to(sink, msg.stderr_sink("postfix/master"))
     given = dict(os.environ)
     config = settings.load(config_dir)

@@ -69,8 +69,8 @@ def _prepare(order: Start, main: MainCf, *, own_log: bool) -> None:
     msg.verbose = order.verbose
     if own_log:
         own = order.program == "postlogd"  # whom nobody would hear through itself
-        sink = log.direct(main, log.frame(main, order.program)) if own else log.sink(main, order.program)
-        msg.to(sink)
+        frame = log.frame(main, order.program)
+        msg.to(log.direct(main, frame) if own else log.sink(main, order.program, stamps=True))
 
 
 def warm_up() -> None:

@@ -20,17 +20,17 @@ def frame(main: MainCf, program: str) -> Frame:
     return Frame(tag(main, program), MailParams(main).myhostname)
 
 
-def sink(main: MainCf, program: str, directory: str = "") -> msg.Sink:
+def sink(main: MainCf, program: str, directory: str = "", *, stamps: bool = False) -> msg.Sink:
     """postlogd when maillog_file is set, else syslog.
 
-    directory: queue_directory and a slash for a process that is elsewhere.
+    directory: queue_directory and a slash for a process that is elsewhere; stamps: for a daemon.
     """
     cfg = MailParams(main)
     if not cfg.maillog_file:
         return Syslog(tag(main, program), cfg.syslog_facility)
     path = f"{directory}public/{cfg.postlog_service_name}"
     before = frame(main, program)
-    return Postlog(path, before, lambda: direct(main, before))
+    return Postlog(path, before, lambda: direct(main, before), stamps=stamps)
 
 
 def command_sink(main: MainCf, tag: str) -> msg.Sink:

@@ -90,7 +90,7 @@ def main() -> None:
     signals.reset()
     config = control.restore(control.MAIN_CF_FD)
     prctl.set_name("zygote")
-    msg.to(log.sink(config, "zygote"))
+    msg.to(log.sink(config, "zygote", stamps=True))
     registry.load()
     daemon.warm_up()
     names = sys.argv[1:]

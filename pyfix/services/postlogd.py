@@ -1,8 +1,10 @@
 """postlogd - writes the lines of all daemons to maillog_file
 
 Service: postlog, unix-dgram. One line in a datagram from Postfix's programs, one or more
-from ours; the time, host and program stand in them already. Without maillog_file the text
-goes to syslog. A reload makes a new postlogd, which opens the file anew.
+from ours; the time, host and program stand in them already. Lines of our daemons, which come
+in batches, are put in the order in which they were said (maillog_client's stamps): they wait
+here for WINDOW seconds, longer when lines arrive late. Others are written at once. Without
+maillog_file the text goes to syslog. A reload makes a new postlogd, which opens the file anew.
 
 Privileges: mail_owner; the file is opened before.
 Parameters: maillog_file, maillog_file_permissions, maillog_file_prefixes, syslog_facility
@@ -12,18 +14,24 @@ Sources: postlogd(8).
 import asyncio
 import os
 import socket
+import time
+from bisect import bisect
 from collections.abc import Callable, Sequence
 
 from pyfix.config.params.mail import MailParams
 from pyfix.server import log
 from pyfix.server.context import Context
 from pyfix.unix import msg
-from pyfix.unix.maillog_client import Append, Syslog
+from pyfix.unix.maillog_client import GAP, STAMP, Append, Syslog, moment_of, stamp_of
 from pyfix.unix.msg import Priority
 
 STDOUT = "/dev/stdout"
 BATCH = 256
 """Datagrams written at once."""
+WINDOW = 2 * GAP
+"""Seconds that a stamped line waits at least for those that were said before it."""
+WINDOW_LIMIT = 0.2
+"""Seconds that it waits at most, when lines arrive late because the machine is busy."""
 _SIZE = 65536
 _FRAME_WORDS = 5
 
@@ -43,6 +51,9 @@ class Postlogd:
             self._fd = open_log(cfg.maillog_file, log.file_mode(context.main))
             self._write = self._to_file
             msg.to(Append(self._fd, log.frame(context.main, context.program)))
+        self._waiting: list[bytes] = []
+        """Lines with their stamps."""
+        self._window = WINDOW
         self._sock: socket.socket
         self._over = asyncio.Event()
 
@@ -53,30 +64,59 @@ class Postlogd:
         """Write lines until retire()."""
         self._sock = sock
         loop = asyncio.get_running_loop()
-        loop.add_reader(sock.fileno(), self.receive)
+        loop.add_reader(sock.fileno(), self._on_readable)
         await self._over.wait()
         loop.remove_reader(sock.fileno())
         while self.receive():
             pass
+        self.write_in_order(0)
 
     async def retire(self) -> None:
         """Write what has arrived, and end."""
         self._over.set()
 
+    def _on_readable(self) -> None:
+        idle = not self._waiting
+        if idle:
+            self._window = WINDOW
+        self.receive()
+        if idle and self._waiting:
+            asyncio.get_running_loop().call_later(self._window, self._on_time)
+
+    def _on_time(self) -> None:
+        self.write_in_order(self._window)
+        if self._waiting:
+            asyncio.get_running_loop().call_later(WINDOW, self._on_time)
+
     def receive(self) -> int:
-        """Write the lines of the datagrams that are there; returns how many datagrams."""
-        lines: list[bytes] = []
+        """Take the datagrams that are there, write lines without a stamp; returns how many datagrams."""
+        stamped, plain = list[bytes](), list[bytes]()
         count = 0
         try:
             while count < BATCH:
                 data = self._sock.recv(_SIZE)
                 count += 1
-                lines += data.strip(b"\n").replace(b"\0", b"?").split(b"\n")
+                for line in data.strip(b"\n").replace(b"\0", b"?").split(b"\n"):
+                    (stamped if line[:1] == b"\x01" else plain).append(line)
         except (BlockingIOError, InterruptedError):
             pass
-        if lines:
-            self._write(lines)
+        if stamped:
+            self._waiting += stamped
+            late = (time.monotonic_ns() - moment_of(min(stamped))) * 1e-9
+            self._window = min(WINDOW_LIMIT, max(self._window, 1.5 * late))
+        if plain:
+            self._write(plain)
         return count
+
+    def write_in_order(self, window: float) -> None:
+        """Write the lines that are older than window seconds, and those whose stamp can't be right."""
+        now = time.monotonic_ns()
+        lines = self._waiting
+        lines.sort()
+        old, future = bisect(lines, stamp_of(now - round(window * 1e9))), bisect(lines, stamp_of(now + 1))
+        self._waiting = lines[old:future]
+        if due := lines[:old] + lines[future:]:
+            self._write([line[STAMP:] for line in due])
 
     def _to_file(self, lines: Sequence[bytes]) -> None:
         data = b"\n".join(lines) + b"\n"

@@ -7,6 +7,12 @@ collects them. While postlogd can't take them they wait here, at most KEEP of th
 PATIENCE seconds; older ones, and those left at the end, go to the fallback (the file where
 this process may write it, else syslog). So a line is not lost in silence, and mail never
 waits for one.
+
+What a loop collects leaves up to GAP seconds later than what another process says of the
+same message meanwhile. So each line of a daemon has a stamp before it, by which postlogd
+puts lines in order; it does not get into the log:
+
+    01 (a byte), CLOCK_MONOTONIC in nanoseconds, 16 hexadecimal digits
 """
 
 import os
@@ -29,11 +35,14 @@ LINE = 8192
 """Bytes of one line; what is longer is cut."""
 GAP = 0.02
 """Seconds between two datagrams of a busy loop: lines that come sooner leave together."""
+STAMP = 17
+"""Bytes of a stamp."""
 RETRY = 0.02
 """Seconds until lines are offered again; doubled each time, up to a second."""
 PATIENCE = 10.0
 """Seconds that lines wait for postlogd."""
 
+_GAP_NS = round(GAP * 1e9)
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _SYSLOG = {
     Priority.PANIC: syslog.LOG_CRIT,
@@ -110,22 +119,24 @@ class Postlog:
 
     path: its socket; fallback: makes the sink for what postlogd did not take. `collect` hands
     the sending of lines to an event loop; without one each line is sent at once, waiting
-    at most WAIT for room.
+    at most WAIT for room. stamps: let postlogd put lines in order, as all daemons do; those of
+    commands are to be seen when the command has ended.
     """
 
     WAIT = struct.pack("@ll", 0, 50_000)  # struct timeval
 
-    def __init__(self, path: str, frame: Frame, fallback: Callable[[], Sink]) -> None:
+    def __init__(self, path: str, frame: Frame, fallback: Callable[[], Sink], *, stamps: bool = False) -> None:
         self._path = path
         self._frame = frame
         self._make_fallback = fallback
+        self._stamps = stamps
         self._fallback: Sink | None = None
-        self._waiting: deque[tuple[Priority, str, str]] = deque()
+        self._waiting: deque[tuple[Priority, str, str, int]] = deque()
         self._loop: Scheduler | None = None
         self._thread = 0  # the loop's
         self._call_in_loop: Callable[..., object] = lambda call, *args: call(*args)
         self._scheduled = False
-        self._sent = 0.0
+        self._sent = 0  # time.monotonic_ns()
         self._delay = RETRY
         self._waited = 0.0
         self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -135,11 +146,12 @@ class Postlog:
         if self._loop is not None and get_ident() != self._thread:  # of a table that asks a server
             self._call_in_loop(self, priority, text)
             return
-        self._waiting.append((priority, text, self._frame.line(text)))
+        now = time.monotonic_ns()
+        self._waiting.append((priority, text, self._frame.line(text), now))
         if self._loop is None:
             self._send(0)
         elif not self._scheduled:
-            self._schedule(0 if time.monotonic() - self._sent > GAP else GAP)
+            self._schedule(0 if now - self._sent > _GAP_NS else GAP)
         if len(self._waiting) > KEEP:
             self._give_up(1)
 
@@ -167,7 +179,7 @@ class Postlog:
             return
         if self._send(socket.MSG_DONTWAIT):
             self._delay, self._waited = RETRY, 0.0
-            self._sent = time.monotonic()
+            self._sent = time.monotonic_ns()
         elif self._waited > PATIENCE:
             self._waited = 0.0
             self._give_up(len(self._waiting))
@@ -182,8 +194,8 @@ class Postlog:
         while waiting:
             lines: list[bytes] = []
             size = 0
-            for _, _, text in waiting:
-                line = encoded(text)
+            for _, _, text, moment in waiting:
+                line = stamp_of(moment) + encoded(text) if self._stamps else encoded(text)
                 size += len(line) + 1
                 if size > DATAGRAM and lines:
                     break
@@ -203,10 +215,23 @@ class Postlog:
 
     def _give_up(self, count: int) -> None:
         for _ in range(count):
-            priority, text, _ = self._waiting.popleft()
+            priority, text, *_ = self._waiting.popleft()
             if self._fallback is None:
                 self._fallback = self._make_fallback()
             self._fallback(priority, text)
+
+
+def stamp_of(moment: int) -> bytes:
+    """What stands before a line of that moment (time.monotonic_ns()): later lines are greater."""
+    return b"\x01%016x" % moment
+
+
+def moment_of(line: bytes) -> int:
+    """The moment in a line's stamp; 0 when that is not understood."""
+    try:
+        return int(line[1:STAMP], 16)
+    except ValueError:
+        return 0
 
 
 def encoded(line: str) -> bytes:

@@ -1,5 +1,6 @@
 import asyncio
 import socket
+import time
 
 import pytest
 
@@ -9,6 +10,7 @@ from pyfix.server import log
 from pyfix.server.context import Context
 from pyfix.services.postlogd import Postlogd
 from pyfix.unix import msg
+from pyfix.unix.maillog_client import stamp_of
 
 
 @pytest.fixture
@@ -68,3 +70,42 @@ def test_log_file_outside_the_prefixes_is_refused_with_its_line(path):
     cfg = MailParams(MainCf.from_text(f"maillog_file = {path}\n"))
     with pytest.raises(BadConfig, match=r"main\.cf, line 1: maillog_file '.*' does not match"):
         log.check_file(cfg)
+
+
+def stamped(moment, text):
+    return stamp_of(moment) + text
+
+
+def test_lines_of_daemons_are_in_the_order_in_which_they_were_said(postlogd, log_file):
+    now = time.monotonic_ns()
+    send(
+        postlogd,
+        stamped(now - 2, b"removed"),
+        stamped(now - 4, b"client=") + b"\n" + stamped(now - 3, b"sent"),
+        stamped(now - 5, b"connect"),
+    )
+    assert log_file.read_bytes() == b"connect\nclient=\nsent\nremoved\n"
+
+
+def test_a_line_waits_for_earlier_ones_and_a_wrong_stamp_waits_for_nothing(postlogd, log_file):
+    now = time.monotonic_ns()
+    hour = 3600 * 10**9
+    postlogd._waiting += [stamped(now + hour, b"future"), stamped(now - 1, b"new"), stamped(now - hour, b"old")]
+    postlogd.write_in_order(600)
+    assert log_file.read_bytes() == b"old\nfuture\n"
+    postlogd.write_in_order(0)
+    assert log_file.read_bytes() == b"old\nfuture\nnew\n"
+
+
+def test_a_line_without_a_stamp_is_written_at_once(postlogd, log_file):
+    async def scenario(ours, theirs):
+        postlogd._sock = theirs
+        ours.send(stamped(time.monotonic_ns(), b"of a daemon"))
+        ours.send(b"of a command")
+        assert postlogd.receive() == 2
+
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    theirs.setblocking(False)
+    with ours, theirs:
+        asyncio.run(scenario(ours, theirs))
+    assert log_file.read_bytes() == b"of a command\n"

@@ -1,10 +1,11 @@
 import os
 import re
 import socket
+import time
 
 import pytest
 
-from pyfix.unix.maillog_client import KEEP, Append, Frame, Postlog, stamp
+from pyfix.unix.maillog_client import KEEP, STAMP, Append, Frame, Postlog, moment_of, stamp
 from pyfix.unix.msg import Priority
 
 INFO = Priority.INFO
@@ -108,3 +109,18 @@ def test_append_writes_whole_lines(tmp_path):
     sink(INFO, "daemon started")
     os.close(sink._fd)
     assert (tmp_path / "maillog").read_text().endswith(f" mx postfix/master[{os.getpid()}]: daemon started\n")
+
+
+def test_lines_of_a_daemon_have_stamps_that_rise(tmp_path, server, fallback):
+    sink = Postlog(str(tmp_path / "postlog"), Frame("postfix/smtpd", "mx"), lambda: fallback.append, stamps=True)
+    loop = Loop()
+    sink.collect(loop)
+    before = time.monotonic_ns()
+    for text in ("one", "two"):
+        sink(INFO, text)
+    loop.turn()
+    lines = server.recv(9999).split(b"\n")
+    assert before < moment_of(lines[0]) < moment_of(lines[1]) < time.monotonic_ns()
+    assert [line[STAMP:].endswith(text) for line, text in zip(lines, (b": one", b": two"), strict=True)] == [True] * 2
+    assert lines == sorted(lines)
+    sink._sock.close()
