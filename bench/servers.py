@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from bench.instance import PYFIX, Instance
 from pyfix.maps.open import open_or_fail
 from pyfix.maps.table import LocalTable
+from pyfix.server.worker import new_event_loop
 from tests.maps import servers
 
 ROWS = 1_000
@@ -93,7 +94,8 @@ async def ask_once(table: LocalTable) -> None:
 def mail_rate(mail: Instance, table: LocalTable, at_once: int) -> str:
     """Lookups a second, and the CPU microseconds of one: here and in the mail system."""
     cpu, here = mail.cpu_seconds(), time.process_time()
-    found = asyncio.run(rate(table, at_once))
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        found = runner.run(rate(table, at_once))
     lookups = found * SECONDS / 1e6
     return (
         f"{found:.0f}/s ({(time.process_time() - here) / lookups:.0f} us here,"

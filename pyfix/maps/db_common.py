@@ -16,7 +16,6 @@ Parameters: domain, result_format, expansion_limit. Sources: mysql_table(5), lda
 
 import re
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
 
 from pyfix.config.param import Int, Params, Str
 from pyfix.maps.match import StringMatch
@@ -37,29 +36,22 @@ class DbParams(Params):
     expansion_limit = Int("0", min=0)
 
 
-class Parts(NamedTuple):
-    """An address taken apart. domain: "" when there is none."""
+def _part(letter: str, whole: str, local: str, domain: str) -> str:
+    """What stands for %s, %u, %d or %1 to %9 of an address; "" when it is not there."""
+    if letter == "s":
+        return whole
+    if letter == "u":
+        return local
+    if letter == "d":
+        return domain
+    labels = domain.split(".")
+    return labels[-int(letter)] if int(letter) <= len(labels) else ""
 
-    whole: str
-    local: str
-    domain: str
 
-    @classmethod
-    def of(cls, text: str) -> "Parts":
-        """Of a key or a value; without `@` all of it is the localpart."""
-        local, at, domain = text.rpartition("@")
-        return cls(text, local, domain) if at else cls(text, text, "")
-
-    def part(self, letter: str) -> str:
-        """What stands for %s, %u, %d or %1 to %9; "" when it is not there."""
-        if letter == "s":
-            return self.whole
-        if letter == "u":
-            return self.local
-        if letter == "d":
-            return self.domain
-        labels = self.domain.split(".")
-        return labels[-int(letter)] if int(letter) <= len(labels) else ""
+def _taken_apart(text: str) -> tuple[str, str, str]:
+    """All, localpart, domain: without `@` all of it is the localpart."""
+    local, at, domain = text.rpartition("@")
+    return (text, local, domain) if at else (text, text, "")
 
 
 def plain(text: str) -> str:
@@ -72,34 +64,52 @@ class Template:
 
     def __init__(self, text: str, *, name: str, table: str) -> None:
         """name: the parameter's, for messages."""
-        self._parts: list[tuple[str, str]] = []  # text, then the letter that follows
-        at = 0
+        self._texts: list[str] = []  # what stands before each letter, and after the last
+        self._letters: list[str] = []
+        at, before = 0, ""
         for match in _PART.finditer(text):
             letter = match[1]
             if letter not in set("%sudSUD123456789") or not letter:
                 raise OpenError(f"{table}: invalid {name} template: {text}")
-            self._parts.append((text[at : match.start()], letter))
+            before += text[at : match.start()]
             at = match.end()
-        self._rest = text[at:]
+            if letter == "%":
+                before += "%"
+                continue
+            self._texts.append(before)
+            self._letters.append(letter)
+            before = ""
+        self._texts.append(before + text[at:])
+        self._whole = all(letter == "s" for letter in self._letters)
 
-    def expand(self, value: str, key: str | None = None, *, quote: Quote = plain) -> str | None:
-        """The text with the value's parts in it; None when a part is missing.
+    def parts(self, value: str, key: str | None = None) -> list[str] | None:
+        """What goes into the text; None when a part is missing.
 
         key: where %S, %U, %D and %1 to %9 come from, when it is not the value itself.
         """
-        of_value = Parts.of(value)
-        of_key = of_value if key is None else Parts.of(key)
-        expanded = []
-        for text, letter in self._parts:
-            expanded.append(text)
-            if letter == "%":
-                expanded.append("%")
-                continue
-            part = (of_value if letter.islower() else of_key).part(letter.lower())
+        if self._whole:
+            return [value] * len(self._letters) if value or not self._letters else None
+        of_value = _taken_apart(value)
+        of_key = of_value if key is None else _taken_apart(key)
+        found = []
+        for letter in self._letters:
+            part = _part(letter.lower(), *(of_value if letter.islower() else of_key))
             if not part:
                 return None
-            expanded.append(quote(part))
-        return "".join(expanded) + self._rest
+            found.append(part)
+        return found
+
+    def filled(self, parts: list[str], quote: Quote = plain) -> str:
+        """The text with these parts in it."""
+        if not parts:
+            return self._texts[0]
+        pieces = [text + quote(part) for text, part in zip(self._texts, parts, strict=False)]
+        return "".join(pieces) + self._texts[-1]
+
+    def expand(self, value: str, key: str | None = None, *, quote: Quote = plain) -> str | None:
+        """The text with the value's parts in it; None when a part is missing. key: see parts."""
+        parts = self.parts(value, key)
+        return None if parts is None else self.filled(parts, quote)
 
 
 class Answers:

@@ -7,10 +7,13 @@ and back costs more than most answers, and threads that wait for each other's lo
 """
 
 import asyncio
+import os
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
+
+from pyfix.unix.moment import Moment
 
 T = TypeVar("T")
 
@@ -24,14 +27,14 @@ class Turns:
 
     def __init__(self, most: int) -> None:
         self._free = most
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._waiting: deque[Moment] = deque()
 
     async def take(self, work: Callable[[], Awaitable[T]]) -> T:
         """Do some work when it is our turn."""
         if self._free:
             self._free -= 1
         else:
-            turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            turn = Moment()
             self._waiting.append(turn)
             try:
                 await turn
@@ -48,25 +51,99 @@ class Turns:
         while self._waiting:
             turn = self._waiting.popleft()
             if not turn.done():
-                turn.set_result(None)
+                turn.get_loop().call_soon(self._give, turn)  # not now: who is next may be next to pass it on
                 return
         self._free += 1
 
+    def _give(self, turn: Moment) -> None:
+        if turn.done():
+            self._pass_on()
+        else:
+            turn.come()
 
-async def readable(fd: int, until: float) -> None:
-    """Wait for something to read. until: by time.monotonic. TimeoutError."""
-    loop = asyncio.get_running_loop()
-    ready: asyncio.Future[bool] = loop.create_future()
-    loop.add_reader(fd, _set, ready, True)
-    timer = loop.call_later(until - time.monotonic(), _set, ready, False)
-    try:
-        if not await ready:
+
+class Ear:
+    """Tells when there is something to read on a connection.
+
+    The loop goes on watching between two answers, and one timer serves them all: otherwise each
+    answer would cost calls of the kernel. What is watched is a descriptor of our own, so the connection
+    may be used and closed by any thread.
+    """
+
+    def __init__(self, fd: int) -> None:
+        """fd: the connection's. Made on the loop that is to watch."""
+        self._loop = asyncio.get_running_loop()
+        self._fd = os.dup(fd)
+        self._watched = False
+        self._moment: Moment | None = None
+        self._until = 0.0
+        self._late = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def here(self) -> bool:
+        """Whether this is the loop that watches."""
+        return self._loop is asyncio.get_running_loop()
+
+    async def heard(self, until: float) -> None:
+        """Wait for something to read, which may come to nothing.
+
+        until: by time.monotonic, no earlier than it was before. TimeoutError: it is past.
+        """
+        if not self._watched:
+            self._watched = True
+            self._loop.add_reader(self._fd, self._sound)
+        self._until, self._late = until, False
+        if self._timer is None:
+            self._set_timer()
+        self._moment = Moment(loop=self._loop)
+        await self._moment
+        if self._late:
             raise TimeoutError("no answer in time")
-    finally:
-        timer.cancel()
-        loop.remove_reader(fd)
+
+    def close(self) -> None:
+        """Watch no more; from any thread."""
+        try:
+            self._loop.call_soon_threadsafe(self._end)
+        except RuntimeError:  # the loop is closed
+            os.close(self._fd)
+
+    def _sound(self) -> None:
+        moment, self._moment = self._moment, None
+        if moment is not None:
+            moment.come()
+        else:  # the peer hung up, or a thread asks
+            self._unwatch()
+
+    def _set_timer(self) -> None:
+        self._timer = self._loop.call_later(self._until - time.monotonic(), self._look_at_clock)
+
+    def _look_at_clock(self) -> None:
+        self._timer = None
+        if self._moment is None:
+            return
+        if time.monotonic() < self._until:
+            self._set_timer()
+        else:
+            self._late = True
+            self._sound()
+
+    def _unwatch(self) -> None:
+        if self._watched:
+            self._watched = False
+            self._loop.remove_reader(self._fd)
+
+    def _end(self) -> None:
+        self._unwatch()
+        if self._timer is not None:
+            self._timer.cancel()
+        os.close(self._fd)
 
 
-def _set(future: "asyncio.Future[bool]", value: bool) -> None:
-    if not future.done():
-        future.set_result(value)
+def ear_for(fd: int, before: Ear | None) -> Ear:
+    """The ear of a connection on this loop. before: the one it had."""
+    if before is not None:
+        if before.here:
+            return before
+        before.close()
+    return Ear(fd)

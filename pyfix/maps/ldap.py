@@ -24,7 +24,7 @@ from typing import Any, ClassVar
 from pyfix.config.param import Bool, Int, Str
 from pyfix.maps.cfg_parser import read_params
 from pyfix.maps.db_common import Answers, DbParams, Template
-from pyfix.maps.kept import NotNowError, readable
+from pyfix.maps.kept import Ear, NotNowError, ear_for
 from pyfix.maps.servers import Servers, WrongQuestionError
 from pyfix.maps.table import OpenError, Options, missing_extra
 from pyfix.unix import msg
@@ -79,6 +79,7 @@ class Directory:
         """where: URL, or host and port. OSError: no connection, or it may not bind."""
         self._cfg = cfg
         self._driver = driver
+        self._ear: Ear | None = None
         try:
             self._server = driver.initialize(_url(where, cfg.server_port))
         except driver.LDAPError as error:
@@ -159,14 +160,17 @@ class Directory:
         """The same on an event loop; whatever is wrong, LDAPError."""
         server, until = self._server, time.monotonic() + self._cfg.timeout
         number = server.search_ext(base, scope, filter, attributes, timeout=self._cfg.timeout)
+        ear = self._ear = ear_for(server.fileno(), self._ear)
         while True:
-            await readable(server.fileno(), until)
+            await ear.heard(until)
             kind, found, *_ = server.result4(number, 1, 0)
             if kind is not None:
                 return _entries(found)
 
     def close(self) -> None:
         """Hang up."""
+        if self._ear is not None:
+            self._ear.close()
         with suppress(self._driver.LDAPError):
             self._server.unbind_ext()
 
@@ -212,7 +216,7 @@ class LdapTable:
 
     async def lookup_kept(self, key: str) -> str | None:
         """The same on an event loop, where the answer can't lead on to others. NotNowError."""
-        if self._special:
+        if self._special or self._cfg.chase_referrals:
             raise NotNowError
         asked = self._asked(key)
         if asked is None:

@@ -9,18 +9,23 @@ Sources: mysql_table(5).
 """
 
 import os
+import socket
 import ssl
+import time
 from typing import Any
 
 from pyfix.config.param import Bool, Str
 from pyfix.maps.auto_clnt import split_host, tls_context
 from pyfix.maps.cfg_parser import read_params
+from pyfix.maps.kept import Ear, ear_for
 from pyfix.maps.servers import WrongQuestionError
-from pyfix.maps.sql_server import ServerParams, ServerTable
+from pyfix.maps.sql_server import Row, ServerParams, ServerTable
 from pyfix.maps.table import Options, missing_extra
+from pyfix.wire import mysql as wire
 
 CONNECT_TIMEOUT, ANSWER_TIMEOUT = 10, 30  # seconds
 PORT = 3306
+READ_SIZE = 65536
 SOCKETS = ("/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock", "/tmp/mysql.sock")  # noqa: S108 - where servers have it
 """Where a server of this machine listens: what `localhost` means."""
 
@@ -40,7 +45,83 @@ class MysqlParams(ServerParams):
     require_result_set = Bool("yes")
 
 
-class MysqlTable(ServerTable[Any]):
+class Mysql:
+    """One connection. PyMySQL makes it; we ask over it, since its own answers block and cost several times as much."""
+
+    def __init__(self, driver: Any, connection: Any, *, require_result_set: bool) -> None:
+        """driver: the module pymysql, whose connection this is."""
+        self._err = driver.err
+        self._connection = connection
+        self._sock: socket.socket = connection._sock  # noqa: SLF001 - has no other name; within TLS, if so
+        self._encoding: str = connection.encoding
+        self._require = require_result_set
+        self._ear: Ear | None = None
+
+    def quote(self, text: str) -> str:
+        """A text within '...', as this server wants it."""
+        return str(self._connection.escape(text))[1:-1]
+
+    def rows(self, sql: str) -> list[Row]:
+        """What a query gives. WrongQuestionError, and what sockets and servers raise."""
+        until = time.monotonic() + ANSWER_TIMEOUT
+        self._sock.settimeout(ANSWER_TIMEOUT)
+        self._ask(sql)
+        answer = wire.Answer()
+        while not self._received(answer):
+            self._sock.settimeout(max(until - time.monotonic(), 0.001))
+        return self._result(answer)
+
+    async def rows_soon(self, sql: str) -> list[Row]:
+        """The same on an event loop."""
+        until = time.monotonic() + ANSWER_TIMEOUT
+        if self._sock.gettimeout() != 0:
+            self._sock.settimeout(0)
+        ear = self._ear = ear_for(self._sock.fileno(), self._ear)
+        self._ask(sql)
+        answer = wire.Answer()
+        while True:
+            await ear.heard(until)
+            try:
+                while not self._received(answer):
+                    pass
+            except (BlockingIOError, ssl.SSLWantReadError):
+                continue
+            return self._result(answer)
+
+    def close(self) -> None:
+        """Hang up."""
+        if self._ear is not None:
+            self._ear.close()
+        self._connection.close()
+
+    def _ask(self, sql: str) -> None:
+        self._sock.sendall(wire.query(sql.encode(self._encoding, "surrogateescape")))
+
+    def _received(self, answer: wire.Answer) -> bool:
+        """Whether all is there with what comes next."""
+        data = self._sock.recv(READ_SIZE)
+        if not data:
+            raise ConnectionResetError(0, "Lost connection to server during query")
+        try:
+            return answer.receive(data)
+        except wire.MysqlRefusal as refusal:
+            try:
+                self._err.raise_mysql_exception(refusal.packet)
+            except (self._err.ProgrammingError, self._err.NotSupportedError) as error:
+                raise WrongQuestionError(str(error)) from None
+            raise
+
+    def _result(self, answer: wire.Answer) -> list[Row]:
+        if answer.rows is None and self._require:
+            raise WrongQuestionError("query returned no result set")
+        encoding = self._encoding
+        return [
+            [None if value is None else value.decode(encoding, "surrogateescape") for value in row]
+            for row in answer.rows or ()
+        ]
+
+
+class MysqlTable(ServerTable[Mysql]):
     """mysql:name."""
 
     kind = "mysql"
@@ -52,25 +133,9 @@ class MysqlTable(ServerTable[Any]):
         self._cfg = cfg
         self._tls = _tls_context(cfg, self._answers.name)
 
-    def _rows(self, server: Any, key: str) -> list[list[str | None]]:
-        sql = self._query.expand(key, quote=lambda text: str(server.escape(text))[1:-1])
-        cursor = server.cursor()
-        try:
-            cursor.execute(sql)
-            if cursor.description is None and self._cfg.require_result_set:
-                raise WrongQuestionError("query returned no result set")
-            rows = cursor.fetchall() or ()
-            while cursor.nextset():  # the status of a stored procedure
-                pass
-        except (self._driver.err.ProgrammingError, self._driver.err.NotSupportedError) as error:
-            raise WrongQuestionError(str(error)) from None
-        finally:
-            cursor.close()
-        return [[None if value is None else _text(value) for value in row] for row in rows]
-
-    def _connect(self, name: str) -> Any:
+    def _connect(self, name: str) -> Mysql:
         cfg = self._cfg
-        return self._driver.connect(
+        connection = self._driver.connect(
             **_address(name),
             user=cfg.user or None,
             password=cfg.password,
@@ -84,6 +149,7 @@ class MysqlTable(ServerTable[Any]):
             autocommit=True,
             ssl=self._tls,
         )
+        return Mysql(self._driver, connection, require_result_set=cfg.require_result_set)
 
 
 def open_mysql(options: Options, name: str) -> MysqlTable:
@@ -118,7 +184,3 @@ def _tls_context(cfg: MysqlParams, name: str) -> ssl.SSLContext | None:
         ciphers=cfg.tls_ciphers,
         verify=cfg.tls_verify_cert,
     )
-
-
-def _text(value: object) -> str:
-    return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else str(value)

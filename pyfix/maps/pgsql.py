@@ -18,10 +18,9 @@ from typing import Any
 from pyfix.config.param import Str
 from pyfix.maps.auto_clnt import split_host
 from pyfix.maps.cfg_parser import read_params
-from pyfix.maps.kept import NotNowError, readable
+from pyfix.maps.kept import Ear, NotNowError, ear_for
 from pyfix.maps.servers import WrongQuestionError
-from pyfix.maps.sql import Rows, flat
-from pyfix.maps.sql_server import ServerParams, ServerTable
+from pyfix.maps.sql_server import Row, ServerParams, ServerTable
 from pyfix.maps.table import Options, missing_extra
 
 CONNECT_TIMEOUT, ANSWER_TIMEOUT = 10, 30  # seconds
@@ -50,17 +49,18 @@ class Postgres:
                 raise OSError(self._error())
             self._poll(select.POLLOUT if status == pq.PollingStatus.WRITING else select.POLLIN, until)
         self._escaping = pq.Escaping(self._server)
+        self._ear: Ear | None = None
 
     def quote(self, text: str) -> str:
         """A text within '...', as this server wants it."""
         quoted: bytes = self._escaping.escape_string(text.encode())
         return quoted.decode()
 
-    def rows(self, sql: str) -> list[list[str | None]]:
+    def rows(self, sql: str) -> list[Row]:
         """What a query gives. OSError: the server is in trouble; WrongQuestionError: the query is."""
         self._server.send_query(sql.encode())
         until = time.monotonic() + ANSWER_TIMEOUT
-        rows: list[list[str | None]] = []
+        rows: list[Row] = []
         while True:
             self._wait(until)
             result = self._server.get_result()
@@ -68,17 +68,18 @@ class Postgres:
                 return rows
             rows += self._values(result)
 
-    async def rows_soon(self, sql: str) -> list[list[str | None]]:
+    async def rows_soon(self, sql: str) -> list[Row]:
         """The same on an event loop."""
         server = self._server
         server.send_query(sql.encode())
         until = time.monotonic() + ANSWER_TIMEOUT
-        rows: list[list[str | None]] = []
+        rows: list[Row] = []
         if server.flush():
             raise NotNowError
+        ear = self._ear = ear_for(server.socket, self._ear)
         while True:
             while server.is_busy():
-                await readable(server.socket, until)
+                await ear.heard(until)
                 server.consume_input()
             result = server.get_result()
             if result is None:
@@ -87,6 +88,8 @@ class Postgres:
 
     def close(self) -> None:
         """Hang up."""
+        if self._ear is not None:
+            self._ear.close()
         self._server.finish()
 
     def _wait(self, until: float) -> None:
@@ -102,7 +105,7 @@ class Postgres:
         if left <= 0 or not poll.poll(1000 * left):
             raise TimeoutError("no answer in time")
 
-    def _values(self, result: Any) -> list[list[str | None]]:
+    def _values(self, result: Any) -> list[Row]:
         if result.status == self._pq.ExecStatus.COMMAND_OK:
             return []
         if result.status != self._pq.ExecStatus.TUPLES_OK:
@@ -130,19 +133,6 @@ class PgsqlTable(ServerTable[Postgres]):
         """driver: the module psycopg. OpenError: a bad template."""
         super().__init__(cfg, name, driver, function=cfg.select_function)
         self._cfg = cfg
-
-    async def lookup_kept(self, key: str) -> str | None:
-        """The same on an event loop. NotNowError."""
-        if not self._wants(key):
-            return None
-        rows = await self._servers.ask_kept(lambda server: server.rows_soon(self._sql(server, key)))
-        return self._answers.joined(key, flat(rows))
-
-    def _rows(self, server: Postgres, key: str) -> Rows:
-        return server.rows(self._sql(server, key))
-
-    def _sql(self, server: Postgres, key: str) -> str:
-        return self._query.expand(key, quote=server.quote) or ""
 
     def _connect(self, name: str) -> Postgres:
         cfg = self._cfg

@@ -27,6 +27,8 @@ from pyfix.maps.servers import Servers, WrongQuestionError
 from pyfix.maps.table import OpenError, Options, Source, TableError
 from pyfix.maps.watch import Watch
 from pyfix.unix import msg
+from pyfix.unix.moment import Moment
+from pyfix.unix.turn import TurnWriter
 from pyfix.wire.attr import AttrError, decode_pairs, encode_pairs
 from pyfix.wire.stream import CONNECTION, FrameReader, StreamError, encode_frame
 
@@ -135,49 +137,75 @@ class ProxyTable:
 
 
 class Link(asyncio.Protocol):
-    """A connection to the service on an event loop."""
+    """A connection to the service on an event loop. Requests of one turn of the loop leave in one write."""
 
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
         self.greeted: asyncio.Future[bool] = self.loop.create_future()
         self.usable = True
         self._reader = FrameReader()
-        self._answers: dict[int, asyncio.Future[dict[str, str]]] = {}
+        self._asked: dict[int, tuple[Moment, float]] = {}  # who waits, and since when
+        self._answers: dict[int, bytes] = {}
         self._request = 0
+        self._timer: asyncio.TimerHandle | None = None
         self._transport: asyncio.WriteTransport
+        self._out: TurnWriter
 
     async def ask(self, request: Iterable[tuple[str, str]]) -> dict[str, str]:
         """The answer to one request. NotNowError: it does not come."""
+        if self._timer is None:
+            self._timer = self.loop.call_later(TIMEOUT, self._look_at_clock)
         self._request += 1
         number = self._request
-        answer: asyncio.Future[dict[str, str]] = self.loop.create_future()
-        self._answers[number] = answer
-        timer = self.loop.call_later(TIMEOUT, self.close)
-        self._transport.write(encode_frame(number, encode_pairs(request)))
+        self._out.write(encode_frame(number, encode_pairs(request)))
+        moment = Moment(loop=self.loop)
+        self._asked[number] = moment, self.loop.time()
         try:
-            return await answer
+            await moment
         finally:
-            timer.cancel()
-            self._answers.pop(number, None)
+            self._asked.pop(number, None)
+        answer = self._answers.pop(number, None)
+        if answer is None:
+            raise NotNowError
+        try:
+            return decode_pairs(answer)
+        except AttrError:
+            self.close()
+            raise NotNowError from None
 
     def close(self) -> None:
         """Hang up; who waits for an answer hears NotNowError."""
         self.usable = False
         self._transport.abort()
 
+    def _look_at_clock(self) -> None:
+        """A service that does not answer is given up."""
+        self._timer = None
+        if not self._asked:
+            return
+        late = next(iter(self._asked.values()))[1] + TIMEOUT
+        if self.loop.time() < late:
+            self._timer = self.loop.call_at(late, self._look_at_clock)
+        else:
+            self.close()
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.WriteTransport, transport)  # uvloop's is not registered as one
+        self._out = TurnWriter(self._transport, self.loop)
 
     def data_received(self, data: bytes) -> None:
+        self._out.hold()
         try:
             for number, attrs, _ in self._reader.receive(data):
-                answer = self._answers.get(number)
                 if number == CONNECTION:
                     self._about_connection(decode_pairs(attrs))
-                elif answer is not None and not answer.done():
-                    answer.set_result(decode_pairs(attrs))
+                elif number in self._asked:
+                    self._answers[number] = attrs
+                    self._asked[number][0].come()
         except (AttrError, StreamError):
             self.close()
+        finally:
+            self._out.release()
 
     def _about_connection(self, attrs: dict[str, str]) -> None:
         if not self.greeted.done():
@@ -185,13 +213,15 @@ class Link(asyncio.Protocol):
         else:
             self.usable = False
 
-    def connection_lost(self, _: Exception | None) -> None:
+    def connection_lost(self, error: Exception | None) -> None:
+        del error  # any end is the same
         self.usable = False
+        if self._timer is not None:
+            self._timer.cancel()
         if not self.greeted.done():
             self.greeted.set_result(False)
-        for answer in self._answers.values():
-            if not answer.done():
-                answer.set_exception(NotNowError())
+        for moment, _ in list(self._asked.values()):
+            moment.come()
 
 
 async def connect(path: str) -> Link:

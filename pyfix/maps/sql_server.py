@@ -3,15 +3,34 @@
 Sources: mysql_table(5), pgsql_table(5).
 """
 
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from pyfix.config.param import Int, Str
 from pyfix.maps.braces import split
 from pyfix.maps.db_common import Answers
 from pyfix.maps.servers import Connection, Servers
-from pyfix.maps.sql import Rows, SqlParams, flat, query_template
+from pyfix.maps.sql import SqlParams, flat, query_template
 
-S = TypeVar("S", bound=Connection)
+Row = list[str | None]
+
+
+class SqlServer(Connection, Protocol):
+    """A connection to a server."""
+
+    def quote(self, text: str) -> str:
+        """A text within '...', as this server wants it."""
+        ...
+
+    def rows(self, sql: str) -> list[Row]:
+        """What a query gives. OSError: the server is in trouble; WrongQuestionError: the query is."""
+        ...
+
+    async def rows_soon(self, sql: str) -> list[Row]:
+        """The same on an event loop; whatever is wrong, an exception."""
+        ...
+
+
+S = TypeVar("S", bound=SqlServer)
 
 
 class ServerParams(SqlParams):
@@ -49,18 +68,27 @@ class ServerTable(Generic[S]):
 
     def lookup(self, key: str) -> str | None:
         """What the query finds; TableError when no server can be asked."""
-        if not self._wants(key):
+        parts = self._asked(key)
+        if parts is None:
             return None
-        rows = self._servers.ask(lambda server: self._rows(server, key), table=self._answers.name)
+        rows = self._servers.ask(lambda server: server.rows(self._sql(server, parts)), table=self._answers.name)
         return self._answers.joined(key, flat(rows))
 
-    def _wants(self, key: str) -> bool:
-        return self._answers.wants(key) and self._query.expand(key) is not None
+    async def lookup_kept(self, key: str) -> str | None:
+        """The same on an event loop. NotNowError."""
+        parts = self._asked(key)
+        if parts is None:
+            return None
+        rows = await self._servers.ask_kept(lambda server: server.rows_soon(self._sql(server, parts)))
+        return self._answers.joined(key, flat(rows))
+
+    def _asked(self, key: str) -> list[str] | None:
+        """What of a key goes into the query; None: it can't be there."""
+        return self._query.parts(key) if self._answers.wants(key) else None
+
+    def _sql(self, server: S, parts: list[str]) -> str:
+        return self._query.filled(parts, server.quote)
 
     def _connect(self, name: str) -> S:
         """A connection to one of the hosts."""
-        raise NotImplementedError
-
-    def _rows(self, server: S, key: str) -> Rows:
-        """What one server finds."""
         raise NotImplementedError

@@ -15,6 +15,7 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import nullcontext
+from functools import partial
 from typing import TypeVar
 
 from pyfix.config.params.mail import MailParams
@@ -66,6 +67,7 @@ class Proxymap:
         self._tables: dict[tuple[str, int], LocalTable] = {}
         self._dumps: dict[tuple[Link, str], Iterator[tuple[str, str]]] = {}
         self._busy: dict[Link, int] = {}
+        self._waiting: dict[tuple[Link, int], eager.Driven] = {}
         self._retiring = False
         self._changing = asyncio.Lock()
         self._server = StreamServer(PROTOCOL, self)
@@ -93,13 +95,21 @@ class Proxymap:
     def frame(self, link: Link, stream: int, attrs: bytes, body: bytes) -> None:  # noqa: ARG002 - the interface's
         """One request."""
         self._busy[link] = self._busy.get(link, 0) + 1
-        eager.start(self._answer(link, stream, attrs))
+        waiting = eager.drive(self._answer(link, stream, attrs), partial(self._waited, link, stream))
+        if waiting is not None:
+            self._waiting[link, stream] = waiting
 
     def closed(self, link: Link) -> None:
         """A peer has gone."""
         self._busy.pop(link, None)
         for key in [key for key in self._dumps if key[0] is link]:
             del self._dumps[key]
+
+    def _waited(self, link: Link, stream: int, error: BaseException | None) -> None:
+        self._waiting.pop((link, stream), None)
+        if error is not None:
+            about = {"message": "a request", "exception": error}
+            asyncio.get_running_loop().call_exception_handler(about)
 
     async def _answer(self, link: Link, stream: int, attrs: bytes) -> None:
         try:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Iterable
 from enum import Enum
+from itertools import chain
 from typing import Any
 
 
@@ -121,25 +122,18 @@ def _decode_data(text: str) -> bytes:
         raise AttrError(f"bad base64 attribute value {text[:40]!r}") from None
 
 
-def _encode_str(value: str) -> bytes:
-    data = value.encode("utf-8", "surrogateescape")
-    if b"\0" in data:
-        raise AttrError(f"NUL in attribute value {value!r}")
-    return data
-
-
-def _decode_str(data: bytes) -> str:
-    return data.decode("utf-8", "surrogateescape")
-
-
 def encode_pairs(pairs: Iterable[tuple[str, str]]) -> bytes:
-    """A list of attributes that no Form declares."""
-    return b"".join([_encode_str(name) + b"\0" + _encode_str(value) + b"\0" for name, value in pairs]) + b"\0"
+    """A list of attributes that no Form declares. AttrError: NUL in one of them."""
+    words = list(chain.from_iterable(pairs))
+    text = "\0".join([*words, "", ""]) if words else "\0"
+    if text.count("\0") != len(words) + 1:
+        raise AttrError(f"NUL in an attribute: {text[:200]!r}")
+    return text.encode("utf-8", "surrogateescape")
 
 
 def decode_pairs(data: bytes) -> dict[str, str]:
     """All attributes of a list whose reader takes what it finds."""
-    parts = data.split(b"\0")
-    if len(parts) % 2 or parts[-2:] != [b"", b""]:
+    parts = data.decode("utf-8", "surrogateescape").split("\0")
+    if len(parts) % 2 or parts[-2:] != ["", ""]:
         raise AttrError("end of attribute list missing")
-    return dict(zip(map(_decode_str, parts[0:-2:2]), map(_decode_str, parts[1:-2:2]), strict=True))
+    return dict(zip(parts[0:-2:2], parts[1:-2:2], strict=True))

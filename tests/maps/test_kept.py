@@ -1,13 +1,14 @@
 """Kept connections asked on an event loop: how many at once, time limits, what is left to a thread."""
 
 import asyncio
+import os
 import socket
 import time
 from collections.abc import Awaitable, Callable
 
 import pytest
 
-from pyfix.maps.kept import NotNowError, Turns, readable
+from pyfix.maps.kept import Ear, NotNowError, Turns, ear_for
 from pyfix.maps.servers import Servers, WrongQuestionError
 from pyfix.maps.threads import WORKERS
 
@@ -55,16 +56,79 @@ def test_who_stops_waiting_takes_no_turn_with_them() -> None:
     asyncio.run(main())
 
 
+def test_many_that_give_up_at_once_do_not_go_deep() -> None:
+    async def fail() -> None:
+        await asyncio.sleep(0)
+        raise NotNowError
+
+    async def main() -> None:
+        turns = Turns(1)
+        asked = [turns.take(fail) for _ in range(3000)]
+        found = await asyncio.gather(*asked, return_exceptions=True)
+        assert {type(error) for error in found} == {NotNowError}
+
+    asyncio.run(main())
+
+
 def test_silence_is_waited_for_as_long_as_is_said() -> None:
     async def main() -> None:
         ours, theirs = socket.socketpair()
         with ours, theirs:
+            ear = Ear(ours.fileno())
             with pytest.raises(TimeoutError):
-                await readable(ours.fileno(), time.monotonic() + 0.01)
-            theirs.send(b"x")
-            await readable(ours.fileno(), time.monotonic() + 5)
+                await ear.heard(time.monotonic() + 0.01)
+            for _ in range(2):
+                theirs.send(b"x")
+                await ear.heard(time.monotonic() + 5)
+                assert ours.recv(10) == b"x"
+            ear.close()
 
     asyncio.run(main())
+
+
+def test_a_connection_that_ends_while_nobody_waits_does_not_keep_the_loop_busy() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        ours, theirs = socket.socketpair()
+        with ours:
+            ear = Ear(ours.fileno())
+            theirs.send(b"x")
+            await ear.heard(time.monotonic() + 5)
+            theirs.close()
+            sounds, sound = 0, ear._sound
+
+            def counted() -> None:
+                nonlocal sounds
+                sounds += 1
+                sound()
+
+            loop.add_reader(ear._fd, counted)
+            for _ in range(20):
+                await asyncio.sleep(0.001)
+            assert sounds <= 2
+            await ear.heard(time.monotonic() + 5)
+            assert (ours.recv(10), ours.recv(10)) == (b"x", b"")
+            ear.close()
+
+    asyncio.run(main())
+
+
+def test_another_loop_listens_with_another_ear() -> None:
+    ours, theirs = socket.socketpair()
+    before = len(os.listdir("/proc/self/fd"))
+
+    async def main(ear: Ear | None) -> Ear:
+        theirs.send(b"x")
+        new = ear_for(ours.fileno(), ear)
+        assert (new is not ear, ear_for(ours.fileno(), new)) == (True, new)
+        await new.heard(time.monotonic() + 5)
+        ours.recv(10)
+        return new
+
+    with ours, theirs:
+        ear = asyncio.run(main(None))
+        asyncio.run(main(ear)).close()
+        assert len(os.listdir("/proc/self/fd")) == before
 
 
 class Kept:
