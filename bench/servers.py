@@ -1,20 +1,23 @@
 """servers - lookups a second in tables behind proxymap, with real database and directory servers
 
-    python -m bench.servers [mysql] [pgsql] [ldap]    a few seconds each; needs what the tests of maps need
+    python -m bench.servers [--postfix] [mysql] [pgsql] [ldap]   a few seconds each; needs what the tests of maps need
 
 One proxymap of a started instance is asked by one client process that has 1, then 8 lookups under way, as a
-daemon on an event loop has.
+daemon on an event loop has. --postfix: real Postfix's, asked by 1, then 8 of its own `postmap -q -`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 
-from bench.instance import PYFIX, Instance
+from bench.instance import PYFIX, Instance, Kind, real_postfix
 from pyfix.maps.open import open_or_fail
 from pyfix.maps.table import LocalTable
 from pyfix.server.worker import new_event_loop
@@ -22,6 +25,8 @@ from tests.maps import servers
 
 ROWS = 1_000
 SECONDS = 2.0
+KEYS = 3_000
+"""That one postmap asks for."""
 
 ENTRY = """\
 dn: cn=u{0},dc=test
@@ -91,8 +96,9 @@ async def ask_once(table: LocalTable) -> None:
     await asyncio.gather(*[table.lookup("u1@example.com") for _ in range(8)])
 
 
-def mail_rate(mail: Instance, table: LocalTable, at_once: int) -> str:
+def mail_rate(mail: Instance, name: str, at_once: int) -> str:
     """Lookups a second, and the CPU microseconds of one: here and in the mail system."""
+    table = open_or_fail(name, config_dir=str(mail.conf))
     cpu, here = mail.cpu_seconds(), time.process_time()
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         found = runner.run(rate(table, at_once))
@@ -103,24 +109,44 @@ def mail_rate(mail: Instance, table: LocalTable, at_once: int) -> str:
     )
 
 
-def measure(kind: str, parameters: str) -> None:
+def real_rate(mail: Instance, name: str, at_once: int) -> str:
+    """The same of real Postfix, whose programs ask one thing at a time."""
+    command = [mail.kind.command("postmap"), "-c", str(mail.conf), "-q", "-", name]
+    keys = "".join([f"u{at % ROWS}@example.com\n" for at in range(KEYS)]).encode()
+    subprocess.run(command, input=b"u1@example.com\n", check=True, stdout=subprocess.DEVNULL)
+    cpu, start = mail.cpu_seconds(), time.perf_counter()
+    with ThreadPoolExecutor(at_once) as pool:
+        run = partial(subprocess.run, command, input=keys, check=True, capture_output=True)
+        asked = [pool.submit(run) for _ in range(at_once)]
+        assert all(answer.stdout.count(b"\n") == KEYS for answer in [done.result() for done in asked])
+    lookups = at_once * KEYS
+    seconds = time.perf_counter() - start
+    return f"{lookups / seconds:.0f}/s ({(mail.cpu_seconds() - cpu) / lookups * 1e6:.0f} us in proxymap)"
+
+
+def measure(kind: str, parameters: str, program: Kind) -> None:
     spec = f"proxy:{kind}:"
-    with Instance(PYFIX, {"proxy_read_maps": f"{spec}{{top}}/conf/{kind}.cf"}) as mail:
+    with Instance(program, {"proxy_read_maps": f"{spec}{{top}}/conf/{kind}.cf"}) as mail:
         (mail.conf / f"{kind}.cf").write_text(parameters)
         mail.start()
         name = f"{spec}{mail.conf}/{kind}.cf"
         found = []
         for at_once in (1, 8):
-            table = open_or_fail(name, config_dir=str(mail.conf))
-            found.append(f"{at_once} at once {mail_rate(mail, table, at_once)}")
+            if program is PYFIX:
+                found.append(f"{at_once} at once {mail_rate(mail, name, at_once)}")
+            else:
+                found.append(f"{at_once} at once {real_rate(mail, name, at_once)}")
         print(f"{spec} {', '.join(found)}", flush=True)
 
 
 def main() -> None:
     kinds = {"mysql": mysql, "pgsql": pgsql, "ldap": ldap}
-    for kind in sys.argv[1:] or kinds:
+    program = real_postfix() if "--postfix" in sys.argv else PYFIX
+    if program is None:
+        sys.exit("real Postfix is not installed, or we are not root")
+    for kind in [word for word in sys.argv[1:] if word != "--postfix"] or kinds:
         with kinds[kind]() as parameters:
-            measure(kind, parameters)
+            measure(kind, parameters, program)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -139,6 +140,13 @@ def _merged(more: str) -> str:
 
 
 Make = Callable[..., RealPostfix]
+
+
+@cache
+def real_version() -> tuple[int, ...]:
+    """Of the installed one, such as (3, 7, 11)."""
+    told = subprocess.run([SBIN / "postconf", "-d", "-h", "mail_version"], capture_output=True, text=True, check=True)
+    return tuple(int(number) for number in re.findall(r"\d+", told.stdout))
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ Any other one stands for main.cf's parameters NAME_hosts, NAME_user, ... (the ol
 Sources: mysql_table(5), ldap_table(5), ...
 """
 
-import os
 from typing import TypeVar
 
+from pyfix.config import in_force
 from pyfix.config.main_cf import BadConfig, MainCf, Setting
 from pyfix.config.param import Params
 from pyfix.config.syntax import read_text
@@ -69,6 +69,5 @@ def read_params(kind: type[P], options: Options, name: str) -> P:
 
 def _source(options: Options, name: str) -> MainCf:
     if not name.startswith(("/", ".")):
-        directory = options.config_dir or os.environ.get("MAIL_CONFIG") or "/etc/postfix"
-        return PrefixCf(MainCf.load(directory), f"{name}_")
+        return PrefixCf(in_force.main_cf(options.config_dir), f"{name}_")
     return TableCf(MainCf.from_text(read_text(name), path=name), "")

@@ -10,10 +10,10 @@ Parameters: daemon_table_open_error_is_fatal.
 Sources: postconf -m, DATABASE_README.
 """
 
-import os
 from importlib import import_module
 
-from pyfix.config.main_cf import BadConfig, MainCf
+from pyfix.config import in_force
+from pyfix.config.main_cf import BadConfig
 from pyfix.config.params.mail import MailParams
 from pyfix.maps.table import LocalTable, Opener, OpenError, Options, Source, Unavailable
 from pyfix.unix import msg
@@ -119,10 +119,9 @@ def _open(options: Options, name: str) -> LocalTable:
 
 
 def _open_error_is_fatal(config_dir: str) -> bool:
-    """What main.cf says, where it can be read."""
+    """What the configuration says, where it can be read."""
     try:
-        main = MainCf.load(config_dir or os.environ.get("MAIL_CONFIG") or "/etc/postfix")
-        return MailParams(main).daemon_table_open_error_is_fatal
+        return MailParams(in_force.main_cf(config_dir)).daemon_table_open_error_is_fatal
     except BadConfig:
         return False
 

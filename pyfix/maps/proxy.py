@@ -20,7 +20,8 @@ import socket
 from collections.abc import Iterable
 from typing import ClassVar, cast
 
-from pyfix.config.main_cf import BadConfig, MainCf
+from pyfix.config import in_force
+from pyfix.config.main_cf import BadConfig
 from pyfix.config.params.mail import MailParams
 from pyfix.maps.kept import NotNowError
 from pyfix.maps.servers import Servers, WrongQuestionError
@@ -253,7 +254,7 @@ def open_proxy(options: Options, name: str) -> Source:
 def _socket(config_dir: str) -> str:
     """Where the service listens, as a daemon sees it or from anywhere. OpenError."""
     try:
-        cfg = MailParams(MainCf.load(config_dir or os.environ.get("MAIL_CONFIG") or "/etc/postfix"))
+        cfg = MailParams(in_force.main_cf(config_dir))
         name, queue_directory = f"private/{cfg.proxymap_service_name}", cfg.queue_directory
     except BadConfig as error:
         raise OpenError(str(error)) from None

@@ -18,7 +18,7 @@ import sys
 from contextlib import suppress
 from typing import Any, NoReturn
 
-from pyfix.config import mailname
+from pyfix.config import in_force, mailname
 from pyfix.config.main_cf import BadConfig, MainCf
 from pyfix.config.params.mail import MailParams
 from pyfix.server import bug, control, log, privileges, programs
@@ -42,6 +42,7 @@ def run(
         with socket.socket(fileno=status_fd) as status:
             control.say(status, control.pid_word(os.getpid()))
             main = mailname.read(main.with_overrides(_names(order) + order.overrides))
+            in_force.main = main
             _prepare(order, main, own_log=own_log)
             _live(order, main, status, listeners)
         code = 0

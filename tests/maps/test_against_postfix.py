@@ -1,7 +1,8 @@
 """Our tables beside real Postfix's `postmap -q`: the same answers, the same warnings.
 
-Where 3.11 differs from an older real one, or a message is worded differently there, the case
-is not here.
+It may be 3.7 or 3.11, as installed. What 3.11's Debian package adds to a message is passed over. 3.11's texthash
+keeps lines that are not UTF-8, whose values fail the lookup, and does not fold letters that are not ASCII, so that
+such keys are never found; we do as 3.7.
 """
 
 import os
@@ -15,6 +16,7 @@ import pytest
 from pyfix.maps.open import open_or_fail
 from pyfix.maps.table import OpenError, TableError
 from pyfix.unix import msg
+from tests.real_postfix import real_version
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
@@ -69,11 +71,15 @@ def theirs(postfix: Run, *questions: tuple[str, str]) -> list[tuple[str | None, 
         return list(pool.map(lambda question: _ask(postfix, *question), questions))
 
 
+PASSED_OVER = ("empty string result", "NO RESULT", "package installed?")
+"""In lines that only some have."""
+
+
 def _ask(postfix: Run, spec: str, key: str) -> tuple[str | None, list[str]]:
     done = postfix("postmap", "-q", key, spec)
     value = done.stdout.decode(errors="surrogateescape").removesuffix("\n") if done.returncode == 0 else None
     lines = [line.removeprefix("postmap: ") for line in done.stderr.decode().splitlines()]
-    return value, [line for line in lines if "empty string result" not in line and "NO RESULT" not in line]
+    return value, [line for line in lines if not any(word in line for word in PASSED_OVER)]
 
 
 def compare(postfix: Run, *questions: tuple[str, str]) -> None:
@@ -146,15 +152,18 @@ def test_other_types(postfix: Run) -> None:
 
 
 TEXT = (
-    b'# c\nKey  value  with  space  \n continued\n"quoted key" v2\n\xc3\x89 e\nk: v\nnovalue\ndup a\ndup b\n'
-    b'a"b c"d v\n"x y v\nb\\ c v w\n"q\\" r" v\n\n#\nz v\\"\n\xff\xfe bad\nlong v\xff\n'
+    b'# c\nKey  value  with  space  \n continued\n"quoted key" v2\nk: v\nnovalue\ndup a\ndup b\n'
+    b'a"b c"d v\n"x y v\nb\\ c v w\n"q\\" r" v\n\n#\nz v\\"\n'
 )
+WIDE = b"\xc3\x89 e\n\xff\xfe bad\nlong v\xff\n"
 
 
 def test_text_tables(postfix: Run, here: Path) -> None:
-    (here / "t").write_bytes(TEXT)
+    text, keys = TEXT, ["key", "KEY", '"quoted key"', "k:", "dup", 'a"b c"d', "z", '"q\\" r"', "\udcff"]
+    if real_version() < (3, 11):
+        text, keys = TEXT + WIDE, [*keys, "\u00e9", "\u00c9"]
+    (here / "t").write_bytes(text)
     os.utime(here / "t", (1000, 1000))
-    keys = ["key", "KEY", '"quoted key"', "\u00e9", "\u00c9", "k:", "dup", 'a"b c"d', "z", '"q\\" r"', "\udcff"]
     compare(postfix, *[("texthash:t", key) for key in keys])
 
 
