@@ -6,6 +6,7 @@ import sys
 import time
 
 import pyfix
+from pyfix.config.environment import let_through
 from pyfix.config.main_cf import MainCf
 from pyfix.config.params.mail import MailParams
 from pyfix.unix import pid_file
@@ -32,11 +33,13 @@ class System:
     def master(self, *options: str) -> tuple[list[str], dict[str, str]]:
         """Command and environment that start its master."""
         flags = [*["-v"] * self.verbose, *["-D"] * self.debug]
-        return self.ours("master", *flags, *options)
+        command, environment = self.ours("master", *flags, *options)
+        wanted = let_through(f"{self.cfg.import_environment} NOTIFY_SOCKET", os.environ)  # workers are forked from it
+        return command, {**wanted, "PYTHONPATH": environment["PYTHONPATH"]}
 
     def ours(self, program: str, *words: str) -> tuple[list[str], dict[str, str]]:
         """Command and environment that run a program of ours on this instance."""
-        command = [sys.executable, "-P", "-s", "-m", f"pyfix.{program}", "-c", self.main.config_dir]
+        command = [sys.executable, "-P", "-s", "-X", "utf8", "-m", f"pyfix.{program}", "-c", self.main.config_dir]
         source = os.path.dirname(os.path.dirname(pyfix.__file__))
         return [*command, *words], {**os.environ, "PYTHONPATH": source}
 

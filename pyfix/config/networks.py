@@ -14,6 +14,17 @@ from pyfix.config.hosts import SEPARATORS
 from pyfix.config.main_cf import MainCf
 from pyfix.unix.interfaces import Interface, addresses
 
+_kept: dict[tuple[str, str], tuple[Interface, ...]] = {}
+
+
+def keep(main: MainCf) -> None:
+    """Look for the own addresses once for all processes that will be forked from this one. Raises BadConfig."""
+    _kept[_asked(main)] = tuple(_own(main))
+
+
+def _asked(main: MainCf) -> tuple[str, str]:
+    return main.value("inet_interfaces"), main.value("inet_protocols")
+
 
 def protocols(main: MainCf) -> tuple[str, ...]:
     """The protocols of inet_protocols that this host has: "ipv4", "ipv6". Raises BadConfig."""
@@ -36,7 +47,7 @@ def own_addresses(main: MainCf) -> list[str]:
 
     "all" means every address of the host. Raises BadConfig: no such host, or not of this host.
     """
-    return [str(found.ip) for found in _own(main)]
+    return [str(found.ip) for found in _kept.get(_asked(main)) or _own(main)]
 
 
 def proxy_addresses(main: MainCf) -> list[str]:
@@ -53,7 +64,7 @@ def default_mynetworks(main: MainCf) -> str:
         if word not in {"class", "subnet", "host"}:
             problem = f'unknown mynetworks mask style value "{word}" in "{style}"'
             raise main.bad("mynetworks_style", problem)
-    networks = dict.fromkeys(_network(found, words[-1]) for found in _own(main))
+    networks = dict.fromkeys(_network(found, words[-1]) for found in _kept.get(_asked(main)) or _own(main))
     return " ".join(networks)
 
 

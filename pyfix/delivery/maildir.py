@@ -25,8 +25,9 @@ import time
 from collections.abc import Callable, Iterator
 
 from pyfix.delivery.mail_copy import Letter, mailbox_error, write
-from pyfix.queue.system import keeps_new_names, start_writing, write_data
+from pyfix.queue.system import start_writing, write_data
 from pyfix.unix.files import fsync_directory
+from pyfix.unix.mounts import keeps_new_names
 
 FOLDERS = ("tmp", "new", "cur")
 MODE = 0o600

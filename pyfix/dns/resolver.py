@@ -15,6 +15,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 
+from pyfix.dns import library  # isort: skip - before dnspython
 import dns._asyncio_backend
 import dns.asyncbackend
 import dns.asyncresolver
@@ -51,6 +52,7 @@ NEGATIVE = 60.0
 
 _SERVER = re.compile(r"\[([^]]+)\](?::(\d+))?|([^:]+|[0-9a-fA-F:]*:[0-9a-fA-F:]*:[0-9a-fA-F:.]*)(?::(\d+))?", re.ASCII)
 UNPRINTABLE = re.compile(r"[^ -~]")
+assert library
 _ATTEMPTS = 2  # of each server, as resolver(5) has it
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Mapping
 from contextlib import suppress
 
@@ -23,7 +24,7 @@ from pyfix.master.listen import Endpoint, Listeners
 from pyfix.master.loop import Callback, Loop, Timer
 from pyfix.master.service import Service
 from pyfix.master.settings import Settings
-from pyfix.master.zygote import Zygote, exec_worker, start_zygotes
+from pyfix.master.zygote import Code, Zygote, exec_worker, start_zygote
 from pyfix.server import control, privileges, programs
 from pyfix.unix import msg
 
@@ -57,7 +58,11 @@ class Master:
         self._listeners = Listeners(config.owner)
         self._services: dict[str, Service] = {}
         self._children: set[Child] = set()
+        self._code = Code()
         self._zygotes: dict[bool, Zygote] = {}
+        """By whether its workers keep root."""
+        self._resting: set[bool] = set()
+        """Those that failed, and are to be started later."""
         self._stopping = False
         self.signals = {
             signal.SIGHUP: self._reload_asked,
@@ -81,7 +86,7 @@ class Master:
     def _begin(self) -> None:
         """Put the configuration to work."""
         self._environment = environment.for_daemons(self._config.cfg, self._given, self._verbose)
-        self._start_zygotes()
+        self._start_zygote(keeps_root=False)
         for key, entry in self._config.entries.items():
             self._configure(key, entry)
         for key in self._config.entries:
@@ -131,6 +136,7 @@ class Master:
         for zygote in self._zygotes.values():
             zygote.close()
         self._zygotes.clear()
+        self._resting.clear()
         self._begin()
         self._services = {key: s for key, s in self._services.items() if key in new.entries}
 
@@ -186,23 +192,19 @@ class Master:
 
     # Zygotes
 
-    def _start_zygotes(self) -> None:
-        """The one that keeps root first, and with the least in it."""
-        self._start(*[kind for kind in (True, False) if self._programs(keeps_root=kind)])
-
     def _programs(self, *, keeps_root: bool) -> set[str]:
         return {e.program for e in self._config.entries.values() if self._keeps_root(e) is keeps_root}
 
     def _keeps_root(self, entry: Entry) -> bool:
         return privileges.is_root() and not entry.unpriv
 
-    def _start(self, *kinds: bool) -> None:
-        """Start these zygotes, each True (keeps root) or False."""
-        if not kinds or not self._subreaper or self._stopping:
+    def _start_zygote(self, *, keeps_root: bool) -> None:
+        programs = self._programs(keeps_root=keeps_root)
+        self._resting.discard(keeps_root)
+        if not programs or not self._subreaper or self._stopping or keeps_root in self._zygotes:
             return
-        groups = [self._programs(keeps_root=kind) for kind in kinds]
-        zygotes = start_zygotes(self._config.cfg.main, groups, self._environment)
-        self._zygotes.update(zip(kinds, zygotes, strict=True))
+        fork = bool(sys.flags.utf8_mode) and self._code.is_current()
+        self._zygotes[keeps_root] = start_zygote(self._config.cfg.main, programs, self._environment, fork=fork)
 
     def _zygote_ended(self, kind: bool, pid: int, code: int) -> None:
         zygote = self._zygotes.pop(kind)
@@ -213,7 +215,8 @@ class Master:
         if zygote.young(ZYGOTE_YOUTH):
             msg.warning(log.throttled(path))
             delay = self._config.throttle_time
-        self._loop.call_later(delay, lambda: self._start(kind))
+        self._resting.add(kind)
+        self._loop.call_later(delay, lambda: self._start_zygote(keeps_root=kind))
 
     # What a service asks for
 
@@ -247,7 +250,10 @@ class Master:
         if not self._subreaper:
             exec_worker(order, self._config.cfg.main, self._environment, fds)
             return True
-        zygote = self._zygotes.get(self._keeps_root(service.entry))
+        kind = self._keeps_root(service.entry)
+        if kind not in self._resting:
+            self._start_zygote(keeps_root=kind)
+        zygote = self._zygotes.get(kind)
         return zygote is not None and zygote.start(order, fds)
 
     def _start_of(self, service: Service) -> control.Start:
@@ -291,7 +297,7 @@ class Master:
         for pid, code in _ended_processes():
             if pid in by_pid:
                 self._ended(by_pid[pid], pid, code)
-            for kind in [kind for kind, zygote in self._zygotes.items() if zygote.gone(pid)]:
+            for kind in [kind for kind, zygote in self._zygotes.items() if zygote.pid == pid]:
                 self._zygote_ended(kind, pid, code)
 
     def _ended(self, child: Child, pid: int, code: int) -> None:

@@ -1,19 +1,22 @@
 """zygote - master's hold on the process that workers are forked from
 
-One for services without privileges and, when master is root, one for those that keep root, from
-which the other is forked. Where orphans can't be adopted (no subreaper), workers are started by exec
-instead.
+One for services without privileges and, once it is needed, one for those that keep root. Each is a fork of master, with
+which it shares what both have in memory, as long as master's own code is what would be read from disk now; after an
+upgrade, or where main.cf has words for the interpreter (PYTHON... in import_environment), it is a new interpreter.
+Where orphans can't be adopted (no subreaper), workers are started by exec instead.
 """
 
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
+import signal
 import socket
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Mapping
+from typing import NoReturn
 
 from pyfix.config.main_cf import MainCf
 from pyfix.server import control
@@ -24,26 +27,12 @@ _HIGH = 100
 
 
 class Zygote:
-    """A running zygote. pid: None until it has said its own."""
+    """A running zygote."""
 
-    def __init__(self, channel: socket.socket) -> None:
+    def __init__(self, channel: socket.socket, pid: int) -> None:
         self.control = channel
-        self.pid: int | None = None
+        self.pid = pid
         self.started = time.monotonic()
-
-    def gone(self, pid: int) -> bool:
-        """Whether it was the process that has ended, or one that ended before it had begun."""
-        while self.pid is None:
-            try:
-                word = self.control.recv(64)
-            except BlockingIOError:
-                return False
-            except OSError:
-                word = b""
-            if not word:
-                return True
-            self.pid = control.parse_pid(word)
-        return self.pid == pid
 
     def start(self, order: control.Start, fds: list[int]) -> bool:
         """Order a worker; False when the zygote can't take an order now."""
@@ -62,23 +51,79 @@ class Zygote:
         self.control.close()
 
 
-def start_zygotes(
-    main: MainCf, groups: Sequence[Iterable[str]], environment: Mapping[str, str]
-) -> list[Zygote]:
-    """Start a zygote for each group of programs (one or two), the second forked from the first."""
-    arguments = ["pyfix.server.zygote"]
-    with ExitStack() as stack:
-        fds: list[int] = []
-        zygotes: list[Zygote] = []
-        for programs in groups:
-            ours, theirs = control.pair()
-            zygotes.append(Zygote(ours))
-            fds.append(stack.enter_context(theirs).fileno())
-            arguments += [control.NEXT] * bool(fds[1:]) + sorted(programs)
-        main_cf = stack.enter_context(os.fdopen(control.snapshot(main)))
-        fds.insert(1, main_cf.fileno())
-        zygotes[0].pid = run_python(arguments, environment, fds, CONTROL_FD)
-    return zygotes
+class Code:
+    """The files that this process's code came from."""
+
+    def __init__(self) -> None:
+        self._seen = self._now()
+
+    def _now(self) -> dict[str, tuple[int, int] | None]:
+        paths = {str(getattr(module, "__file__", None) or sys.executable) for module in list(sys.modules.values())}
+        return {path: _version(path) for path in paths}
+
+    def is_current(self) -> bool:
+        """Whether all of them are still as they were."""
+        return self._now() == self._seen
+
+
+def _version(path: str) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
+def start_zygote(main: MainCf, programs: Iterable[str], environment: Mapping[str, str], *, fork: bool) -> Zygote:
+    """Start a zygote for these programs: a fork of this process, or a new interpreter."""
+    ours, theirs = control.pair()
+    with theirs:
+        if fork and not _for_the_interpreter(environment):
+            pid = _fork(main, programs, environment, theirs)
+        else:
+            with os.fdopen(control.snapshot(main)) as main_cf:
+                arguments = ["pyfix.server.zygote", *sorted(programs)]
+                pid = run_python(arguments, environment, [theirs.fileno(), main_cf.fileno()], CONTROL_FD)
+    return Zygote(ours, pid)
+
+
+def _for_the_interpreter(environment: Mapping[str, str]) -> bool:
+    """Whether there are variables that a running interpreter does not heed any more."""
+    return any(name.startswith("PYTHON") for name in environment.keys() - {"PYTHONPATH", "PYTHONUTF8"})
+
+
+def _fork(main: MainCf, programs: Iterable[str], environment: Mapping[str, str], channel: socket.socket) -> int:
+    """Fork; the parent gets the pid. Signals wait, since a handler of master's has no place in the child."""
+    gc.freeze()  # what both have stays in common as long as nobody counts its references
+    before = signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals())
+    pid = os.fork()
+    if pid == 0:
+        _be_zygote(main, programs, environment, channel, before)
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return pid
+
+
+def _be_zygote(
+    main: MainCf,
+    programs: Iterable[str],
+    environment: Mapping[str, str],
+    channel: socket.socket,
+    mask: Iterable[int],
+) -> NoReturn:
+    """The rest of a forked child's life. Nothing of master's is open in it, nor freed, since what frees closes."""
+    try:
+        fd = channel.fileno()
+        os.closerange(3, fd)
+        os.closerange(fd + 1, os.sysconf("SC_OPEN_MAX"))
+        os.environ.clear()
+        os.environ.update(environment)
+        time.tzset()
+        sys.path[:0] = [path for path in environment["PYTHONPATH"].split(":") if path not in sys.path]
+        from pyfix.server import zygote  # not for master
+
+        zygote.run(main, channel, programs, mask)
+    finally:
+        os._exit(1)
 
 
 def exec_worker(order: control.Start, main: MainCf, environment: Mapping[str, str], fds: list[int]) -> int:

@@ -38,8 +38,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pyfix.queue import names
-from pyfix.queue.system import keeps_new_names, rename_noreplace
+from pyfix.queue.system import rename_noreplace
 from pyfix.unix.files import fsync_directory
+from pyfix.unix.mounts import keeps_new_names
 
 if TYPE_CHECKING:
     from pyfix.config.main_cf import MainCf

@@ -1,7 +1,7 @@
 """system - what the queue needs of the operating system and Python does not offer
 
 Everything here has a way around for systems that lack it: no sync_file_range (a hint only), no
-renameat2 (link and unlink), no /proc (directories get an fsync).
+renameat2 (link and unlink).
 """
 
 import ctypes
@@ -15,9 +15,6 @@ _RENAME_NOREPLACE = 1
 _SYNC_FILE_RANGE_WRITE = 2
 _SYNC_FILE_RANGE_WRITE_AND_WAIT = 7
 _UNSUPPORTED = {errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP}
-
-# An fsync of a new file makes its name durable too (or nothing there is durable anyway).
-_NAMES_FOLLOW_FILES = {"ext3", "ext4", "xfs", "btrfs", "f2fs", "zfs", "bcachefs", "tmpfs", "ramfs"}
 
 
 def _library_function(name: str, *types: type) -> Callable[..., int] | None:
@@ -72,30 +69,3 @@ def rename_noreplace(old: str, new: str) -> None:
             raise OSError(number, os.strerror(number), old, None, new)
     os.link(old, new, follow_symlinks=False)
     os.unlink(old)
-
-
-def keeps_new_names(path: str) -> bool:
-    """Whether the file system of this directory makes a new file's name durable by fsync of the file."""
-    return file_system(path) in _NAMES_FOLLOW_FILES
-
-
-def file_system(path: str, mounts: str = "/proc/self/mountinfo") -> str:
-    """The kind of file system that a path is on; empty when that is unknown. mounts: see proc(5)."""
-    try:
-        with open(mounts, encoding="utf-8", errors="surrogateescape") as lines:
-            points = [_mount(line) for line in lines]
-    except (OSError, ValueError):
-        return ""
-    real = os.path.realpath(path) + "/"
-    best = ("", "")
-    for point, kind in points:
-        if real.startswith(point.rstrip("/") + "/") and len(point) >= len(best[0]):
-            best = (point, kind)
-    return best[1]
-
-
-def _mount(line: str) -> tuple[str, str]:
-    """(mount point, kind) of a line of mountinfo. ValueError."""
-    left, right = line.split(" - ", 1)
-    point = left.split(" ")[4].encode("latin-1", "surrogateescape").decode("unicode_escape")
-    return point, right.split(" ", 1)[0]

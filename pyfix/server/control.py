@@ -35,10 +35,6 @@ STATUS_FD = 3
 """Where a worker that was started by exec finds its status socket."""
 MAIN_CF_FD = 4
 """Where both find main.cf as master read it; a worker's listening sockets follow."""
-SECOND_CONTROL_FD = 5
-"""Where a zygote finds the control socket of the one that is to be forked from it."""
-NEXT = "--"
-"""Between a zygote's programs and those of the one that is forked from it."""
 
 _ROOM = 65536
 

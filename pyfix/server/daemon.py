@@ -16,7 +16,7 @@ import signal
 import socket
 import sys
 from contextlib import suppress
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from pyfix.config import in_force, mailname
 from pyfix.config.main_cf import BadConfig, MainCf
@@ -25,9 +25,11 @@ from pyfix.server import bug, control, log, privileges, programs
 from pyfix.server.context import Context
 from pyfix.server.control import MAIN_CF_FD, STATUS_FD, Start
 from pyfix.server.serial import SerialWorker
-from pyfix.server.worker import Worker, new_event_loop
 from pyfix.unix import locks, msg, prctl
 from pyfix.unix.maillog_client import Postlog
+
+if TYPE_CHECKING:
+    from pyfix.server.worker import Worker  # serial programs need no loop
 
 
 def run(
@@ -75,12 +77,10 @@ def _prepare(order: Start, main: MainCf, *, own_log: bool) -> None:
 
 
 def warm_up() -> None:
-    """Import what workers import when they begin; after this a jail may close."""
-    import asyncio
+    """Import what workers with a loop import when they begin; after this a jail may close."""
+    from pyfix.server.worker import new_event_loop
 
-    loop = new_event_loop()
-    loop.close()
-    assert asyncio
+    new_event_loop().close()
 
 
 def _live(order: Start, main: MainCf, status: socket.socket, listeners: list[int]) -> None:
@@ -99,6 +99,8 @@ def _live(order: Start, main: MainCf, status: socket.socket, listeners: list[int
     if order.program in programs.SERIAL:
         SerialWorker(program, listeners, status, max_sessions=max_sessions, max_idle=max_idle).run()
     else:
+        from pyfix.server.worker import Worker
+
         worker = Worker(
             program,
             listeners,
@@ -154,8 +156,10 @@ GC_THRESHOLDS = (20000, 20, 50)
 """Looking for cycles of objects: seldom, since sessions and requests leave none."""
 
 
-def _run_loop(worker: Worker, daemon_timeout: float) -> None:
+def _run_loop(worker: "Worker", daemon_timeout: float) -> None:
     import asyncio
+
+    from pyfix.server.worker import new_event_loop
 
     signal.signal(signal.SIGALRM, _stuck)
     gc.set_threshold(*GC_THRESHOLDS)

@@ -8,6 +8,7 @@ ordinary user, there is nothing to give up and nothing changes.
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 from pyfix.unix import msg, users
 
@@ -25,8 +26,7 @@ def drop(mail_owner: str, *, chroot: str | None = None, keep_root: bool = False)
     """
     if not is_root():
         return
-    owner = owner_of(mail_owner)
-    groups = users.groups_of(owner.name, owner.gid)
+    owner, groups = identity(mail_owner)
     if chroot is not None:
         os.chroot(chroot)
         os.chdir("/")
@@ -34,6 +34,13 @@ def drop(mail_owner: str, *, chroot: str | None = None, keep_root: bool = False)
         os.setgroups(groups)
         os.setresgid(owner.gid, owner.gid, owner.gid)
         os.setresuid(owner.uid, owner.uid, owner.uid)
+
+
+@cache
+def identity(mail_owner: str) -> tuple[users.User, tuple[int, ...]]:
+    """Whom root becomes, and the groups; looked up once for all processes that are forked afterwards."""
+    owner = owner_of(mail_owner)
+    return owner, tuple(users.groups_of(owner.name, owner.gid))
 
 
 def owner_of(mail_owner: str) -> users.User:

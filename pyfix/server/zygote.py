@@ -5,10 +5,9 @@ master's orders. For each it forks twice, so that the worker becomes a child of 
 (the subreaper), not its own. It never opens mail or a table. When master closes the
 control socket it ends; its workers go on.
 
-    python -m pyfix.server.zygote PROGRAM ... [-- PROGRAM ...]     (descriptors: see control.py)
+It is a fork of master's (see master/zygote.py) or, on descriptors of control.py's:
 
-Programs after -- get a zygote of their own, forked from the first, so that what both have is in
-memory once. Those that stay root come first: their workers have nothing of the others' code.
+    python -m pyfix.server.zygote PROGRAM ...
 
 Privileges: those of master, since workers give up their own.
 """
@@ -18,14 +17,18 @@ import encodings.unicode_escape
 import gc
 import importlib
 import os
+import signal
 import socket
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
+from typing import NoReturn
 
-from pyfix.config import registry
-from pyfix.config.main_cf import MainCf
-from pyfix.server import bug, control, daemon, log, programs
-from pyfix.unix import msg, prctl, signals
+from pyfix.config import networks, registry
+from pyfix.config.main_cf import BadConfig, MainCf
+from pyfix.config.params.mail import MailParams
+from pyfix.server import bug, control, daemon, log, privileges, programs
+from pyfix.unix import mounts, msg, prctl, signals
 
 assert encodings.idna  # sockets need it later, when nothing can be imported any more
 assert encodings.unicode_escape  # every queue does, and what a worker imports it has for itself
@@ -52,9 +55,23 @@ def _fork_twice(order: control.Start, config: MainCf, fds: list[int], channel: s
         channel.close()
         if os.fork() == 0:
             gc.enable()
+            if "random" in sys.modules:
+                sys.modules["random"].seed()
             daemon.run(order, config, fds[0], fds[1:])
     finally:
         os._exit(0)
+
+
+def _look_once(config: MainCf) -> None:
+    """What each worker would look up for itself. Where it fails, a worker will say so."""
+    networks.keep(config)
+    mounts.keeps_new_names(".")
+    if privileges.is_root():
+        privileges.identity(MailParams(config).mail_owner)
+
+
+def _no_hooks(**_: object) -> None:
+    """In place of os.register_at_fork: locks that no other thread can hold need not be made anew in each worker."""
 
 
 def preload(names: Iterable[str]) -> None:
@@ -69,42 +86,33 @@ def preload(names: Iterable[str]) -> None:
             msg.warning(bug.line(error, f"import of {name}"))
 
 
-def _second() -> bool:
-    """Fork the zygote that comes after this one, as a child of master's; True in it."""
-    gc.freeze()
-    child = os.fork()
-    if child:
-        os.waitpid(child, 0)
-        os.close(control.SECOND_CONTROL_FD)
-        return False
-    if os.fork():
-        os._exit(0)
-    os.dup2(control.SECOND_CONTROL_FD, control.CONTROL_FD)
-    os.close(control.SECOND_CONTROL_FD)
-    return True
-
-
-def main() -> None:
-    """The zygote, on descriptor 3."""
+def run(config: MainCf, channel: socket.socket, names: Iterable[str], mask: Iterable[int] = ()) -> NoReturn:
+    """Be the zygote of these programs until master goes. mask: the signals to block from now on."""
     gc.disable()  # imports leave little; workers enable it
     signals.reset()
-    config = control.restore(control.MAIN_CF_FD)
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     prctl.set_name("zygote")
+    os.register_at_fork = _no_hooks
+    msg.verbose = 0
     msg.to(log.sink(config, "zygote", stamps=True))
     registry.load()
     daemon.warm_up()
-    names = sys.argv[1:]
-    first = names.index(control.NEXT) if control.NEXT in names else len(names)
-    preload(names[:first])
-    if names[first:] and _second():
-        preload(names[first + 1 :])
+    preload(names)
+    with suppress(BadConfig, msg.Fatal):
+        _look_once(config)
     gc.collect()
     gc.freeze()
+    sys._clear_type_cache()  # noqa: SLF001 - it counts references to names all over the memory that workers share
+    serve(config, channel)
+    log.leave(0)
+
+
+def main() -> NoReturn:
+    """The zygote of a new interpreter."""
+    config = control.restore(control.MAIN_CF_FD)
     with socket.socket(fileno=control.CONTROL_FD) as channel:
         channel.set_inheritable(False)
-        control.say(channel, control.pid_word(os.getpid()))
-        serve(config, channel)
-    log.leave(0)
+        run(config, channel, sys.argv[1:])
 
 
 if __name__ == "__main__":

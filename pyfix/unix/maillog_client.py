@@ -20,9 +20,9 @@ import socket
 import struct
 import syslog
 import time
+from _thread import get_ident  # threading would want to know of each fork
 from collections import deque
 from collections.abc import Callable
-from threading import get_ident
 from typing import Protocol
 
 from pyfix.unix.msg import Priority, Sink

@@ -34,6 +34,17 @@ def test_own_addresses_follow_interfaces_and_protocols(text: str, own: list[str]
     assert networks.own_addresses(MainCf.from_text(text)) == own
 
 
+def test_addresses_that_are_kept_are_not_looked_up_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(networks, "_kept", {})
+    main = MainCf.from_text("inet_protocols = ipv4\nmynetworks_style = host")
+    own, others = networks.own_addresses(main), main.with_overrides([("inet_protocols", "ipv6")])
+    networks.keep(main)
+    monkeypatch.setattr(networks, "addresses", lambda _: [])
+    assert networks.own_addresses(main) == own
+    assert main.value("mynetworks") == "127.0.0.1/32 192.0.2.9/32 198.51.100.1/32"
+    assert networks.own_addresses(others) == []
+
+
 @pytest.mark.parametrize(
     ("style", "value"),
     [

@@ -26,8 +26,7 @@ def toys(request, instance):
         for name, port in ports.items():
             services = services.replace(name, port)
         mail = instance(start=False, user=user, **options)
-        # compiled toys would have to be written as another user
-        mail.edit("main.cf", f"import_environment = PYTHONPATH={HERE} PYTHONDONTWRITEBYTECODE=1\n{main_cf}")
+        mail.edit("main.cf", f"import_environment = PYTHONPATH={HERE}\n{main_cf}")
         (mail.config / "master.cf").write_text(f"postlog unix-dgram n - n - 1 postlogd\n{services}\n")
         mail.ports = [int(port) for port in ports.values()]
         mail.start()

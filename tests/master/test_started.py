@@ -1,10 +1,12 @@
 """A started master, with toy services."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -64,8 +66,38 @@ def test_nothing_of_masters_reaches_a_worker(toys, connect, monkeypatch):
     assert "umask=77" in found
     assert not [line for line in found if "SECRET" in line or "master." in line or "main.cf" in line]
     assert f"MAIL_CONFIG={mail.config}" in found
+    assert b"SECRET" not in Path(f"/proc/{mail.pid_of('toy:Files')}/environ").read_bytes()
     sockets = [line for line in found if line.startswith("socket:")]
     assert len(sockets) <= 7  # status, listener, session, log, the loop's own three
+
+
+def test_the_interpreter_starts_anew_where_it_is_given_variables(toys, connect):
+    mail = toys(ECHO, f"import_environment = PYTHONPATH={Path(__file__).parent} PYTHONHASHSEED=1")
+    assert connect(mail.ports[0]).pid() in mail.pids_of("toy:Echo")
+    command = Path(f"/proc/{mail.pid_of('zygote')}/cmdline").read_text()
+    assert "pyfix.server.zygote" in command
+
+
+def test_after_an_upgrade_a_reload_runs_the_new_code(toys, connect, monkeypatch, instance_directory):
+    source = instance_directory / "source"
+    for name in ("pyfix", "conf"):
+        shutil.copytree(ROOT / name, source / name)
+    monkeypatch.setattr("tests.e2e.instance.ROOT", source)
+    monkeypatch.chdir(source)  # which comes first
+    mail = toys("echo unix n - n - 10 toy:Echo")
+    path = mail.queue / "public" / "echo"
+    assert "stress= " in connect(path).ask("x")
+    with open(source / "pyfix" / "config" / "main_cf.py", "a") as file:
+        file.write(UPGRADE)
+    assert "stress= " in connect(path).ask("x")
+    mail.reload()
+    assert "stress=upgraded " in connect(path).ask("x")
+
+
+UPGRADE = """
+_raw = MainCf.raw
+MainCf.raw = lambda self, name: "upgraded" if name == "stress" else _raw(self, name)
+"""
 
 
 def test_service_whose_workers_fail_is_left_alone_for_a_while(toys, connect):

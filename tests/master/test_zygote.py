@@ -1,24 +1,24 @@
-"""What master knows of a zygote that it did not start itself."""
+"""When master is not to fork itself."""
 
-from contextlib import closing
+import os
+import sys
 
-from pyfix.master.zygote import Zygote
-from pyfix.server import control
-
-
-def test_a_zygote_is_known_by_the_pid_that_it_says():
-    ours, theirs = control.pair()
-    with closing(ours), closing(theirs):
-        zygote = Zygote(ours)
-        assert not zygote.gone(7)
-        control.say(theirs, control.pid_word(7))
-        assert not zygote.gone(8)
-        assert zygote.gone(7)
+from pyfix.master.zygote import Code
 
 
-def test_a_zygote_that_never_said_its_pid_is_gone_with_its_end_of_the_channel():
-    ours, theirs = control.pair()
-    with closing(ours):
-        zygote = Zygote(ours)
-        theirs.close()
-        assert zygote.gone(7)
+def test_code_is_current_until_a_file_changes(tmp_path, monkeypatch):
+    file = tmp_path / "held_by_master.py"
+    file.write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    __import__("held_by_master")
+    try:
+        code = Code()
+        assert code.is_current()
+        new = tmp_path / "new.py"
+        new.write_text("changed = True")
+        os.replace(new, file)
+        assert not code.is_current()
+        file.unlink()
+        assert not code.is_current()
+    finally:
+        del sys.modules["held_by_master"]
