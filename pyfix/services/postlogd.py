@@ -3,8 +3,8 @@
 Service: postlog, unix-dgram. One line in a datagram from Postfix's programs, one or more
 from ours; the time, host and program stand in them already. Lines of our daemons, which come
 in batches, are put in the order in which they were said (maillog_client's stamps): they wait
-here for WINDOW seconds, longer when lines arrive late. Others are written at once. Without
-maillog_file the text goes to syslog. A reload makes a new postlogd, which opens the file anew.
+here for WINDOW seconds. Others are written at once. Without maillog_file the text goes to
+syslog. A reload makes a new postlogd, which opens the file anew.
 
 Privileges: mail_owner; the file is opened before.
 Parameters: maillog_file, maillog_file_permissions, maillog_file_prefixes, syslog_facility
@@ -22,16 +22,16 @@ from pyfix.config.params.mail import MailParams
 from pyfix.server import log
 from pyfix.server.context import Context
 from pyfix.unix import msg
-from pyfix.unix.maillog_client import GAP, STAMP, Append, Syslog, moment_of, stamp_of
+from pyfix.unix.maillog_client import GAP, STAMP, Append, Syslog, stamp_of
 from pyfix.unix.msg import Priority
 
 STDOUT = "/dev/stdout"
 BATCH = 256
 """Datagrams written at once."""
 WINDOW = 2 * GAP
-"""Seconds that a stamped line waits at least for those that were said before it."""
-WINDOW_LIMIT = 0.2
-"""Seconds that it waits at most, when lines arrive late because the machine is busy."""
+"""Seconds that a stamped line waits for those that were said before it."""
+TICK = GAP / 2
+"""Seconds between two looks at the socket while lines wait: no datagram wakes this process up meanwhile."""
 _SIZE = 65536
 _FRAME_WORDS = 5
 
@@ -53,7 +53,6 @@ class Postlogd:
             msg.to(Append(self._fd, log.frame(context.main, context.program)))
         self._waiting: list[bytes] = []
         """Lines with their stamps."""
-        self._window = WINDOW
         self._sock: socket.socket
         self._over = asyncio.Event()
 
@@ -76,21 +75,24 @@ class Postlogd:
         self._over.set()
 
     def _on_readable(self) -> None:
-        idle = not self._waiting
-        if idle:
-            self._window = WINDOW
         self.receive()
-        if idle and self._waiting:
-            asyncio.get_running_loop().call_later(self._window, self._on_time)
-
-    def _on_time(self) -> None:
-        self.write_in_order(self._window)
         if self._waiting:
-            asyncio.get_running_loop().call_later(WINDOW, self._on_time)
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(self._sock.fileno())
+            loop.call_later(TICK, self._on_tick)
+
+    def _on_tick(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.receive()
+        self.write_in_order(WINDOW)
+        if self._waiting:
+            loop.call_later(TICK, self._on_tick)
+        elif not self._over.is_set():
+            loop.add_reader(self._sock.fileno(), self._on_readable)
 
     def receive(self) -> int:
         """Take the datagrams that are there, write lines without a stamp; returns how many datagrams."""
-        stamped, plain = list[bytes](), list[bytes]()
+        stamped, plain = self._waiting, list[bytes]()
         count = 0
         try:
             while count < BATCH:
@@ -100,10 +102,6 @@ class Postlogd:
                     (stamped if line[:1] == b"\x01" else plain).append(line)
         except (BlockingIOError, InterruptedError):
             pass
-        if stamped:
-            self._waiting += stamped
-            late = (time.monotonic_ns() - moment_of(min(stamped))) * 1e-9
-            self._window = min(WINDOW_LIMIT, max(self._window, 1.5 * late))
         if plain:
             self._write(plain)
         return count

@@ -400,7 +400,7 @@ def test_every_message_of_a_day_is_accounted_for(instance) -> None:
         log = mail.log()
         equal(Counter((m.number, *place) for m in day for place in m.places), found(office, host), log)
         equal(Counter((m.number, *line) for m in day for line in m.lines), logged(log), log)
-        assert in_order(log) > 0.95
+        assert in_order(log) > 0.9
         assert not re.search(r"panic:|fatal:|Traceback|duplicate", log)
         assert Counter(REMOVED.findall(log)).most_common(1)[0][1] == 1
         assert set(REMOVED.findall(log)) == set(re.findall(r"cleanup\[\d+\]: (\w+): message-id=", log))
