@@ -12,6 +12,7 @@ See also: ipc sheet section 3, delivery agents.
 from __future__ import annotations
 
 from struct import Struct
+from typing import Any, NamedTuple
 
 from pyfix.queue.file import Recipient
 from pyfix.wire.attr import DATA, INT, LONG, STR, AttrError, Form
@@ -81,6 +82,7 @@ DSN_FIELDS = (
 RECIPIENT = Form(*RECIPIENT_FIELDS)
 ANSWER = Form(*DSN_FIELDS, ("status", INT), ("bounced", INT))
 
+_TIME = REQUEST.fields.index(("time", DATA))
 _STATS = Struct("@10qi4x")  # five struct timeval, a count, padding
 
 
@@ -187,120 +189,55 @@ class Stats:
         """The opposite of encode(). AttrError: another size."""
         if len(data) != _STATS.size:
             raise AttrError(f"time attribute of {len(data)} bytes")
-        a, a_us, b, b_us, c, c_us, d, d_us, e, e_us, count = _STATS.unpack(data)
-        return cls(a + a_us / 1e6, b + b_us / 1e6, c + c_us / 1e6, d + d_us / 1e6, e + e_us / 1e6, count)
+        a, a_us, b, b_us, *later = _STATS.unpack(data)
+        stats = cls(a + a_us / 1e6, b + b_us / 1e6)
+        if any(later):
+            c, c_us, d, d_us, e, e_us, stats.reuse_count = later
+            stats.agent_handoff, stats.conn_setup_done = c + c_us / 1e6, d + d_us / 1e6
+            stats.deliver_done = e + e_us / 1e6
+        return stats
 
 
-class Request:
-    """One message for one destination; attributes are named as on the wire.
+def encode_first_stats(arrival: tuple[int, int], active: float) -> bytes:
+    """Stats of a message that no agent has had yet, encoded. arrival: seconds, microseconds; active: seconds."""
+    return _STATS.pack(*arrival, *divmod(int(active * 1e6), 1000000), 0, 0, 0, 0, 0, 0, 0)
+
+
+class Request(NamedTuple):
+    """One message for one destination: the attributes in their order on the wire, the recipients for their count.
 
     size: bytes of content, what logs show; offset: of the first content record in the file.
     """
 
-    __slots__ = (
-        "encoding",
-        "envelope_id",
-        "flags",
-        "log_client_address",
-        "log_client_name",
-        "log_client_port",
-        "log_helo_name",
-        "log_ident",
-        "log_protocol_name",
-        "nexthop",
-        "offset",
-        "queue_id",
-        "queue_name",
-        "recipients",
-        "ret_flags",
-        "rewrite_context",
-        "sasl_method",
-        "sasl_sender",
-        "sasl_username",
-        "sender",
-        "sendopts",
-        "size",
-        "stats",
-    )
-
-    def __init__(
-        self,
-        queue_id: str,
-        nexthop: str,
-        sender: str,
-        recipients: list[Recipient],
-        *,
-        flags: int = NORMAL,
-        queue_name: str = "active",
-        offset: int = 0,
-        size: int = 0,
-        encoding: str = "",
-        sendopts: int = 0,
-        envelope_id: str = "",
-        ret_flags: int = 0,
-        stats: Stats | None = None,
-        log_client_name: str = "",
-        log_client_address: str = "",
-        log_client_port: str = "",
-        log_protocol_name: str = "",
-        log_helo_name: str = "",
-        sasl_method: str = "",
-        sasl_username: str = "",
-        sasl_sender: str = "",
-        log_ident: str = "",
-        rewrite_context: str = "",
-    ) -> None:
-        self.queue_id = queue_id
-        self.nexthop = nexthop
-        self.sender = sender
-        self.recipients = recipients
-        self.flags = flags
-        self.queue_name = queue_name
-        self.offset = offset
-        self.size = size
-        self.encoding = encoding
-        self.sendopts = sendopts
-        self.envelope_id = envelope_id
-        self.ret_flags = ret_flags
-        self.stats = stats or Stats()
-        self.log_client_name = log_client_name
-        self.log_client_address = log_client_address
-        self.log_client_port = log_client_port
-        self.log_protocol_name = log_protocol_name
-        self.log_helo_name = log_helo_name
-        self.sasl_method = sasl_method
-        self.sasl_username = sasl_username
-        self.sasl_sender = sasl_sender
-        self.log_ident = log_ident
-        self.rewrite_context = rewrite_context
+    flags: int
+    queue_name: str
+    queue_id: str
+    offset: int
+    size: int
+    nexthop: str
+    encoding: str
+    sendopts: int
+    sender: str
+    envelope_id: str
+    ret_flags: int
+    stats: Stats
+    log_client_name: str
+    log_client_address: str
+    log_client_port: str
+    log_protocol_name: str
+    log_helo_name: str
+    sasl_method: str
+    sasl_username: str
+    sasl_sender: str
+    log_ident: str
+    rewrite_context: str
+    recipients: list[Recipient]
 
     def encode(self) -> tuple[bytes, bytes]:
         """Attributes and body of the frame."""
-        return encode_request(
-            self.recipients,
-            self.flags,
-            self.queue_name,
-            self.queue_id,
-            self.offset,
-            self.size,
-            self.nexthop,
-            self.encoding,
-            self.sendopts,
-            self.sender,
-            self.envelope_id,
-            self.ret_flags,
-            self.stats.encode(),
-            self.log_client_name,
-            self.log_client_address,
-            self.log_client_port,
-            self.log_protocol_name,
-            self.log_helo_name,
-            self.sasl_method,
-            self.sasl_username,
-            self.sasl_sender,
-            self.log_ident,
-            self.rewrite_context,
-        )
+        values: list[Any] = list(self[:-1])
+        values[_TIME] = self.stats.encode()
+        return encode_request(self.recipients, *values)
 
 
 def encode_request(recipients: list[Recipient], *values: str | int | bytes) -> tuple[bytes, bytes]:
@@ -330,44 +267,13 @@ def recipient_from_fields(values: list[str | int]) -> Recipient:
 
 def decode_request(attrs: bytes, body: bytes) -> Request:
     """The request in a frame. AttrError: it is none, or its recipients are not as many as it says."""
-    (
-        flags,
-        queue_name,
-        queue_id,
-        offset,
-        size,
-        nexthop,
-        encoding,
-        sendopts,
-        sender,
-        envelope_id,
-        ret_flags,
-        time,
-        *log,
-        recipient_count,
-    ) = REQUEST.decode(attrs)
+    values = REQUEST.decode(attrs)
     recipients = [recipient_from_fields(row) for row in RECIPIENT.decode_all(body)]
-    if len(recipients) != recipient_count:
-        raise AttrError(f"{len(recipients)} recipients instead of {recipient_count}")
-    return Request(
-        queue_id,
-        nexthop,
-        sender,
-        recipients,
-        flags=flags,
-        queue_name=queue_name,
-        offset=offset,
-        size=size,
-        encoding=encoding,
-        sendopts=sendopts,
-        envelope_id=envelope_id,
-        ret_flags=ret_flags,
-        stats=Stats.decode(time),
-        **dict(zip(_LOG_NAMES, log, strict=True)),
-    )
-
-
-_LOG_NAMES = [name for name, _ in REQUEST.fields[12:-1]]
+    if len(recipients) != values[-1]:
+        raise AttrError(f"{len(recipients)} recipients instead of {values[-1]}")
+    values[-1] = recipients
+    values[_TIME] = Stats.decode(values[_TIME])
+    return Request._make(values)
 
 
 class Answer:

@@ -48,19 +48,15 @@ def _asked(transport: str, request: Request, recipient: Recipient, sender: str) 
     """The agent's name, and the frame for it."""
     name, _, nexthop = transport.partition(":")
     msg.info(passing(request.queue_id, recipient.address, name))
-    return name, *_copy(request, recipient, sender, nexthop or request.nexthop).encode()
+    copy = request._replace(
+        nexthop=nexthop or request.nexthop, sender=sender, recipients=[recipient], flags=request.flags & ~NORMAL
+    )
+    return name, *copy.encode()
 
 
 def deferred(answer: Answer) -> bool:
     """Whether the recipient is still to do."""
     return answer.status == DEFERRED
-
-
-def _copy(request: Request, recipient: Recipient, sender: str, nexthop: str) -> Request:
-    names = set(Request.__slots__) - {"queue_id", "nexthop", "sender", "recipients", "flags"}
-    more = {name: getattr(request, name) for name in names}
-    flags = request.flags & ~NORMAL
-    return Request(request.queue_id, nexthop, sender, [recipient], flags=flags, **more)
 
 
 def passing(queue_id: str, address: str, name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from pyfix.clients.deliver import NORMAL, Stats, encode_request
+from pyfix.clients.deliver import NORMAL, Stats, encode_first_stats, encode_request
 from pyfix.qmgr.entry import Entry
 from pyfix.qmgr.job import Job
 from pyfix.queue.file import Envelope
@@ -58,8 +58,6 @@ class Message:
     def request(self, entry: Entry) -> tuple[bytes, bytes]:
         """What an agent is asked to do: attributes and body of a frame."""
         envelope = self.envelope
-        attr = envelope.attrs.get
-        name, address, port, helo, protocol = envelope.logged()
         sendopts = envelope.sendopts
         for recipient in entry.recipients:
             if not recipient.address.isascii():
@@ -72,20 +70,11 @@ class Message:
             envelope.content_offset,
             envelope.content_len,
             entry.queue.nexthop,
-            attr("encoding", ""),
+            envelope.attrs.get("encoding", ""),
             sendopts,
             envelope.sender,
             envelope.envelope_id,
             envelope.ret_flags,
-            Stats(self.arrival, self.active_arrival).encode(),
-            name,
-            address,
-            port,
-            protocol,
-            helo,
-            attr("sasl_method", ""),
-            attr("sasl_username", ""),
-            attr("sasl_sender", ""),
-            attr("log_ident", ""),
-            attr("rewrite_context", ""),
+            encode_first_stats(envelope.arrival, self.active_arrival),
+            *envelope.handed_on(),
         )

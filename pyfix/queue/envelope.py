@@ -7,8 +7,11 @@ See also: queue-file sheet section 4.
 
 from typing import Final
 
-_PLAIN: Final = ("client_name", "client_address", "client_port", "helo_name", "protocol_name")
+_PLAIN: Final = ("client_name", "client_address", "client_port", "protocol_name", "helo_name")
 _LOGGED: Final = tuple(f"log_{name}" for name in _PLAIN)
+_MORE: Final = ("sasl_method", "sasl_username", "sasl_sender", "log_ident", "rewrite_context")
+_HANDED_ON: Final = _LOGGED + _MORE
+_EMPTY: Final = ("",) * len(_HANDED_ON)
 
 
 class Recipient:
@@ -113,11 +116,12 @@ class Envelope:
         self.full_name = ""
         self.warnings: list[str] = []
 
-    def logged(self) -> list[str]:
-        """What logs and tables show of the client: name, address, port, HELO name, protocol.
+    def handed_on(self) -> list[str]:
+        """What delivery agents hear of the client, in the order of their requests.
 
-        In files without any log_ attribute (old ones) the plain ones count.
+        Name, address, port, protocol, HELO name (in files without any log_ attribute, old ones, the plain ones
+        count); SASL method, user and sender; log_ident; rewrite_context.
         """
-        get = self.attrs.get
-        names = _LOGGED if any(map(self.attrs.__contains__, _LOGGED)) else _PLAIN
-        return [get(name, "") for name in names]
+        attrs = self.attrs
+        old = "log_client_name" not in attrs and not any(map(attrs.__contains__, _LOGGED))
+        return list(map(attrs.get, _PLAIN + _MORE if old else _HANDED_ON, _EMPTY))

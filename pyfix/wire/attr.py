@@ -10,6 +10,7 @@ data are base64 without line breaks.
 
 from __future__ import annotations
 
+import re
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Iterable
 from enum import Enum
@@ -32,86 +33,102 @@ class Kind(Enum):
 
 STR, INT, LONG, DATA = Kind.STR, Kind.INT, Kind.LONG, Kind.DATA
 LONGEST_NUMBER = 20  # digits
-_SMALL = {str(number): number for number in range(1024)}
+
+
+_ANY = "([^\0]*)"
+_DIGITS = f"([0-9]{{1,{LONGEST_NUMBER}}})"
 
 
 class Form:
     """The declaration of one attribute list: (name, kind) pairs in wire order.
 
-    A list is written with one `%` and read with one split; only numbers and binary data are
+    A list is written with one `%` and read with one match of a pattern; only numbers and binary data are
     looked at one by one.
     """
 
-    __slots__ = ("_data", "_names", "_nuls", "_numbers", "_template", "_width", "fields")
+    __slots__ = ("_data", "_match", "_names", "_nuls", "_numbers", "_template", "fields")
 
     def __init__(self, *fields: tuple[str, Kind]) -> None:
         self.fields = fields
         self._names = [name for name, _ in fields]
-        self._template = "".join([f"{name}\0{'%s' if kind in {STR, DATA} else '%d'}\0" for name, kind in fields]) + "\0"
-        self._numbers = [(at, 1 << kind.value) for at, (_, kind) in enumerate(fields) if kind in {INT, LONG}]
+        texts = {STR, DATA}
+        self._template = "".join([f"{name}\0{'%s' if kind in texts else '%d'}\0" for name, kind in fields]) + "\0"
+        pattern = "".join([f"{re.escape(name)}\0{_ANY if kind in texts else _DIGITS}\0" for name, kind in fields])
+        self._match = re.compile(pattern + "\0").match
+        bits = [(at, kind.value) for at, (_, kind) in enumerate(fields) if kind in {INT, LONG}]
+        self._numbers = [(at, 1 << size - 1, 1 << size) for at, size in bits]  # place, first negative one, how many
         self._data = [at for at, (_, kind) in enumerate(fields) if kind is DATA]
         self._nuls = 2 * len(fields) + 1
-        self._width = self._nuls
 
     def encode(self, *values: str | int | bytes) -> bytes:
         """The list with these values, in the order of the fields."""
-        return self._encode(list(values)).encode("utf-8", "surrogateescape")
+        return self._encode(values).encode("utf-8", "surrogateescape")
 
-    def _encode(self, row: list[Any]) -> str:
-        if self._numbers and min([row[at] for at, _ in self._numbers]) < 0:
-            for at, full in self._numbers:
-                row[at] %= full
-        for at in self._data:
-            row[at] = b2a_base64(row[at], newline=False).decode("ascii")
-        text = self._template % tuple(row)
+    def _encode(self, row: tuple[Any, ...]) -> str:
+        if self._data:
+            words = list(row)
+            for at in self._data:
+                words[at] = b2a_base64(words[at], newline=False).decode("ascii")
+            row = tuple(words)
+        text = self._template % row
+        if "\0-" in text:
+            text = self._template % self._unsigned(row)
         if text.count("\0") != self._nuls:
             raise AttrError(f"NUL in an attribute value: {text[:200]!r}")
         return text
 
+    def _unsigned(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
+        words = list(row)
+        for at, _, count in self._numbers:
+            words[at] %= count
+        return tuple(words)
+
     def decode(self, data: bytes) -> list[Any]:
         """The values of a list that is all of `data`. AttrError when it is any other list."""
-        parts = data.decode("utf-8", "surrogateescape").split("\0")
-        if parts[0:-2:2] != self._names or parts[-2:] != ["", ""]:
-            raise AttrError(self._complaint(parts))
-        return self._typed(parts[1:-2:2])
+        text = data.decode("utf-8", "surrogateescape")
+        found = self._match(text)
+        if found is None or found.end() != len(text):
+            raise AttrError(self._complaint(text))
+        return self._typed(found.groups())
 
-    def _typed(self, row: list[Any]) -> list[Any]:
-        for at, full in self._numbers:
-            text = row[at]
-            if text in _SMALL:
-                row[at] = _SMALL[text]
-                continue
-            if not (text.isascii() and text.isdigit()) or len(text) > LONGEST_NUMBER:
-                raise AttrError(f"bad numerical attribute value {text[:40]!r}")
-            value = int(text)
-            row[at] = value - full if value >= full >> 1 else value
+    def _typed(self, words: tuple[str, ...]) -> list[Any]:
+        row: list[Any] = list(words)
+        for at, negative, count in self._numbers:
+            value = row[at] = int(words[at])
+            if value >= negative:
+                row[at] = value - count
         for at in self._data:
             row[at] = _decode_data(row[at])
         return row
 
     def encode_all(self, rows: Iterable[tuple[str | int | bytes, ...]]) -> bytes:
         """Several lists, one after the other."""
-        return "".join([self._encode(list(row)) for row in rows]).encode("utf-8", "surrogateescape")
+        return "".join(map(self._encode, rows)).encode("utf-8", "surrogateescape")
 
     def decode_all(self, data: bytes) -> list[list[Any]]:
         """The values of each of several lists that are all of `data`."""
-        parts = data.decode("utf-8", "surrogateescape").split("\0")
-        rows = []
-        for at in range(0, len(parts) - 1, self._width):
-            row = parts[at : at + self._width]
-            if row[0:-1:2] != self._names or row[-1]:
-                raise AttrError(self._complaint(row))
-            rows.append(self._typed(row[1:-1:2]))
+        text = data.decode("utf-8", "surrogateescape")
+        rows, at = [], 0
+        while at < len(text):
+            found = self._match(text, at)
+            if found is None:
+                raise AttrError(self._complaint(text[at:]))
+            rows.append(self._typed(found.groups()))
+            at = found.end()
         return rows
 
-    def _complaint(self, parts: list[str]) -> str:
-        given = parts[0::2]
-        for at, name in enumerate(self._names):
+    def _complaint(self, text: str) -> str:
+        """What is wrong with a list."""
+        parts = text.split("\0", self._nuls)
+        given, values = parts[0::2], parts[1::2]
+        for at, (name, kind) in enumerate(self.fields):
             if at >= len(given) or not given[at]:
                 return f"missing attribute {name}"
             if given[at] != name:
                 found = given[at][:100].encode("ascii", "replace").decode()
                 return f"unexpected attribute {found} (expecting: {name})"
+            if kind in {INT, LONG} and at < len(values) and re.fullmatch(_DIGITS, values[at]) is None:
+                return f"bad numerical attribute value {values[at][:40]!r}"
         return "unexpected attribute after the last, or end of list missing"
 
 

@@ -7,12 +7,13 @@ import pytest
 from pyfix.clients.deliver import Answer, Dsn, Request, Stats, decode_answer, decode_request
 from pyfix.queue.file import Recipient
 from pyfix.wire.attr import AttrError
+from tests.delivery_request import request
 
 RECIPIENTS = [
     Recipient(300, "u@d.test", "alias@d.test", "rfc822;alias@d.test", 4),
     Recipient(350, "\udcff@d.test"),
 ]
-REQUEST = Request(
+REQUEST = request(
     "C198A220046",
     "d.test",
     "",
@@ -45,7 +46,7 @@ def test_a_request_is_postfix_s_list() -> None:
 
 def test_a_request_arrives_as_it_was() -> None:
     back = decode_request(*REQUEST.encode())
-    for name in Request.__slots__:
+    for name in Request._fields:
         if name != "stats":
             assert getattr(back, name) == getattr(REQUEST, name)
     assert back.stats.incoming_arrival == 1795214011.25

@@ -12,6 +12,7 @@ from pyfix.queue import records as rec
 from pyfix.queue.directory import QueueDirectory
 from pyfix.queue.file import Recipient, read_envelope
 from pyfix.unix import msg
+from tests import delivery_request
 
 CONTENT = [b"Subject: test", b"", b"hello"]
 
@@ -59,7 +60,7 @@ class Store:
         """A request for all recipients of a message."""
         envelope = self._envelope(queue_id, "active")
         stats = Stats(1000000000.25, 1000000000.25)
-        return Request(
+        return delivery_request.request(
             queue_id,
             nexthop,
             envelope.sender,
@@ -67,7 +68,7 @@ class Store:
             offset=envelope.content_offset,
             size=envelope.content_len,
             stats=stats,
-            **more,  # type: ignore[arg-type]  # as the test gives them
+            **more,
         )
 
     def _envelope(self, queue_id: str, queue: str):

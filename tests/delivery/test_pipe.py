@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from pyfix.clients.deliver import Request
 from pyfix.config.main_cf import MainCf
 from pyfix.config.params.mail import MailParams
 from pyfix.delivery.agent import Delivery
@@ -15,6 +14,7 @@ from pyfix.delivery.pipe import Pipe, UnknownMacro, expand, parse, unescape
 from pyfix.queue.file import Recipient
 from pyfix.server.context import Context
 from pyfix.unix import msg, users
+from tests import delivery_request
 
 ROOT = os.getuid() == 0
 USER = "games" if ROOT else users.caller().name
@@ -73,7 +73,8 @@ def test_words(argv: tuple[str, ...], wanted: list[str]) -> None:
 def words(flags: str, *argv: str, sender: str = "S x@a.test", null: str = "MAILER-DAEMON") -> list[str]:
     args = (f"flags={flags}", f"user={USER}", f"null_sender={null}", f"argv={argv[0]}", *argv[1:])
     recipients = [Recipient(1, "U+Ext@D.test", "Orig@D.test"), Recipient(2, "a b@d.test")]
-    request = Request("4D1F22A", "Next.Hop", sender, recipients, size=77, log_client_address="192.0.2.1")
+    about = {"size": 77, "log_client_address": "192.0.2.1"}
+    request = delivery_request.request("4D1F22A", "Next.Hop", sender, recipients, **about)
     return expand(parse(args, OWNER), request, MailParams(MainCf.from_text("recipient_delimiter = +")))
 
 

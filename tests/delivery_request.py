@@ -1,0 +1,12 @@
+"""delivery_request - a request to a delivery agent of which only what matters is given"""
+
+from pyfix.clients.deliver import NORMAL, Request, Stats
+from pyfix.queue.file import Recipient
+
+EMPTY = Request(NORMAL, "active", "", 0, 0, "", "", 0, "", "", 0, Stats(), *[""] * 10, [])
+
+
+def request(queue_id: str, nexthop: str, sender: str, recipients: list[Recipient], **more: object) -> Request:
+    """One for a message in the active queue. more: other attributes."""
+    values = {"stats": Stats(), **more, "queue_id": queue_id, "nexthop": nexthop, "sender": sender}
+    return EMPTY._replace(recipients=recipients, **values)
