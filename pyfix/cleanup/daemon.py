@@ -75,7 +75,8 @@ class Session:
     async def _run(self) -> None:
         try:
             await self._message.process()
-            await self._daemon.bouncer.tell_expanded(self.store.queue_id, self._message.expanded)
+            if self._message.expanded:
+                await self._daemon.bouncer.tell_expanded(self.store.queue_id, self._message.expanded)
         except NotAcceptedError as refusal:
             returned = self._message.returnable(refusal) and await self._daemon.bouncer.bounce(self.store, refusal)
             self._refusal = NotAcceptedError(STAT_OK) if returned else refusal

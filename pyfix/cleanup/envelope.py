@@ -67,20 +67,18 @@ class Envelope:
         self.qmgr_opts = 0
         self.attributes: dict[str, str] = {}
 
-    async def take(self, kind: int, data: bytes, whole: bytes) -> None:
-        """One record. whole: with its type and length."""
+    def take(self, kind: int, data: bytes, whole: bytes) -> Awaitable[None] | None:
+        """One record; what is left to be waited for. whole: with its type and length."""
         handler = self._HANDLERS.get(kind)
         if handler is None:
             raise malformed(self._store.queue_id, f"unexpected record type {kind} in envelope")
         if kind == ATTR:
             self.attribute(data, whole)
-            return
+            return None
         if self.arrival and not self._has_create_time:
             self._write_create_time()
         self._note_recipients(kind)
-        rest = handler(self, data, whole)
-        if rest is not None:
-            await rest
+        return handler(self, data, whole)
 
     def complete(self) -> None:
         """The content begins: all that a message needs must have come."""
@@ -99,7 +97,9 @@ class Envelope:
             self._flags(data, whole)
         elif kind in RECIPIENT_TYPES or kind == ATTR:
             before = self.qmgr_opts
-            await self.take(kind, data, whole)
+            rest = self.take(kind, data, whole)
+            if rest is not None:
+                await rest
             self.qmgr_opts = before
         else:
             self._store.add(whole)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from pyfix.clients.cleanup import CLEAN_END, MORE, TEXT
 from pyfix.queue import records as rec
@@ -17,8 +17,8 @@ from pyfix.queue.records import CorruptQueueFile, Truncated
 
 ATTR = rec.ATTR[0]
 NORM = rec.NORM[0]
-WHITE = (b" ", b"\t")
-HEADER = re.compile(rb"[!-9;-\x7e]+:", re.ASCII)  # without the white space that may stand before the colon
+HEADERS = re.compile(rb"([!-9;-\x7e]++):(.*+(?:\n[ \t].*+)*+)", re.ASCII)
+"""A header; no white space before its colon. To be taken only where a line begins."""
 TEXT_TYPES = frozenset(rec.NORM + rec.CONT)
 AFTER_CONTENT = rec.encode(rec.XTRA) + rec.encode(rec.END)
 LINE_ENDS = frozenset(b"\r\n")
@@ -27,6 +27,8 @@ SPACES = bytes.maketrans(b"\r\n", b"  ")
 
 Pair = tuple[str, str]
 """Name and value of an attribute."""
+Record = tuple[int, bytes, bytes]
+"""Type, data, the record as it is."""
 
 
 class InputError(Exception):
@@ -72,26 +74,30 @@ class Feed:
 
     # The reading side
 
-    async def record(self) -> tuple[int, bytes, bytes]:
-        """The next record: (type, data, the record as it is). InputError."""
-        while True:
-            try:
-                buf, at = self._buf, self._at
-                kind, start = buf[at], at + 2
-                end = start + buf[at + 1]
-                if buf[at + 1] > 127 or end > len(buf):
-                    kind, start, end = rec.decode(buf, at)
-            except (IndexError, Truncated):
-                await self._more()
-                continue
-            except CorruptQueueFile as error:
-                raise InputError(str(error)) from None
-            self._at = end
-            data = buf[start:end]
-            if kind in TEXT_TYPES and self._clean and (b"\r" in data or b"\n" in data):
-                data = data.translate(SPACES)
-                return kind, data, buf[at:start] + data
-            return kind, data, buf[at:end]
+    async def record(self) -> Record:
+        """The next record. InputError."""
+        while (found := self.record_now()) is None:
+            await self._more()
+        return found
+
+    def record_now(self) -> Record | None:
+        """The same, if it is there. InputError."""
+        buf, at = self._buf, self._at
+        try:
+            kind, start = buf[at], at + 2
+            end = start + buf[at + 1]
+            if buf[at + 1] > 127 or end > len(buf):
+                kind, start, end = rec.decode(buf, at)
+        except (IndexError, Truncated):
+            return None
+        except CorruptQueueFile as error:
+            raise InputError(str(error)) from None
+        self._at = end
+        data = buf[start:end]
+        if kind in TEXT_TYPES and self._clean and (b"\r" in data or b"\n" in data):
+            data = data.translate(SPACES)
+            return kind, data, buf[at:start] + data
+        return kind, data, buf[at:end]
 
     def attributes(self, plain: Callable[[bytes], Pair | None]) -> tuple[list[Pair], bytes]:
         """The next attributes as far as they are there and plain: what `plain` makes of each; their records.
@@ -113,35 +119,47 @@ class Feed:
         begin, self._at = self._at, at
         return found, buf[begin:at]
 
-    def headers(self, limit: int) -> list[tuple[bytes, bytes]]:
-        """Headers that are all there now: (their lines joined by line feeds, their records).
+    def headers(self, limit: int) -> Iterator[tuple[bytes, bytes, bytes]]:
+        """Headers that are all there now: (name, what follows its colon, their records); lines end in line feeds.
 
-        What is odd, or over `limit` bytes, or may go on, is left for record(), and all behind it.
+        What is odd, or over `limit` bytes, or may go on, is left for record(), and all behind it. Ask for the next
+        when one is done with.
         """
-        buf, at, size = self._buf, self._at, len(self._buf)
-        found: list[tuple[bytes, bytes]] = []
-        lines: list[bytes] = []
-        while at + 1 < size and buf[at] == NORM:
-            start, end = at + 2, at + 2 + buf[at + 1]
-            if buf[at + 1] > 127:
-                start, end = self._place_of_long(at)
-            line = buf[start:end]
-            if not 0 < end <= size:
+        lines, ends, ended = self._header_lines()
+        text = b"\n".join(lines)
+        if text.count(b"\n") >= len(lines) or b"\r" in text:
+            return
+        buf, begin, line = self._buf, 0, -1
+        for header in HEADERS.finditer(text):
+            line += 1 + header[0].count(b"\n")
+            if header.start() != begin or header.end() - begin > limit or not (ended or line + 1 < len(lines)):
                 break
-            if line.startswith(WHITE):
-                lines.append(line)
-            else:
-                if lines:
-                    header = b"\n".join(lines)
-                    if len(header) > limit or header.count(b"\n") >= len(lines) or b"\r" in header:
-                        break
-                    found.append((header, buf[self._at : at]))
-                    self._at = at
-                if HEADER.match(line) is None:
-                    break
-                lines = [line]
-            at = end
-        return found
+            begin = header.end() + 1
+            at, self._at = self._at, ends[line]
+            yield header[1], header[2], buf[at : self._at]
+
+    def _header_lines(self) -> tuple[list[bytes], list[int], bool]:
+        """The next finished lines up to an empty one, where their records end; True: the empty one is there."""
+        buf, at = self._buf, self._at
+        lines: list[bytes] = []
+        ends: list[int] = []
+        try:
+            while buf[at] == NORM:
+                start, end = at + 2, at + 2 + buf[at + 1]
+                if buf[at + 1] > 127:
+                    start, end = self._place_of_long(at)
+                    if not end:
+                        return lines, ends, False
+                elif start == end:
+                    return lines, ends, True
+                lines.append(buf[start:end])
+                ends.append(end)
+                at = end
+        except IndexError:  # that is all there is
+            pass
+        if ends and ends[-1] > len(buf):
+            del lines[-1], ends[-1]
+        return lines, ends, False
 
     async def text(self) -> bytes | None:
         """All text records that are there; None: the next record is no text. InputError."""

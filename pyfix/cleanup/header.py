@@ -33,7 +33,6 @@ from pyfix.mail.headers import (
     SENDER,
     VISIBLE_RECIPIENTS,
     fold_addresses,
-    header_value,
 )
 from pyfix.mail.tokens import QUOTED, Address, Token, external, header_text, parse
 from pyfix.queue import records as rec
@@ -41,6 +40,7 @@ from pyfix.unix import msg
 
 NEEDS_QUOTES = re.compile(r'[%!()<>@,;:\\".\[\]|]')
 MAILER_DAEMON = "MAILER-DAEMON"
+WHITE_SPACE = b" \t\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +82,11 @@ class Headers:
 
     # One header
 
-    async def take(self, header: bytes, records: bytes) -> None:
-        """One header: its lines joined by line feeds, no white space before its colon; its records as they came."""
-        rest = self.take_now(header, records)
-        if rest is not None:
-            await rest
+    def take_now(self, name: bytes, raw: bytes, records: bytes) -> Coroutine[Any, Any, None] | None:
+        """One header; what is left to be waited for.
 
-    def take_now(self, header: bytes, records: bytes) -> Coroutine[Any, Any, None] | None:
-        """The same, without a wait; what is left to be waited for."""
-        name, _, raw = header.partition(b":")
+        name: no white space behind it; raw: what follows the colon, lines joined by line feeds; records: as they came.
+        """
         folded = name.lower()
         kind = KNOWN.get(folded, 0)
         self._seen.add(folded)
@@ -98,7 +94,7 @@ class Headers:
             self._resent = "Resent-"
         noticed = self._NOTICED.get(folded)
         if noticed is not None:
-            noticed(self, header_value(header))
+            noticed(self, raw.strip(WHITE_SPACE))
         if folded in self._rules.drop:
             return None
         rule = self._rule

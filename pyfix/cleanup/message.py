@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pyfix.cleanup import log
 from pyfix.cleanup.bounce import BOUNCEABLE
 from pyfix.cleanup.envelope import Envelope, plain_attribute
-from pyfix.cleanup.feed import Feed, InputError
+from pyfix.cleanup.feed import Feed, InputError, Record
 from pyfix.cleanup.header import HeaderRules, Headers
 from pyfix.cleanup.map import AddressMapper
 from pyfix.cleanup.recipient import Recipients
@@ -88,7 +88,7 @@ class Message:
             attribute_limit=rules.attribute_limit,
             sender_bcc=rules.sender_bcc,
         )
-        self._pushed_back: tuple[int, bytes, bytes] | None = None
+        self._pushed_back: Record | None = None
         self._body_start = (b"", b"")
         self._utf8_header = False
 
@@ -138,10 +138,12 @@ class Message:
 
     async def _read_envelope(self) -> None:
         while True:
-            kind, data, whole = await self._feed.record()
+            kind, data, whole = self._feed.record_now() or await self._feed.record()
             if kind == rec.MESG[0]:
                 break
-            await self._envelope.take(kind, data, whole)
+            rest = self._envelope.take(kind, data, whole)
+            if rest is not None:
+                await rest
             self._envelope.keep(*self._feed.attributes(plain_attribute))
         self._envelope.complete()
 
@@ -178,9 +180,10 @@ class Message:
 
     async def _read_headers(self, headers: Headers) -> None:
         """All headers; what ends them is left for the body."""
-        for header, records in self._feed.headers(self._rules.header_size_limit):
-            self._utf8_header = self._utf8_header or not header.isascii()
-            rest = headers.take_now(header, records)
+        for known, value, records in self._feed.headers(self._rules.header_size_limit):
+            if not value.isascii():
+                self._utf8_header = True
+            rest = headers.take_now(known, value, records)
             if rest is not None:
                 await rest
         while True:
@@ -196,7 +199,10 @@ class Message:
                 whole = rec.encode_line(line, self._rules.headers.line_limit)
             header, whole = await self._continuation(line, whole)
             self._utf8_header = self._utf8_header or not header.isascii()
-            await headers.take(header, whole)
+            _, _, value = header.partition(b":")
+            rest = headers.take_now(name, value, whole)
+            if rest is not None:
+                await rest
 
     async def _continuation(self, header: bytes, whole: bytes) -> tuple[bytes, bytes]:
         """The header with the lines that belong to it."""
@@ -230,11 +236,11 @@ class Message:
                 break
         return b"".join(pieces), b"".join(records)
 
-    async def _next(self) -> tuple[int, bytes, bytes]:
+    async def _next(self) -> Record:
         if self._pushed_back is not None:
             record, self._pushed_back = self._pushed_back, None
             return record
-        return await self._feed.record()
+        return self._feed.record_now() or await self._feed.record()
 
     async def _read_body(self) -> None:
         """What follows the headers; a line that is no header gets an empty line before it."""
@@ -268,7 +274,7 @@ class Message:
         if encoding:
             self._store.attribute("encoding", encoding)
         while True:
-            kind, data, whole = await self._feed.record()
+            kind, data, whole = self._feed.record_now() or await self._feed.record()
             if kind == rec.END[0]:
                 break
             await self._envelope.extracted(kind, data, whole)
