@@ -13,6 +13,7 @@ the queue manager hears of them.
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 
 from pyfix.cleanup import log
@@ -27,11 +28,13 @@ from pyfix.clients.bounce import PROTOCOL as BOUNCE_PROTOCOL
 from pyfix.clients.bounce import SERVICES, BounceClient
 from pyfix.clients.cleanup import FLAG_DISCARD, STAT_OK, STAT_WRITE
 from pyfix.clients.rewrite import RewriteClient
+from pyfix.clients.spares import UNUSED
 from pyfix.clients.stream import Channel
 from pyfix.clients.trigger import Trigger
 from pyfix.config.params.mail import MailParams
 from pyfix.queue.batch import make_durable
 from pyfix.queue.directory import QueueDirectory
+from pyfix.queue.unnamed import UnnamedFiles
 from pyfix.server import eager
 from pyfix.server.context import Context
 from pyfix.server.stream import Link, StreamServer
@@ -39,6 +42,7 @@ from pyfix.unix import msg
 from pyfix.wire.attr import AttrError
 
 ENDS = frozenset({service.END, service.CLEAN_END})
+NO_UNNAMED = frozenset({errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT})
 START = 1 << 18  # bytes after which a message is worked on before its end has come
 
 
@@ -90,6 +94,17 @@ class Session:
         else:
             self._daemon.commit(self)
 
+    def unused(self) -> None:
+        """There was no message."""
+        self.store.remove()
+
+    def lost(self) -> None:
+        """The client has gone."""
+        if self.store.has_name:
+            self.cancel()
+        else:
+            self.unused()
+
     def _answer_refusal(self, refusal: NotAcceptedError) -> None:
         self.answer(refusal.status, refusal.reason)
 
@@ -134,6 +149,7 @@ class Cleanup:
         mail = MailParams(context.main)
         self.rules = message_rules(context.main)
         self._queue = QueueDirectory.from_config(context.main)
+        self._unnamed = UnnamedFiles.if_there(self._queue)
         self._rewriter = RewriteClient(f"private/{mail.rewrite_service_name}")
         self.mapper = address_mapper(context.main, self._rewriter)
         channels = {name: Channel(f"private/{name}", BOUNCE_PROTOCOL) for name in SERVICES}
@@ -144,6 +160,7 @@ class Cleanup:
         self._loop: asyncio.AbstractEventLoop
         self._server = StreamServer(service.PROTOCOL, self)
         self._sessions: dict[tuple[Link, int], Session] = {}
+        self._ahead: dict[tuple[Link, int], int] = {}
         self._batch: list[Session] = []
 
     async def start(self) -> None:
@@ -169,27 +186,52 @@ class Cleanup:
         elif attrs == service.CANCEL:
             del self._sessions[link, stream]
             session.cancel()
+        elif attrs == UNUSED:
+            del self._sessions[link, stream]
+            session.unused()
         else:
             session.take(attrs, body)
 
     def _open(self, link: Link, stream: int, attrs: bytes) -> None:
         try:
-            flags = service.requested_flags(attrs)
-        except AttrError:
-            return  # of a message that is over
+            flags, ahead = service.requested(attrs)
+        except AttrError:  # of a message that is over, or will not come
+            self._ahead.pop((link, stream), None)
+            return
+        if ahead:
+            if not self._ahead:
+                self._loop.call_soon(self._open_ahead)
+            self._ahead[link, stream] = flags
+            return
         try:
-            store = Store(self._queue)
+            self._begin(link, stream, flags, Store(self._queue))
         except OSError as error:
             msg.warning(log.create_error(error))
             link.send(stream, service.STATUS.encode(STAT_WRITE, ""))
-            return
+
+    def _open_ahead(self) -> None:
+        """Make files for messages that may come; those that are here have been seen to."""
+        asked, self._ahead = self._ahead, {}
+        for (link, stream), flags in asked.items():
+            if self._unnamed is None:
+                link.send(stream, service.NEVER_AHEAD)
+                continue
+            try:
+                self._begin(link, stream, flags, Store(self._queue, self._unnamed))
+            except OSError as error:
+                never = error.errno in NO_UNNAMED
+                link.send(stream, service.NEVER_AHEAD if never else service.STATUS.encode(STAT_WRITE, ""))
+
+    def _begin(self, link: Link, stream: int, flags: int, store: Store) -> None:
         self._sessions[link, stream] = Session(self, link, stream, store, flags)
         link.send(stream, service.OPENED.encode(store.queue_id))
 
     def closed(self, link: Link) -> None:
         """A client has gone, with it what it had not finished."""
         for key in [key for key in self._sessions if key[0] is link]:
-            self._sessions.pop(key).cancel()
+            self._sessions.pop(key).lost()
+        for key in [key for key in self._ahead if key[0] is link]:
+            del self._ahead[key]
 
     def done(self, link: Link, stream: int) -> None:
         """A message has its verdict."""

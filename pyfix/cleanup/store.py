@@ -7,7 +7,7 @@ place is kept and filled at the end.
 
 | step | on disk |
 |---|---|
-| open | an empty file, mode 0600, under its final name |
+| open | an empty file, mode 0600, under its final name; of one made ahead nothing |
 | add, flush | part of the message; a crash leaves a file that nobody takes for complete |
 | finish | the whole message, still mode 0600; pyfix.queue.batch makes it durable and ready |
 | remove | nothing |
@@ -44,12 +44,26 @@ class Queue(Protocol):
         """Take a file away."""
 
 
-class Store:
-    """One file. OSError of its methods: the disk."""
+class Unnamed(Protocol):
+    """Files that have an id and no name; UnnamedFiles makes them."""
 
-    def __init__(self, queue: Queue) -> None:
+    def create(self, queue: str, /) -> NewFile:
+        """A new file."""
+
+    def name(self, file: NewFile, /) -> None:
+        """Let it be seen."""
+
+
+class Store:
+    """One file. OSError of its methods: the disk.
+
+    unnamed: makes the file, ahead of its message: it gets its name when the first of it is written.
+    """
+
+    def __init__(self, queue: Queue, unnamed: Unnamed | None = None) -> None:
         self._queue = queue
-        self.file = queue.create("incoming")
+        self._unnamed = unnamed
+        self.file = (unnamed or queue).create("incoming")
         self._parts: list[bytes] = []
         self._written = 0
         self._enough = PIECE
@@ -60,6 +74,11 @@ class Store:
     def queue_id(self) -> str:
         """The message's name."""
         return self.file.id
+
+    @property
+    def has_name(self) -> bool:
+        """It can be seen."""
+        return self._unnamed is None
 
     def add(self, records: bytes) -> None:
         """Append records, encoded."""
@@ -103,10 +122,14 @@ class Store:
         """Leave nothing of the message. OSError: there is a file that nobody takes for complete."""
         self._parts.clear()
         self.close()
-        with suppress(FileNotFoundError):
-            self._queue.remove(self.file.queue, self.file.id)
+        if self._unnamed is None:
+            with suppress(FileNotFoundError):
+                self._queue.remove(self.file.queue, self.file.id)
 
     def _flush(self, size: bytes) -> None:
+        if self._unnamed is not None:
+            self._unnamed.name(self.file)
+            self._unnamed = None
         if not self._written:
             self._parts.insert(0, size)
         data = memoryview(b"".join(self._parts))

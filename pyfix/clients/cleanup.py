@@ -11,15 +11,20 @@ A message is one stream: `flags` answered by `queue_id`, frames of records from 
 the last of them, answered by `status reason`. `request=cancel` instead of the end, or a lost
 connection, leaves nothing behind.
 
+A stream may begin with `ahead` instead of `flags`: for a message that is not there yet, or never will be
+(`request=unused`). It gets its `queue_id` too, or a `status` (NEVER_AHEAD: such files can't be made here).
+
 status 0 means that the message is on disk. Otherwise it is a set of STAT bits; `reply`
 makes what a client hears of it.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 
+from pyfix.clients.spares import AHEAD, Spares
 from pyfix.clients.stream import Channel, Exchange, ServiceGone
 from pyfix.mail.error import Retry
 from pyfix.wire.attr import INT, STR, AttrError, Form
@@ -72,6 +77,9 @@ STAT_DEFER = 256
 STAT_NOPERM = 512
 STAT_BARE_LF = 65536
 
+NEVER_AHEAD = STATUS.encode(STAT_BAD, "")
+"""The answer to AHEAD where no files can be made for messages that are not there."""
+
 
 @lru_cache(maxsize=16)
 def open_request(flags: int) -> bytes:
@@ -80,10 +88,11 @@ def open_request(flags: int) -> bytes:
 
 
 @lru_cache(maxsize=16)
-def requested_flags(attrs: bytes) -> int:
-    """The flags in such a request. AttrError."""
-    (flags,) = OPEN.decode(attrs)
-    return int(flags)
+def requested(attrs: bytes) -> tuple[int, bool]:
+    """The flags in the first frame of a stream, and whether it comes before its message. AttrError."""
+    ahead = attrs.startswith(b"ahead\0")
+    (flags,) = (AHEAD if ahead else OPEN).decode(attrs)
+    return int(flags), ahead
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +143,14 @@ def _is_reject(reason: str) -> bool:
 class Message:
     """A message on its way into the queue."""
 
-    __slots__ = ("_clean", "_exchange", "_have", "_parts", "_text", "queue_id")
+    __slots__ = ("_clean", "_exchange", "_flags", "_have", "_parts", "_spares", "_text", "queue_id")
 
-    def __init__(self, exchange: Exchange, queue_id: str) -> None:
+    def __init__(self, exchange: Exchange, queue_id: str, flags: int = 0, spares: Spares | None = None) -> None:
+        """spares: is asked for another one with these flags when this one ends."""
         self.queue_id = queue_id
         self._exchange = exchange
+        self._flags = flags
+        self._spares = spares
         self._parts: list[bytes | bytearray] = []
         self._have = 0
         self._text = self._clean = True  # all of the parts
@@ -164,6 +176,8 @@ class Message:
     async def finish(self) -> tuple[int, str]:
         """Wait for the verdict: (STAT bits, reason). Retry: cleanup is gone, and the message with it."""
         self._send(CLEAN_END if self._clean else END)
+        if self._spares is not None:
+            self._spares.ask(self._exchange, self._flags)
         try:
             attrs, _ = await self._exchange.receive()
             status, reason = (STAT_OK, "") if attrs == ACCEPTED else STATUS.decode(attrs)
@@ -187,13 +201,18 @@ class Message:
 
 
 class CleanupClient:
-    """The cleanup service. One per event loop."""
+    """The cleanup service. One per event loop. ahead: how many files may be ready for messages that may come."""
 
-    def __init__(self, path: str = "public/cleanup") -> None:
+    def __init__(self, path: str = "public/cleanup", *, ahead: int = 0) -> None:
         self._channel = Channel(path, PROTOCOL)
+        self._spares = Spares(ahead)
 
     async def open(self, flags: int) -> Message:
         """A new message. flags: FLAG bits. Retry: there is no cleanup, or it can't make a file."""
+        spare = self._spares.take(flags)
+        if spare is not None:
+            with suppress(Retry):  # then it is as if there had been none
+                return await self._opened(spare, flags)
         try:
             return await self._open(flags)
         except ServiceGone:  # it may have retired just now
@@ -201,9 +220,14 @@ class CleanupClient:
 
     async def _open(self, flags: int) -> Message:
         exchange = await self._channel.exchange()
+        exchange.send(open_request(flags))
+        return await self._opened(exchange, flags)
+
+    async def _opened(self, exchange: Exchange, flags: int) -> Message:
         try:
-            exchange.send(open_request(flags))
             attrs, _ = await exchange.receive()
+            if attrs == NEVER_AHEAD:
+                self._spares.limit = 0
             (queue_id,) = OPENED.decode(attrs)
         except AttrError as error:
             exchange.close()
@@ -212,7 +236,7 @@ class CleanupClient:
             exchange.send(CANCEL)
             exchange.close()
             raise
-        return Message(exchange, queue_id)
+        return Message(exchange, queue_id, flags, self._spares)
 
     def close(self) -> None:
         """Give up the connection; messages under way hear Retry."""

@@ -62,6 +62,10 @@ class Exchange:
             raise answer
         return answer
 
+    def another(self) -> Exchange | None:
+        """A further request on this connection; None when there it takes none."""
+        return self._connection.exchange() if self._connection.usable else None
+
     def close(self) -> None:
         """No more frames of this request, either way."""
         self._connection.forget(self._stream)

@@ -125,24 +125,27 @@ class QueueDirectory:
         """A new empty file with an id of its own. OSError: no space, no permission, no such queue."""
         fd, temporary = self._create_temporary(queue)
         try:
-            inode = os.fstat(fd).st_ino
             while True:
-                seconds, microseconds = self._time_stamp()
-                if self._long_ids:
-                    queue_id = names.long_id(seconds, microseconds, inode)
-                else:
-                    queue_id = names.short_id(microseconds, inode)
-                path = self.path(queue, queue_id)
+                file = self.new_file(queue, fd)
                 try:
-                    _move(temporary, path)
+                    _move(temporary, self.path(queue, file.id))
                 except FileExistsError:
                     continue
-                break
+                return file
         except BaseException:
             os.close(fd)
             os.unlink(temporary)
             raise
-        directory = os.path.dirname(path) if self.sync_directories else None
+
+    def new_file(self, queue: str, fd: int) -> NewFile:
+        """A file under an id that it may have in this queue; it is there under another name, or none."""
+        inode = os.fstat(fd).st_ino
+        seconds, microseconds = self._time_stamp()
+        if self._long_ids:
+            queue_id = names.long_id(seconds, microseconds, inode)
+        else:
+            queue_id = names.short_id(microseconds, inode)
+        directory = os.path.dirname(self.path(queue, queue_id)) if self.sync_directories else None
         return NewFile(queue, queue_id, fd, seconds, microseconds, directory)
 
     def _create_temporary(self, queue: str) -> tuple[int, str]:

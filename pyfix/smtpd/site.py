@@ -38,6 +38,7 @@ from pyfix.smtpd.peer_dns import DnsNames
 from pyfix.wire.smtp_command import Limits
 from pyfix.wire.smtp_reply import Reply
 
+FILES_AHEAD = 20  # queue files that are ready for the messages to come
 BARE_NEWLINE = frozenset({"normalize", "reject", "note", "no"})
 NO_UNKNOWN_RECIPIENT_CHECKS = "no_unknown_recipient_checks"
 OVERRIDES = {  # receive_override_options -> what cleanup is not to do
@@ -66,7 +67,7 @@ class Site:
         self.service = service
         self.mail = MailParams(main)
         self.configure(main)
-        self.cleanup = CleanupClient(f"public/{self.mail.cleanup_service_name}")
+        self.cleanup = CleanupClient(f"public/{self.mail.cleanup_service_name}", ahead=FILES_AHEAD)
         self.postmaster: Postmaster | None = Postmaster(main)
         self.rewrite = RewriteClient(f"private/{self.mail.rewrite_service_name}")
         self.hello = Reply(250, "", self.mail.myhostname)

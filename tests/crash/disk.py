@@ -142,6 +142,10 @@ class Recorder:
     def _open(self, fd, path, flags, mode=0o777, *, dir_fd=None):
         assert dir_fd is None, "open with dir_fd"
         path = self._path(path)
+        if flags & os.O_TMPFILE == os.O_TMPFILE:
+            self._fds[fd] = inode = next(self._new)
+            self.ops.append(Op("mode", inode, (), os.fstat(fd).st_mode & 0o7777))
+            return
         if path not in self._names and flags & os.O_CREAT:
             self._names[path] = inode = next(self._new)
             self._entry(inode, None, path)
@@ -194,8 +198,9 @@ class Recorder:
 
     _remove = _unlink
 
-    def _link(self, _, old, new, **__):
-        inode = self._names[self._path(new)] = self._names[self._path(old)]
+    def _link(self, _, old, new, *, src_dir_fd=None, **__):
+        inode = self._names[self._path(old)] if src_dir_fd is None else self._fds[int(old)]  # of /proc/self/fd
+        self._names[self._path(new)] = inode
         self._entry(inode, None, self._path(new))
 
     def _rename(self, _, old, new):

@@ -59,9 +59,9 @@ class Mail:
         return [("in", address) for address in self.to] + [("report", address) for address in self.fails]
 
 
-async def accept(*mails):
-    """All in one batch of cleanup's."""
-    client = CleanupClient()
+async def accept(*mails, client=None):
+    """All in one batch of cleanup's. client: not a new one."""
+    given, client = client, client or CleanupClient()
     handed = [await client.open(0) for _ in mails]
     for mail, message in zip(mails, handed, strict=True):
         message.write(rec.encode(rec.TIME, b"%d 0" % time.time()))
@@ -69,7 +69,8 @@ async def accept(*mails):
         message.write(mail.records.replace(begin, begin + rec.encode(rec.NORM, b"Received: x")))
     for status, _ in await asyncio.gather(*[message.finish() for message in handed]):
         assert status == 0
-    client.close()
+    if given is None:
+        client.close()
 
 
 def arrived():
@@ -204,6 +205,17 @@ class Accepting(Scenario):
         recorder.say("accepted", *self.mails)
 
 
+class AcceptingAhead(Scenario):
+    """One after the other, into files that were there before their messages: without a name, so far."""
+
+    async def happen(self, suite, recorder):
+        client = CleanupClient(ahead=1)
+        for number, mail in self.mails.items():
+            await accept(mail, client=client)
+            recorder.say("accepted", number)
+        client.close()
+
+
 class Delivering(Scenario):
     """From incoming to mailboxes, with everything in between."""
 
@@ -306,6 +318,10 @@ def test_a_batch(power_cuts):
     power_cuts(Accepting(Mail(1), Mail(2, lines=200), Mail(3, ("a@v.test", "b@v.test")), Mail(4, lines=1)))
 
 
+def test_messages_whose_files_were_made_ahead(power_cuts):
+    power_cuts(AcceptingAhead(Mail(1), Mail(2, lines=200), Mail(3)))
+
+
 def test_a_delivery_to_maildirs(power_cuts):
     power_cuts(Delivering(Mail(1, ("a@v.test", "b@v.test"))))
 
@@ -369,6 +385,7 @@ def test_what_postsuper_does(power_cuts, letters):
     ("scenario", "forgotten"),
     [
         (Accepting(Mail(1), Mail(2)), "incoming"),
+        (AcceptingAhead(Mail(1), Mail(2)), "incoming"),
         (Delivering(Mail(1)), "mail/a/tmp"),
         (Delivering(Mail(1, ("box@v.test",))), "mail"),
         (Delivering(Mail(1, (), ("nobody@v.test",))), "bounce"),
@@ -376,7 +393,7 @@ def test_what_postsuper_does(power_cuts, letters):
         (Submitting(Mail(1)), "maildrop"),
         (Submitting(Mail(1)), "incoming"),
     ],
-    ids=["batch", "maildir", "mbox", "bounce log", "report", "submission", "pickup"],
+    ids=["batch", "made ahead", "maildir", "mbox", "bounce log", "report", "submission", "pickup"],
 )
 def test_a_forgotten_fsync_is_found_out(power_cuts, scenario, forgotten):
     with pytest.raises(pytest.fail.Exception, match=r"lost|damaged|corrupt"):

@@ -1,0 +1,71 @@
+"""spares - queue files that are asked for before their messages are there
+
+The end of a message asks cleanup for the file of the next one, which then need not wait for it. Such a file
+has an id and no name, so nobody sees it. What no message has wanted for KEEP seconds is given back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from functools import lru_cache
+from typing import NamedTuple
+
+from pyfix.clients.stream import Exchange
+from pyfix.wire.attr import INT, STR, Form
+
+AHEAD = Form(("ahead", INT))
+UNUSED = Form(("request", STR)).encode("unused")
+KEEP = 0.5  # seconds
+
+
+class Spare(NamedTuple):
+    """One file. flags: of its message; asked: when, the loop's seconds."""
+
+    flags: int
+    asked: float
+    exchange: Exchange
+
+
+class Spares:
+    """Up to `limit` files, 0: none."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._kept: deque[Spare] = deque()
+        self._timed = False
+
+    def take(self, flags: int) -> Exchange | None:
+        """The request for one that a message with these flags may have."""
+        if self._kept and self._kept[0].flags == flags:
+            return self._kept.popleft().exchange
+        return None
+
+    def ask(self, message: Exchange, flags: int) -> None:
+        """Have one more, where that message comes from."""
+        if len(self._kept) >= self.limit:
+            return
+        exchange = message.another()
+        if exchange is None:
+            return
+        exchange.send(request(flags))
+        loop = asyncio.get_running_loop()
+        self._kept.append(Spare(flags, loop.time(), exchange))
+        if not self._timed:
+            self._timed = True
+            loop.call_later(KEEP, self._look_at_clock, loop)
+
+    def _look_at_clock(self, loop: asyncio.AbstractEventLoop) -> None:
+        while self._kept and self._kept[0].asked + KEEP <= loop.time():
+            exchange = self._kept.popleft().exchange
+            exchange.send(UNUSED)
+            exchange.close()
+        self._timed = bool(self._kept)
+        if self._timed:
+            loop.call_later(KEEP, self._look_at_clock, loop)
+
+
+@lru_cache(maxsize=16)
+def request(flags: int) -> bytes:
+    """AHEAD with these flags."""
+    return AHEAD.encode(flags)

@@ -1,0 +1,179 @@
+"""Queue files for messages that are not there yet: asked for with the end of another one, seen by nobody."""
+
+import asyncio
+import errno
+import os
+
+import pytest
+
+from pyfix.cleanup.daemon import Cleanup
+from pyfix.clients import spares
+from pyfix.clients.cleanup import CANCEL, CleanupClient, open_request
+from pyfix.clients.spares import UNUSED
+from pyfix.clients.stream import Exchange
+from tests.cleanup.peer import BODY, ENVELOPE, stream
+
+WHOLE = stream(ENVELOPE, BODY)
+
+
+@pytest.fixture
+def requests(monkeypatch):
+    """What was said to cleanup."""
+    said = []
+    real = Exchange.send
+
+    def send(self, attrs, *body):
+        said.append(attrs)
+        real(self, attrs, *body)
+
+    monkeypatch.setattr(Exchange, "send", send)
+    return said
+
+
+def session(suite, test):
+    """test(processes, client), with a client that asks ahead."""
+
+    async def main():
+        async with suite().running() as processes:
+            client = CleanupClient(ahead=2)
+            processes._clients.append(client)
+            await asyncio.wait_for(test(processes, client), 20)
+
+    asyncio.run(main())
+
+
+async def put(client):
+    message = await client.open(32)
+    message.write(WHOLE)
+    assert await message.finish() == (0, "")
+    return message.queue_id
+
+
+async def until(condition):
+    while not condition():
+        await asyncio.sleep(0.005)
+
+
+def descriptors():
+    """How many files of incoming are open without a name."""
+    paths = [f"/proc/self/fd/{fd}" for fd in os.listdir("/proc/self/fd")]
+    links = [os.readlink(path) for path in paths if os.path.lexists(path)]
+    return sum("/incoming/" in link and link.endswith(" (deleted)") for link in links)
+
+
+def test_the_next_message_has_a_file_without_asking(suite, requests):
+    async def test(_, client):
+        first = await put(client)
+        await until(descriptors)
+        assert os.listdir("incoming") == [first]
+        second = await put(client)
+        assert requests.count(open_request(32)) == 1
+        assert sorted(os.listdir("incoming")) == sorted([first, second])
+        assert {os.stat(f"incoming/{name}").st_mode & 0o777 for name in (first, second)} == {0o700}
+        assert os.stat(f"incoming/{second}").st_nlink == 1
+
+    session(suite, test)
+
+
+def test_messages_with_other_flags_ask_for_their_own(suite, requests):
+    async def test(_, client):
+        await put(client)
+        message = await client.open(0)
+        assert requests.count(open_request(0)) == 1
+        message.cancel()
+
+    session(suite, test)
+
+
+def test_what_nobody_wants_is_given_back_without_a_word(suite, monkeypatch, requests):
+    monkeypatch.setattr(spares, "KEEP", 0.05)
+
+    async def test(processes, client):
+        queue_id = await put(client)
+        await until(descriptors)
+        await until(lambda: not descriptors())
+        assert requests[-1] == UNUSED
+        assert processes.log == [f"{queue_id}: message-id=<x@y>"]
+        await put(client)
+        assert requests.count(open_request(32)) == 2
+
+    session(suite, test)
+
+
+def test_a_lost_connection_takes_it_along_without_a_word(suite):
+    async def test(processes, client):
+        queue_id = await put(client)
+        await until(descriptors)
+        client.close()
+        await until(lambda: not descriptors())
+        assert processes.log == [f"{queue_id}: message-id=<x@y>"]
+
+    session(suite, test)
+
+
+def test_a_message_that_is_cancelled_is_logged_as_any(suite, requests):
+    async def test(processes, client):
+        await put(client)
+        message = await client.open(32)
+        message.cancel()
+        assert requests[-1] == CANCEL
+        await until(lambda: f"{message.queue_id}: removed (canceled)" in processes.log)
+
+    session(suite, test)
+
+
+def test_where_there_are_no_such_files_nobody_asks_again(suite, monkeypatch, requests):
+    async def test(_, client):
+        await put(client)
+        await put(client)
+        asked = [request for request in requests if request.startswith(b"ahead")]
+        await put(client)
+        assert len(asked) == 1
+        assert [request for request in requests if request.startswith(b"ahead")] == asked
+
+    real = Cleanup.__init__
+
+    def without(self, context):
+        real(self, context)
+        self._unnamed = None
+
+    monkeypatch.setattr(Cleanup, "__init__", without)
+    session(suite, test)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EOPNOTSUPP])
+def test_a_file_that_can_not_be_made_is_asked_for_again_in_its_time(suite, monkeypatch, requests, number):
+    real = os.open
+
+    def failing(path, flags, *more, **options):
+        if flags & os.O_TMPFILE == os.O_TMPFILE:
+            raise OSError(number, os.strerror(number))
+        return real(path, flags, *more, **options)
+
+    monkeypatch.setattr(os, "open", failing)
+
+    async def test(processes, client):
+        ids = [await put(client) for _ in range(3)]
+        assert requests.count(open_request(32)) == 3
+        assert sorted(os.listdir("incoming")) == sorted(ids)
+        assert not any("warning" in line for line in processes.log)
+
+    session(suite, test)
+
+
+def test_a_name_that_can_not_be_made_is_a_write_error(suite, monkeypatch):
+    async def test(processes, client):
+        await put(client)
+        message = await client.open(32)
+        message.write(WHOLE)
+
+        def full(*_, **__):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        monkeypatch.setattr(os, "link", full)
+        status, _ = await message.finish()
+        assert status == 2
+        assert len(os.listdir("incoming")) == 1
+        assert processes.log[-1] == f"{message.queue_id}: removed (canceled)"
+
+    session(suite, test)
