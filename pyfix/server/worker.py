@@ -49,6 +49,19 @@ class Taking(Program, Protocol):
         """Begin a session, in place of serve(). client: the peer as accept() tells it."""
 
 
+class Listener(socket.socket):
+    """A listening socket of a worker."""
+
+    def __init__(self, fd: int) -> None:
+        super().__init__(fileno=fd)
+        self._like = int(self.family), int(self.type), self.proto
+
+    def take(self) -> tuple[socket.socket, Any]:
+        """accept(), which for each connection would ask what kind of socket this is, and look for names of that."""
+        fd, client = self._accept()  # type: ignore[attr-defined]  # what accept() is made of
+        return socket.socket(*self._like, fileno=fd), client
+
+
 class Worker:
     """One process's sessions.
 
@@ -71,7 +84,7 @@ class Worker:
         self._take: Callable[[socket.socket, Any, Over], None] | None = getattr(program, "take", None)
         self._status = status
         self._fifos = [fd for fd in listeners if _is_fifo(fd)]
-        self._sockets = [socket.socket(fileno=fd) for fd in listeners if fd not in self._fifos]
+        self._sockets = [Listener(fd) for fd in listeners if fd not in self._fifos]
         for sock in self._sockets:
             _answer_at_once(sock)
         self._limit = limit
@@ -135,10 +148,10 @@ class Worker:
         if word is not None:
             control.say(self._status, word)
 
-    def _accept(self, listener: socket.socket) -> None:
+    def _accept(self, listener: Listener) -> None:
         for _ in range(BURST):
             try:
-                sock, client = listener.accept()
+                sock, client = listener.take()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:

@@ -158,15 +158,14 @@ def is_host_name(name: str) -> bool:
 
 def addresses(sock: socket.socket, client: Any) -> Addresses:
     """Who is connected to whom. client: the peer as accept() tells it."""
-    if sock.family not in _INTERNET:
-        return Addresses("127.0.0.1", "0", "127.0.0.1", "0", int(socket.AF_INET))
+    if not isinstance(client, tuple):  # of a Unix socket
+        return Addresses("127.0.0.1", "0", "127.0.0.1", "0", _FOUR)
     server = sock.getsockname()
     address, local = _unmapped(client[0]), _unmapped(server[0])
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    return Addresses(address, str(client[1]), local, str(server[1]), int(family))
+    return Addresses(address, str(client[1]), local, str(server[1]), _SIX if ":" in address else _FOUR)
 
 
-_INTERNET = frozenset({socket.AF_INET, socket.AF_INET6})
+_FOUR, _SIX = int(socket.AF_INET), int(socket.AF_INET6)
 
 
 def _unmapped(address: str) -> str:

@@ -90,37 +90,41 @@ class Check:
     unknown; recipients: how many were accepted so far; size: bytes of content, None: what MAIL said.
     """
 
-    helo: str | None = None
-    sender: str | None = None
-    recipient: str | None = None
-    domain: str | None = None
-    recipients = 0
-    size: int | None = None
-    pipelined = False
-    stage = list_stage = Stage.CLIENT
-    name = ""
-    """What is being decided about, as replies show it."""
-    rules: Rules | None = None
-    """The last list that was asked."""
-    listed_checked = False
-    """reject_unlisted_recipient has been asked already."""
-    deferred: Reply | None = None
-    """What a permit becomes: the first defer_if_permit."""
-    reply: Reply | None = None
-    """The refusal."""
-    resolved: Resolved | None = None
-    """Where the recipient goes, once that was asked."""
-    _warn = 0
-    """The depth at which warn_if_reject was said; 0: not in force."""
-    _defer_if_reject: Reply | None = None
-    _depth = 0
+    __slots__ = (
+        *("site", "peer", "where", "delegated", "helo", "sender", "recipient", "domain", "recipients", "size"),
+        *("pipelined", "stage", "list_stage", "name", "rules", "listed_checked", "deferred", "reply", "resolved"),
+        *("_session", "_warn", "_defer_if_reject", "_depth"),
+    )
 
     def __init__(self, site: Site, peer: Peer, session: Session, where: str, delegated: Delegated) -> None:
         self.site = site
         self.peer = peer
         self.where = where
         self.delegated = delegated
+        self.helo: str | None = None
+        self.sender: str | None = None
+        self.recipient: str | None = None
+        self.domain: str | None = None
+        self.recipients = 0
+        self.size: int | None = None
+        self.pipelined = False
+        self.stage = self.list_stage = Stage.CLIENT
+        self.name = ""
+        """What is being decided about, as replies show it."""
+        self.rules: Rules | None = None
+        """The last list that was asked."""
+        self.listed_checked = False
+        """reject_unlisted_recipient has been asked already."""
+        self.deferred: Reply | None = None
+        """What a permit becomes: the first defer_if_permit."""
+        self.reply: Reply | None = None
+        """The refusal."""
+        self.resolved: Resolved | None = None
+        """Where the recipient goes, once that was asked."""
         self._session = session
+        self._warn = 0  # the depth at which warn_if_reject was said; 0: not in force
+        self._defer_if_reject: Reply | None = None
+        self._depth = 0
 
     def envelope(self) -> Envelope:
         """What a policy server wants to know of the message."""
@@ -160,7 +164,7 @@ class Check:
         verdict = DUNNO
         for rule in rules.rules:
             verdict = await rule.function(self, rule.argument)
-            if self._warn >= self._depth and rule.function is not _warn_if_reject:
+            if self._warn and self._warn >= self._depth and rule.function is not _warn_if_reject:
                 self._warn = 0
             if verdict is not DUNNO:
                 break

@@ -82,7 +82,7 @@ class Transaction:
         text = self._received(site, peer, self.message.queue_id).encode("utf-8", "surrogateescape")
         lines = [*delegated.headers(), *text.split(b"\n")]
         self._envelope += [delegated.take(), MESG, rec.encode_text(lines)]
-        self.message.write(b"".join(self._envelope), clean=b"\r" not in b"".join(lines))
+        self.message.write(b"".join(self._envelope), clean=b"".join(lines).find(b"\r") < 0)
         self._envelope.clear()
 
     async def write(self, blocks: list[Piece]) -> None:
@@ -132,13 +132,11 @@ class Transaction:
     # Records
 
     def _head(self, site: Site, peer: Peer, queue_id: str) -> bytes:
-        seconds = int(self.arrived)
-        micro = int((self.arrived - seconds) * 1e6)
         content_filter = site.mail.content_filter
-        parts = [rec.encode(rec.TIME, b"%d %d" % (seconds, micro))]
+        parts = [rec.encode(rec.TIME, b"%d %d" % divmod(int(self.arrived * 1e6), 1000000))]
         if content_filter:
             parts.append(rec.encode(rec.FILT, content_filter.encode("utf-8", "surrogateescape")))
-        parts.append(rec.attributes((("log_ident", queue_id), ("rewrite_context", self.context))))
+        parts += rec.attribute("log_ident", queue_id), REWRITE_CONTEXT[self.context]
         params = self.params
         if params.envid is not None:
             parts.append(rec.attribute("envelope_id", _decoded(params.envid)))
@@ -149,9 +147,8 @@ class Transaction:
             *(peer.name, peer.address, peer.names.reverse_name, peer.server_address, peer.server_port, peer.family),
             *(self.helo or "", self.protocol, params.body),
         )
-        port = peer.port.encode()
-        parts += begin, rec.encode(rec.ATTR, b"log_client_port=" + port)
-        parts += middle, rec.encode(rec.ATTR, b"client_port=" + port), end
+        port = peer.port
+        parts += begin, rec.attribute("log_client_port", port), middle, rec.attribute("client_port", port), end
         return b"".join(parts)
 
     def _received(self, site: Site, peer: Peer, queue_id: str) -> str:
@@ -164,6 +161,7 @@ class Transaction:
         )
 
 
+REWRITE_CONTEXT = {context: rec.attribute("rewrite_context", context) for context in ("local", "remote")}
 MESG = rec.encode(rec.MESG)
 XTRA = rec.encode(rec.XTRA)
 END = rec.encode(rec.END)

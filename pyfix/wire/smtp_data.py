@@ -67,6 +67,7 @@ class Rows:
 Piece = Block | Rows
 FEW, MANY = 1024, 8192  # bytes from which on it pays to look whether lines are of one length: once, again
 TRIES = 4  # how often in one receive()
+CR, LF, DOT = b"\r\n."  # as numbers: looking for a piece of one byte costs an exception first
 WIDEST = 129  # bytes of a row: longer lines are rare
 
 
@@ -84,12 +85,12 @@ def rows(data: bytes, at: int, stop: int) -> Rows | None:
         if ends != byte * count:
             count = len(ends) - len(ends.lstrip(byte))
     size = count * width
-    if size < FEW or b"." in data[at : at + size : width]:
+    if size < FEW or DOT in data[at : at + size : width]:
         return None
     found = bytearray(b"  ")
     found += memoryview(data)[at : at + size - 2]
     found[::width] = found[1::width] = b" " * count
-    return None if b"\r" in found or b"\n" in found else Rows(found, width)
+    return None if CR in found or LF in found else Rows(found, width)
 
 
 def _unstuffed(text: bytes) -> bytes:
@@ -162,7 +163,7 @@ class Content:
         lines = text.split(b"\r\n")
         lines.pop()
         rest = b"".join(lines)
-        if b"\r" in rest or b"\n" in rest or max(map(len, lines)) >= self.limit:
+        if CR in rest or LF in rest or max(map(len, lines)) >= self.limit:
             return None
         self.size += len(text)
         return lines
