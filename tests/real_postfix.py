@@ -67,6 +67,16 @@ postlog   unix-dgram n - n - 1  postlogd
 """
 
 
+def version() -> tuple[int, int]:
+    """Of the Postfix that is installed; (0, 0): there is none."""
+    try:
+        done = subprocess.run([SBIN / "postconf", "-dh", "mail_version"], capture_output=True, check=True, text=True)
+    except (OSError, subprocess.CalledProcessError):
+        return 0, 0
+    major, minor, *_ = re.split(r"\D+", done.stdout)
+    return int(major), int(minor)
+
+
 class RealPostfix:
     """One instance below a directory; smtpd listens on port of 127.0.0.1."""
 

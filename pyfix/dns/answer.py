@@ -23,7 +23,7 @@ TRY_AGAIN = "Host not found, try again"
 
 
 class Record(NamedTuple):
-    """data: an address, a host name without the last dot, or the first text of a TXT record (what is not
+    """data: an address, a host name without the last dot, or the texts of a TXT record in one (what is not
     printable ASCII as spaces); preference: of MX and SRV records; weight, port: of SRV records.
     """
 

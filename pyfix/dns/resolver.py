@@ -180,7 +180,7 @@ def _record(data: dns.rdata.Rdata) -> Record:
     if isinstance(data, dns.rdtypes.ANY.NS.NS | dns.rdtypes.ANY.PTR.PTR):
         return Record(data.target.to_text(omit_final_dot=True))
     if isinstance(data, dns.rdtypes.ANY.TXT.TXT):
-        return Record(UNPRINTABLE.sub(" ", data.strings[0].decode("latin-1")))
+        return Record(UNPRINTABLE.sub(" ", b"".join(data.strings).decode("latin-1")))
     if isinstance(data, dns.rdtypes.IN.SRV.SRV):
         host = data.target.to_text(omit_final_dot=True).removesuffix(".")
         return Record(host, data.priority, data.weight, data.port)

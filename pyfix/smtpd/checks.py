@@ -29,14 +29,12 @@ from pyfix.smtpd.dnsxl import (
     domain_list,
     permit_dnswl_client,
     permit_rhswl_client,
-    reject_maps_rbl,
     reject_rbl_client,
     reject_rhsbl_client,
     reject_rhsbl_helo,
     reject_rhsbl_recipient,
     reject_rhsbl_reverse_client,
     reject_rhsbl_sender,
-    retired_lists,
 )
 from pyfix.smtpd.hostnames import (
     reject_invalid_helo_hostname,
@@ -51,13 +49,41 @@ from pyfix.smtpd.policy_service import check_policy_service, policy_service
 from pyfix.smtpd.recipients import unlisted
 from pyfix.smtpd.relay import is_ours
 from pyfix.smtpd.resolver import resolver
-from pyfix.smtpd.restrictions import DUNNO, WARN_IF_REJECT, BadArgument, Check, Lists, Stage, Verdict, Word
+from pyfix.smtpd.restrictions import (
+    DUNNO,
+    WARN_IF_REJECT,
+    BadArgument,
+    Check,
+    Function,
+    Lists,
+    Stage,
+    Verdict,
+    Word,
+)
 from pyfix.smtpd.servers import WHOSE, Servers
+from pyfix.unix import msg
 from pyfix.wire.smtp_reply import Reply
 
 ADDRESS_LITERAL = re.compile(r"\[(?:IPv6:[0-9A-Fa-f:.]+|[0-9]{1,3}(?:\.[0-9]{1,3}){3})\]", re.ASCII)
 
+REMOVED = {
+    "check_relay_domains": '"reject_unauth_destination"',
+    "permit_naked_ip_address": '"permit_mynetworks" or "permit_sasl_authenticated"',
+    "reject_maps_rbl": '"reject_rbl_client domain-name"',
+}
+"""Words that Postfix 3.9 gave up, and what it recommends."""
+
 # Always the same answer
+
+
+def removed(word: str, instead: str) -> Function:
+    """What a word of REMOVED does."""
+
+    async def tell(check: Check, _: object) -> Verdict:
+        msg.warning(log.removed(word, instead))
+        return check.configuration_error()
+
+    return tell
 
 
 async def permit(check: Check, _: object) -> Verdict:
@@ -252,7 +278,6 @@ WORDS: Mapping[str, Word] = MappingProxyType(
         "reject_unknown_recipient_domain": Word(reject_unknown_recipient_domain, needs=resolver),
         "reject_rbl_client": Word(reject_rbl_client, domain_list),
         "reject_rbl": Word(reject_rbl_client, domain_list),
-        "reject_maps_rbl": Word(reject_maps_rbl, needs=retired_lists),
         "reject_rhsbl_client": Word(reject_rhsbl_client, domain_list),
         "reject_rhsbl_reverse_client": Word(reject_rhsbl_reverse_client, domain_list),
         "reject_rhsbl_helo": Word(reject_rhsbl_helo, domain_list),
@@ -267,6 +292,7 @@ WORDS: Mapping[str, Word] = MappingProxyType(
         },
         "check_policy_service": Word(check_policy_service, policy_service),
         "sleep": Word(sleep, seconds),
+        **{word: Word(removed(word, instead)) for word, instead in REMOVED.items()},
         "reject_multi_recipient_bounce": Word(reject_multi_recipient_bounce),
         "reject_unauth_pipelining": Word(reject_unauth_pipelining),
         "reject_plaintext_session": Word(reject_plaintext_session),
@@ -275,6 +301,7 @@ WORDS: Mapping[str, Word] = MappingProxyType(
 """Every word of a restriction list."""
 
 REJECTING = frozenset(
-    {"reject_unauth_destination", "defer_unauth_destination", "reject", "defer", "defer_if_permit"}
+    {"reject_unauth_destination", "defer_unauth_destination", "reject", "defer", "defer_if_permit",
+     "check_relay_domains"}
 )
 """One of them must stand in the relay or recipient list, or anybody may relay."""

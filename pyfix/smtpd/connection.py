@@ -185,7 +185,8 @@ class Connection(asyncio.Protocol):
         conversation = self._conversation
         if self._over is not None:
             where, client = conversation.wire.where, conversation.peer.client
-            msg.info(log.lost_connection(conversation.queue_id, where, client, conversation.received))
+            if where != "END-OF-MESSAGE":
+                msg.info(log.lost_connection(conversation.queue_id, where, client, conversation.received))
             conversation.history.aborted = "lost connection"
         self._close()
 

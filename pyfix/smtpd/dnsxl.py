@@ -8,8 +8,7 @@ A list that can't be asked now is left out, with a warning; one that permits the
 refusals into deferrals. What a list permits never relays. Answers are kept by the resolver
 for as long as they hold.
 
-Parameters: maps_rbl_reject_code, default_rbl_reply, rbl_reply_maps, maps_rbl_domains,
-smtpd_expansion_filter.
+Parameters: maps_rbl_reject_code, default_rbl_reply, rbl_reply_maps, smtpd_expansion_filter.
 Sources: postconf(5), RFC 5782.
 """
 
@@ -96,27 +95,12 @@ def domain_list(lists: Lists, word: str, text: str) -> Listing:
     return Listing(lists, text)
 
 
-def retired_lists(lists: Lists) -> list[Listing]:
-    """Those of maps_rbl_domains."""
-    return [Listing(lists, text) for text in lists.site.cfg.maps_rbl_domains.replace(",", " ").split()]
-
-
 # By address
 
 
 async def reject_rbl_client(check: Check, listing: Listing) -> Verdict:
     """The client's address is on a list."""
     return await _reject(check, listing, _reversed(check.peer.address), check.peer.address, Stage.CLIENT)
-
-
-async def reject_maps_rbl(check: Check, listings: list[Listing]) -> Verdict:
-    """The client's address is on one of maps_rbl_domains."""
-    msg.warning(log.retired("reject_maps_rbl", "reject_rbl_client domain-name"))
-    for listing in listings:
-        verdict = await reject_rbl_client(check, listing)
-        if verdict is not DUNNO:
-            return verdict
-    return DUNNO
 
 
 async def permit_dnswl_client(check: Check, listing: Listing) -> Verdict:
@@ -202,6 +186,8 @@ async def _reject(check: Check, listing: Listing, query: str, what: str, stage: 
         return DUNNO
     try:
         template = await listing.replies.find(listing.text)
+        if template is None and listing.text != listing.domain:
+            template = await listing.replies.find(listing.domain)
     except TableError:
         return check.configuration_error()
     names = _names(check, listing, what, stage, await listing.reason(query))

@@ -12,14 +12,13 @@ from pyfix.mail.error import MailError
 from pyfix.smtpd import log
 from pyfix.smtpd.site import Site
 from pyfix.unix import msg
+from pyfix.wire.ehlo_keywords import discarded
 from pyfix.wire.smtp_reply import Reply
 
 KEYWORDS = (
     *("PIPELINING", "SIZE", "VRFY", "ETRN", "ENHANCEDSTATUSCODES", "8BITMIME", "DSN", "SMTPUTF8"),
     "CHUNKING",
 )
-KNOWN = frozenset(KEYWORDS) | {"AUTH", "STARTTLS", "VERP", "XCLIENT", "XFORWARD", "REQUIRETLS"}
-SILENT = "SILENT-DISCARD"
 
 
 async def offered(site: Site, address: str) -> frozenset[str]:
@@ -27,9 +26,9 @@ async def offered(site: Site, address: str) -> frozenset[str]:
     discard = await _discarded(site, address)
     if not discard:
         return _left(site, frozenset())
-    words = {word for word in discard.upper().replace(",", " ").split() if word in KNOWN}
-    if words and SILENT not in discard.upper():
-        msg.info(log.discarding(" ".join(sorted(words))))
+    words, silent = discarded(discard)
+    if words and not silent:
+        msg.info(log.discarding(", ".join(words)))
     return _left(site, frozenset(words))
 
 

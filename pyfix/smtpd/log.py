@@ -344,9 +344,9 @@ def needs_domain(word: str) -> str:
     return f"restriction {word} requires domain name argument"
 
 
-def retired(word: str, instead: str) -> str:
-    """(warning) A restriction of old."""
-    return f'support for restriction "{word}" will be removed from Postfix; use "{instead}" instead'
+def removed(word: str, instead: str) -> str:
+    """(warning) A restriction of old. instead: words in quotes."""
+    return f'support for restriction "{word}" has been removed in Postfix 3.9; instead, specify {instead}'
 
 
 def list_trouble(query: str, problem: str) -> str:

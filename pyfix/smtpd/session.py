@@ -126,6 +126,8 @@ class Conversation(Talk):
     async def _vrfy(self, event: on.Verify) -> None:
         if self.site.cfg.disable_vrfy_command:
             self.reply(event, NO_VRFY)
+        elif (refusal := self._ascii_only(event.address, event.smtputf8)) is not None:
+            self.reply(event, refusal)
         elif await self._has_bad_syntax("", event.address, utf8=True):
             msg.warning(log.illegal_address(self.peer.client, "VRFY", event.given))
             self.reply(event, BAD_RECIPIENT)
@@ -199,7 +201,7 @@ class Conversation(Talk):
             check.refuse_hard(NO_CONTEXT, Trouble.DATA)
             self.reply(event, check.reply or NO_CONTEXT)
             return
-        refusal = self._ascii_only(event) or self._size(event)
+        refusal = self._ascii_only(event.address, event.params.smtputf8) or self._size(event)
         if refusal is None and not self._policy.delay:
             check = self._check("MAIL", sender=event.address, size=event.params.size)
             refusal = await self._policy.mail(check, self._carried)
@@ -215,9 +217,9 @@ class Conversation(Talk):
             await self._open(self._transaction)
         self.reply(event, SENDER_OK)
 
-    def _ascii_only(self, event: on.Mail) -> Reply | None:
+    def _ascii_only(self, address: str, smtputf8: bool) -> Reply | None:
         strict = self.site.mail.strict_smtputf8 and self.site.utf8
-        return NOT_ASCII if strict and not event.address.isascii() and not event.params.smtputf8 else None
+        return NOT_ASCII if strict and not smtputf8 and not address.isascii() else None
 
     def _size(self, event: on.Mail) -> Reply | None:
         refusal = None
@@ -243,9 +245,12 @@ class Conversation(Talk):
             bad = "@" in event.address
         else:
             bad = (await check.resolve_recipient()).flags & FLAG_ERROR > 0
+        refusal = self._ascii_only(event.address, transaction.params.smtputf8)
         if bad:
             msg.warning(log.illegal_address(self.peer.client, "RCPT", event.given))
-            self.reply(event, BAD_RECIPIENT)
+            refusal = BAD_RECIPIENT
+        if refusal is not None:
+            self.reply(event, refusal)
             return
         if transaction.recipients >= self.site.cfg.smtpd_recipient_limit:
             transaction.refused += 1

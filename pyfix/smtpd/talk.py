@@ -30,11 +30,10 @@ from pyfix.unix import msg
 from pyfix.wire import smtp_event as on
 from pyfix.wire.smtp_command import COMMANDS
 from pyfix.wire.smtp_reply import Reply
-from pyfix.wire.smtp_server import Session
+from pyfix.wire.smtp_server import HANG_UP, Session
 
 OUT_OF_STEP = Reply(554, "5.5.0", "Error: SMTP protocol synchronization")
 NEUTRAL = str.maketrans(dict.fromkeys(' <>()\\";@', "?"))
-HANG_UP = frozenset({421, 521})
 CONTENT_VERBS = frozenset({"DATA", "BDAT"})
 PROTOCOL_EVENTS = frozenset({on.Bad, on.Unknown})
 JUNK = frozenset(verb for verb, command in COMMANDS.items() if command.junk)
@@ -114,6 +113,8 @@ class Talk:
 
     async def receive(self, data: bytes) -> None:
         """React to what the client has sent."""
+        if self.history.said:
+            self._shorten_history()
         wire = self.wire
         event = wire.receive(data)
         while event is not None:
@@ -172,6 +173,10 @@ class Talk:
 
     def lost(self) -> None:
         """The client is gone, or about to be: nothing of a message under way stays."""
+        if self.wire.unfinished == "DATA":  # it was counted when it was accepted
+            self.refused["DATA"] = self.refused.get("DATA", 0) + 1
+        elif self.wire.unfinished:
+            self.count_refused(self.wire.unfinished)
         if self._transaction is not None:
             self._transaction.cancel()
             self._transaction = None
@@ -184,7 +189,7 @@ class Talk:
     @property
     def received(self) -> int | None:
         """Bytes of content so far; None when none is expected."""
-        return self.wire.received if self.wire.where in CONTENT_VERBS else None
+        return self.wire.received if self.wire.where in CONTENT_VERBS and self.wire.in_content else None
 
     # Replies
 

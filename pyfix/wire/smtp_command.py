@@ -154,13 +154,14 @@ def _is_size(word: str) -> bool:
 def _vrfy(session: Asker, argument: str) -> Event | Reply:
     words = split_words(argument)
     utf8 = "SMTPUTF8" in session.limits.offered
-    if utf8 and len(words) > 1 and (words[-1] or "").upper() == "SMTPUTF8":
+    told = utf8 and len(words) > 1 and (words[-1] or "").upper() == "SMTPUTF8"
+    if told:
         words.pop()
     if not words:
         return VRFY_SYNTAX_UTF8 if utf8 else VRFY_SYNTAX
     given = argument if None in words else " ".join(word for word in words if word is not None)
     address = parse_path(given)
-    return Verify(address, given) if address else Bad("VRFY", BAD_RECIPIENT, address=given)
+    return Verify(address, given, smtputf8=told) if address else Bad("VRFY", BAD_RECIPIENT, address=given)
 
 
 def _etrn(_: Asker, argument: str) -> Event | Reply:

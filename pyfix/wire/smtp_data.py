@@ -120,6 +120,11 @@ class Content:
         self._ended = False
         self._tail = b""
 
+    @property
+    def received(self) -> int:
+        """The same, with what waits for the end of its line."""
+        return self.size + len(self._tail)
+
     # DATA
 
     def receive(self, data: bytes, at: int) -> tuple[list[Piece], int, bool]:

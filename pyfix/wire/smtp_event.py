@@ -166,14 +166,15 @@ class Simple(Event):
 
 
 class Verify(Event):
-    """VRFY. address: internal form; given: as received."""
+    """VRFY. address: internal form; given: as received; smtputf8: the client says that it knows SMTPUTF8."""
 
-    __slots__ = ("address", "given")
+    __slots__ = ("address", "given", "smtputf8")
 
-    def __init__(self, address: str, given: str) -> None:
+    def __init__(self, address: str, given: str, *, smtputf8: bool = False) -> None:
         self.verb = "VRFY"
         self.address = address
         self.given = given
+        self.smtputf8 = smtputf8
 
 
 class Etrn(Event):

@@ -47,6 +47,8 @@ from pyfix.wire.smtp_reply import Reply
 HEADER = re.compile(r"[!-9;-~]+[ \t]*:")
 SPACE = " \t\v\f\r\n"
 READY, DATA = State.READY, State.DATA
+HANG_UP = frozenset({421, 521})
+"""Codes after which the owner ends the session."""
 BAD_UTF8 = Reply(500, "5.5.2", "Error: bad UTF-8 syntax")
 BAD_SYNTAX = Reply(500, "5.5.2", "Error: bad syntax")
 
@@ -131,7 +133,7 @@ class Session:
         """Answer the last event; a positive answer moves the session on."""
         if self.transcript is not None:
             self.transcript.append(reply)
-        if self._chunk is not None:
+        if self._chunk is not None and reply.code not in HANG_UP:
             self._chunk_refusal = reply.data
             return
         self._out += reply.data
@@ -158,7 +160,19 @@ class Session:
     @property
     def received(self) -> int:
         """Bytes of the message whose content is coming, as message_size_limit counts them."""
-        return self._content.size if self._content is not None else 0
+        return self._content.received if self._content is not None else 0
+
+    @property
+    def in_content(self) -> bool:
+        """Some of a message's content was let come, or all but the end of its last chunk."""
+        return self._content is not None
+
+    @property
+    def unfinished(self) -> str:
+        """The verb whose content is under way; empty: there is none."""
+        if self._chunk is not None:
+            return "BDAT" if self._chunk_refusal is None else ""
+        return "DATA" if self.state is DATA else ""
 
     def accept_chunk(self) -> None:
         """Answer a Bdat event: let its chunk come."""
@@ -224,6 +238,7 @@ class Session:
     def _line(self, line: bytes) -> Event:
         command, plain, _, verb, argument = understood(line, self.limits.utf8)
         if command is NO_COMMAND:
+            self.where = "UNKNOWN"
             return plain or self._not_a_command(argument)
         self.where = verb
         if self._at < len(self._buffer) and (command.last or not self.extended) and not self._told_pipelining:
@@ -238,7 +253,6 @@ class Session:
             return Bad("UNKNOWN", BAD_SYNTAX, text=text)
         if words[0].upper() in COMMANDS:  # white space that is no blank
             return self._line(" ".join(words).encode("utf-8", "surrogateescape"))
-        self.where = "UNKNOWN"
         return Unknown(words[0], text, header=HEADER.match(words[0]) is not None)
 
     def _command(self, command: Command, verb: str, argument: str, plain: Event | None) -> Event:
@@ -341,11 +355,11 @@ def understood(line: bytes, utf8: bool) -> Understood:
     NO_COMMAND has the whole line as its argument, or an event where it is not UTF-8, and must be.
     """
     try:
-        text = line.decode("utf-8", "strict" if utf8 else "surrogateescape")
+        text = line.partition(b"\0")[0].decode("utf-8", "strict" if utf8 else "surrogateescape")
     except UnicodeDecodeError:
         text = line.decode("utf-8", "surrogateescape").rstrip("\r\n")
         return NO_COMMAND, Bad("UNKNOWN", BAD_UTF8, text=text), NOWHERE, "", text
-    text = text.rstrip("\r\n").partition("\0")[0].rstrip("\r")
+    text = text.rstrip("\r\n")
     word, _, argument = text.strip(SPACE).partition(" ")
     verb = word.upper()
     command = COMMANDS.get(verb)

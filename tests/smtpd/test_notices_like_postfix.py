@@ -13,7 +13,7 @@ import pytest
 
 from pyfix.queue import records as rec
 from tests.ports import free_port
-from tests.real_postfix import real_postfix
+from tests.real_postfix import real_postfix, version
 
 __all__ = ["real_postfix"]
 
@@ -135,6 +135,8 @@ MORE = {
     ("impatient", "something wrong"): [FOO, MAIL],
     ("footer", "RCPT, refused"): [MAIL, rcpt(b"rej@example.com"), QUIT],
 }
+if version() < (3, 11):  # it forgets a long session at HELO, RSET and the end of a message only: see test_since_3_8
+    USUAL = {name: chunks for name, chunks in USUAL.items() if not name.endswith("long") and name != "too many errors"}
 DIALOGS = {(service, name): chunks for name, chunks in USUAL.items() for service in CLASSES} | MORE
 NUMBERS = {key: number for number, key in enumerate(DIALOGS)}
 ANSWER = re.compile(rb"(?s)(.*\n)?\d{3} [^\n]*\n\Z")
@@ -228,14 +230,15 @@ def _notices_of_ours(server, key: tuple[str, str]) -> list[str]:
     settings = "".join(f"{line}\n" for line in (*SETTINGS.strip().split("\n"), *SERVICES[key[0]]))
     ours = server(settings)
     ours.talk(*chunks_of(key), patient=True, end="keep" if key[0] == "impatient" else "close")
-    notices = []
+    notices = []  # without those that do not say whose they are
     for message in ours.cleanup.messages:
         records = message.records
         if (rec.FROM, b"double-bounce@mx.example.com") in records:
             text = b"\n".join(data for kind, data in records if kind == rec.NORM).decode()
             recipient = next(data for kind, data in records if kind == rec.RCPT).decode()
             text = text.replace("<MAILER-DAEMON>", "<MAILER-DAEMON@mx.example.com>")
-            notices.append(_comparable_mail(f"Delivered-To: {recipient}\n{text}"))
+            if number_of(text) == NUMBERS[key]:
+                notices.append(_comparable_mail(f"Delivered-To: {recipient}\n{text}"))
     return notices
 
 

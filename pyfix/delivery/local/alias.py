@@ -1,8 +1,7 @@
 """alias - the alias databases: who gets mail for a name
 
-A name that stands in its own expansion means the user; aliases that lead to each other for more than
-NESTING steps are a loop. An alias with a companion `owner-NAME` gives the mail a new sender. Files and
-commands are touched as the owner of the table; where that is root, as default_privs.
+A name that stands in its own expansion means the user. An alias with a companion `owner-NAME` gives the
+mail a new sender. Files and commands are touched as the owner of the table; where that is root, as default_privs.
 
 Parameters: alias_maps, expand_owner_alias, owner_request_special, reset_owner_alias,
             frozen_delivered_to, propagate_unmatched_extensions
@@ -25,7 +24,6 @@ from pyfix.maps.run_now import run_now
 from pyfix.maps.table import LocalTable, Table, TableError
 from pyfix.unix import msg
 
-NESTING = 25
 NOTIFY_NEVER, NOTIFY_SUCCESS = 1, 2
 
 Expand = Callable[[Attempt, State, Iterable[str]], Parts[int]]
@@ -46,10 +44,6 @@ def deliver_alias(attempt: Attempt, state: State, name: str, expand: Expand) -> 
         return True
     if found is None:
         return False
-    if state.level >= NESTING:
-        msg.warning(log.alias_loop(name))
-        yield state.outcome("5.4.6", f"alias database loop for {name}")
-        return True
     value, rights = found
     if rights is None:
         yield state.outcome("4.3.0", "cannot find alias database owner")

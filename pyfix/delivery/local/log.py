@@ -13,9 +13,9 @@ def illegal_extension(queue_id: str, local: str) -> str:
     return f"{queue_id}: address with illegal extension: {local}"
 
 
-def alias_loop(name: str) -> str:
-    """Aliases lead to each other for too long."""
-    return f"alias database loop for {name}"
+def nesting(address: str) -> str:
+    """(warning) One address led to another too often."""
+    return f"recipient nesting limit exceeded for {address}"
 
 
 def no_recipient(name: str) -> str:

@@ -1,5 +1,6 @@
 """recipient - what is to be done for one recipient
 
+    deep?       addresses that led to each other for NESTING steps are taken for a loop
     loop?       mail that was delivered to this address already
     alias       alias_maps, with the extension and without
     elsewhere   a name out of a list or of another's .forward is posted anew
@@ -39,6 +40,7 @@ from pyfix.maps.run_now import run_now
 from pyfix.unix import msg
 
 INCLUDE = ":include:"
+NESTING = 25
 RESERVED = frozenset({"mailer-daemon", "postmaster"})
 NO_RIGHTS = "cannot deliver to another user without root privileges"
 
@@ -47,6 +49,10 @@ def deliver_recipient(attempt: Attempt, state: State) -> Parts[None]:
     """Deliver to an address of this machine."""
     address = state.recipient.address
     if attempt.been_here(f"recipient {state.level} {address}"):
+        return
+    if state.level >= NESTING:
+        msg.warning(log.nesting(address))
+        yield state.outcome("5.4.6", "recipient nesting limit exceeded")
         return
     if address.lower() in attempt.headers:
         yield state.outcome("5.4.6", f"mail forwarding loop for {address}")

@@ -44,6 +44,7 @@ from pyfix.maps.match import StringMatch
 from pyfix.server.context import Context
 from pyfix.server.stream import Link
 from pyfix.unix import msg
+from pyfix.wire.ehlo_keywords import discarded
 from pyfix.wire.smtp_client import SmtpClient, Stage
 
 PIX_WORKAROUNDS = ("disable_esmtp", "delay_dotcrlf")
@@ -141,7 +142,7 @@ class Smtp(EventAgent):
             self.cfg,
             key,
             self._line_limit,
-            pix=" ".join(pix),
+            pix=", ".join(pix),
             dot_delay=self.cfg.smtp_pix_workaround_delay_time if "delay_dotcrlf" in pix else 0,
             replies=self._reply_filter,
             transcript=await self._transcript(server),
@@ -202,8 +203,8 @@ class Smtp(EventAgent):
         text = await self._discard_maps.find(server.address) if self._discard_maps else None
         if text is None:
             text = self.cfg.smtp_discard_ehlo_keywords
-        words = [word for word in SEPARATORS.split(text.upper()) if word]
-        if words and "SILENT-DISCARD" not in words:
+        words, silent = discarded(text)
+        if words and not silent:
             msg.info(log.discarding(words))
         return frozenset(words)
 

@@ -117,7 +117,7 @@ def garbage_hint(address: str, parameter: str) -> str:
 
 def discarding(keywords: list[str]) -> str:
     """EHLO keywords that are not used."""
-    return f"discarding EHLO keywords: {' '.join(keywords)}"
+    return f"discarding EHLO keywords: {', '.join(keywords)}"
 
 
 def breaking(queue_id: str, limit: int) -> str:
