@@ -125,6 +125,7 @@ class Talk:
                     self._fail(event, error)
             else:
                 client = self.peer.client
+                self.wire.where = "CONNECT"
                 self.reply(event, Reply(503, "5.7.0", f"Error: access denied for {client}"))
             if self._slow:
                 await self._slow_down()

@@ -53,8 +53,8 @@ discard unix - - n - - discard
 anvil unix - - n - 1 anvil
 postlog unix-dgram n - n - 1 postlogd
 """
-WORDED_OTHERWISE = re.compile(r"(dis)?connect from |lost connection ")
-OLD = version() < (3, 10)
+OTHERWISE = "(dis)?connect from |lost connection " if version() < (3, 10) else "^connect from "
+NOT_COMPARED = re.compile(rf"{OTHERWISE}|package installed\?$")  # Debian's hint on tables of packages
 QUEUE_ID = re.compile(r"\b(4TEST\d{3}|[0-9A-F]{8,16})\b")
 ANSWER = re.compile(rb"(?s)(.*\n)?(?!.21 )\d{3} [^\n]*\n\Z")  # 221, 421, 521: the end follows
 PATIENCE = 10.0  # seconds
@@ -137,7 +137,7 @@ def _tag(name: str) -> str:
 
 def comparable(lines: list[str]) -> list[str]:
     """Log lines without queue ids, and without those that Postfix before 3.10 words otherwise."""
-    return [QUEUE_ID.sub("QUEUEID", line) for line in lines if not (OLD and WORDED_OTHERWISE.search(line))]
+    return [QUEUE_ID.sub("QUEUEID", line) for line in lines if not NOT_COMPARED.search(line)]
 
 
 def like(data: bytes) -> bytes:

@@ -307,6 +307,7 @@ def comparable(lines: list[str]) -> list[str]:
         (r"(\]:)\d+", r"\1PORT"),
         (r", delay=.*?(?=, dsn=)", ""),
         (r"message size \d+", "message size N"),
+        ("disable_esmtp delay_dotcrlf", "disable_esmtp, delay_dotcrlf"),  # before 3.8
     )
     for pattern, text in changes:
         lines = [re.sub(pattern, text, line) for line in lines]
