@@ -226,10 +226,13 @@ def _old(options: Options, value: str) -> None:
 def _set(options: Options, value: str) -> None:
     name, _, word = value.partition("=")
     bit = SENDOPTS.get(name.strip().lower(), 0)
-    if word.strip().lower() == "yes":
+    word = word.strip().lower()
+    if word == "yes":
         options.sendopts |= bit
-    else:
+    elif word == "no":
         options.sendopts &= ~bit
+    elif bit:
+        options.warnings.append(f"bad -O option: '{value}' -- ignored")
 
 
 FLAGS: "dict[str, Callable[[Options, str], None]]" = {

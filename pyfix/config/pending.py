@@ -448,6 +448,7 @@ BY_REASON = {
 # These stay: accepted, and without effect by their nature.
 WITHOUT_EFFECT = {
     "Postfix does nothing with it either": """
+        maps_rbl_domains
         qmgr_fudge_factor
         smtp_cname_overrides_servername
         smtpd_tls_dh512_param_file

@@ -38,7 +38,7 @@ class Error(EventAgent):
         request = delivery.request
         status, reason = split_dsn(request.nexthop, self._default)
         if status[0] != self._default[0]:
-            msg.warning(log.ignoring_dsn(request.queue_id, status))
+            msg.warning(log.ignoring_dsn(status))
             status = self._default
         for recipient in request.recipients:
             yield Outcome(recipient, status, reason)

@@ -21,9 +21,9 @@ def service_failure(queue_id: str, service: str) -> str:
     return f"{queue_id}: {service} service failure"
 
 
-def ignoring_dsn(queue_id: str, status: str) -> str:
+def ignoring_dsn(status: str) -> str:
     """A status does not fit what is to happen."""
-    return f'{queue_id}: ignoring dsn code "{status}"'
+    return f'bounce_append: ignoring dsn code "{status}"'
 
 
 def open_failed(queue_name: str, queue_id: str, reason: str) -> str:
