@@ -24,6 +24,16 @@ from tests.ports import free_port
 
 SBIN = Path("/usr/sbin")
 
+
+def release() -> tuple[int, ...]:
+    """Of the Postfix that is installed, such as (3, 7) or (3, 11); () when there is none."""
+    try:
+        done = subprocess.run([SBIN / "postconf", "-dh", "mail_version"], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return ()
+    return tuple(int(part) for part in done.stdout.split(".")[:2])
+
+
 MAIN_CF = """\
 compatibility_level = 3.6
 queue_directory = {top}/queue

@@ -13,6 +13,7 @@ from contextlib import suppress
 
 from pyfix.commands import instance, layout
 from pyfix.commands.system import System
+from pyfix.config.check import at_start
 from pyfix.config.edit import edit_file
 from pyfix.config.main_cf import MainCf
 from pyfix.config.params.mail import MailParams
@@ -80,6 +81,7 @@ class Family:
 
     def __init__(self, config_dir: str) -> None:
         self.primary = Instance(config_dir)
+        at_start(self.primary.main)
         self.primary.primary = True
         listed = self.primary.main.value("multi_instance_directories").replace(",", " ").split()
         self.secondary = [Instance(directory) for directory in listed]

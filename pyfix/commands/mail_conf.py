@@ -96,12 +96,15 @@ def begin(
 
 def load(directory: str | None) -> "MainCf":
     """main.cf of -c's directory, else MAIL_CONFIG's, else /etc/postfix. A bad one ends the command."""
+    from pyfix.config.check import at_start
     from pyfix.config.main_cf import BadConfig, MainCf
 
     try:
-        return MainCf.load(directory or os.environ.get("MAIL_CONFIG") or DEFAULT_DIRECTORY)
+        main = MainCf.load(directory or os.environ.get("MAIL_CONFIG") or DEFAULT_DIRECTORY)
+        at_start(main)
     except BadConfig as error:
         msg.fatal(str(error))
+    return main
 
 
 def log_too(main_cf: "MainCf", program: str) -> None:

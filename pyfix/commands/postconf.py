@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pyfix.commands import mail_conf
 from pyfix.commands.postconf_print import shown
 from pyfix.config.catalog import CLASSES, Catalog
+from pyfix.config.expand import Expander, ExpandError
 from pyfix.config.main_cf import MainCf
 from pyfix.config.master_cf import read_lines
 from pyfix.config.master_entry import Entry
@@ -39,9 +40,9 @@ USAGE = (
     "[-X (exclude)] [-# (comment-out)] [--explain] [name...]"
 )
 ORDER = "aAbdeEfFhHjlmMnopPtTxX#"  # of options in messages
-EXCLUSIVE = ("aAblFmMpPtTE", "den#X", *(f"{letter}e#X" for letter in "fxhHjo"), "hHj", "do")
+EXCLUSIVE = ("aAblFmMpPtTE", "e#X", "den#X", "fe#X", "xe#X", "oe#X", "hHe#X", "do")
 # Options that a kind of request does not take.
-NOT_WITH = dict.fromkeys("aAblmtTE", "defhHjnoxX#") | {"M": "dhHn", "F": "dnX#", "P": "dn#"}
+NOT_WITH = dict.fromkeys("aAblmtTE", "defhHjnoxX#") | {"M": "dhHn", "F": "dnX#", "P": "dn#", "j": "efhHX#"}
 LOCKS = ("flock", "fcntl", "dotlock")
 
 
@@ -87,6 +88,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BadConfig as problem:
         sys.stdout.flush()
         msg.fatal(str(problem))
+    except ExpandError as problem:
+        sys.stdout.flush()
+        msg.warning(str(problem))
+        msg.fatal("macro processing error")
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
@@ -118,14 +123,14 @@ def _refuse_contradictions(options: Options) -> None:
         raise BadConfig("specify one of -b and -t")
     for group in EXCLUSIVE:
         if len(chosen := [letter for letter in ORDER if letter in options and letter in group]) > 1:
-            raise BadConfig(f"specify one of {_listed_options(chosen)}")
+            raise BadConfig(f"specify one of {_listed_options(chosen, ', ')}")
     for mode, others in NOT_WITH.items():
         if mode in options and (chosen := [letter for letter in ORDER if letter in options and letter in others]):
             raise BadConfig(f"with option {_listed_options([mode])}, do not specify {_listed_options(chosen)}")
 
 
-def _listed_options(letters: Sequence[str]) -> str:
-    return " ".join("--explain" if letter == "E" else f"-{letter}" for letter in letters)
+def _listed_options(letters: Sequence[str], separator: str = " ") -> str:
+    return separator.join("--explain" if letter == "E" else f"-{letter}" for letter in letters)
 
 
 # Editing.
@@ -163,9 +168,9 @@ def show(options: Options) -> None:
         return
     main = MainCf.load(options.directory, options.overrides)
     catalog = Catalog(main, _entries_or_none(options))
-    _warn(options, catalog.undefined)
+    _warn(options, catalog.undefined(strict=True))
     _show_names(options, main, catalog)
-    _warn(options, catalog.unused)
+    _warn(options, catalog.unused())
 
 
 def show_master(options: Options) -> None:
@@ -175,14 +180,14 @@ def show_master(options: Options) -> None:
     main = MainCf.load(options.directory, options.overrides)
     entries = _entries(options)
     catalog = Catalog(main, entries)
-    _warn(options, catalog.undefined)
+    _warn(options, catalog.undefined(strict=True))
     postconf_master.show(options.master_mode, options.operands, options.letters, catalog.values, entries)
-    _warn(options, lambda: catalog.unused(main=False))
+    _warn(options, catalog.unused(main=False))
 
 
-def _warn(options: Options, complaints: Callable[[], Iterable[str]]) -> None:
-    if "q" not in options:
-        for complaint in complaints():
+def _warn(options: Options, complaints: Iterable[str]) -> None:
+    for complaint in complaints:
+        if "q" not in options:
             msg.warning(complaint)
 
 
@@ -225,7 +230,7 @@ def _value(options: Options, main: MainCf, catalog: Catalog, name: str) -> str:
     if text is None:
         text = catalog.default(name) or ""
     raw = "x" not in options or isinstance(catalog.parameter(name), Raw)
-    return text if raw else catalog.values.expand(text, name)
+    return text if raw else Expander(catalog.values.unexpanded).text(text)
 
 
 # Lists, and what else there is.
@@ -249,10 +254,11 @@ def show_sasl_types(_: Options) -> None:
     """-a, -A: the types of SASL that servers and clients speak; there is none yet."""
 
 
-def show_types(_: Options) -> None:
+def show_types(options: Options) -> None:
     """-m: the types of lookup tables."""
     from pyfix.maps.open import TYPES
 
+    mail_conf.load(options.directory)
     print("\n".join(sorted(TYPES)))
 
 

@@ -5,6 +5,7 @@ Sources: postconf(1) -b -t, bounce(5).
 
 from collections.abc import Sequence
 
+from pyfix.commands import mail_conf
 from pyfix.config import bounce_template
 from pyfix.config.main_cf import MainCf
 from pyfix.config.params.bounce import BounceParams
@@ -13,13 +14,13 @@ from pyfix.config.syntax import BadConfig
 
 def show_templates(directory: str, operands: Sequence[str]) -> None:
     """-t: the templates as they are written; operands: another file than bounce_template_file."""
-    templates = _templates(MainCf.load(directory), operands)
+    templates = _templates(mail_conf.load(directory), operands)
     print(bounce_template.dump_templates(templates.values()), end="")
 
 
 def show_texts(directory: str, operands: Sequence[str]) -> None:
     """-b: what a report says, the $names expanded."""
-    main = MainCf.load(directory)
+    main = mail_conf.load(directory)
     templates = _templates(main, operands)
     texts = [(name, bounce_template.expand_body(template, main)) for name, template in templates.items()]
     print("\n".join("\n".join([f"expanded_{name}_text = <<EOF", *lines, "EOF\n"]) for name, lines in texts), end="")

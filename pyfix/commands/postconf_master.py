@@ -12,6 +12,7 @@ from copy import copy
 from typing import NamedTuple
 
 from pyfix.commands.postconf_print import shown, shown_json
+from pyfix.config.expand import Expander
 from pyfix.config.main_cf import MainCf
 from pyfix.config.master_entry import COMMAND, NAMES, Entry, field_index
 from pyfix.config.syntax import SPACE, BadConfig
@@ -83,7 +84,7 @@ def _expanded(entry: Entry, main: MainCf) -> Entry:
     new = copy(entry)
     new.arguments = list(entry.arguments)
     for name, value in entry.overrides:
-        new.set_override(name, own.expand(value, name))
+        new.set_override(name, Expander(own.unexpanded).text(value))
     return new
 
 

@@ -37,7 +37,6 @@ from pyfix.queue.repair import purge, repair
 from pyfix.server import log, privileges
 from pyfix.unix import msg, pid_file, users
 from pyfix.unix.maillog_client import Frame, Postlog, Syslog
-from pyfix.unix.msg import Priority
 
 USAGE = "usage: postfix [-c config_dir] [-Dv] command"
 STOP_PATIENCE = 5.0
@@ -58,6 +57,8 @@ def main(argv: list[str] | None = None) -> int:
     name, arguments = (words or [""])[0], words[1:]
     try:
         system = System(config_dir, verbose=msg.verbose, debug="D" in options)
+        if name != "check":  # which tells of every mistake
+            config_check.at_start(system.main)
         _may_use(system, name)
         if not given:
             _for_all_instances(system, words)
@@ -110,15 +111,8 @@ def _for_all_instances(system: System, words: list[str]) -> None:
 
 
 def _log_as(system: System, tag: str) -> None:
-    """Lines go to the log, trouble to standard error too, the rest only to a terminal."""
-    to_stderr = msg.stderr_sink(tag)
-    terminal = sys.stderr is not None and sys.stderr.isatty()
-
-    def screen(priority: Priority, text: str) -> None:
-        if terminal or priority < Priority.INFO:
-            to_stderr(priority, text)
-
-    msg.to(_sink(system, tag), screen)
+    """Lines go to the log and to standard error."""
+    msg.to(_sink(system, tag), msg.stderr_sink(tag))
 
 
 def _sink(system: System, tag: str) -> msg.Sink:
@@ -153,7 +147,7 @@ def _prepare(system: System) -> None:
 
 def _look(system: System, *, thorough: bool) -> bool:
     """Whether something grave was found."""
-    log.check_file(system.cfg)
+    config_check.maillog_file(system.cfg)
     _complete(system, fix=False)
     grave = False
     for finding in check_config.findings(system.main, thorough=thorough):

@@ -2,10 +2,10 @@
 
     postlog [-iv] [-c config_dir] [-p priority] [-t tag] [text ...]
 
-The words are one line; without words each line of standard input is one. A terminal shows the lines too.
+The words are one line; without words each line of standard input is one. Standard error shows the lines too.
 Priorities: info (the default), warn, error, fatal, panic. After fatal and panic it waits a second.
 
-Exit status: 0; 1 when it can't log as asked, which only the log and a terminal hear.
+Exit status: 0; 1 when it can't log as asked.
 Parameters: maillog_file, syslog_name, syslog_facility, postlog_service_name. Sources: postlog(1).
 """
 
@@ -17,7 +17,6 @@ from pyfix.commands import mail_conf
 from pyfix.server import log
 from pyfix.unix import msg
 from pyfix.unix.maillog_client import Syslog
-from pyfix.unix.msg import Sink
 
 USAGE = "usage: postlog [-c config_dir] [-i] [-p priority] [-t tag] [-v] [text]"
 PRIORITIES = {
@@ -34,12 +33,12 @@ PRIORITIES = {
 
 def main(argv: list[str] | None = None) -> int:
     """Log the words, or the lines of standard input."""
-    msg.to(Syslog("postfix/postlog"), *_terminal("postfix/postlog"))
+    msg.to(Syslog("postfix/postlog"), msg.stderr_sink("postfix/postlog"))
     found, words = mail_conf.begin(argv, "postlog", "c:ip:t:v", USAGE, stderr=False)
     options = dict(found)
     main_cf = mail_conf.load(options.get("c"))
     tag = options.get("t") or log.tag(main_cf, "postlog")
-    msg.to(log.command_sink(main_cf, tag), *_terminal(tag))
+    msg.to(log.command_sink(main_cf, tag), msg.stderr_sink(tag))
     say = PRIORITIES.get(options.get("p", "info").lower())
     if say is None:
         msg.fatal(f'bad severity: "{options["p"]}"')
@@ -48,10 +47,6 @@ def main(argv: list[str] | None = None) -> int:
             say(text)
     log.close()
     return 0
-
-
-def _terminal(tag: str) -> list[Sink]:
-    return [msg.stderr_sink(tag)] if sys.stderr is not None and sys.stderr.isatty() else []
 
 
 def _input() -> Iterator[str]:

@@ -1,12 +1,16 @@
 """quick_conf - a few settings of main.cf, for commands that scripts call in loops
 
-Reads main.cf without the registry of parameters, and imports nothing: a command that needs five values starts
-in half the time. What is not plain (a value with a reference in it, a broken line) is asked of MainCf.
+Reads main.cf without the registry of parameters, and imports next to nothing: a command that needs five values starts
+in half the time. What is not plain (a value that may be wrong, a broken line) is asked of MainCf.
 """
+
+import os
+
+from pyfix.config.at_start import plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 _SPACE = " \t\n\v\f\r"
 
@@ -23,16 +27,19 @@ def read(directory: str, defaults: "Mapping[str, str]") -> dict[str, str]:
             text = file.read().decode("utf-8", "surrogateescape")
     except OSError as error:
         raise BadSettingError(f"open {path}: {error.strerror}") from None
-    values = dict(defaults)
-    broken = False
+    settings: dict[str, str] = {}
+    good = True
     for line in _lines(text):
         name, equals, value = line.partition("=")
         name = name.strip(_SPACE)
-        broken |= not (equals and name)
-        if name in values:
-            values[name] = value.strip(_SPACE)
-    doubtful = [name for name, value in values.items() if "$" in value]
-    return values | _expanded(directory, doubtful) if doubtful or broken else values
+        good &= bool(equals and name)
+        settings[name] = value.strip(_SPACE)
+    root = not os.geteuid()
+    if good and all(plain(name, settings, root=root) for name in settings):
+        values = {name: settings.get(name, default) for name, default in defaults.items()}
+        if not any("$" in value for value in values.values()):
+            return values
+    return _checked(directory, defaults)
 
 
 def number(values: "Mapping[str, str]", name: str) -> int:
@@ -56,11 +63,13 @@ def _lines(text: str) -> list[str]:
     return lines
 
 
-def _expanded(directory: str, names: list[str]) -> dict[str, str]:
+def _checked(directory: str, names: "Iterable[str]") -> dict[str, str]:
+    from pyfix.config.check import at_start
     from pyfix.config.main_cf import BadConfig, MainCf
 
     try:
         main = MainCf.load(directory)
+        at_start(main)
         return {name: main.value(name) for name in names}
     except BadConfig as error:
         raise BadSettingError(str(error)) from None

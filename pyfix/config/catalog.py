@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from pyfix.config import dbms, deprecated, families, registry
-from pyfix.config.expand import references
+from pyfix.config.expand import Expander, references
 from pyfix.config.hosts import SEPARATORS
 from pyfix.config.main_cf import BadConfig, MainCf
 from pyfix.config.master_entry import Entry
@@ -82,8 +82,11 @@ class Catalog:
 
     # What is wrong
 
-    def undefined(self) -> Iterator[str]:
-        """Warnings of names that are looked at and stand for nothing, and of what tables' own files say."""
+    def undefined(self, *, strict: bool = False) -> Iterator[str]:
+        """Warnings of names that are looked at and stand for nothing, and of what tables' own files say.
+
+        strict: ExpandError for the value of a parameter that can't be expanded.
+        """
         set_in_main = {*self._main.names()}
         set_in_master = {name for entry in self._entries for name, _ in entry.overrides}
         for name in sorted(self._wanted_in_master()):
@@ -91,22 +94,25 @@ class Catalog:
         for name in sorted(self._wanted - set_in_main - set_in_master):
             if not self.knows(name):
                 yield f"{self._main.path}: undefined parameter: {name}"
-        yield from self._unused_in_files()
+        yield from self._in_values(strict=strict)
 
     def unused(self, *, main: bool = True) -> Iterator[str]:
         """Warnings of names that are set and nothing looks at, and of those that will go; main: in main.cf too."""
-        see: list[str] = []
+        old = False
         if main:
             for name, value in self._settings:
                 if not self.knows(name):
                     yield f"{self._main.path}: unused parameter: {name}={value}"
-                see += _deprecated(self._main.path, name)
+                yield from (warnings := _deprecated(self._main.path, name))
+                old |= bool(warnings)
         for entry in self._entries:
             for name, value in entry.overrides:
                 if not self._knows_locally(entry, name):
                     yield f"{self._master_cf}: unused parameter: {name}={value}"
-                see += _deprecated(self._master_cf, name)
-        yield from dict.fromkeys([*see, deprecated.SEE] if see else [])
+                yield from (warnings := _deprecated(self._master_cf, name))
+                old |= bool(warnings)
+        if old:
+            yield deprecated.SEE
 
     @property
     def _master_cf(self) -> str:
@@ -127,10 +133,20 @@ class Catalog:
             return True
         return name in self._of_tables(entry.overrides, self._main.with_overrides(entry.overrides))
 
-    def _unused_in_files(self) -> Iterator[str]:
-        scopes = [(self._settings, self._main)]
-        scopes += [(entry.overrides, self._main.with_overrides(entry.overrides)) for entry in self._entries]
-        tables = {table for settings, main in scopes for table in self._tables(settings, main) if table.is_file}
+    def _in_values(self, *, strict: bool) -> Iterator[str]:
+        """Warnings of what values say: words that can't be, and what the files of tables say in vain."""
+        master_cf = self._master_cf
+        scopes = [(self._main.path, "", self._settings, self._main)]
+        for entry in self._entries:
+            view = self._main.with_overrides(entry.overrides)
+            scopes.append((master_cf, f":{entry.key}", entry.overrides, view))
+        tables = set()
+        for path, service, settings, main in scopes:
+            for found in self._scan(settings, main, strict=strict):
+                if isinstance(found, dbms.Complaint):
+                    yield f"{path}{service if found.of_service else ''}: {found.text}"
+                elif found.is_file:
+                    tables.add(found)
         for table in sorted(tables):
             yield from dbms.unused_in_file(table)
 
@@ -175,14 +191,18 @@ class Catalog:
 
     def _of_tables(self, settings: Settings, main: MainCf) -> set[str]:
         """The old-style parameters of the tables that the settings name."""
-        return {name for table in self._tables(settings, main) for name in table.parameters()}
+        tables = (found for found in self._scan(settings, main) if isinstance(found, dbms.Table))
+        return {name for table in tables for name in table.parameters()}
 
-    def _tables(self, settings: Settings, main: MainCf) -> Iterator[dbms.Table]:
+    def _scan(
+        self, settings: Settings, main: MainCf, *, strict: bool = False
+    ) -> Iterator[dbms.Table | dbms.Complaint]:
         for name, value in settings:
             parameter = self._builtin.get(name)
             if isinstance(parameter, Raw) or (parameter is None and name not in self._service):
                 continue
-            yield from dbms.tables(_expanded(main, name, value))
+            text = Expander(main.unexpanded).text(value) if strict else _expanded(main, name, value)
+            yield from dbms.scan(text)
 
 
 def _has_classes(entry: Entry) -> bool:

@@ -8,8 +8,10 @@ Sources: postconf(5); the checks and words are those of every Postfix program at
 """
 
 import os
+import re
 
-from pyfix.config import networks
+from pyfix.config import registry
+from pyfix.config.at_start import READ
 from pyfix.config.main_cf import MainCf
 from pyfix.config.params.mail import MailParams
 from pyfix.unix import users
@@ -20,15 +22,54 @@ FACILITIES = frozenset(
 )
 
 
+
 def check(main: MainCf) -> None:
-    """Raises BadConfig for the first thing that is wrong, located where a setting is to blame."""
+    """Every parameter of no one program, for those that start a system.
+
+    Raises BadConfig for the first thing that is wrong, located where a setting is to blame.
+    """
+    MailParams(main).check()
+    _check_meanings(main)
+    networks_of(main)
+
+
+def at_start(main: MainCf) -> None:
+    """What every program reads at its start, of what main.cf sets. Raises BadConfig."""
+    for name in main.names():
+        if name in READ and (parameter := registry.find(name)) is not None:
+            parameter.read(main)
+    MailParams(main).mydomain  # noqa: B018 - is made of myhostname, if it can be
+    _check_meanings(main)
+    if {"inet_interfaces", "inet_protocols", "mynetworks_style"} & {*main.names()}:
+        networks_of(main)
+
+
+def networks_of(main: MainCf) -> None:
+    """The addresses of this host, as far as they are told. Raises BadConfig."""
+    from pyfix.config import networks  # most commands can do without
+
+    networks.protocols(main)
+    networks.own_addresses(main)
+    if main.raw("mynetworks_style") is not None:
+        networks.default_mynetworks(main)
+
+
+def maillog_file(cfg: MailParams) -> None:
+    """maillog_file must lie below one of maillog_file_prefixes. BadConfig, located, when not."""
+    path = cfg.maillog_file
+    allowed = [prefix for prefix in re.split(r"[\s,]+", cfg.maillog_file_prefixes) if prefix]
+    if path and not any(path == p or path.startswith(p.rstrip("/") + "/") for p in allowed):
+        problem = f"maillog_file value '{path}' does not match any prefix in maillog_file_prefixes"
+        raise cfg.main.bad("maillog_file", problem)
+
+
+def _check_meanings(main: MainCf) -> None:
+    """The values of which more is asked than that they are text. BadConfig."""
     cfg = MailParams(main)
-    cfg.check()
+    maillog_file(cfg)
     if cfg.syslog_facility not in FACILITIES:
         problem = f"parameter syslog_facility: unrecognized value: {cfg.syslog_facility}"
         raise main.bad("syslog_facility", problem)
-    networks.protocols(main)
-    networks.own_addresses(main)
     if os.geteuid() == 0:
         _check_owners(cfg)
 

@@ -2,6 +2,7 @@
 
 A table of such a type reads them from the file it names (TYPE:/path/to/file), or in the old style from
 main.cf, where each has the table's name in front (ldap:staff has staff_server_host).
+Whoever looks for tables in a value also sees the # that somebody meant to begin a comment.
 
 redis: is ours.
 
@@ -38,7 +39,9 @@ SUFFIXES = {
     }.items()
 }
 
-_BREAK = re.compile(r"[,\s{}]+")
+_SEPARATORS = ", \t\r\n"
+_AROUND = re.compile(r"(?:proxy:|debug:)+")
+_SHOWN = 20  # characters after the first word of a comment
 
 
 class Table(NamedTuple):
@@ -58,15 +61,66 @@ class Table(NamedTuple):
             yield from (f"{self.name}_{suffix}" for suffix in SUFFIXES[self.kind])
 
 
-def tables(text: str) -> Iterator[Table]:
-    """The tables that an expanded value names, at any depth of braces."""
-    if ":" in text:
-        for word in _BREAK.split(text):
-            kind, _, name = word.removeprefix("!").partition(":")
-            while kind == "proxy":
-                kind, _, name = name.partition(":")
-            if name and kind in SUFFIXES:
-                yield Table(kind, name)
+class Complaint(NamedTuple):
+    """Something wrong with the words of a value; of_service: postconf names the service of master.cf, too."""
+
+    text: str
+    of_service: bool
+
+
+def scan(text: str) -> Iterator[Table | Complaint]:
+    """The tables that an expanded value names, at any depth of braces, and what is wrong with its words.
+
+    A comment ends the list that it stands in.
+    """
+    if ":" not in text and "#" not in text and "{" not in text:
+        return
+    for word, rest in _words(text):
+        if word.startswith("#"):
+            shown = f"{word} {rest[:_SHOWN]}"
+            yield Complaint(f"#comment after other text is not allowed: {shown}...", of_service=False)
+            return
+        kind, colon, name = _AROUND.sub("", word).partition(":")
+        if word.startswith("{"):
+            yield from _scan_inside(word)
+        elif name.startswith("{"):
+            yield from _scan_inside(name)
+        elif colon and name and kind in SUFFIXES:
+            yield Table(kind, name)
+
+
+def _scan_inside(word: str) -> Iterator[Table | Complaint]:
+    """What is in the braces that a word begins with."""
+    end = _closing(word)
+    if end < 0:
+        yield Complaint(f"missing '}}' in \"{word}\"", of_service=True)
+    elif end < len(word) - 1:
+        yield Complaint(f"syntax error after '}}' in \"{word}\"", of_service=True)
+    yield from scan(word[1:] if end < 0 else word[1:end])
+
+
+def _closing(word: str) -> int:
+    """The place of the brace that closes the first one, -1 when there is none."""
+    depth = 0
+    for at, char in enumerate(word):
+        depth += (char == "{") - (char == "}")
+        if not depth:
+            return at
+    return -1
+
+
+def _words(text: str) -> Iterator[tuple[str, str]]:
+    """The words of a list, each with the text after it. Balanced braces keep a word together."""
+    begin, depth = -1, 0
+    for at, char in enumerate(text):
+        if begin < 0 and char not in _SEPARATORS:
+            begin = at
+        if begin >= 0 and depth <= 0 and char in _SEPARATORS:
+            yield text[begin:at], text[at + 1 :]
+            begin, depth = -1, 0
+        depth += (char == "{") - (char == "}" and depth > 0)
+    if begin >= 0:
+        yield text[begin:], ""
 
 
 def unused_in_file(table: Table) -> Iterator[str]:

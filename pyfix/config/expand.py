@@ -102,12 +102,17 @@ class Expander:
         raw = self._lookup(name)
         if not raw:
             return ""
-        self._depth += 1
-        if self._depth > MAX_DEPTH:
-            raise ExpandError(f'unreasonable macro call nesting: "{name}"', name)
         outer, self._name = self._name, name
         value = self.text(raw)
         self._name = outer
+        return value
+
+    def _referred(self, name: str) -> str:
+        """The value of a name in a text, which may refer to more."""
+        self._depth += 1
+        if self._depth >= MAX_DEPTH:
+            raise ExpandError(f'unreasonable macro call nesting: "{name}"', name)
+        value = self.value(name)
         self._depth -= 1
         return value
 
@@ -142,9 +147,9 @@ class Expander:
         after = at + len(name)
         at = _skip(inside, after)
         if at == len(inside):
-            return self.value(name)
+            return self._referred(name)
         if inside[at] in "?:":
-            return self._choice(inside, at, self.value(name))
+            return self._choice(inside, at, self._referred(name))
         if inside[at] == "{" and name in _FUNCTIONS:
             argument, _ = self._braced(inside, at)
             return _FUNCTIONS[name](self.text(argument))
@@ -224,7 +229,13 @@ def references(text: str) -> set[str]:
     """Every name that a text refers to, in whatever branch; bad syntax ends the search quietly."""
     if "$" not in text:
         return set()
-    return {name for found in _REFERENCE.finditer(text) if (name := found[1] or found[2])}
+    names = set()
+    for found in _REFERENCE.finditer(text):
+        if found[2] and _matching(text, found.start() + 1) < 0:
+            break
+        if name := found[1] or found[2]:
+            names.add(name)
+    return names
 
 
 def _match(pattern: re.Pattern[str], text: str, at: int) -> str:

@@ -41,8 +41,11 @@ def default_myhostname(main: "MainCf") -> str:
 
 
 def default_mydomain(main: "MainCf") -> str:
-    """What follows the first dot of myhostname."""
-    return main.value("myhostname").partition(".")[2].lower() or "localdomain"
+    """What follows the first dot of myhostname, in which mydomain itself stands for nothing."""
+    if main.raw("myhostname") is not None:
+        main = main.with_overrides([("mydomain", "")])
+    _, dot, domain = main.value("myhostname").partition(".")
+    return domain.lower() if dot else "localdomain"
 
 
 def default_mynetworks(main: "MainCf") -> str:

@@ -1,13 +1,15 @@
 """log - where a daemon's lines go, after main.cf"""
 
 import os
-import re
 from typing import NoReturn
 
+from pyfix.config.check import maillog_file
 from pyfix.config.main_cf import BadConfig, MainCf
 from pyfix.config.params.mail import MailParams
 from pyfix.unix import msg
 from pyfix.unix.maillog_client import Append, Frame, Postlog, Syslog
+
+MODES = ("0600", "0640", "0644")
 
 
 def tag(main: MainCf, program: str) -> str:
@@ -46,25 +48,20 @@ def direct(main: MainCf, before: Frame) -> msg.Sink:
     """The log file itself where this process may write it, else syslog."""
     cfg = MailParams(main)
     try:
-        check_file(cfg)
+        maillog_file(cfg)
         target = 1 if cfg.maillog_file == "/dev/stdout" else cfg.maillog_file
         return Append(target, before, file_mode(main))
     except (OSError, BadConfig):
         return Syslog(before.tag, cfg.syslog_facility)
 
 
-def check_file(cfg: MailParams) -> None:
-    """maillog_file must lie below one of maillog_file_prefixes. BadConfig, located, when not."""
-    path = cfg.maillog_file
-    allowed = [prefix for prefix in re.split(r"[\s,]+", cfg.maillog_file_prefixes) if prefix]
-    if path and not any(path == p or path.startswith(p.rstrip("/") + "/") for p in allowed):
-        problem = f"maillog_file '{path}' does not match any maillog_file_prefixes entry"
-        raise cfg.main.bad("maillog_file", problem)
-
-
 def file_mode(main: MainCf) -> int:
-    """maillog_file_permissions as a number."""
-    return int(MailParams(main).maillog_file_permissions, 8)
+    """maillog_file_permissions as a number; what can't be one of a log file is passed over with a warning."""
+    text = MailParams(main).maillog_file_permissions
+    if text.rjust(4, "0") in MODES:
+        return int(text, 8)
+    msg.warning(f"ignoring bad permissions: maillog_file_permissions = {text}")
+    return 0o600
 
 
 def close() -> None:

@@ -18,6 +18,7 @@ import time
 from bisect import bisect
 from collections.abc import Callable, Sequence
 
+from pyfix.config.check import maillog_file
 from pyfix.config.params.mail import MailParams
 from pyfix.server import log
 from pyfix.server.context import Context
@@ -47,7 +48,7 @@ class Postlogd:
         self._write: Write = self._to_syslog
         self._fd = -1
         if cfg.maillog_file:
-            log.check_file(cfg)
+            maillog_file(cfg)
             self._fd = open_log(cfg.maillog_file, log.file_mode(context.main))
             self._write = self._to_file
             msg.to(Append(self._fd, log.frame(context.main, context.program)))

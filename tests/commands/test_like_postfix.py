@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.instance import RUN
+from tests.real_postfix import release
 
 ROOT = Path(__file__).parent.parent.parent
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
@@ -94,12 +95,18 @@ def sides(real_postfix):
     return peer, real, ours
 
 
+def as_of_now(case, result):
+    """Before 3.8 postlog was silent where standard error is no terminal."""
+    return result[:2] if case[0] == "postlog" and release() < (3, 8) else result
+
+
 def test_what_is_said_and_returned_while_the_system_is_down(sides):
     _, real, ours = sides
     with ThreadPoolExecutor(16) as pool:  # a fatal error sleeps a second
         wanted = list(pool.map(real.call, DOWN))
         found = list(pool.map(ours.call, DOWN))
-    different = [(case, w, f) for case, w, f in zip(DOWN, wanted, found, strict=True) if w != f]
+    cases = zip(DOWN, wanted, found, strict=True)
+    different = [(case, w, f) for case, w, f in cases if as_of_now(case, w) != as_of_now(case, f)]
     assert not different, "\n".join(map(str, different))
 
 

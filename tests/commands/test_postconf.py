@@ -9,6 +9,7 @@ import pytest
 from pyfix.commands import postconf
 from pyfix.config import registry
 from pyfix.unix import msg
+from tests.real_postfix import release
 
 MAIN_CF = """\
 # Comment
@@ -211,7 +212,7 @@ def test_a_parameter_is_explained(run) -> None:
     ]
     result = run("--explain")
     assert (result.status, result.err) == (1, "postconf: fatal: --explain requires name argument\n")
-    assert "specify one of --explain -M" in run("-M", "--explain", "x").err
+    assert "specify one of --explain, -M" in run("-M", "--explain", "x").err
 
 
 def test_what_the_tls_library_is(run) -> None:
@@ -234,12 +235,16 @@ def test_a_bad_main_cf_is_fatal_and_located(run, instance: Path) -> None:
     assert result.err == """postconf: fatal: main.cf, line 2: missing '=' after attribute name: "foo"\n"""
 
 
-def test_a_bad_expression_is_fatal_when_expanded(run, instance: Path) -> None:
+def test_a_value_that_can_not_be_expanded_is_fatal(run, instance: Path) -> None:
     (instance / "main.cf").write_text("\nmyorigin = ${x\n")
-    assert run("myorigin").out == "myorigin = ${x\n"
-    result = run("-x", "myorigin")
-    assert result.status == 1
-    assert 'fatal: main.cf, line 2: parameter myorigin: truncated macro reference: "${x"' in result.err
+    result = run("-d", "myorigin")
+    assert (result.status, result.out) == (0, "myorigin = $myhostname\n")
+    result = run("myorigin")
+    assert (result.status, result.out) == (1, "")
+    assert result.err.splitlines()[-2:] == [
+        'postconf: warning: truncated macro reference: "${x"',
+        "postconf: fatal: macro processing error",
+    ]
 
 
 @pytest.mark.parametrize("options", [["-e", "myorigin=new", "x = $y"], ["myorigin = new", "x=$y"]])
@@ -258,9 +263,9 @@ def test_settings_are_removed_and_commented_out(run, instance: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["-nd"], "specify one of -d -n"),
-        (["-e", "-x", "a=b"], "specify one of -e -x"),
-        (["-hH"], "specify one of -h -H"),
+        (["-nd"], "specify one of -d, -n"),
+        (["-e", "-x", "a=b"], "specify one of -e, -x"),
+        (["-hH"], "specify one of -h, -H"),
         (["-e"], "-e requires name=value argument"),
         (["-e", "foo"], "missing '=' after attribute name: \"foo\""),
         (["a=b", "c"], "missing '=' after attribute name: \"c\""),
@@ -323,7 +328,7 @@ SAME = [
     ["-x", "smtp_destination_rate_delay", "sub_transport_rate_delay"],
     ["-l"],
 ]
-SAME_ERRORS = [["-e", "=x"], ["-ex", "a=b"]]  # a second each
+SAME_ERRORS = [["-e", "=x"]]  # a second each
 
 
 @pytest.fixture
@@ -368,6 +373,12 @@ def test_real_postconf_edits_the_same(run, real, instance: Path, options: list[s
 
 SHEET = Path(os.environ.get("PYFIX_REFERENCE", Path(__file__).parents[3] / "shared/reference")) / "parameters.tsv"
 OF_THE_PROGRAM = {"process_id", "process_name", "service_name"}  # differ between any two programs
+OF_THE_BUILD = {
+    "alias_maps", "daemon_directory", "default_cache_db_type", "default_database_type", "html_directory",
+    "mail_release_date", "mail_version", "manpage_directory", "meta_directory", "readme_directory", "shlib_directory",
+    "tls_eecdh_auto_curves", "tls_ffdhe_auto_groups",
+}  # fmt: skip
+"""What Debian chooses otherwise, or what depends on the TLS library that is built with."""
 
 
 def _same_in_3_7() -> set[str]:
@@ -380,7 +391,12 @@ def _same_in_3_7() -> set[str]:
 
 @pytest.mark.skipif(not SHEET.exists(), reason="no parameters.tsv: set PYFIX_REFERENCE")
 def test_defaults_are_those_of_real_postconf(run, real) -> None:
-    names = sorted(set(registry.everything()) & _same_in_3_7())
+    names = {*registry.everything()}
+    if release() < (3, 11):
+        names &= _same_in_3_7()
+    else:
+        names -= OF_THE_BUILD | OF_THE_PROGRAM | {name for name in names if name.startswith("pyfix_")}
+    names = sorted(names)
     assert len(names) > 150
     assert run("-d", *names).lines() == real("-d", *names).lines()
 

@@ -1,6 +1,7 @@
 """postconf says and writes what Debian's does, over many configurations and all combinations of options."""
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import pytest
 from pyfix.commands import postconf
 from pyfix.unix import msg
 from tests.commands.random_configurations import main_cf, master_cf
+from tests.real_postfix import release
 
 REAL = shutil.which("postconf", path="/usr/sbin:/usr/bin")
 LONG_AGO = 1_000_000_000  # real postconf waits until a file is some seconds old
@@ -55,7 +57,8 @@ def ours(capsys: pytest.CaptureFixture[str]) -> Run:
         finally:
             msg.to(*before)
         found = capsys.readouterr()
-        return Result(status, found.out, {*found.err.splitlines()}, [(folder / name).read_text() for name in FILES])
+        said = {*filter(told_by_all, found.err.splitlines())}
+        return Result(status, found.out, said, [(folder / name).read_text() for name in FILES])
 
     return run
 
@@ -64,8 +67,17 @@ def theirs(folder: Path, options: list[str]) -> Result:
     if REAL is None:
         pytest.skip("real postconf is not installed")
     done = subprocess.run([REAL, "-c", str(folder), *options], capture_output=True, text=True, check=False, timeout=30)
-    errors = {*done.stderr.replace(f"{REAL}: ", "postconf: ").splitlines()}
+    errors = {*filter(told_by_all, done.stderr.replace(f"{REAL}: ", "postconf: ").splitlines())}
     return Result(done.returncode, done.stdout, errors, [(folder / name).read_text() for name in FILES])
+
+
+NEWER = re.compile(r"#comment after|missing '}' in|syntax error after|will be removed|DEPRECATION_README")
+OLD = release() < (3, 11)
+
+
+def told_by_all(line: str) -> bool:
+    """Whether every release says so. An older one sees a table in what a comment hides, and does not look at words."""
+    return not (OLD and NEWER.search(line))
 
 
 def write(folder: Path, *texts: str) -> None:
@@ -110,7 +122,7 @@ def answer(one: str, other: str) -> str:
         return "specify one of -b and -t"
     exclusive = ("aAblFmMpPtT", "den#X", "fe#X", "xe#X", "he#X", "He#X", "oe#X", "hH", "do")
     if any(pair <= {*group} for group in exclusive):
-        return f"specify one of -{first} -{second}"
+        return f"specify one of -{first}, -{second}"
     refused = dict.fromkeys(LISTS, "defhHnoxX#") | {"M": "dhHn", "F": "dnX#", "P": "dn#"}
     for mode, modifier in ((one, other), (other, one)):
         if modifier in refused.get(mode, ""):
@@ -148,7 +160,7 @@ WRONG = [
     (["-Me", "a/inet=b"], 1, 'fatal: bad field count: "a/inet=b"'),
     (["-Me", "a/inet"], 1, "fatal: missing '=' after attribute name: \"a/inet\""),
     (["-MX", "a"], 1, "fatal: -Me, -MX or -M# requires service_name/type"),
-    (["-MX", "a/inet=b"], 1, "fatal: specify one of -e -X"),
+    (["-MX", "a/inet=b"], 1, "fatal: specify one of -e, -X"),
     (["-Fe", "a=b"], 1, "fatal: -Fe or -FX requires service_name/type/field_name"),
     (["-Fe", "smtp/inet/chroot=q"], 1, 'fatal: invalid chroot field "q" in "q"'),
     (["-Fe", "smtp/inet/type=foo"], 1, 'fatal: invalid type field "foo" in "foo"'),
@@ -160,7 +172,7 @@ WRONG = [
     (["-PX", "smtp/inet/*"], 1, "fatal: -Pe does not accept wild-card parameter name"),
     (["-PX", "smtp/inet"], 1, "fatal: -Pe or -PX requires service_name/type/parameter"),
     (["-X", ""], 1, "fatal: -X or -# requires non-blank parameter names"),
-    (["-X", "x=y"], 1, "fatal: specify one of -e -X"),
+    (["-X", "x=y"], 1, "fatal: specify one of -e, -X"),
     (["-e", ""], 1, 'fatal: missing attribute name: ""'),
     (["-e", "a\nb=c"], 1, "fatal: -e, -X, or -# accepts no multi-line input"),
     (["-e", "#a=b"], 1, "fatal: -e, -X, or -# accepts no comment input"),

@@ -64,7 +64,7 @@ def test_check_warns_of_what_others_could_change(instance):
         ("main.cf", "no equals sign", r"fatal: .*/main\.cf, line \d+: "),
         ("master.cf", "nonsense", r"fatal: .*/master\.cf: line \d+: "),
         ("master.cf", "x unix - - n - - smtpd -o smtpd_timeout=5x", r"fatal: .*/master\.cf, line \d+: .*smtpd_timeout"),
-        ("main.cf", "maillog_file = /etc/x", r"fatal: .*/main\.cf, line \d+: maillog_file '/etc/x' does not match"),
+        ("main.cf", "maillog_file = /etc/x", r"fatal: .*/main\.cf, line \d+: maillog_file value '/etc/x' does"),
     ],
 )
 def test_bad_configuration_stops_the_start_with_file_and_line(instance, name, line, problem):

@@ -5,7 +5,7 @@ import pytest
 
 from pyfix.config import dbms, deprecated, registry
 from pyfix.config.catalog import Catalog
-from pyfix.config.expand import references
+from pyfix.config.expand import ExpandError, references
 from pyfix.config.main_cf import MainCf
 from pyfix.config.master_cf import lines_of
 from pyfix.config.master_entry import Entry
@@ -101,9 +101,10 @@ def test_classes_of_names() -> None:
 
 def test_tables_are_found_at_any_depth() -> None:
     text = (
-        "hash:/x, ldap:a !mysql:b proxy:proxy:pgsql:c pipemap:{ldap:d,sqlite:e} { check_x memcache:/f } xldap:g ldap:"
+        "hash:/x, ldap:a mysql:b !mysql:x proxy:proxy:pgsql:c pipemap:{ldap:d,sqlite:e} { check_x memcache:/f } "
+        "xldap:g ldap:"
     )
-    names = {table.name for table in dbms.tables(text)}
+    names = {found.name for found in dbms.scan(text) if isinstance(found, dbms.Table)}
     assert names == {"a", "b", "c", "d", "e", "/f"}
 
 
@@ -121,3 +122,55 @@ def test_what_a_table_reads_is_no_unused_parameter(kind: str) -> None:
     assert len(read) > 4
     shared = {"expansion_limit", "result_format"} if kind == "memcache" else set()  # which Postfix's does not have
     assert read - shared <= dbms.SUFFIXES[kind]
+
+
+# Observed of Postfix 3.11.7.
+WORDS = {
+    "#foo": ["#comment after other text is not allowed: #foo ..."],
+    "a # b # c": ["#comment after other text is not allowed: # b # c..."],
+    "a, #0123 56789 012345678901234567890": [
+        "#comment after other text is not allowed: #0123 56789 01234567890123..."
+    ],
+    "{x #a y {#b}} #z": [
+        "#comment after other text is not allowed: #a y {#b}...",
+        "#comment after other text is not allowed: #z ...",
+    ],
+    "inline:{ {a = #b} }": ["#comment after other text is not allowed: #b ..."],
+    "a {x {b #x}": [
+        "missing '}' in \"{x {b #x}\"",
+        "#comment after other text is not allowed: #x ...",
+    ],
+    "inline:{a}b": ["syntax error after '}' in \"{a}b\""],
+    "a#b hash{#a} [#a] proxy:{ #x } {} a}b": [],
+    "#a ldap:/none": ["#comment after other text is not allowed: #a ldap:/none..."],
+}
+
+
+@pytest.mark.parametrize(("value", "words"), WORDS.items())
+def test_words_that_can_not_be_are_told(value: str, words: list[str]) -> None:
+    assert complaints(f"mydestination = {value}\n") == [f"/c/main.cf: {text}" for text in words]
+
+
+def test_in_master_cf_the_service_is_named_where_postfix_does() -> None:
+    assert complaints("", "a unix - - n - - smtp -o { myorigin = #x {b} }") == [
+        "/c/master.cf: #comment after other text is not allowed: #x {b}..."
+    ]
+    assert complaints("", "a unix - - n - - smtp -o myorigin={}x") == [
+        "/c/master.cf:a/unix: syntax error after '}' in \"{}x\""
+    ]
+
+
+def test_no_comment_is_looked_for_in_names_of_the_user_or_what_is_expanded_elsewhere() -> None:
+    assert complaints("myorigin = $mine\nmine = a\nforward_path = a #b\n", "") == []
+    assert complaints("mine = a #b\n") == ["/c/main.cf: unused parameter: mine=a #b"]
+
+
+def test_only_strict_ones_learn_of_values_that_can_not_be_expanded() -> None:
+    found = catalog("mydestination = $a\na = $b\nb = $a\n")
+    assert list(found.undefined()) == []
+    with pytest.raises(ExpandError, match='unreasonable macro call nesting: "b"'):
+        list(found.undefined(strict=True))
+
+
+def test_what_follows_a_broken_reference_refers_to_nothing() -> None:
+    assert references("$a ${b") == {"a"}

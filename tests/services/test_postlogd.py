@@ -4,9 +4,9 @@ import time
 
 import pytest
 
+from pyfix.config.check import maillog_file
 from pyfix.config.main_cf import BadConfig, MainCf
 from pyfix.config.params.mail import MailParams
-from pyfix.server import log
 from pyfix.server.context import Context
 from pyfix.services.postlogd import Postlogd
 from pyfix.unix import msg
@@ -68,8 +68,8 @@ def test_file_is_for_its_owner_only(postlogd, log_file):
 @pytest.mark.parametrize("path", ["/etc/passwd", "/variable/log"])
 def test_log_file_outside_the_prefixes_is_refused_with_its_line(path):
     cfg = MailParams(MainCf.from_text(f"maillog_file = {path}\n"))
-    with pytest.raises(BadConfig, match=r"main\.cf, line 1: maillog_file '.*' does not match"):
-        log.check_file(cfg)
+    with pytest.raises(BadConfig, match=r"main\.cf, line 1: maillog_file value '.*' does not match"):
+        maillog_file(cfg)
 
 
 def stamped(moment, text):
