@@ -18,10 +18,6 @@ from pyfix.unix.moment import Moment
 T = TypeVar("T")
 
 
-class NotNowError(Exception):
-    """This has to be asked in a thread."""
-
-
 class Turns:
     """At most so many at once; the others wait for their turn."""
 

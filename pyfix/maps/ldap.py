@@ -24,9 +24,9 @@ from typing import Any, ClassVar
 from pyfix.config.param import Bool, Int, Str
 from pyfix.maps.cfg_parser import read_params
 from pyfix.maps.db_common import Answers, DbParams, Template
-from pyfix.maps.kept import Ear, NotNowError, ear_for
+from pyfix.maps.kept import Ear, ear_for
 from pyfix.maps.servers import Servers, WrongQuestionError
-from pyfix.maps.table import OpenError, Options, missing_extra
+from pyfix.maps.table import NotNowError, OpenError, Options, missing_extra
 from pyfix.unix import msg
 
 ANY = "(objectClass=*)"

@@ -18,10 +18,10 @@ from typing import Any
 from pyfix.config.param import Str
 from pyfix.maps.auto_clnt import split_host
 from pyfix.maps.cfg_parser import read_params
-from pyfix.maps.kept import Ear, NotNowError, ear_for
+from pyfix.maps.kept import Ear, ear_for
 from pyfix.maps.servers import WrongQuestionError
 from pyfix.maps.sql_server import Row, ServerParams, ServerTable
-from pyfix.maps.table import Options, missing_extra
+from pyfix.maps.table import NotNowError, Options, missing_extra
 
 CONNECT_TIMEOUT, ANSWER_TIMEOUT = 10, 30  # seconds
 TROUBLE = (b"08", b"53", b"57", b"58", b"XX")

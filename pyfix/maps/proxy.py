@@ -23,9 +23,8 @@ from typing import ClassVar, cast
 from pyfix.config import in_force
 from pyfix.config.main_cf import BadConfig
 from pyfix.config.params.mail import MailParams
-from pyfix.maps.kept import NotNowError
 from pyfix.maps.servers import Servers, WrongQuestionError
-from pyfix.maps.table import OpenError, Options, Source, TableError
+from pyfix.maps.table import NotNowError, OpenError, Options, Source, TableError
 from pyfix.maps.watch import Watch
 from pyfix.unix import msg
 from pyfix.unix.moment import Moment

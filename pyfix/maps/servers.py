@@ -19,8 +19,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from typing import Generic, Protocol, TypeVar
 
-from pyfix.maps.kept import NotNowError, Turns
-from pyfix.maps.table import TableError
+from pyfix.maps.kept import Turns
+from pyfix.maps.table import NotNowError, TableError
 from pyfix.maps.threads import WORKERS
 from pyfix.unix import msg
 

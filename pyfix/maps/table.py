@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pyfix.mail.error import Retry
-from pyfix.maps.kept import NotNowError
 from pyfix.maps.watch import AskAgain, Stamp, Watch
 from pyfix.unix import msg
 
@@ -93,6 +92,10 @@ class Options:
 
 Opener = Callable[[], Source]
 LookupKept = Callable[[str], Awaitable[str | None]]
+
+
+class NotNowError(Exception):
+    """This has to be asked in a thread."""
 
 
 def missing_extra(options: Options, name: str, package: str, extra: str) -> OpenError:

@@ -8,8 +8,9 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from pyfix.maps.kept import Ear, NotNowError, Turns, ear_for
+from pyfix.maps.kept import Ear, Turns, ear_for
 from pyfix.maps.servers import Servers, WrongQuestionError
+from pyfix.maps.table import NotNowError
 from pyfix.maps.threads import WORKERS
 
 
