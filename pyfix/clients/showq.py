@@ -12,7 +12,7 @@ See also: ipc sheet section 3, showq.
 
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from pyfix.unix import msg
 
@@ -69,16 +69,25 @@ class QueuedMessage:
         self.recipients = recipients
 
 
-def encode(message: QueuedMessage) -> bytes:
-    """One message of a report. Its texts are printable, so none has a NUL."""
-    m = message
+def encode(
+    queue_name: str,
+    queue_id: str,
+    time: int,
+    size: int,
+    forced_expire: bool,
+    sender: str,
+    recipients: Iterable[tuple[str, str, str, str]],
+) -> bytes:
+    """One message of a report, as QueuedMessage has it; recipients: (original, address, log_class, reason).
+
+    Its texts are printable, so none has a NUL.
+    """
     text = (
-        f"queue_name\0{m.queue_name}\0queue_id\0{m.queue_id}\0time\0{m.time}\0size\0{m.size}\0"
-        f"forced_expire\0{m.forced_expire:d}\0sender\0{m.sender}\0"
+        f"queue_name\0{queue_name}\0queue_id\0{queue_id}\0time\0{time}\0size\0{size}\0"
+        f"forced_expire\0{forced_expire:d}\0sender\0{sender}\0"
     )
-    for r in m.recipients:
-        text += f"original_recipient\0{r.original}\0recipient\0{r.address}\0"
-        text += f"log_class\0{r.log_class}\0reason\0{r.reason}\0"
+    for original, address, log_class, reason in recipients:
+        text += f"original_recipient\0{original}\0recipient\0{address}\0log_class\0{log_class}\0reason\0{reason}\0"
     return (text + "\0").encode("utf-8", "surrogateescape")
 
 

@@ -21,6 +21,7 @@ from pyfix.unix import msg
 LOGGED_QUEUES = frozenset({"active", "deferred", "hold", "incoming"})
 FORCE_EXPIRE = 0o010  # mode bit of a message that shall be returned at its next try
 _ATTR, _SIZE, _TIME, _FROM, _ORCP, _RCPT, _MESG, _END, _PTR = b"ACTSORMEp"
+_NO_TRACE = getattr(os, "O_NOATIME", 0)  # Linux has it, for the owner and root
 _STEP = tuple(range(2, 130))
 """From a record to the next, by its length; none for lengths of more than a byte."""
 _GONE = frozenset(b"D/")
@@ -51,7 +52,7 @@ def list_message(
 ) -> Listed | None:
     """What is in one file; None: it is gone, not complete, or has no sender. logs: those that may be there."""
     try:
-        fd = queue.open(name, queue_id)
+        fd = _open(queue, name, queue_id)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -68,6 +69,16 @@ def list_message(
         return None if listed.sender is None else listed
     finally:
         os.close(fd)
+
+
+def _open(queue: Opener, name: str, queue_id: str) -> int:
+    """A descriptor that leaves the time of access alone: a file that is due later would have a new one each time."""
+    if name not in LOGGED_QUEUES:  # in maildrop files belong to others
+        return queue.open(name, queue_id)
+    try:
+        return queue.open(name, queue_id, os.O_RDONLY | _NO_TRACE)
+    except PermissionError:
+        return queue.open(name, queue_id)
 
 
 def _logged(queue: Opener, queue_id: str, logs: Iterable[str]) -> list[tuple[str, str, str, str]]:
@@ -164,5 +175,6 @@ def _external(data: bytes) -> str:
     return _shown(data.decode("utf-8", "surrogateescape"))
 
 
+@lru_cache(maxsize=1024)
 def _shown(address: str) -> str:
     return msg.printable(quote(address))

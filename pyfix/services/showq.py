@@ -79,7 +79,7 @@ class Showq:
                 for queue_id in self._queue.scan(name):
                     logs = ("defer", "bounce") if queue_id in bounced else ("defer",)
                     listed = list_message(self._queue, name, queue_id, logs)
-                    yield None if listed is None else showq.encode(self._told(name, listed))
+                    yield None if listed is None else self._told(name, listed)
             except OSError as error:
                 msg.warning(f"scan {name}: {error.strerror}")
 
@@ -91,12 +91,16 @@ class Showq:
             msg.warning(f"scan bounce: {error.strerror}")
             return set()
 
-    def _told(self, name: str, listed: Listed) -> showq.QueuedMessage:
-        recipients = [
-            showq.QueuedRecipient(address or self._null_sender, original, log, reason)
-            for original, address, log, reason in listed.recipients
-        ]
-        sender = listed.sender or self._null_sender
-        return showq.QueuedMessage(
-            name, listed.queue_id, listed.time, listed.size, listed.forced_expire, sender, recipients
+    def _told(self, name: str, listed: Listed) -> bytes:
+        recipients = listed.recipients
+        if any(not address for _, address, _, _ in recipients):
+            recipients = [(o, address or self._null_sender, log, why) for o, address, log, why in recipients]
+        return showq.encode(
+            name,
+            listed.queue_id,
+            listed.time,
+            listed.size,
+            listed.forced_expire,
+            listed.sender or self._null_sender,
+            recipients,
         )

@@ -160,7 +160,14 @@ def answer(path, data):
 
 
 def test_a_running_system_is_asked(instance, capfd, tmp_path):
-    report = showq.GREETING + b"".join(map(showq.encode, MESSAGES)) + showq.END
+    told = [
+        showq.encode(
+            *(m.queue_name, m.queue_id, m.time, m.size, m.forced_expire, m.sender),
+            [(r.original, r.address, r.log_class, r.reason) for r in m.recipients],
+        )
+        for m in MESSAGES
+    ]
+    report = showq.GREETING + b"".join(told) + showq.END
     thread, _ = answer(tmp_path / "public/showq", report)
     assert run(capfd, tmp_path, "-p") == (0, SHORT, "")
     thread.join()

@@ -5,7 +5,8 @@ import socket
 
 import pytest
 
-from pyfix.clients.showq import MalformedReport, QueuedMessage, QueuedRecipient, encode, read_report
+from pyfix.clients import showq
+from pyfix.clients.showq import MalformedReport, QueuedMessage, QueuedRecipient, read_report
 from pyfix.config.main_cf import MainCf
 from pyfix.queue import records as rec
 from pyfix.queue.logs import LogEntry, Recipient, append_log
@@ -164,6 +165,11 @@ def test_a_reader_that_leaves_is_no_trouble(queue):
         await service.serve(theirs)
 
     asyncio.run(session())
+
+
+def encode(m: QueuedMessage) -> bytes:
+    recipients = [(r.original, r.address, r.log_class, r.reason) for r in m.recipients]
+    return showq.encode(m.queue_name, m.queue_id, m.time, m.size, m.forced_expire, m.sender, recipients)
 
 
 LISTED = QueuedMessage("deferred", "ABCDEF", 1795214011, 300, False, "s@x", [QueuedRecipient("r@x", "o@x")])
