@@ -9,8 +9,6 @@ import _socket
 import os
 import stat
 
-from pyfix.unix import fifo
-
 
 class UnreachableError(Exception):
     """The service is not there; str() says so in Postfix's words."""
@@ -25,6 +23,8 @@ def kick(queue_directory: str, place: str, letters: bytes, timeout: float = 10.0
         raise UnreachableError(f"unable to look up {place}: {error.strerror}") from None
     try:
         if stat.S_ISFIFO(mode):
+            from pyfix.unix import fifo  # of an older release
+
             fifo.write(path, letters)
         else:
             _send(path, letters + b"\0", timeout)

@@ -16,8 +16,8 @@ import _socket
 import os
 import time
 
+from pyfix.clients.compose import TIME, record
 from pyfix.clients.kick import UnreachableError, kick
-from pyfix.queue.compose import TIME, record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

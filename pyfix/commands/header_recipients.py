@@ -6,8 +6,8 @@ in. Addresses of To, Cc and Bcc count; where there is a Resent- header of that k
 Nothing is imported unless an address needs the whole grammar of RFC 5322.
 """
 
-from pyfix.queue import compose
-from pyfix.queue.compose import CONT, NORM
+from pyfix.clients import compose
+from pyfix.clients.compose import CONT, NORM
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -19,11 +19,10 @@ Sources: sendmail(1), commands sheet.
 import os
 import sys
 
-from pyfix.clients import submit
+from pyfix.clients import compose, submit
+from pyfix.clients.compose import record
 from pyfix.commands import quick_conf
 from pyfix.commands.sendmail_options import MODES, NAMES, Options, Stop, parse
-from pyfix.queue import compose
-from pyfix.queue.compose import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pyfix.queue import compose
+from pyfix.clients import compose
 from pyfix.queue import records as rec
 from pyfix.queue.submitted import Filter, MalformedError
 from pyfix.unix import msg
