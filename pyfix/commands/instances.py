@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 
 from pyfix.commands import instance, layout
+from pyfix.commands.json_text import json_text
 from pyfix.commands.system import System
 from pyfix.config.check import at_start
 from pyfix.config.edit import edit_file
@@ -45,6 +46,14 @@ class Instance:
     def line(self) -> str:
         """Its line in a list."""
         return f"{self.name or '-':15} {self.group or '-':15} {'y' if self.enabled else 'n':9} {self.config_dir}"
+
+    def json(self) -> str:
+        """The same as an object of JSON."""
+        enabled = "y" if self.enabled else "n"
+        names = ("name", "group", "enabled", "config_directory")
+        values = (self.name or "-", self.group or "-", enabled, self.config_dir)
+        members = (f"{json_text(name)}: {json_text(value)}" for name, value in zip(names, values, strict=True))
+        return f"{{{','.join(members)}}}"
 
     def matches(self, name: str) -> bool:
         """Whether -i means this one: by name, configuration directory, or - for the primary one."""

@@ -22,6 +22,8 @@ def show_texts(directory: str, operands: Sequence[str]) -> None:
     """-b: what a report says, the $names expanded."""
     main = mail_conf.load(directory)
     templates = _templates(main, operands)
+    for template in templates.values():
+        bounce_template.refuse_undefined(template, main)
     texts = [(name, bounce_template.expand_body(template, main)) for name, template in templates.items()]
     print("\n".join("\n".join([f"expanded_{name}_text = <<EOF", *lines, "EOF\n"]) for name, lines in texts), end="")
 

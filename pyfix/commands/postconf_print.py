@@ -5,13 +5,14 @@ Sources: postconf(1) -f -h -H -j.
 
 from collections.abc import Container, Iterator, Sequence
 
+from pyfix.commands.json_text import json_text
 from pyfix.config.master_entry import INDENT, WIDTH
 
 
 def shown(letters: Container[str], name: str, value: str) -> str:
-    """One setting as the options want it. Words of the value are one space apart."""
+    """One setting as the options want it. Words of the value are one space apart, but in JSON."""
     if "j" in letters:
-        return shown_json(name, " ".join(value.split()))
+        return shown_json(name, value)
     if "H" in letters:
         return name
     words = value.split()
@@ -22,9 +23,7 @@ def shown(letters: Container[str], name: str, value: str) -> str:
 
 def shown_json(name: str, value: str) -> str:
     """The same as an object of JSON."""
-    import json  # few ask for it
-
-    return json.dumps({name: value}, ensure_ascii=False)
+    return f"{{{json_text(name)}: {json_text(value)}}}"
 
 
 def _folded(words: Sequence[str]) -> Iterator[str]:

@@ -9,7 +9,7 @@ Without -c and MAIL_CONFIG the command is for all instances, where multi_instanc
 
 Exit status: 0; 1 when something is wrong, or (status) when the system does not run. `check` is 1 as well where mail
 would be refused or wait because of the configuration, and where a name is probably misspelt; start goes on then.
-Lines about the system go to the log as postfix-script's, and to a terminal.
+Lines about the system go to the log as postfix-script's, and to standard error.
 
 Privileges: root, or the owner of the queue for an instance of his own.
 Sources: postfix(1).
@@ -21,6 +21,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from importlib.util import find_spec
 from typing import NoReturn
 
@@ -66,7 +67,8 @@ def main(argv: list[str] | None = None) -> int:
         _log_as(system, system.cfg.syslog_name)
         for line in compatibility.notices(system.main):
             msg.info(line)
-        _log_as(system, log.tag(system.main, f"postfix-{name}-script" if name in SCRIPTS else "postfix-script"))
+        script = f"postfix-{name}-script" if name in SCRIPTS else "postfix-script"
+        _log_as(system, log.tag(system.main, script), log.tag(system.main, "postlog"))
         if name not in COMMANDS:
             msg.fatal(f"unknown command: '{name}'. Usage: postfix start (or {', '.join(TOLD)})")
         return COMMANDS[name](system, arguments)
@@ -110,9 +112,9 @@ def _for_all_instances(system: System, words: list[str]) -> None:
         msg.fatal(f"{wrapper[0]}: {error.strerror}")
 
 
-def _log_as(system: System, tag: str) -> None:
-    """Lines go to the log and to standard error."""
-    msg.to(_sink(system, tag), msg.stderr_sink(tag))
+def _log_as(system: System, tag: str, shown: str = "") -> None:
+    """Lines go to the log, and to standard error under the name of what Postfix's script logs with."""
+    msg.to(_sink(system, tag), msg.stderr_sink(shown or tag))
 
 
 def _sink(system: System, tag: str) -> msg.Sink:
@@ -196,7 +198,7 @@ def start_fg(system: System, _: list[str]) -> int:
 
 def stop(system: System, _: list[str]) -> int:
     """Stop; comes back when everything has ended."""
-    quick_stop(system, [])
+    _stop(system)
     if not system.ends_within(STOP_PATIENCE):
         msg.info("stopping the Postfix mail system ... waiting for the Postfix mail system to terminate")
         if not system.ends_within(KILL_PATIENCE):
@@ -205,11 +207,16 @@ def stop(system: System, _: list[str]) -> int:
 
 
 def quick_stop(system: System, _: list[str]) -> int:
-    """Stop, without waiting for the end."""
+    """Stop, without waiting for the end. That nothing runs is said, and no failure: what is wanted is there."""
+    with suppress(msg.Fatal):
+        _stop(system)
+    return 0
+
+
+def _stop(system: System) -> None:
     _refuse_without(system)
     msg.info("stopping the Postfix mail system")
     system.signal(signal.SIGTERM)
-    return 0
 
 
 def abort(system: System, _: list[str]) -> int:

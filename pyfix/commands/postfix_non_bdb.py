@@ -23,19 +23,14 @@ SERVICE = "non_bdb_migration_service_name"
 
 def main(system: System, arguments: list[str]) -> int:
     """The subcommand that the arguments name; returns the exit status."""
-    name = (arguments or [""])[0]
-    if name not in COMMANDS:
-        msg.error(f"unknown non-bdb command: '{name}'")
-        msg.fatal(f"usage: postfix non-bdb {'|'.join(COMMANDS)}")
-    if arguments[1:]:
-        msg.fatal(f"usage: postfix non-bdb {name}")
-    return COMMANDS[name](system)
+    if len(arguments) != 1 or arguments[0] not in COMMANDS:
+        msg.fatal("usage: postfix non-bdb status (or enable-redirect, or enable-reindex, or disable)")
+    return COMMANDS[arguments[0]](system)
 
 
 def status(system: System) -> int:
-    """Say what main.cf asks for, and what is done."""
-    print(f"{LEVEL} = {system.main.value(LEVEL)}")
-    print("hash: and btree: tables are made as NAME.lmdb, and read from NAME.db where that is newer")
+    """Say what main.cf asks for."""
+    print(system.main.value(LEVEL))
     return 0
 
 
@@ -55,14 +50,13 @@ def enable_reindex(_: System) -> int:
 
 
 def _set(system: System, level: str) -> int:
-    """Change main.cf; in master.cf, the service that makes indexes becomes a comment."""
-    edit.edit_file(f"{system.main.config_dir}/main.cf", {LEVEL: level})
+    """Change main.cf, if it says something else; in master.cf, the service that makes indexes goes."""
+    if system.main.value(LEVEL) != level:
+        edit.edit_file(f"{system.main.config_dir}/main.cf", {LEVEL: level})
     path, service = f"{system.main.config_dir}/master.cf", system.main.value(SERVICE)
     if any((line.field(0), line.field(1)) == (service, "unix") for line in read_lines(path)):
         pattern = f"{service}/unix"
-        comment = edit.Action.COMMENT
-        edit.rewrite(path, lambda text: master_edit.drop_entries(text, [pattern], comment, path))
-    msg.info(f"{LEVEL} = {level}")
+        edit.rewrite(path, lambda text: master_edit.drop_entries(text, [pattern], edit.Action.REMOVE, path))
     return 0
 
 

@@ -38,7 +38,7 @@ def main(argv: list[str] | None = None) -> int:
     options = dict(found)
     main_cf = mail_conf.load(options.get("c"))
     tag = options.get("t") or log.tag(main_cf, "postlog")
-    msg.to(log.command_sink(main_cf, tag), msg.stderr_sink(tag))
+    msg.to(log.command_sink(main_cf, tag), msg.stderr_sink(log.tag(main_cf, "postlog")))
     say = PRIORITIES.get(options.get("p", "info").lower())
     if say is None:
         msg.fatal(f'bad severity: "{options["p"]}"')

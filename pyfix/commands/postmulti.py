@@ -1,6 +1,6 @@
 """postmulti - several mail systems on one machine
 
-    postmulti -l [-aR] [-g group] [-i name]                     list: name, group, enabled, directory
+    postmulti -l [-ajR] [-g group] [-i name]                    list: name, group, enabled, directory; -j: as JSON
     postmulti -p [-a] [-g group] [-i name] command ...          postfix command for each
     postmulti -x [-aR] [-g group] [-i name] command ...         any command for each
     postmulti -e init | create | import | destroy | deport | enable | disable | assign
@@ -26,6 +26,7 @@ from pyfix.commands import instances, mail_conf
 from pyfix.commands.instances import Family, Instance
 from pyfix.commands.system import System
 from pyfix.config.main_cf import BadConfig
+from pyfix.config.params.mail import MailParams
 from pyfix.config.params.postmulti import PostmultiParams
 from pyfix.unix import msg, users
 
@@ -50,6 +51,7 @@ class Request(NamedTuple):
     group: str | None
     new_name: str | None
     new_group: str | None
+    json: bool
     words: list[str]
 
     @property
@@ -66,7 +68,7 @@ class Request(NamedTuple):
 
 def main(argv: list[str] | None = None) -> int:
     """Do what the options ask for."""
-    found, words = mail_conf.begin(argv, "postmulti", "+ae:g:i:G:I:lpRvx", USAGE)
+    found, words = mail_conf.begin(argv, "postmulti", "+ae:g:i:G:I:jlpRvx", USAGE)
     request = _request(found, words)
     try:
         family = Family(_primary())
@@ -109,7 +111,7 @@ def _request(found: list[tuple[str, str]], words: list[str]) -> Request:
             msg.fatal(f"Unsafe characters in {what}{values[letter]}'")
     request = Request(
         modes[0], (actions or [""])[0], "a" in values, "R" in values,
-        values.get("i"), values.get("g"), values.get("I"), values.get("G"), words,
+        values.get("i"), values.get("g"), values.get("I"), values.get("G"), "j" in values, words,
     )  # fmt: skip
     _refuse_nonsense(request)
     return request
@@ -119,6 +121,8 @@ def _refuse_nonsense(request: Request) -> None:
     mode, action = request.mode, request.action
     if request.reverse and mode in "pe":
         msg.fatal("The '-p' and '-e' options preclude the use of '-R'")
+    if request.json and mode != "l":
+        msg.fatal("JSON output available only with '-l'")
     if mode == "l" and request.words:
         msg.fatal("Command not allowed with '-l'")
     if mode in "px" and not request.words:
@@ -150,7 +154,7 @@ def _chosen(family: Family, request: Request) -> list[Instance]:
 
 def _list(family: Family, request: Request) -> int:
     for each in _chosen(family, request):
-        sys.stdout.write(each.line() + "\n")
+        sys.stdout.write((each.json() if request.json else each.line()) + "\n")
     sys.stdout.flush()
     return 0
 
@@ -186,9 +190,11 @@ def _postfix(family: Family, each: Instance, words: list[str]) -> int:
     return _wait(command, {**environment, **each.environment()})
 
 
-def _any_command(_: Family, each: Instance, words: list[str]) -> int:
-    verbose = {"MAIL_VERBOSE": ""} if msg.verbose else {}
-    return _wait(words, {**os.environ, **verbose, **each.environment()})
+def _any_command(family: Family, each: Instance, words: list[str]) -> int:
+    more = {"MAIL_LOGTAG": MailParams(family.primary.main).syslog_name}
+    if msg.verbose:
+        more["MAIL_VERBOSE"] = ""
+    return _wait(words, {**os.environ, **more, **each.environment()})
 
 
 RUNNERS = {"p": _postfix, "x": _any_command}

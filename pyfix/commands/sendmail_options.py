@@ -185,7 +185,7 @@ def _notify(options: Options, value: str) -> None:
         options.warnings.append(f'unknown DSN NOTIFY command value "{word}" in "{value}"')
     mask = sum({NOTIFY.get(word.lower(), 0) for word in words})
     if unknown or not mask or (mask & 1 and mask != 1):
-        options.warnings.append("bad -N option value -- ignored")
+        options.warnings.append(f"bad -N option value: '{value}' -- ignored")
     else:
         options.notify = mask
 

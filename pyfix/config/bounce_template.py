@@ -25,6 +25,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import dropwhile
 
+from pyfix.config.expand import references
 from pyfix.config.main_cf import MainCf
 from pyfix.config.params.mail import MailParams
 from pyfix.config.syntax import BadConfig, split_setting
@@ -247,8 +248,20 @@ def expand_body(template: Template, main: MainCf) -> list[str]:
     text = "\n".join(template.body)
     _check_names(template, text, main, times)
     values = main.with_overrides([(name, str(value)) for name, value in times.items()])
+    return [line for text in template.body for line in _expanded(template, text, values).split("\n")]
+
+
+def refuse_undefined(template: Template, main: MainCf) -> None:
+    """Raises BadConfig for a $name in the body that nobody knows."""
+    times = scaled_times(main)
+    for line in template.body:
+        if any(name not in times and main.unexpanded(name) is None for name in references(line)):
+            raise BadConfig(f"{template.origin}: undefined $name in {template.name} template: {line}")
+
+
+def _expanded(template: Template, line: str, values: MainCf) -> str:
     try:
-        return values.expand(text).split("\n")
+        return values.expand(line)
     except BadConfig as problem:
         raise BadConfig(f"{template.origin}: bad $name syntax in {template.name} template: {problem}") from None
 

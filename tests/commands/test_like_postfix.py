@@ -116,6 +116,7 @@ def test_lines_of_scripts_look_the_same_in_the_log(sides):
         for side in (real, ours):
             side.call(("postlog", *words))
     lines = [line.partition(" peer ")[2].partition("[")[0::2] for line in peer.log().splitlines()]
+    lines = [(tag, text) for tag, text in lines if tag != "postfix"]  # what `postfix check` said
     lines = [(tag, text.partition("]")[2]) for tag, text in lines]
     assert len(lines) == 8
     assert lines[0::2] == lines[1::2]

@@ -176,7 +176,7 @@ def test_fields_and_settings_of_services(run) -> None:
     ("options", "line"),
     [
         (["-j", "myorigin"], '{"myorigin": "$mydomain"}'),
-        (["-jx", "bar"], '{"bar": "one, two"}'),
+        (["-jx", "bar"], '{"bar": "one,    two"}'),
         (["-jd", "relay_domains"], '{"relay_domains": "${{$compatibility_level} <level {2} ? {$mydestination} : {}}"}'),
         (["-jn", "relay_domains"], '{"relay_domains": ""}'),
         (["-jM", "smtp/unix"], '{"smtp/unix": "smtp unix - - n - - smtp"}'),
@@ -281,8 +281,14 @@ def test_a_wrong_command_line_changes_nothing(run, instance: Path, options: list
     assert (instance / "main.cf").read_text() == MAIN_CF
 
 
-def test_lists_of_types() -> None:
-    assert postconf.main(["postconf", "-l"]) == 0
+def test_ways_to_lock(run) -> None:
+    assert run("-l").lines() == ["flock", "fcntl", "dotlock"]
+
+
+@pytest.mark.parametrize("option", ["-a", "-A"])
+def test_a_type_of_sasl_that_is_not_there_is_not_named(run, option: str) -> None:
+    result = run(option)
+    assert (result.status, result.out, result.err) == (0, "", "")
 
 
 def test_table_types_come_from_the_tables(run) -> None:

@@ -127,3 +127,26 @@ def test_8_bit_text_needs_its_charset(directory: Path, capsys: pytest.CaptureFix
     out, err = capsys.readouterr()
     assert "body" not in out
     assert "8-bit message text in failure template needs another charset than us-ascii -- ignoring" in err
+
+
+# The first as observed of Postfix 3.11.7, which shows the line in the second, too.
+WRONG = [
+    ("first $myhostname\nsays $nosuch and", "undefined $name in failure template: says $nosuch and"),
+    (
+        "first $myhostname\nsays ${nosuch and",
+        'bad $name syntax in failure template: truncated macro reference: "says ${nosuch and"',
+    ),
+]
+
+
+@pytest.mark.parametrize(("body", "words"), WRONG)
+def test_a_name_in_a_text_that_can_not_be_is_fatal(
+    directory: Path, capsys: pytest.CaptureFixture[str], body: str, words: str
+) -> None:
+    path = directory / "templates"
+    path.write_text(f"failure_template = <<EOF\nSubject: No $nosuch\n\n{body}\nthird\nEOF\n")
+    with pytest.raises(SystemExit) as end:
+        postconf.main(["postconf", "-c", str(directory), "-b"])
+    out, err = capsys.readouterr()
+    assert (end.value.code, out) == (1, "")
+    assert err.endswith(f"fatal: {path}: {words}\n")

@@ -5,11 +5,12 @@ import re
 from pathlib import Path
 
 from tests.e2e.instance import instance, instance_directory
+from tests.real_postfix import release
 
 __all__ = ["instance", "instance_directory"]
 
-# Each fatal one takes both a second. Of quick-stop, Debian's ends with 0 although it says that nothing runs.
-DOWN = ["status", "reload", "logrotate", "flush", "check"]
+# Each fatal one takes both a second.
+DOWN = ["status", "reload", "logrotate", "flush", "check", "quick-stop"]
 UP = ["start", "status", "check", "flush", "reload"]
 LONG_AGO = 1_000_000_000  # a main.cf that was just written makes real commands wait
 
@@ -29,10 +30,14 @@ def test_same_status_and_lines(instance, real_postfix):
     sides = (peer, peer.top / "log/maillog"), (mail, mail.directory / "log/maillog")
     os.utime(peer.config / "main.cf", (LONG_AGO, LONG_AGO))
     told = [[outcome(*side, command) for command in DOWN] for side in sides]
+    if release() >= (3, 11):  # postlog writes no line then while nothing runs
+        told = [[status for status, _ in outcomes] for outcomes in told]
     assert told[1] == told[0]
     peer.start()
     mail.start()
     told = [[outcome(*side, command) for command in UP] for side in sides]
+    if release() >= (3, 11):
+        told = [outcomes[1:] for outcomes in told]  # nor at the start
     assert told[1] == told[0]
     # Debian's postlogd may end before it has written that all is stopping.
     assert [side.command("postfix", "stop").returncode for side, _ in sides] == [0, 0]

@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import shutil
 import subprocess
 import sys
@@ -46,6 +47,25 @@ def top(run):
 
 def places(top, name):
     return [f"{what}_directory={top}/{what}-{name}" for what in ("config", "queue", "data")]
+
+
+def test_the_list_as_json(run, top):
+    mail = run.mail
+    assert run("-jl")[1] == f'{{"name": "-","group": "-","enabled": "y","config_directory": "{mail.config}"}}\n'
+    run("-e", "init")
+    run("-e", "create", "-I", "postfix-one", "-G", "g", *places(top, "one"))
+    assert run("-ljR")[1].splitlines() == [
+        f'{{"name": "postfix-one","group": "g","enabled": "n","config_directory": "{top}/config-one"}}',
+        f'{{"name": "-","group": "-","enabled": "y","config_directory": "{mail.config}"}}',
+    ]
+    assert run("-jp", "status")[::2] == (1, ["fatal: JSON output available only with '-l'"])
+
+
+def test_a_command_logs_under_the_name_of_the_primary_instance(run, top):
+    run("-e", "init")
+    run("-e", "create", "-I", "postfix-one", *places(top, "one"))
+    status, out, _ = run("-x", "sh", "-c", "echo $MAIL_LOGTAG")
+    assert (status, out) == (0, "postfix\npostfix\n")
 
 
 def listed(run, *words):
@@ -261,6 +281,7 @@ def sides():
 def alike(said):
     """Without what is spelt better here, and without who of Postfix's helpers says it."""
     status, out, text = said
+    text = re.sub(r"^updating /.*\n", "", text, flags=re.MULTILINE)  # copies for jails, of newer Debian
     return status, out, text.replace("Specity", "Specify").replace("postfix/postmulti-script: ", "postmulti: ")
 
 
