@@ -36,6 +36,8 @@ class Connection(asyncio.Protocol):
         self._over = False
         self._full = False
         self._waiter: asyncio.Future[None] | None = None
+        self._until = 0.0  # when the waiter has waited long enough
+        self._timer: asyncio.TimerHandle | None = None
 
     @property
     def alive(self) -> bool:
@@ -80,12 +82,32 @@ class Connection(asyncio.Protocol):
     async def _wait(self, seconds: float) -> None:
         loop = asyncio.get_running_loop()
         self._waiter = waiter = loop.create_future()
-        timer = loop.call_later(seconds, _expire, waiter)
+        self._until = loop.time() + seconds
+        if self._timer is None or self._timer.when() > self._until:
+            self._set_timer(loop)
         try:
             await waiter
         finally:
-            timer.cancel()
             self._waiter = None
+
+    def _set_timer(self, loop: asyncio.AbstractEventLoop) -> None:
+        """One for many waits: most are over long before their time, and the next one ends later."""
+        self._stop_timer()
+        self._timer = loop.call_at(self._until, self._look_at_clock, loop)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _look_at_clock(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = None
+        if self._waiter is None or self._waiter.done():
+            return
+        if self._until > loop.time():
+            self._set_timer(loop)
+        else:
+            self._waiter.set_exception(Silent("timed out"))
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
@@ -113,6 +135,7 @@ class Connection(asyncio.Protocol):
         """The end."""
         self._over = True
         self._wake()
+        self._stop_timer()
 
     def pause_writing(self) -> None:
         """Too much waits."""
@@ -122,11 +145,6 @@ class Connection(asyncio.Protocol):
         """There is room again."""
         self._full = False
         self._wake()
-
-
-def _expire(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():
-        waiter.set_exception(Silent("timed out"))
 
 
 async def connect(server: Server, seconds: float, bind: str = "", *, enforce: bool = False) -> Connection:
