@@ -22,6 +22,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Generic, Protocol, TypeVar
 
 from pyfix.clients.stream import Channel, ServiceGone
+from pyfix.mail.address import quote, unquote
 from pyfix.unix import msg
 from pyfix.wire.attr import INT, STR, Form
 
@@ -230,3 +231,16 @@ def resolve_clnt(sender: str, address: str, found: Resolved) -> str:
 def problem_talking(service: str, gone: ServiceGone) -> str:
     """The log line while a service is away."""
     return f"problem talking to service {service}: {gone.detail or gone.text}"
+
+
+class Completed:
+    """The rewrite service, asked by who has addresses as clients gave them: local mail's rule completes them first."""
+
+    def __init__(self, client: Rewriter) -> None:
+        self._client = client
+
+    async def resolve(self, sender: str, address: str) -> Resolved:
+        """Where an address (internal form) goes."""
+        if address and not COMPLETE.fullmatch(address):
+            address = unquote(await self._client.rewrite(RULE_LOCAL, quote(address)))
+        return await self._client.resolve(sender, address)

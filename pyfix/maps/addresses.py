@@ -7,7 +7,7 @@ For user+ext@domain, the first key found wins:
 Which of them are tried is the caller's choice (Keys); `user` forms only where the caller's
 predicate calls the domain local. Pattern tables get the whole address only.
 
-Keys are addresses in internal form, without the quotes of RFC 5322.
+A localpart that needs the quotes of RFC 5322 is tried with them, then without.
 
 Parameters: recipient_delimiter, propagate_unmatched_extensions.
 Sources: canonical(5), virtual(5), transport(5), ADDRESS_REWRITING_README.
@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from enum import IntFlag, auto
 from typing import NamedTuple
 
-from pyfix.mail.address import split_extension
+from pyfix.mail.address import quote, split_extension
 from pyfix.maps.maps import Maps
 
 
@@ -30,12 +30,16 @@ class Keys(IntFlag):
     AT_DOMAIN = auto()  # @domain
     DOMAIN = auto()  # domain
     PARENTS = auto()  # parent, or .parent
+    QUOTED = auto()  # a localpart that needs quotes is tried with them, and
+    PLAIN = auto()  # then without
 
 
-ADDRESS = Keys.FULL | Keys.NO_EXTENSION | Keys.LOCALPART | Keys.AT_DOMAIN
+FORMS = Keys.QUOTED | Keys.PLAIN
+
+ADDRESS = Keys.FULL | Keys.NO_EXTENSION | Keys.LOCALPART | Keys.AT_DOMAIN | FORMS
 """canonical, virtual, bcc, sender_login, relocated ... tables."""
 
-TRANSPORT = Keys.FULL | Keys.NO_EXTENSION | Keys.DOMAIN | Keys.PARENTS
+TRANSPORT = Keys.FULL | Keys.NO_EXTENSION | Keys.DOMAIN | Keys.PARENTS | FORMS
 """transport tables (without their last key `*`)."""
 
 
@@ -61,8 +65,9 @@ async def find_address(
     in the address) takes bare localparts as keys; parent_style: parents are tried as `parent`
     rather than `.parent`. TableError: a table can't answer.
     """
+    whole = address, quote(address)
     for key, extension in address_keys(address, delimiter, is_local, keys, parent_style=parent_style):
-        value = await maps.find(key, partial=key != address)
+        value = await maps.find(key, partial=key not in whole)
         if value is not None:
             return Found(value, extension)
     return None
@@ -77,6 +82,22 @@ def address_keys(
     parent_style: bool = False,
 ) -> Iterator[tuple[str, str]]:
     """(key, left-out extension) pairs in the order in which they are tried."""
+    for key, extension in _internal_keys(address, delimiter, is_local, keys, parent_style=parent_style):
+        quoted = quote(key) if keys & Keys.QUOTED and not key.startswith(("@", ".")) else key
+        if quoted != key:
+            yield quoted, extension
+        if quoted == key or keys & Keys.PLAIN:
+            yield key, extension
+
+
+def _internal_keys(
+    address: str,
+    delimiter: str,
+    is_local: Callable[[str], bool] | None,
+    keys: Keys,
+    *,
+    parent_style: bool,
+) -> Iterator[tuple[str, str]]:
     user, at, domain = address.rpartition("@")
     if not at:
         user, domain = address, ""

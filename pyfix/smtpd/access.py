@@ -28,6 +28,7 @@ from pyfix.clients.rewrite import FLAG_FAIL, FLAG_ROUTED, Resolved
 from pyfix.mail.address import quote, split_extension
 from pyfix.maps.maps import empty_result, lookup_error
 from pyfix.maps.match import parent_matches
+from pyfix.maps.network import parse_address
 from pyfix.maps.open import open_table
 from pyfix.maps.table import LocalTable, Table, TableError, fold_key
 from pyfix.smtpd import log
@@ -123,9 +124,9 @@ def network_keys(address: str, *, parts: bool) -> tuple[str, ...]:
 
 @lru_cache(4096)
 def domain_keys(name: str, *, dot: bool, parts: bool) -> tuple[str, ...]:
-    """For a name: itself and its parents; a number has none."""
+    """For a name: itself and its parents; an IPv4 address has none."""
     keys = [name] if name else []
-    if not parts or NUMERIC.fullmatch(name):
+    if not parts or (NUMERIC.fullmatch(name) and parse_address(name)):
         return tuple(keys)
     at = name.find(".", 1)
     while at > 0:

@@ -21,7 +21,7 @@ from pyfix.clients.cleanup import (
     CleanupClient,
 )
 from pyfix.clients.post_mail import Cleanup
-from pyfix.clients.rewrite import Resolved, RewriteClient
+from pyfix.clients.rewrite import Completed, Resolved, RewriteClient
 from pyfix.config.main_cf import MainCf
 from pyfix.config.networks import own_addresses, proxy_addresses
 from pyfix.config.param import BadConfig
@@ -69,7 +69,7 @@ class Site:
         self.configure(main)
         self.cleanup = CleanupClient(f"public/{self.mail.cleanup_service_name}", ahead=FILES_AHEAD)
         self.postmaster: Postmaster | None = Postmaster(main)
-        self.rewrite = RewriteClient(f"private/{self.mail.rewrite_service_name}")
+        self.rewrite = Completed(RewriteClient(f"private/{self.mail.rewrite_service_name}"))
         self.hello = Reply(250, "", self.mail.myhostname)
         self.names = NameCache(_look_up(main, jailed=jailed) if self.cfg.smtpd_peername_lookup else None)
         self.overrides = _overrides(self.mail.receive_override_options)

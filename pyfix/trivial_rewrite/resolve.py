@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pyfix.clients.rewrite import (
     CLASS_ALIAS,
     CLASS_DEFAULT,
+    CLASS_LOCAL,
     CLASS_RELAY,
     FLAG_ERROR,
     FLAG_FAIL,
@@ -51,6 +52,7 @@ class Syntax:
     """How addresses are taken apart; the names are the parameters'."""
 
     myhostname: str
+    myorigin: str
     empty_address_recipient: str = "MAILER-DAEMON"
     resolve_dequoted_address: bool = True
     resolve_null_domain: bool = False
@@ -202,7 +204,8 @@ class Resolver:
         route, by_sender = await self._class_route(bit, sender, domain)
         if bit != CLASS_ALIAS:
             route = await self._by_table(resolved.recipient, route)
-        route = await self._relocated(resolved.recipient, route)
+        bare = bit == CLASS_LOCAL or domain.lower() == self._syntax.myorigin
+        route = await self._relocated(resolved.recipient, route, bare=bare)
         resolved.transport, resolved.nexthop = route.transport, route.nexthop
         if not self._syntax.allow_min_user and resolved.recipient.startswith("-"):
             resolved.flags |= FLAG_ERROR
@@ -240,14 +243,14 @@ class Resolver:
             msg.warning(lookup_failure(self._routes.table.maps.name))
             raise
 
-    async def _relocated(self, recipient: str, route: Route) -> Route:
-        """Who has moved is told where to."""
+    async def _relocated(self, recipient: str, route: Route, *, bare: bool) -> Route:
+        """Who has moved is told where to. bare: the localpart may be a key."""
         maps = self._routes.relocated
         if not maps:
             return route
         try:
             found = await find_address(
-                maps, recipient, delimiter=self._routes.delimiter, is_local=lambda _: False
+                maps, recipient, delimiter=self._routes.delimiter, is_local=lambda _: bare
             )
         except TableError:
             msg.warning(lookup_failure(maps.name))

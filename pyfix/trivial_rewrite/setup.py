@@ -54,6 +54,7 @@ def set_up(main: MainCf) -> Setup:
     relocated = _maps(main, cfg.relocated_maps, "relocated_maps")
     syntax = Syntax(
         mail.myhostname,
+        mail.myorigin.lower(),
         mail.empty_address_recipient,
         cfg.resolve_dequoted_address,
         cfg.resolve_null_domain,

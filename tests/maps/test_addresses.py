@@ -23,7 +23,9 @@ def is_local(domain: str) -> bool:
         ("owner-l@d.test", "-", ["owner-l@d.test", "@d.test"]),
         ("l-request@d.test", "-", ["l-request@d.test", "@d.test"]),
         ("MAILER-DAEMON@d.test", "-", ["MAILER-DAEMON@d.test", "@d.test"]),
-        ("a@b@d.test", "+", ["a@b@d.test", "@d.test"]),
+        ("a@b@d.test", "+", ['"a@b"@d.test', "a@b@d.test", "@d.test"]),
+        ("a b+e@d.test", "+", ['"a b+e"@d.test', "a b+e@d.test", '"a b"@d.test', "a b@d.test", "@d.test"]),
+        ("a..b@local.test", "+", ['"a..b"@local.test', "a..b@local.test", '"a..b"', "a..b", "@local.test"]),
     ],
 )
 def test_keys_are_tried_in_this_order(address: str, delimiter: str, keys: list[str]) -> None:

@@ -38,7 +38,8 @@ CONFIGS = {
     "no hacks": "swap_bangpath = no\nallow_percent_hack = no\nresolve_dequoted_address = no\n",
     "others": "append_dot_mydomain = yes\nappend_at_myorigin = yes\nresolve_null_domain = yes\n"
     "resolve_numeric_domain = yes\nallow_min_user = yes\nremote_header_rewrite_domain = domain.invalid\n"
-    "empty_address_recipient = nobody@vm.test\nrelocated_maps = inline:{{u@vm.test=new@x}, {@other.test=gone}}\n",
+    "empty_address_recipient = nobody@vm.test\n"
+    "relocated_maps = inline:{{u@vm.test=new@x}, {@other.test=gone}, {a..b=moved}}\n",
 }
 DOMAINS = [
     "example.com", "EXAMPLE.com", "localhost", "other.test", "va.test", "VM.TEST", "relay.test",

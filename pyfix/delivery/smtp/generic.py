@@ -20,10 +20,13 @@ from pyfix.delivery.smtp import log
 from pyfix.mail.address import quote, split_address, unquote
 from pyfix.mail.headers import ADDRESSES, KNOWN, fold_addresses, header_name
 from pyfix.mail.tokens import Address, external, external_address, header_text, parse
-from pyfix.maps.addresses import add_extension, find_address, keep_user
+from pyfix.maps.addresses import ADDRESS, Keys, add_extension, find_address, keep_user
 from pyfix.maps.maps import Maps
 from pyfix.maps.match import StringMatch
 from pyfix.unix import msg
+
+QUOTED = ADDRESS & ~Keys.PLAIN
+"""The keys: addresses as they stand in headers, with their quotes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,9 @@ class Generic:
         """What stands for an address, both in internal form. TableError."""
         domain = split_address(address)[1]
         local = domain is not None and await self.is_local(domain)
-        found = await find_address(self.maps, address, delimiter=self.delimiter, is_local=lambda _: local)
+        found = await find_address(
+            self.maps, address, delimiter=self.delimiter, is_local=lambda _: local, keys=QUOTED
+        )
         if found is None:
             return address
         results = _addresses(quote(keep_user(found.value, address)) if found.value[:1] == "@" else found.value)
