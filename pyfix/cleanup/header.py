@@ -5,6 +5,7 @@ made anew. After the last one come those that are missing.
 
 Parameters: message_drop_headers hopcount_limit always_add_missing_headers
 undisclosed_recipients_header header_from_format header_address_token_limit
+            full_name_encoding_charset tls_required_enable
 Sources: cleanup(8), RFC 5322 section 3.6
 """
 
@@ -34,6 +35,7 @@ from pyfix.mail.headers import (
     VISIBLE_RECIPIENTS,
     fold_addresses,
 )
+from pyfix.mail.rfc2047 import encoded_words
 from pyfix.mail.tokens import QUOTED, Address, Token, external, header_text, parse
 from pyfix.queue import records as rec
 from pyfix.unix import msg
@@ -45,7 +47,8 @@ WHITE_SPACE = b" \t\r\n"
 
 @dataclass(frozen=True, slots=True)
 class HeaderRules:
-    """What main.cf says about headers. drop: names in lower case; remote_domain: for remote headers."""
+    """What main.cf says about headers. drop: names in lower case; remote_domain: for remote headers;
+    charset: of full names; tls_required: `TLS-Required: no` is looked for."""
 
     myhostname: str
     drop: frozenset[bytes] = frozenset({b"bcc", b"content-length", b"resent-bcc", b"return-path"})
@@ -57,6 +60,8 @@ class HeaderRules:
     line_limit: int = 2048
     long_ids: bool = False
     standard_from: bool = True
+    charset: str = "utf-8"
+    tls_required: bool = True
 
 
 class Headers:
@@ -73,6 +78,10 @@ class Headers:
         self._rule = self._rewrite_rule()
         self.message_id = ""
         self.encoding = ""
+        self.tls_optional = False
+        """The sender wants delivery even where TLS is not as it should be (RFC 8689)."""
+        self.added_utf8 = False
+        """A header that was missing has other letters than ASCII."""
 
     def _rewrite_rule(self) -> str | None:
         """How addresses in headers are completed; None: they are left alone."""
@@ -152,11 +161,20 @@ class Headers:
         if value.lower() in {b"8bit", b"binary"}:
             self.encoding = "8bit"
 
+    def _note_tls_required(self, value: bytes) -> None:
+        if not self._rules.tls_required:
+            return
+        if value.lower() == b"no":
+            self.tls_optional = True
+        else:
+            msg.warning(log.malformed_header("TLS-Required", value.decode("utf-8", "surrogateescape")))
+
     _NOTICED: ClassVar[dict[bytes, Callable[[Headers, bytes], None]]] = {
         b"message-id": _note_message_id,
         b"resent-message-id": _note_resent_message_id,
         b"received": _note_received,
         b"content-transfer-encoding": _note_encoding,
+        b"tls-required": _note_tls_required,
     }
 
     # After the last one
@@ -201,9 +219,16 @@ class Headers:
             return
         sender = quote(self._envelope.sender or MAILER_DAEMON)
         name = self._envelope.full_name if self._envelope.sender else ""
-        self._add(f"From: {self._with_name(sender, name)}")
+        text = f"{self._resent}From: {self._with_name(sender, name)}"
+        self.added_utf8 = not text.isascii()
+        self._store.add(self._lines(fold_addresses(text.encode("utf-8", "surrogateescape"))))
 
     def _with_name(self, sender: str, name: str) -> str:
+        """A line feed is where the header may be folded."""
+        if not name.isascii():
+            words = encoded_words(name, self._rules.charset)
+            parts = [*words, f"<{sender}>"] if self._rules.standard_from else [sender, *_comment(words)]
+            return "\n".join(parts)
         name = name.translate({10: " ", 13: " "})
         if not name:
             return sender
@@ -215,6 +240,10 @@ class Headers:
     def _add_recipients(self) -> None:
         if self._rules.undisclosed and not self._seen & VISIBLE_RECIPIENTS:
             self._store.add(self._lines([self._rules.undisclosed]))
+
+
+def _comment(words: list[str]) -> list[str]:
+    return f"({' '.join(words)})".split()
 
 
 def _stamp(seconds: int) -> str:

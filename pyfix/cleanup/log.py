@@ -75,3 +75,8 @@ def create_error(error: OSError) -> str:
 def removed(queue_id: str, why: str) -> str:
     """The file is gone again. why: "canceled", "discarded"."""
     return f"{queue_id}: removed ({why})"
+
+
+def malformed_header(name: str, value: str) -> str:
+    """(warning) A header that would be understood, and is not."""
+    return f"ignoring malformed header: '{name}: {value}'"

@@ -18,6 +18,7 @@ from pyfix.cleanup.recipient import Recipients
 from pyfix.cleanup.store import Store
 from pyfix.cleanup.verdict import NotAcceptedError, malformed
 from pyfix.clients.cleanup import (
+    FLAG_AUTOUTF8,
     FLAG_BCC_OK,
     FLAG_BOUNCE,
     FLAG_DISCARD,
@@ -37,6 +38,7 @@ from pyfix.unix import msg
 UTF8_REQUESTED = 1  # sendopts bits
 UTF8_HEADER = 2
 UTF8_SENDER = 4
+TLS_OPTIONAL = 16
 REQUIRETLS = 32
 
 MESG, XTRA, END = rec.encode(rec.MESG), rec.encode(rec.XTRA), rec.encode(rec.END)
@@ -90,7 +92,7 @@ class Message:
         )
         self._pushed_back: Record | None = None
         self._body_start = (b"", b"")
-        self._utf8_header = False
+        self._utf8_header = self._tls_optional = False
 
     @property
     def flags(self) -> int:
@@ -154,6 +156,8 @@ class Message:
         try:
             await self._read_headers(headers)
             headers.finish()
+            self._utf8_header |= headers.added_utf8
+            self._tls_optional = headers.tls_optional
             await self._read_body()
         except NotAcceptedError as refusal:
             if not self.returnable(refusal):
@@ -287,8 +291,12 @@ class Message:
             bits |= UTF8_REQUESTED
         if self.flags & FLAG_REQTLS:
             bits |= REQUIRETLS
+        if self._tls_optional:
+            bits |= TLS_OPTIONAL
         if self._utf8_header:
             bits |= UTF8_HEADER
         if not (self._envelope.sender or "").isascii():
             bits |= UTF8_SENDER
+        if self.flags & FLAG_AUTOUTF8 and (bits & (UTF8_HEADER | UTF8_SENDER) or self._recipients.utf8):
+            bits |= UTF8_REQUESTED
         return bits

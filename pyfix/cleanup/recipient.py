@@ -48,6 +48,8 @@ class Recipients:
         self._empty_address = empty_address
         self._bcc_maps = bcc_maps
         self._seen: set[tuple[str | int, ...]] = set()
+        self.utf8 = False
+        """An address has other letters than ASCII."""
         self.count = 0
         self.qmgr_opts = 0
         self.expanded: list[Recipient] = []
@@ -106,6 +108,8 @@ class Recipients:
         names = [(rec.ORCP, _bytes(original)), (rec.RCPT, _bytes(address))]
         self._store.add(rec.attributes(about) + rec.encode_all(names))
         self.count += 1
+        if not address.isascii():
+            self.utf8 = True
 
     def _is_known(self, address: str, original: str, orcpt: str, notify: int) -> bool:
         """Whether the same recipient is in the file already (beyond the limit nobody remembers)."""

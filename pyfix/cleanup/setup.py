@@ -12,6 +12,7 @@ from pyfix.cleanup.map import SENDERS, AddressMapper, AddressRules, Masquerade, 
 from pyfix.cleanup.message import Rules
 from pyfix.clients.rewrite import Rewriter
 from pyfix.config.main_cf import MainCf
+from pyfix.config.params.bounce import BounceParams
 from pyfix.config.params.cleanup import CleanupParams
 from pyfix.config.params.mail import MailParams
 from pyfix.maps.maps import Maps
@@ -30,7 +31,7 @@ def message_rules(main: MainCf) -> Rules:
     """All about messages but their addresses."""
     mail, cfg = MailParams(main), CleanupParams(main)
     return Rules(
-        _header_rules(mail, cfg),
+        _header_rules(mail, cfg, tls_required=BounceParams(main).tls_required_enable),
         size_limit=mail.message_size_limit,
         replace_stray_cr_lf=cfg.cleanup_replace_stray_cr_lf,
         header_size_limit=mail.header_size_limit,
@@ -45,7 +46,7 @@ def message_rules(main: MainCf) -> Rules:
     )
 
 
-def _header_rules(mail: MailParams, cfg: CleanupParams) -> HeaderRules:
+def _header_rules(mail: MailParams, cfg: CleanupParams, *, tls_required: bool) -> HeaderRules:
     return HeaderRules(
         mail.myhostname,
         drop=frozenset(word.rstrip(":").lower().encode() for word in words(mail.message_drop_headers)),
@@ -57,6 +58,8 @@ def _header_rules(mail: MailParams, cfg: CleanupParams) -> HeaderRules:
         line_limit=mail.line_length_limit,
         long_ids=mail.enable_long_queue_ids,
         standard_from=mail.header_from_format == "standard",
+        charset=cfg.full_name_encoding_charset,
+        tls_required=tls_required,
     )
 
 

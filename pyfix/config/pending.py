@@ -352,7 +352,6 @@ BY_REASON = {
         detect_8bit_encoding_header
         disable_mime_input_processing
         force_mime_input_conversion
-        full_name_encoding_charset
         message_reject_characters
         message_strip_characters
         mime_boundary_length_limit

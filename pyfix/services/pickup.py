@@ -23,6 +23,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from pyfix.clients.cleanup import (
+    FLAG_AUTOUTF8,
     FLAG_BCC_OK,
     FLAG_BOUNCE,
     FLAG_FILTER,
@@ -86,6 +87,9 @@ class Pickup:
         self._received_by = f"Received: by {mail.myhostname} ({mail.mail_name}, from userid "
         self._filter = mail.content_filter
         self._flags = cleanup_flags(mail.receive_override_options)
+        classes = mail.smtputf8_autodetect_classes.replace(",", " ").split()
+        if mail.smtputf8_enable and {"sendmail", "all"} & set(classes):
+            self._flags |= FLAG_AUTOUTF8
         self._cleanup = CleanupClient(f"public/{mail.cleanup_service_name}")
         self._wanted = False
         self._task: asyncio.Task[None] | None = None

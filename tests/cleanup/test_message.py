@@ -2,7 +2,7 @@
 
 import pytest
 
-from pyfix.clients.cleanup import CLEAN_END, END, FRAME, MORE, STATUS, TEXT, Message
+from pyfix.clients.cleanup import CLEAN_END, END, FLAG_AUTOUTF8, FRAME, MORE, STATUS, TEXT, Message
 from pyfix.config.main_cf import MainCf
 from pyfix.maps.run_now import run_now
 from pyfix.queue import records as rec
@@ -167,3 +167,45 @@ def test_aliases_without_end_are_not_followed(ours, main_cf, address, what):
     verdict, _, queue_id = cleanup.put(stream(ENVELOPE, BODY))
     assert verdict == (256, "4.6.0 Alias expansion error")
     assert f"warning: {queue_id}: {what} -- message not accepted, try again later" in cleanup.log
+
+
+def _sendopts(data):
+    return int(records(data, rec.SIZE)[0].split()[-1])
+
+
+def test_a_full_name_in_from_is_encoded_and_folded_as_postfix_does_it(ours):
+    envelope = TIME + R(b"F", "Jörg Jörg Jörg Jörg Jörg Jörg Jörg Jörg ".encode()) + SENDER + RCPT
+    _, data, _ = ours().put(stream(envelope, lines(b"Received: x\nSubject: y\n\nbody")))
+    found = records(data, rec.NORM)
+    at = found.index(b"From: =?utf-8?B?SsO2cmcgSsO2cmcgSsO2cmcgSsO2cmcgSsO2cmcgSsO2cmcgSsO2cmcgSsO2?=")
+    assert found[at + 1].startswith(b"\t=?utf-8?B?cmc=?= <")
+    assert _sendopts(data) == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "sendopts", "said"),
+    [(b"no", 16, []), (b"No", 16, []), (b"foo", 0, ["warning: ignoring malformed header: 'TLS-Required: foo'"])],
+)
+def test_tls_required_no_is_written_down(ours, value, sendopts, said):
+    content = lines(b"Received: x\nTLS-Required: " + value + b"\nMessage-Id: <a@b>\n\nbody")
+    cleanup = ours()
+    _, data, queue_id = cleanup.put(stream(ENVELOPE, content))
+    assert _sendopts(data) == sendopts
+    assert cleanup.log == [*said, f"{queue_id}: message-id=<a@b>"]
+    _, data, _ = ours("tls_required_enable = no\n").put(stream(ENVELOPE, content))
+    assert _sendopts(data) == 0
+
+
+@pytest.mark.parametrize(
+    ("records_of", "header", "sendopts"),
+    [
+        (SENDER + RCPT, "Subject: x", 0),
+        (SENDER + RCPT, "Subject: ä", 3),
+        (R(rec.FROM, "ä@x.test".encode()) + RCPT, "Subject: x", 7),
+        (SENDER + R(rec.RCPT, "ä@x.test".encode()), "Subject: x", 1),
+    ],
+)
+def test_smtputf8_is_wanted_where_letters_need_it_if_that_is_looked_for(ours, records_of, header, sendopts):
+    content = lines(b"Received: x\n" + header.encode() + b"\n\nbody")
+    _, data, _ = ours().put(stream(TIME + records_of, content), FLAG_AUTOUTF8)
+    assert _sendopts(data) == sendopts
