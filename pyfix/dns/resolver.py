@@ -107,7 +107,8 @@ class DnsResolver:
 
     async def _follow(self, name: str, kind: str) -> tuple[list[Record], float]:
         """The records behind all aliases, and for how many seconds they hold."""
-        asked, shown = _ascii(name), name
+        asked = _ascii(name)
+        shown = name if name.isascii() else asked.to_text(omit_final_dot=True)
         for _ in range(MOST_ALIASES):
             try:
                 reply = await self._resolver.resolve(

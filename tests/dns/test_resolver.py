@@ -67,6 +67,7 @@ def test_records_of_services_have_weights_and_ports(name_server) -> None:
     ("name", "kind", "error", "status", "text"),
     [
         ("no.test", "A", NotFound, "5.4.4", NAME_ERROR + "no.test type=A: Host not found"),
+        ("hä.test", "A", NotFound, "5.4.4", NAME_ERROR + "xn--h-0fa.test type=A: Host not found"),
         ("a.test", "MX", NotFound, "5.4.4", NAME_ERROR + "a.test type=MX: " + NO_DATA),
         ("dangling.test", "A", NotFound, "5.4.4", NAME_ERROR + "gone.test type=A: Host not found"),
         ("loop1.test", "A", NotFound, "5.4.4", "Name server loop for loop1.test"),
@@ -83,6 +84,11 @@ def test_trouble_is_told_apart_in_postfix_words(name_server, name, kind, error, 
     (found,) = ask(name_server(RECORDS), (name, kind))
     assert type(found) is error
     assert (found.status, found.text) == (status, text)
+
+
+def test_the_texts_of_a_record_are_one(name_server) -> None:
+    (found,) = ask(name_server({("t.test", "TXT"): ['"listed because" " of that"']}), ("t.test", "TXT"))
+    assert found == [Record("listed because of that")]
 
 
 def test_answers_are_bounded(name_server) -> None:
