@@ -96,12 +96,16 @@ def begin(
 
 def load(directory: str | None) -> "MainCf":
     """main.cf of -c's directory, else MAIL_CONFIG's, else /etc/postfix. A bad one ends the command."""
-    from pyfix.config.check import at_start
+    from pyfix.config.at_start import plain
     from pyfix.config.main_cf import BadConfig, MainCf
 
     try:
         main = MainCf.load(directory or os.environ.get("MAIL_CONFIG") or DEFAULT_DIRECTORY)
-        at_start(main)
+        settings = {name: main.raw(name) or "" for name in main.names()}
+        if not all(plain(name, settings, root=os.geteuid() == 0) for name in settings):
+            from pyfix.config.check import at_start  # reads all parameters there are
+
+            at_start(main)
     except BadConfig as error:
         msg.fatal(str(error))
     return main

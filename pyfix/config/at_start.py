@@ -72,7 +72,6 @@ USUAL = {
     "syslog_facility": {"mail"},
     "verp_delimiter_filter": {"-=+"},
 }
-_BELOW = {"maillog_file": ("/var/", "/dev/stdout")}
 _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.")
 _UNITS = {"s": 5, "m": 5, "h": 5, "d": 3, "w": 3}  # with the digits that stay below 2**31 seconds
 _NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
@@ -104,15 +103,23 @@ def _plain_text(name: str, value: str, settings: "Mapping[str, str]", *, root: b
         return False
     if name in {"mail_owner", "setgid_group", "default_privs"} and not root:
         return "$" not in value
+    if name == "inet_interfaces" and value == "127.0.0.1":  # of every host that speaks IPv4 at all
+        return settings.get("inet_protocols", "all") in {"all", "ipv4"}
     if name in USUAL:
         return value in USUAL[name]
-    if name in _BELOW:
-        return not value or (value.startswith(_BELOW[name]) and "maillog_file_prefixes" not in settings)
+    if name == "maillog_file":
+        prefixes = settings.get("maillog_file_prefixes", "/var, /dev/stdout").replace(",", " ")
+        return not value or ("$" not in prefixes and any(_is_below(value, prefix) for prefix in prefixes.split()))
     if name in {"myhostname", "mydomain"}:
         return _LETTERS.issuperset(value) and all(_is_label(label) for label in value.split("."))
     if name == "myorigin" and any(char in value for char in ", \t"):
         return False
     return "$" not in value or all(_refers(piece, settings) for piece in value.split("$")[1:])
+
+
+def _is_below(path: str, prefix: str) -> bool:
+    """Whether it is this path, or one in it."""
+    return "$" not in path and (path == prefix or path.startswith(prefix.rstrip("/") + "/"))
 
 
 def _is_label(text: str) -> bool:

@@ -95,6 +95,25 @@ def test_what_is_plainly_right(setting: str) -> None:
     assert plain(name.strip(), {name.strip(): value.strip()}, root=True) == ("${" not in value)
 
 
+@pytest.mark.parametrize(
+    ("setting", "others", "right"),
+    [
+        ("maillog_file = /srv/x/log", {"maillog_file_prefixes": "/var, /srv/x"}, True),
+        ("maillog_file = /srv/xlog", {"maillog_file_prefixes": "/var, /srv/x"}, False),
+        ("maillog_file = /dev/stdout", {}, True),
+        ("maillog_file = /var/log/mail", {"maillog_file_prefixes": "/srv"}, False),
+        ("inet_interfaces = 127.0.0.1", {}, True),
+        ("inet_interfaces = 127.0.0.1", {"inet_protocols": "ipv6"}, False),
+    ],
+)
+def test_what_is_right_beside_another_value(setting: str, others: dict[str, str], right: bool) -> None:
+    name, _, value = setting.partition(" = ")
+    settings = {name: value, **others}
+    assert plain(name, settings, root=True) is right
+    if right:
+        check.at_start(MainCf.from_text("".join(f"{n} = {v}\n" for n, v in settings.items())))
+
+
 def test_a_reference_to_a_value_with_references_is_not_plain() -> None:
     settings = {"relay_domains": "$mydestination", "mydestination": "$relay_domains", "mynetworks": "$a", "a": "x"}
     assert not plain("relay_domains", settings, root=True)
