@@ -18,6 +18,7 @@ import time
 
 from pyfix.clients.compose import TIME, record
 from pyfix.clients.kick import UnreachableError, kick
+from pyfix.unix.mounts import keeps_new_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -142,7 +143,13 @@ def _create(directory: str) -> tuple[str, int]:
 
 
 def _sync_name(directory: str) -> None:
-    """Make the file's name durable. Whoever may not read the directory trusts the file system's journal. OSError."""
+    """Make the file's name durable, where its own fsync has not done that already. OSError.
+
+    Whoever may not read the directory trusts the file system's journal. An fsync that is not needed would wait for
+    the disk once more: pickup takes names away all the time.
+    """
+    if keeps_new_names(directory):
+        return
     try:
         fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except PermissionError:

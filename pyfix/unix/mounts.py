@@ -43,5 +43,7 @@ def file_system(path: str, mounts: str = "/proc/self/mountinfo") -> str:
 def _mount(line: str) -> tuple[str, str]:
     """(mount point, kind) of a line of mountinfo. ValueError."""
     left, right = line.split(" - ", 1)
-    point = left.split(" ")[4].encode("latin-1", "surrogateescape").decode("unicode_escape")
+    point = left.split(" ")[4]
+    if "\\" in point:
+        point = point.encode("latin-1", "surrogateescape").decode("unicode_escape")
     return point, right.split(" ", 1)[0]
