@@ -21,6 +21,8 @@ from pyfix.config.master_entry import Entry
 from pyfix.config.nearest import LIKE, nearest
 from pyfix.config.params.mail import MailParams
 from pyfix.maps.braces import split
+from pyfix.maps.match import is_network
+from pyfix.maps.network import BadNetworkError, parse_network
 from pyfix.maps.open import TYPES, open_or_fail
 from pyfix.maps.table import OpenError
 from pyfix.server import programs
@@ -35,6 +37,11 @@ _LISTS = """
     smtpd_client_event_limit_exceptions smtpd_discard_ehlo_keyword_address_maps
 """
 TABLE_LISTS = frozenset(_LISTS.split())
+_ADDRESSES = """
+    mynetworks debug_peer_list smtpd_authorized_verp_clients smtpd_authorized_xclient_hosts
+    smtpd_authorized_xforward_hosts smtpd_client_event_limit_exceptions smtpd_sasl_exceptions_networks
+"""
+NETWORK_LISTS = frozenset(_ADDRESSES.split())
 _TYPES = "cdb dbm ldap memcache mongodb mysql nis nisplus netinfo pgsql sdbm socketmap sqlite tcp"
 POSTFIX_TYPES = frozenset(_TYPES.split())
 """What no misspelling is, even where it is not there."""
@@ -70,6 +77,7 @@ def findings(main: MainCf, *, thorough: bool = True) -> Iterator[Finding]:
     yield from _names(settings, main)
     yield from _restrictions(settings)
     yield from _tables(settings)
+    yield from _networks(settings)
     yield from _transports(settings, services)
     if thorough:
         yield from _contents(settings, MailParams(main).default_database_type)
@@ -183,14 +191,35 @@ def _contents(settings: list[Place], default: str) -> Iterator[Finding]:
     """Tables in files that can't be opened."""
     for place in settings:
         lists = (*restriction_names.LISTS, *_classes(place))
-        if not place.name.endswith(("_maps", "_checks")) and place.name not in lists:
+        if not place.name.endswith(("_maps", "_checks", "_domains")) and place.name not in {*lists, *TABLE_LISTS}:
             continue
-        for spec in _items(place):
+        for item in _items(place):
+            spec = _first(item.lstrip("!"))
             if spec.partition(":")[0] in FILES:
                 try:
                     open_or_fail(spec, config_dir=place.view.config_dir, default=default)
                 except OpenError as error:
                     yield Finding(f"{place.where}: {place.name}: {error}", grave=True)
+
+
+def _first(item: str) -> str:
+    """The table that { type:name, option=value ... } begins with; other items as they are."""
+    words = split(item[1:-1]) if item.startswith("{") and item.endswith("}") else [item]
+    return "".join(words[:1])
+
+
+def _networks(settings: list[Place]) -> Iterator[Finding]:
+    """Addresses and blocks that can't be, where no table is meant."""
+    for place in settings:
+        if place.name in NETWORK_LISTS:
+            for item in _items(place):
+                pattern = item.lstrip("!")
+                is_table = pattern.partition(":")[0] in TYPES
+                if is_network(pattern) and not is_table and not pattern.startswith("/"):
+                    try:
+                        parse_network(pattern)
+                    except BadNetworkError as error:
+                        yield Finding(f"{place.where}: {place.name}: {error}", grave=True)
 
 
 # Transports and programs

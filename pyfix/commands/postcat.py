@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 USAGE = (
     "usage: postcat [-b (body text)] [-c config_dir] [-d (decimal record type)] [-e (envelope records)]"
-    " [-f (prepend file name)] [-h (header text)] [-q (access queue)] [-v] [file(s)...]"
+    " [-h (header text)] [-q (access queue)] [-v] [file(s)...]"
 )
 QUEUES = ("maildrop", "hold", "incoming", "active", "deferred", "corrupt")  # where -q looks, in this order
 _LETTERS = "bc:defhoqrs:v"

@@ -81,7 +81,7 @@ class Host:
         self._version = 6 if ":" in pattern else 4
         self._network: Network | None = None
         self._wrong = ""
-        if _is_network(pattern):
+        if is_network(pattern):
             try:
                 self._network = parse_network(pattern)
             except BadNetworkError as error:
@@ -103,7 +103,7 @@ class Host:
 _NETWORK = frozenset("0123456789abcdef.:[]/")
 
 
-def _is_network(pattern: str) -> bool:
+def is_network(pattern: str) -> bool:
     """Whether the pattern must be read as a block of addresses: a plain IPv4 address need not."""
     return _NETWORK.issuperset(pattern) and (":" in pattern or "/" in pattern)
 

@@ -30,6 +30,25 @@ def findings(tmp_path):
     ("line", "found"),
     [
         ("smtpd_timeout = 5s", []),
+        ("mynetworks = 10.0.0.0/8 [::1]/128 !192.0.2.1 127.0.0.1 cdb:/c /a/b host.example", []),
+        ("mynetworks = 10.0.0.0/33", ['!main.cf, line 1: mynetworks: bad mask length in "10.0.0.0/33"']),
+        (
+            "mynetworks = !10.0.0.1/8",
+            [
+                (
+                    '!main.cf, line 1: mynetworks: non-null host address bits in "10.0.0.1/8", '
+                    'perhaps you should use "10.0.0.0/8" instead'
+                )
+            ],
+        ),
+        (
+            "mydestination = a.example texthash:{tmp}/none",
+            ["!main.cf, line 1: mydestination: open database none: No such file or directory"],
+        ),
+        (
+            "smtpd_client_restrictions = check_client_access { texthash:{tmp}/none, timeout=5 }",
+            ["!main.cf, line 1: smtpd_client_restrictions: open database none: No such file or directory"],
+        ),
         ("my_own = x\nmyhostname = $my_own", []),
         ("zzz_of_old = x", ["main.cf, line 1: unused parameter: zzz_of_old=x"]),
         (
