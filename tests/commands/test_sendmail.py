@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pyfix.commands.sendmail_options import Options, parse
 from pyfix.queue import records as rec
 from tests.real_postfix import release
 
@@ -244,3 +245,11 @@ def test_start_imports_nothing_heavy(alone):
     )
     alone.command = [sys.executable, "-I", "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); {script}"]
     assert alone.call([], b"To: Some One <a@b.c>, d@e\n\nx\n") == (0, b"[]\n", [])
+
+
+# Observed of Postfix 3.11.7.
+@pytest.mark.parametrize("value", ["never,failure", ""])
+def test_a_bad_value_of_n_is_shown(value):
+    options = Options()
+    assert parse(["-N", value, "a"], options) == ["a"]
+    assert options.warnings == [f"bad -N option value: '{value}' -- ignored"]
