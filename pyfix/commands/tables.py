@@ -128,23 +128,30 @@ def run(command: Command, argv: list[str] | None) -> int:
         sys.stdout.flush()
 
 
+ONLY_ONE = "specify only one of -d -i -q or -s"
+
+
 def _request(command: Command, found: list[tuple[str, str]], operands: list[str]) -> Request:
     request = Request(command, maps=operands)
     for letter, value in found:
         if letter in MODES:
             if request.mode:
-                msg.fatal(f"specify only one of {'-s or -q or -d' if letter == 's' else '-s -q or -d'}")
+                msg.fatal(ONLY_ONE)
             request.mode, request.key = letter, decode(os.fsencode(value))
         elif letter == "c":
             request.config_dir = value
         else:
             request.flags.add(letter)
+    if request.mode and "i" in request.flags:
+        msg.fatal(ONLY_ONE)
     if request.flags & set("bhm") and (request.mode, request.key) != ("q", "-"):
         msg.fatal('specify -b -h or -m only with "-q -"')
     if "j" in request.flags and request.mode not in ("q", "s"):
         msg.fatal('specify -j only with "-q" or "-s"')
     if not operands:
         msg.fatal(f"usage: {command.usage}")
+    if "m" in request.flags and not request.flags & set("bh"):
+        msg.warning("ignoring -m option without -b or -h")
     return request
 
 
@@ -295,7 +302,7 @@ def _build(settings: Settings) -> int:
 
 
 def _add(settings: Settings, table_type: str, name: str) -> None:
-    _check_type(table_type)
+    _check_type(table_type, f"{table_type}:{name}", adds=True)
     if table_type not in INDEXED:
         msg.fatal("unsupported non-bulk change request")
     lines = list(stdin_lines())  # may be asked for twice
@@ -307,7 +314,7 @@ def _add(settings: Settings, table_type: str, name: str) -> None:
 
 def _rebuild(settings: Settings, table_type: str, name: str) -> None:
     with _opened(name) as file:
-        _check_type(table_type)
+        _check_type(table_type, f"{table_type}:{name}", adds=False)
         status = os.fstat(file.fileno())
         style = settings.style(f"{table_type}:{name}", source=status)
 
@@ -328,13 +335,13 @@ def _opened(name: str) -> BinaryIO:
         raise OpenError(f"open {name}: {error.strerror}") from None
 
 
-def _check_type(table_type: str) -> None:
+def _check_type(table_type: str, spec: str, *, adds: bool) -> None:
     if table_type not in TYPES:
-        raise OpenError(GONE.get(table_type, f"unsupported dictionary type: {table_type}"))
+        raise OpenError(GONE.get(table_type, f"unsupported map type: {table_type}"))
     if table_type not in BUILT:
-        raise OpenError(
-            f"unsupported dictionary type: {table_type} does not support bulk-mode creation."
-        )
+        if adds and table_type in READ_ONLY:
+            raise OpenError(f"{spec} map requires O_RDONLY access mode")
+        raise OpenError(f"no 'map create' support for this type: {table_type}")
 
 
 def _fill(settings: Settings, table: Filling, lines: Iterable[str], file: str) -> None:

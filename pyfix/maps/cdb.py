@@ -133,7 +133,7 @@ class Filling:
             self._known[key] = None
             self._write(key, value)
         elif self._style.duplicates is Duplicates.WARN:
-            msg.warning(f'{self._style.table}: duplicate entry: "{key}"')
+            msg.warning(f'{self._style.table.removeprefix("cdb:")}: duplicate entry: "{key}"')
 
     def finish(self) -> None:
         """Write what is still missing: OSError."""

@@ -142,14 +142,15 @@ USAGE = "usage: postmap [-bfFhimnNoprsuUvw] [-c config_dir] [-d key] [-q key] [m
     [
         ([], USAGE),
         (["-q", "a"], USAGE),
-        (["-q", "a", "-d", "a", "t"], "specify only one of -s -q or -d"),
-        (["-q", "a", "-s", "t"], "specify only one of -s or -q or -d"),
+        (["-q", "a", "-d", "a", "t"], "specify only one of -d -i -q or -s"),
+        (["-q", "a", "-s", "t"], "specify only one of -d -i -q or -s"),
+        (["-i", "-q", "a", "t"], "specify only one of -d -i -q or -s"),
         (["-h", "-q", "a", "t"], 'specify -b -h or -m only with "-q -"'),
         (["-b", "-s", "t"], 'specify -b -h or -m only with "-q -"'),
         (["nofile"], "open nofile: No such file or directory"),
-        (["cidr:etc/main.cf"], "unsupported dictionary type: cidr does not support bulk-mode creation."),
-        (["nosuch:etc/main.cf"], "unsupported dictionary type: nosuch"),
-        (["-i", "cidr:x"], "unsupported dictionary type: cidr does not support bulk-mode creation."),
+        (["cidr:etc/main.cf"], "no 'map create' support for this type: cidr"),
+        (["nosuch:etc/main.cf"], "unsupported map type: nosuch"),
+        (["-i", "cidr:x"], "cidr:x map requires O_RDONLY access mode"),
         (["-q", "a", "lmdb:nofile"], "open database nofile.lmdb: No such file or directory"),
         (["-q", "a", "fail:x"], "table fail:x: query error: Application error"),
         (["-q", "a", "static:\udcff"], "table static:?: query error"),
@@ -165,6 +166,11 @@ def test_what_can_not_be_done_ends_in_one_fatal_line(run: Run, args: list[str], 
     status, out, err = run(*args)
     assert (status, out) == (1, "")
     assert err.splitlines()[-1] == f"cmd: fatal: {fatal}"
+
+
+def test_mime_without_headers_or_body_is_told_to_be_ignored(run: Run) -> None:
+    status, out, err = run("-m", "-q", "-", "static:x", stdin=b"a\n")
+    assert (status, out, err) == (0, "a\tx\n", "cmd: warning: ignoring -m option without -b or -h\n")
 
 
 def test_an_unknown_option_is_named(run: Run) -> None:

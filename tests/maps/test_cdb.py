@@ -51,7 +51,7 @@ def test_one_of_two_values_stays(here: Path, log: list[str], duplicates: Duplica
 
     cdb.rebuild("t", fill, Style("cdb:t", duplicates=duplicates))
     assert open_or_fail("cdb:t").lookup_now("a") == value
-    assert log == (['warning: cdb:t: duplicate entry: "a"'] if value == "1" else [])
+    assert log == (['warning: t: duplicate entry: "a"'] if value == "1" else [])
 
 
 def test_a_broken_file_answers_with_an_error(here: Path) -> None:
