@@ -14,6 +14,7 @@ import os
 import signal
 import socket
 import sys
+import syslog
 import time
 from collections.abc import Iterable, Mapping
 from typing import NoReturn
@@ -113,6 +114,7 @@ def _be_zygote(
     """The rest of a forked child's life. Nothing of master's is open in it, nor freed, since what frees closes."""
     try:
         fd = channel.fileno()
+        syslog.closelog()  # else the C library would write to whatever gets that number next
         os.closerange(3, fd)
         os.closerange(fd + 1, os.sysconf("SC_OPEN_MAX"))
         os.environ.clear()

@@ -202,10 +202,14 @@ def hops(text: bytes) -> tuple[str, str]:
     return ids[-1].decode(), ids[0].decode()
 
 
+NOTICE = re.compile(rb"\A(?:.+\n)*Subject: Postfix SMTP server: errors from ")
+"""The postmaster is told of what went wrong when cleanup died."""
+
+
 def arrived(mail, host: SmartHost, store: Store) -> Counter:
     """(number, what, address, queue file it came in by, that it went out by) of all copies."""
     archive = [path.read_bytes() for path in (mail.directory / "archived").glob("whole.*")]
-    texts = [("in", box, text) for box in day.BOXES for text in mail.maildir(box)]
+    texts = [("in", box, text) for box in day.BOXES for text in mail.maildir(box) if not NOTICE.search(text)]
     texts += [("out", address, text) for address, text in host.taken]
     texts += [("stored", address, text) for address, text in store.taken]
     texts += [("archived", "all@archive.test", text) for text in archive if text.endswith(b"\nthe end\n")]

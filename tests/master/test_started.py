@@ -160,11 +160,13 @@ def test_bad_master_cf_is_reported_and_the_old_one_stays(toys, connect):
 
 def test_bad_main_cf_is_reported_and_the_old_one_stays(toys, connect):
     mail = toys(ECHO)
-    with (mail.config / "main.cf").open("a") as file:
-        file.write("default_process_limit = many\n")
+    path = mail.config / "main.cf"
+    before = path.read_text()
+    path.write_text(f"{before}default_process_limit = many\n")
     os.kill(mail.master_pid, signal.SIGHUP)
     mail.wait_for(r"the old configuration stays in force: .*main\.cf, line \d+: .*default_process_limit")
     assert connect(mail.ports[0]).pid()
+    path.write_text(before)  # else nothing reads it, `postfix stop` neither
 
 
 def test_reload_adds_and_removes_services(toys, connect):
