@@ -169,6 +169,8 @@ moduleload back_mdb
 pidfile {top}/pid
 TLSCertificateFile {top}/cert.pem
 TLSCertificateKeyFile {top}/key.pem
+TLSCACertificateFile {top}/cert.pem
+TLSVerifyClient try
 database mdb
 suffix "dc=test"
 rootdn "cn=admin,dc=test"

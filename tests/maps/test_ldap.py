@@ -166,6 +166,22 @@ def test_answers_come_through_tls(directory: tuple[int, Path], here: Path) -> No
     assert open_or_fail(write(here, directory[0], text)).lookup_now("one@example.com") == "uno@one.test"
 
 
+@pytest.mark.parametrize("shown", [True, False])
+def test_a_certificate_can_say_who_we_are(
+    directory: tuple[int, Path], here: Path, log: list[str], shown: bool
+) -> None:
+    top = directory[1].parent
+    text = f"{BASE}start_tls = yes\nbind = sasl\nsasl_mechs = EXTERNAL\ntls_ca_cert_file = {top}/cert.pem\n"
+    text += f"tls_cert = {top}/cert.pem\ntls_key = {top}/key.pem\n" if shown else ""
+    table = open_or_fail(write(here, directory[0], text))
+    if shown:
+        assert table.lookup_now("one@example.com") == "uno@one.test"
+        return
+    with pytest.raises(TableError):
+        table.lookup_now("one@example.com")
+    assert "Unknown authentication method" in log[0]
+
+
 def test_other_servers_are_asked_only_if_they_are_to_be(directory: tuple[int, Path], here: Path) -> None:
     assert open_or_fail(write(here, directory[0], BASE)).lookup_now("one@example.com") == "uno@one.test"
     text = BASE.replace("dc=test", "cn=far,dc=test")
