@@ -54,6 +54,7 @@ class Postlogd:
             msg.to(Append(self._fd, log.frame(context.main, context.program)))
         self._waiting: list[bytes] = []
         """Lines with their stamps."""
+        self._tick: asyncio.TimerHandle | None = None
         self._sock: socket.socket
         self._over = asyncio.Event()
 
@@ -67,6 +68,8 @@ class Postlogd:
         loop.add_reader(sock.fileno(), self._on_readable)
         await self._over.wait()
         loop.remove_reader(sock.fileno())
+        if self._tick is not None:
+            self._tick.cancel()
         while self.receive():
             pass
         self.write_in_order(0)
@@ -80,15 +83,15 @@ class Postlogd:
         if self._waiting:
             loop = asyncio.get_running_loop()
             loop.remove_reader(self._sock.fileno())
-            loop.call_later(TICK, self._on_tick)
+            self._tick = loop.call_later(TICK, self._on_tick)
 
     def _on_tick(self) -> None:
         loop = asyncio.get_running_loop()
         self.receive()
         self.write_in_order(WINDOW)
         if self._waiting:
-            loop.call_later(TICK, self._on_tick)
-        elif not self._over.is_set():
+            self._tick = loop.call_later(TICK, self._on_tick)
+        else:
             loop.add_reader(self._sock.fileno(), self._on_readable)
 
     def receive(self) -> int:

@@ -8,7 +8,7 @@ from pyfix.config.check import maillog_file
 from pyfix.config.main_cf import BadConfig, MainCf
 from pyfix.config.params.mail import MailParams
 from pyfix.server.context import Context
-from pyfix.services.postlogd import Postlogd
+from pyfix.services.postlogd import TICK, Postlogd
 from pyfix.unix import msg
 from pyfix.unix.maillog_client import stamp_of
 
@@ -95,6 +95,27 @@ def test_a_line_waits_for_earlier_ones_and_a_wrong_stamp_waits_for_nothing(postl
     assert log_file.read_bytes() == b"old\nfuture\n"
     postlogd.write_in_order(0)
     assert log_file.read_bytes() == b"old\nfuture\nnew\n"
+
+
+def test_a_line_that_waits_is_written_when_postlogd_ends_and_nothing_comes_after(postlogd, log_file):
+    async def scenario(ours, theirs):
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: trouble.append(context))
+        task = asyncio.create_task(postlogd.serve_datagrams(theirs))
+        ours.send(stamped(time.monotonic_ns(), b"the last"))
+        while not postlogd._waiting:
+            await asyncio.sleep(0)
+        await postlogd.retire()
+        await task
+        theirs.close()
+        await asyncio.sleep(2 * TICK)
+
+    trouble = []
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    theirs.setblocking(False)
+    with ours:
+        asyncio.run(scenario(ours, theirs))
+    assert log_file.read_bytes() == b"the last\n"
+    assert trouble == []
 
 
 def test_a_line_without_a_stamp_is_written_at_once(postlogd, log_file):
