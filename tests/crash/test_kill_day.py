@@ -192,7 +192,7 @@ class Killer(threading.Thread):
             self.mail.start()
 
 
-RECEIVED = re.compile(rb"^Received: .*?\bid ([0-9A-F]+)\b", re.MULTILINE | re.DOTALL)
+RECEIVED = re.compile(rb"^Received: .*?\bid (\w{10,})\b", re.MULTILINE | re.DOTALL)
 
 
 def hops(text: bytes) -> tuple[str, str]:

@@ -40,8 +40,11 @@ maximal_backoff_time = 2s
 queue_run_delay = 1s
 transport_retry_time = 1s
 smtp_log_tls_feature_status = no
+enable_long_queue_ids = yes
 """
-"""pflogsumm does not know lines with tls=, new in Postfix 3.11: it would leave them out."""
+"""pflogsumm does not know lines with tls=, new in Postfix 3.11: it would leave them out. Of 5,000 short ids two
+are the same on one day in ten.
+"""
 VIRTUAL = """\
 team@sales.test u1@sales.test, u2@sales.test, u3@lab.test
 info@lab.test staff@office.test
@@ -365,7 +368,7 @@ def in_order(log: str) -> float:
     return sum(story == sorted(story) for story in stories) / len(stories)
 
 
-OF_A_MESSAGE = re.compile(r"\[\d+\]: ([0-9A-F]{6,}|[0-9B-Zb-z]{10,}): (.*)")
+OF_A_MESSAGE = re.compile(r"\[\d+\]: (\w{10,}): (.*)")
 CHAPTERS = {"client": 0, "uid": 0, "reject": 0, "message-id": 1, "removed": 3}
 """By the first word; what is not here is 2."""
 
