@@ -241,16 +241,23 @@ def _words(text: str) -> Iterator[str]:
 
 def unbraced(line: Line, word: str) -> str:
     """What is in the braces around a word, trimmed; other words as they are. Raises BadConfig."""
+    inner, problem = split_braced(word)
+    if problem:
+        raise line.bad(problem)
+    return inner
+
+
+def split_braced(word: str) -> tuple[str, str]:
+    """What is in the braces around a word, trimmed, and what is wrong with them, if anything."""
     if not word.startswith("{"):
-        return word
+        return word, ""
     depth = 0
     for at, char in enumerate(word):
         depth += (char == "{") - (char == "}")
         if not depth:
-            if at + 1 < len(word):
-                raise line.bad(f"syntax error after '}}' in \"{word}\"")
-            return word[1:-1].strip(SPACE)
-    raise line.bad(f"missing '}}' in \"{word}\"")
+            problem = f"syntax error after '}}' in \"{word}\"" if at + 1 < len(word) else ""
+            return word[1:at].strip(SPACE), problem
+    return word[1:].strip(SPACE), f"missing '}}' in \"{word}\""
 
 
 def _chroot_default(main: MainCf) -> bool:

@@ -8,10 +8,12 @@ Sources: postconf(1) -M -F -P, master(5).
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import pairwise
 
-from pyfix.config.master_cf import FIELDS, Line, check_fields, unbraced
+from pyfix.config.master_cf import FIELDS, Line, check_fields, split_braced, unbraced
 from pyfix.config.syntax import SPACE, BadConfig, split_setting
+from pyfix.unix import msg
 
 COLUMNS = (0, 11, 17, 25, 33, 41, 49, 57)  # where the fields begin
 NAMES = ("service", "type", "private", "unprivileged", "chroot", "wakeup", "process_limit", "command")
@@ -26,7 +28,7 @@ class Entry:
         check_fields(line)
         self.line = line
         self.fields = [unbraced(line, word) for word in line.words[: len(FIELDS)]]
-        self.arguments = list(_arguments(line, line.words[len(FIELDS) :]))
+        self.arguments = list(_arguments(line.words[len(FIELDS) :]))
 
     @property
     def name(self) -> str:
@@ -61,8 +63,12 @@ class Entry:
     @property
     def overrides(self) -> tuple[tuple[str, str], ...]:
         """The settings of -o; of two for a name the last counts."""
-        pairs = pairwise(self.arguments[: self.options_end])
-        return tuple(dict(split_setting(value) for option, value in pairs if option == "-o" and "=" in value).items())
+        found: dict[str, str] = {}
+        for option, value in pairwise(self.arguments[: self.options_end]):
+            if option == "-o":
+                with suppress(ValueError):
+                    found.update([split_setting(value)])
+        return tuple(found.items())
 
     def set_override(self, name: str, value: str) -> None:
         """Give each -o of that name a new value; where there is none, add one behind the other options."""
@@ -128,12 +134,12 @@ def field_index(field: str) -> int:
     return NAMES.index(field)
 
 
-def _arguments(line: Line, words: list[str]) -> Iterator[str]:
-    """The arguments as the program gets them."""
+def _arguments(words: list[str]) -> Iterator[str]:
+    """The arguments as the program gets them; of braces that are not right, a warning."""
     rest = iter(words)
     for word in rest:
         if not word.startswith("-") or word == "--":
-            yield unbraced(line, word)
+            yield _bare(word)
             break
         if not word.startswith("-o"):
             yield word
@@ -141,14 +147,27 @@ def _arguments(line: Line, words: list[str]) -> Iterator[str]:
         yield "-o"
         setting = word[2:] or next(rest, None)
         if setting is not None:
-            yield _trimmed(unbraced(line, setting))
-    yield from (unbraced(line, word) for word in rest)
+            yield _setting(setting)
+    yield from (_bare(word) for word in rest)
 
 
-def _trimmed(setting: str) -> str:
-    """A setting without white space around its name and value."""
-    name, equals, value = setting.partition("=")
-    return f"{name.strip(SPACE)}{equals}{value.strip(SPACE)}"
+def _bare(word: str) -> str:
+    """A word out of its braces."""
+    inner, problem = split_braced(word)
+    if problem:
+        msg.warning(f"master.cf: {problem}")
+    return inner
+
+
+def _setting(word: str) -> str:
+    """What follows -o; out of braces, without white space around name and value."""
+    bare = _bare(word)
+    if word.startswith("{"):
+        try:
+            return "=".join(split_setting(bare))
+        except ValueError as problem:
+            msg.warning(f'master.cf: {problem}: "{bare}"')
+    return bare
 
 
 def _braced(word: str) -> str:

@@ -62,6 +62,27 @@ def test_of_two_settings_the_last_counts() -> None:
     assert entry("a unix - - - - - x -o b=1 -o c=2 -o b=3 d -o e=4").overrides == (("b", "3"), ("c", "2"))
 
 
+@pytest.mark.parametrize(
+    ("arguments", "shown", "problems"),
+    [
+        ("-o { a = b -v x", "-o {a=b -v x}", ["missing '}' in \"{ a = b -v x\""]),
+        ("-o{a=b", "-o a=b", ["missing '}' in \"{a=b\""]),
+        ("-o {a=b}c", "-o a=b", ["syntax error after '}' in \"{a=b}c\""]),
+        ("-o a=b {x y", "-o a=b {x y}", ["missing '}' in \"{x y\""]),
+        ("-o {c} -o a=b", "-o c -o a=b", ["missing '=' after attribute name: \"c\""]),
+        ("-o {=x y} -o a=b", "-o {=x y} -o a=b", ['missing attribute name: "=x y"']),
+        ("-o =x -o c -o a=b", "-o =x -o c -o a=b", []),
+    ],
+)
+def test_braces_that_are_not_right_are_told_and_shown_all_the_same(
+    arguments: str, shown: str, problems: list[str], logged: list[str]
+) -> None:
+    it = entry(f"a unix - - - - - x {arguments}")
+    assert it.command() == f"x {shown}"
+    assert [name for name, _ in it.overrides] == ["a"]
+    assert logged == [f"warning: master.cf: {problem}" for problem in problems]
+
+
 def set_entries(text: str, pattern: str, line: str) -> str:
     return master_edit.set_entries(text, {pattern: parse_entry(line, line)}, "master.cf")
 
