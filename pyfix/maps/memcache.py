@@ -2,10 +2,12 @@
 
 memcache:/file/of/parameters. With `backup` a key that memcached does not have, or can't be
 asked about, is looked up there, and what is found is stored in memcached for `ttl` seconds.
+With `key_digest` memcached knows each key by its digest in hexadecimal, so that no key is too long for it.
 
 Sources: memcache_table(5).
 """
 
+import hashlib
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,6 +21,7 @@ from pyfix.maps.lines import decode, encode
 from pyfix.maps.open import open_or_fail
 from pyfix.maps.servers import Servers
 from pyfix.maps.table import LocalTable, OpenError, Options, TableError
+from pyfix.unix import msg
 
 PORT = 11211
 LONGEST_KEY = 250  # bytes, says memcached
@@ -30,6 +33,7 @@ class MemcacheParams(DbParams):
     memcache = Str("inet:localhost:11211")
     backup = Str("")
     key_format = Str("%s", min=1)
+    key_digest = Str("")
     flags = Int("0")
     ttl = Int("3600")
     timeout = Int("2", min=1)
@@ -47,7 +51,9 @@ class MemcacheTable:
     watch = None
 
     def __init__(self, cfg: MemcacheParams, name: str, backup: LocalTable | None) -> None:
-        """OpenError: a bad template."""
+        """OpenError: a bad template, an unknown digest."""
+        if cfg.key_digest and not _known(cfg.key_digest):
+            raise OpenError(f"open {name}: key digest {cfg.key_digest} is not available")
         self._cfg = cfg
         self._answers = Answers(cfg, "memcache", name)
         self._key = Template(cfg.key_format, name="key_format", table=self._answers.name)
@@ -61,8 +67,7 @@ class MemcacheTable:
         """What memcached has, else what the backup has; TableError when neither can say."""
         if not self._answers.wants(key):
             return None
-        cached = self._key.expand(key)
-        name = b"" if cached is None else encode(cached)
+        name = self._name(key)
         if not 0 < len(name) <= LONGEST_KEY or any(byte <= 32 or byte == 127 for byte in name):
             return None if self._backup is None else self._backup.lookup_now(key)
         try:
@@ -74,6 +79,17 @@ class MemcacheTable:
         if value is None and self._backup is not None:
             return self._from_backup(self._backup, key, name)
         return None if value is None else self._answers.joined(key, [decode(value)])
+
+    def _name(self, key: str) -> bytes:
+        """The key as memcached knows it; empty when the key lacks what key_format asks for."""
+        name = encode(self._key.expand(key) or "")
+        if not name or not self._cfg.key_digest:
+            return name
+        try:
+            return hashlib.new(self._cfg.key_digest, name, usedforsecurity=False).hexdigest().encode()
+        except TypeError:  # a digest of any length
+            msg.warning(f"{self._answers.name}: {self._cfg.key_digest} message digest failed")
+            raise TableError(self._answers.name, "") from None
 
     def _from_backup(self, backup: LocalTable, key: str, name: bytes) -> str | None:
         value = backup.lookup_now(key)
@@ -111,6 +127,14 @@ class MemcacheTable:
         line = server.line(cfg.line_size_limit)
         if line != b"STORED":
             raise OSError(0, f"update failed: {decode(line)[:100]!r}")
+
+
+def _known(digest: str) -> bool:
+    try:
+        hashlib.new(digest, usedforsecurity=False)
+    except ValueError:
+        return False
+    return True
 
 
 def open_memcache(options: Options, name: str) -> MemcacheTable:

@@ -24,13 +24,17 @@ class SqlParams(DbParams):
     additional_conditions = Str("")
 
 
-def query_template(cfg: SqlParams, name: str, function: str = "") -> Template:
-    """The query with its % in it. function: of the database, asked where there is no `query`. OpenError: a bad one."""
-    text = cfg.query or (function and f"SELECT {function}('%s')") or (
+def query_text(cfg: SqlParams, function: str = "") -> str:
+    """The query with its % in it. function: of the database, asked where there is no `query`."""
+    return cfg.query or (function and f"SELECT {function}('%s')") or (
         f"SELECT {cfg.select_field} FROM {cfg.table}"  # noqa: S608 - the administrator's words
-        f" WHERE {cfg.where_field} = '%s' {cfg.additional_conditions}"
+        f" WHERE {cfg.where_field}='%s' {cfg.additional_conditions}"
     )
-    return Template(text, name="query", table=name)
+
+
+def query_template(cfg: SqlParams, name: str, function: str = "") -> Template:
+    """The same to be filled in. OpenError: a bad one."""
+    return Template(query_text(cfg, function), name="query", table=name)
 
 
 def flat(rows: Rows) -> Iterable[str | None]:

@@ -1,10 +1,12 @@
 """sqlite - lookup table in an SQLite database
 
-sqlite:/file/of/parameters; see pyfix.maps.sql for the query, whose first column counts.
+sqlite:/file/of/parameters; see pyfix.maps.sql for the query, whose first column counts. Only what stands within
+single quotes is safe from the key's text: a query with anything else in it is warned about.
 
 Parameters: dbpath. Sources: sqlite_table(5).
 """
 
+import re
 import sqlite3
 from typing import ClassVar
 
@@ -12,8 +14,9 @@ from pyfix.config.param import Str
 from pyfix.maps.cfg_parser import read_params
 from pyfix.maps.db_common import Answers
 from pyfix.maps.servers import Servers, WrongQuestionError
-from pyfix.maps.sql import SqlParams, flat, query_template
+from pyfix.maps.sql import SqlParams, flat, query_template, query_text
 from pyfix.maps.table import Options
+from pyfix.unix import msg
 
 BUSY = 5.0  # seconds that another process may hold its lock
 
@@ -35,6 +38,7 @@ class SqliteTable:
         """OpenError: a bad template."""
         self._answers = Answers(cfg, "sqlite", name)
         self._query = query_template(cfg, self._answers.name)
+        _warn_of_quotes(query_text(cfg), self._answers.name)
         self._servers = Servers("SQLite", [cfg.dbpath], _connect, retry_interval=0)
 
     def lookup(self, key: str) -> str | None:
@@ -54,6 +58,19 @@ def open_sqlite(options: Options, name: str) -> SqliteTable:
 def quote(text: str) -> str:
     """A text within '...'."""
     return text.replace("'", "''")
+
+
+_PIECE = re.compile(r"""'[^']*'?|"[^"]*"?|%.""")
+"""A text in quotes, or an expansion outside of them."""
+
+
+def _warn_of_quotes(query: str, table: str) -> None:
+    for piece in _PIECE.findall(query):
+        for part in re.findall("%.", "" if piece[0] == "'" else piece):
+            if part != "%%":
+                msg.warning(
+                    f"{table}: query >{query}< contains >{part}< without the recommended '' quotes"
+                )
 
 
 def _connect(path: str) -> sqlite3.Connection:

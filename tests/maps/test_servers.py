@@ -199,6 +199,19 @@ def test_what_memcached_does_not_have_comes_from_the_backup_and_is_kept(here: Pa
     assert table.lookup_now("none@b.c") is None
 
 
+def test_memcached_may_know_keys_by_their_digest(here: Path, memcached: int, log: list[str]) -> None:
+    stored(memcached, b"7051e63d9a2e7f3e62c55fed492b99b729e17dec791c6c6c7aef06b5f148f5eb", b"short")
+    table = open_or_fail(memcache(here, memcached, "key_format = p:%s\nkey_digest = sha256\n"))
+    assert [table.lookup_now(key) for key in ("Ab@c.d", "x" * 300, "")] == ["short", None, None]
+    stored(memcached, b"02fd68253071f895718c8d41f7ff665abe1a6290", b"long")
+    assert open_or_fail(memcache(here, memcached, "key_digest = SHA1\n")).lookup_now("x" * 300) == "long"
+    with pytest.raises(OpenError, match=f"^open {here}/mc.cf: key digest nosuch is not available$"):
+        open_or_fail(memcache(here, memcached, "key_digest = nosuch\n"))
+    with pytest.raises(TableError):
+        open_or_fail(memcache(here, memcached, "key_digest = shake128\n")).lookup_now("x")
+    assert log[-1] == f"warning: memcache:{here}/mc.cf: shake128 message digest failed"
+
+
 def test_without_memcached_the_backup_answers(here: Path, log: list[str]) -> None:
     (here / "t").write_text("a 1\n")
     port = free_port()

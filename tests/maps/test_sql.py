@@ -247,6 +247,31 @@ def test_a_missing_file_of_parameters_is_told() -> None:
         open_or_fail("mysql:/no/such.cf")
 
 
+@pytest.mark.parametrize(
+    ("parameters", "query", "parts"),
+    [
+        ("query = select v from t where k = '%s' and 'a''%u' != '\"%d\"' and '%1' != '%%'", None, []),
+        ("query = select 1 where k = '%s", None, []),
+        ('query = select "%%s" from t where k = "%s" or k = "x %u\'%D\'" or k = %1', None, ["%s", "%u", "%D", "%1"]),
+        (
+            'table = t\nselect_field = v\nwhere_field = k\nadditional_conditions = and v != "%s"',
+            "SELECT v FROM t WHERE k='%s' and v != \"%s\"",
+            ["%s"],
+        ),
+    ],
+)
+def test_sqlite_warns_of_a_part_of_the_key_outside_of_single_quotes(
+    sqlite: Database, here: Path, log: list[str], parameters: str, query: str | None, parts: list[str]
+) -> None:
+    table = sqlite.table(here, f"{parameters}\n")
+    open_or_fail(table)
+    shown = query or parameters.removeprefix("query = ")
+    end = "without the recommended '' quotes"
+    assert [line for line in log if "quotes" in line] == [
+        f"warning: {table}: query >{shown}< contains >{part}< {end}" for part in parts
+    ]
+
+
 def test_a_locked_database_is_waited_for(sqlite: Database, here: Path) -> None:
     table = open_or_fail(sqlite.table(here))
     assert table.lookup_now("one@example.com") == "uno@one.test"
