@@ -237,7 +237,9 @@ def dump_templates(templates: Iterable[Template]) -> str:
 def scaled_times(main: MainCf) -> dict[str, int]:
     """delay_warning_time_hours and its kind, as whole numbers."""
     cfg = MailParams(main)
-    return {f"{name}_{unit}": getattr(cfg, name) // seconds for name in SCALED for unit, seconds in UNITS.items()}
+    return {
+        f"{name}_{unit}": getattr(cfg, name) // seconds for name in SCALED for unit, seconds in UNITS.items()
+    }
 
 
 def expand_body(template: Template, main: MainCf) -> list[str]:

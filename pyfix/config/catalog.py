@@ -194,7 +194,9 @@ class Catalog:
         tables = (found for found in self._scan(settings, main) if isinstance(found, dbms.Table))
         return {name for table in tables for name in table.parameters()}
 
-    def _scan(self, settings: Settings, main: MainCf, *, strict: bool = False) -> Iterator[dbms.Table | dbms.Complaint]:
+    def _scan(
+        self, settings: Settings, main: MainCf, *, strict: bool = False
+    ) -> Iterator[dbms.Table | dbms.Complaint]:
         for name, value in settings:
             parameter = self._builtin.get(name)
             if isinstance(parameter, Raw) or (parameter is None and name not in self._service):

@@ -22,6 +22,7 @@ FACILITIES = frozenset(
 )
 
 
+
 def check(main: MainCf) -> None:
     """Every parameter of no one program, for those that start a system.
 

@@ -128,7 +128,9 @@ def test_what_a_table_reads_is_no_unused_parameter(kind: str) -> None:
 WORDS = {
     "#foo": ["#comment after other text is not allowed: #foo ..."],
     "a # b # c": ["#comment after other text is not allowed: # b # c..."],
-    "a, #0123 56789 012345678901234567890": ["#comment after other text is not allowed: #0123 56789 01234567890123..."],
+    "a, #0123 56789 012345678901234567890": [
+        "#comment after other text is not allowed: #0123 56789 01234567890123..."
+    ],
     "{x #a y {#b}} #z": [
         "#comment after other text is not allowed: #a y {#b}...",
         "#comment after other text is not allowed: #z ...",

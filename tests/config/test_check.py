@@ -43,7 +43,8 @@ def test_the_defaults_pass() -> None:
         ("default_privs = postfix", "parameters default_privs and mail_owner specify the same user postfix"),
         (
             "mail_owner = dropper",
-            ("parameters mail_owner and setgid_group: user dropper and group postdrop have the same group ID: 111"),
+            ("parameters mail_owner and setgid_group: "
+            "user dropper and group postdrop have the same group ID: 111"),
         ),
         ("syslog_facility = x", "parameter syslog_facility: unrecognized value: x"),
         ("inet_protocols = ipv5", 'unknown inet_protocols value "ipv5" in "ipv5"'),

@@ -21,7 +21,9 @@ def parse(text: str) -> list[Service]:
         pytest.param("a unix y y n 0 - showq", DEFAULT, id="defaults spelled out"),
         pytest.param(
             "a unix n n y 60? 0 showq",
-            DEFAULT._replace(private=False, unpriv=False, chroot=True, wakeup=60, wakeup_if_used=True, maxproc=0),
+            DEFAULT._replace(
+                private=False, unpriv=False, chroot=True, wakeup=60, wakeup_if_used=True, maxproc=0
+            ),
             id="everything else",
         ),
         pytest.param("a fifo - - n - - showq", DEFAULT._replace(type="fifo"), id="fifo"),
@@ -43,7 +45,9 @@ def parse(text: str) -> list[Service]:
         pytest.param("a unix - - n - - showq -v -vv", DEFAULT._replace(verbose=3), id="-v"),
         pytest.param(
             "a unix - - n - - pipe -v flags=F user={x y} argv=/bin/cat -o a=b",
-            DEFAULT._replace(program="pipe", verbose=1, args=("flags=F", "user={x y}", "argv=/bin/cat", "-o", "a=b")),
+            DEFAULT._replace(
+                program="pipe", verbose=1, args=("flags=F", "user={x y}", "argv=/bin/cat", "-o", "a=b")
+            ),
             id="the program's own",
         ),
         pytest.param(
@@ -107,7 +111,9 @@ def test_a_bad_line_is_located(text: str, problem: str) -> None:
 
 def test_white_space_at_the_very_beginning_is_warned_of_and_ignored(logged: list[str]) -> None:
     assert parse(" a unix - - n - - showq\nb unix - - n - - showq\n")[0].name == "b"
-    assert logged == ['warning: master.cf: logical line must not start with whitespace: " a unix - - n - - showq"']
+    assert logged == [
+        'warning: master.cf: logical line must not start with whitespace: " a unix - - n - - showq"'
+    ]
 
 
 def write(folder, master_cf: str, main_cf: str = "compatibility_level = 3.6\n") -> None:
