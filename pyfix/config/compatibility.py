@@ -24,6 +24,7 @@ CHANGED = {
     "mynetworks_style": (2, 0, 0),
     "relay_domains": (2, 0, 0),
     "smtpd_relay_before_recipient_restrictions": (3, 6, 0),
+    "smtp_tls_security_level": (3, 11, 0),
 }
 """The levels from which on defaults are other ones."""
 
@@ -33,9 +34,9 @@ def keeps_old_default(main: MainCf, name: str) -> bool:
     return main.raw(name) is None and parse_level(MailParams(main).compatibility_level) < CHANGED[name]
 
 
-def using(setting: str, why: str) -> str:
+def using(setting: str, why: str = "") -> str:
     """The log line when such a default makes a difference. why: to do what."""
-    return f"using backwards-compatible default setting {setting} to {why}"
+    return f"using backwards-compatible default setting {setting}" + (f" to {why}" if why else "")
 
 
 def notices(main: MainCf) -> Iterator[str]:
@@ -51,4 +52,4 @@ def jails(main: MainCf, lines: Iterable[Line]) -> Iterator[str]:
     if parse_level(MailParams(main).compatibility_level) < CHROOT_UNTIL:
         for line in lines:
             if line.field(CHROOT) == "-":
-                yield f"{line.where}: using backwards-compatible default setting chroot=y"
+                yield f"{line.where}: {using('chroot=y')}"

@@ -107,6 +107,7 @@ def _supervise(config_dir: str, main_cf: MainCf, options: dict[str, str], told: 
     prctl.set_name("master")
     master.listen()
     msg.to(sink)
+    config.tell_jails()
     if "-d" not in options:
         _leave_terminal(keep_output=bool({"-s", "-i"} & set(options)))
     master.start()

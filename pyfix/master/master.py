@@ -121,6 +121,7 @@ class Master:
             msg.error(log.keeps_old(problem.text))
         else:
             msg.info(log.reloaded(self._config.cfg.config_directory))
+            self._config.tell_jails()
         notify.ready()
 
     def reload(self) -> None:

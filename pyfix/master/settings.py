@@ -36,6 +36,13 @@ class Settings(NamedTuple):
     interfaces: Interfaces
     entries: dict[str, Entry]
     """By key, those that can be served and are not disabled."""
+    jails: tuple[str, ...]
+    """Log lines about those that run in a jail because of an old default."""
+
+    def tell_jails(self) -> None:
+        """Log them."""
+        for line in self.jails:
+            msg.info(line)
 
     def maxproc(self, entry: Entry) -> int:
         """The sessions that a service may serve at once; 0: any number."""
@@ -65,14 +72,13 @@ def load(config_dir: str, keep: Interfaces | None = None) -> Settings:
     cfg = MailParams(main)
     own = MasterParams(main)
     own.check()
-    for line in compatibility.jails(main, read_lines(f"{config_dir}/master.cf")):
-        msg.info(line)
+    jails = tuple(compatibility.jails(main, read_lines(f"{config_dir}/master.cf")))
     where = listen.interfaces(cfg) if keep is None else keep
     supplied = parse_service(Line(0, POSTDROP, "master"))
     entries = {entry.key: entry for entry in (supplied, *load_services(main))}
     disabled = Disabled(own.master_service_disable)
     served = {key: e for key, e in entries.items() if not disabled(e) and _known(e, config_dir)}
-    settings = Settings(cfg, own.service_throttle_time, privileges.owner_of(cfg.mail_owner), where, served)
+    settings = Settings(cfg, own.service_throttle_time, privileges.owner_of(cfg.mail_owner), where, served, jails)
     settings.wanted()
     return settings
 

@@ -21,6 +21,7 @@ from pyfix.clients.deliver import Flags, Request
 from pyfix.clients.notice import Notices
 from pyfix.clients.rewrite import RewriteClient
 from pyfix.config import networks
+from pyfix.config.compatibility import keeps_old_default, using
 from pyfix.config.hosts import SEPARATORS
 from pyfix.config.params.mail import MailParams
 from pyfix.config.params.smtp import LmtpParams, SmtpParams
@@ -58,6 +59,7 @@ class Smtp(EventAgent):
         main = context.main
         mail = MailParams(main)
         self.lmtp = context.program == "lmtp"
+        self._old_level = not self.lmtp and keeps_old_default(main, "smtp_tls_security_level")
         self.cfg: SmtpParams = LmtpParams(main) if self.lmtp else SmtpParams(main)
         self.myhostname = mail.myhostname
         self.relayhost = mail.relayhost
@@ -103,7 +105,9 @@ class Smtp(EventAgent):
         task.add_done_callback(self._tasks.discard)
 
     async def start(self) -> None:
-        """Nothing to begin with."""
+        """Say when there is no TLS only because of an old compatibility_level."""
+        if self._old_level:
+            msg.info(using("smtp_tls_security_level=(empty)"))
 
     async def retire(self) -> None:
         """Let qmgr go elsewhere; end what is kept."""
