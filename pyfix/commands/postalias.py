@@ -4,7 +4,8 @@
     postalias -q key map_type:name...     the first value found; `-q -`: keys from standard input
     postalias -d key, -s, -i ...          delete a key, dump, add from standard input
 
-Each database holds the entry `@: @`, by which Sendmail knows that it is complete.
+Each database holds the entry `@: @`, by which Sendmail knows that it is complete, and for NIS the time that it was made
+(YP_LAST_MODIFIED, seconds since 1970) and myhostname (YP_MASTER_NAME).
 
 See also: postalias(1), aliases(5). The work is in pyfix.commands.tables.
 """
@@ -20,7 +21,7 @@ POSTALIAS = tables.Command(
     usage="postalias [-Nfinoprsuvw] [-c config_dir] [-d key] [-q key] [map_type:]file...",
     entry=alias_entry,
     joint=":\t",
-    extra=(("@", "@"),),
+    signs=True,
 )
 
 

@@ -13,6 +13,7 @@ import contextlib
 import os
 import stat
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
@@ -24,13 +25,17 @@ from pyfix.config.params.mail import MailParams
 from pyfix.maps import cdb, index
 from pyfix.maps.hash import convert
 from pyfix.maps.lines import decode, encode, logical_lines, stream
+from pyfix.maps.lmdb import index_path
 from pyfix.maps.open import GONE, TYPES, open_or_fail
 from pyfix.maps.table import LocalTable, OpenError, TableError, fold_key, is_utf8
 from pyfix.unix import msg
 
 INDEXED = frozenset({"hash", "btree", "lmdb"})
 BUILT = INDEXED | {"cdb"}
-READ_ONLY = frozenset({"cidr", "pcre", "regexp", "texthash", "inline"})
+READ_ONLY = frozenset(
+    {"cidr", "inline", "ldap", "mysql", "pcre", "pgsql", "pipemap", "randmap", "regexp", "socketmap", "sqlite", "tcp",
+     "texthash", "unionmap", "unix"}
+)  # fmt: skip
 
 ROOM = 4
 """How much larger than its source an index may become, most likely: else it is begun again."""
@@ -41,14 +46,14 @@ Entry = Callable[[str, str], tuple[str, str] | None]
 
 @dataclass(frozen=True)
 class Command:
-    """One of the two programs. joint: between key and value in output; extra: entries of every table."""
+    """One of the two programs. joint: between key and value in output; signs: each table says who made it, and when."""
 
     name: str
     letters: str
     usage: str
     entry: Entry
     joint: str
-    extra: tuple[tuple[str, str], ...] = ()
+    signs: bool = False
 
 
 @dataclass
@@ -77,6 +82,14 @@ class Settings:
     map_size: int
     utf8: bool
     config_dir: str
+    myhostname: str
+
+    @property
+    def signature(self) -> list[tuple[str, str]]:
+        """Entries of every table: Sendmail's sign that it is complete, NIS's that it is of this host and moment."""
+        if not self.request.command.signs:
+            return []
+        return [("@", "@"), ("YP_LAST_MODIFIED", str(int(time.time()))), ("YP_MASTER_NAME", self.myhostname)]
 
     def key(self, text: str) -> str:
         """A key as it stands in an index file."""
@@ -161,7 +174,7 @@ def _settings(request: Request) -> Settings:
     utf8 = cfg.smtputf8_enable and "u" not in request.flags
     if request.flags & set("bh") and "U" not in request.flags:
         utf8 = False
-    return Settings(request, cfg.default_database_type, cfg.lmdb_map_size, utf8, main.config_dir)
+    return Settings(request, cfg.default_database_type, cfg.lmdb_map_size, utf8, main.config_dir, cfg.myhostname)
 
 
 # -q
@@ -253,6 +266,8 @@ def _delete(settings: Settings) -> int:
             _refuse_delete(settings, spec, table_type)
         if table_type != "lmdb":
             convert(name, settings.style(spec))
+        elif not os.path.exists(index_path(name)):
+            index.rebuild(name, lambda _: None, settings.style(spec))
         found += index.delete(name, [settings.key(key) for key in keys], map_size=settings.map_size)
     return not found
 
@@ -321,7 +336,7 @@ def _rebuild(settings: Settings, table_type: str, name: str) -> None:
         def fill(table: Filling) -> None:
             file.seek(0)
             _fill(settings, table, stream(file), name)
-            for key, value in settings.request.command.extra:
+            for key, value in settings.signature:
                 table.put(key, value)
 
         with as_owner(status) if "o" not in settings.request.flags else contextlib.nullcontext():
@@ -341,6 +356,10 @@ def _check_type(table_type: str, spec: str, *, adds: bool) -> None:
     if table_type not in BUILT:
         if adds and table_type in READ_ONLY:
             raise OpenError(f"{spec} map requires O_RDONLY access mode")
+        if adds and table_type == "fail":
+            raise OpenError(f"table {spec}: write error: Application error")
+        if adds:
+            raise OpenError(f"table {spec}: update operation is not supported")
         raise OpenError(f"no 'map create' support for this type: {table_type}")
 
 

@@ -3,6 +3,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -123,6 +124,11 @@ def test_keys_are_deleted(run: Run) -> None:
     assert run("-s", "t") == (0, "c\t3\n", "")
 
 
+def test_a_table_that_a_key_is_to_be_deleted_from_is_made(run: Run) -> None:
+    assert run("-d", "a", "lmdb:new") == (1, "", "")
+    assert run("-s", "lmdb:new") == (0, "", "")
+
+
 def test_entries_are_added_from_standard_input(run: Run) -> None:
     assert run("-i", "new", stdin=b"n 1\nbad\n") == (
         0,
@@ -155,6 +161,14 @@ USAGE = "usage: postmap [-bfFhimnNoprsuUvw] [-c config_dir] [-d key] [-q key] [m
         (["-q", "a", "fail:x"], "table fail:x: query error: Application error"),
         (["-q", "a", "static:\udcff"], "table static:?: query error"),
         (["-d", "a", "fail:x"], "table fail:x: delete error: Application error"),
+        (["-d", "a", "unix:passwd.byname"], "unix:passwd.byname map requires O_RDONLY access mode"),
+        (["-d", "a", "sqlite:x"], "sqlite:x map requires O_RDONLY access mode"),
+        (["-i", "socketmap:inet:h:1:x"], "socketmap:inet:h:1:x map requires O_RDONLY access mode"),
+        (["-i", "unionmap:{static:x}"], "unionmap:{static:x} map requires O_RDONLY access mode"),
+        (["-i", "static:x"], "table static:x: update operation is not supported"),
+        (["-i", "fail:x"], "table fail:x: write error: Application error"),
+        (["-i", "nosuch:x"], "unsupported map type: nosuch"),
+        (["-d", "a", "hash:nofile"], "open database nofile.lmdb: No such file or directory"),
         (["-d", "a", "static:x"], "table static:x: delete operation is not supported"),
         (["-d", "a", "regexp:x"], "regexp:x map requires O_RDONLY access mode"),
         (["-s", "static:x"], "table static:x: sequence operation is not supported"),
@@ -298,7 +312,10 @@ def test_an_empty_value_is_printed_with_a_warning(run: Run) -> None:
     )
 
 
-def test_postalias_reads_aliases(run: Run) -> None:
+def test_postalias_reads_aliases(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "time", lambda: 1234567890.5)
+    with Path("etc/main.cf").open("a") as file:
+        file.write("myhostname = foo.bar\n")
     Path("al").write_text('Root: a,b\n"quoted name": :include:/x\nbad\na@b: c\nroot: d\n')
     assert run("al", main=postalias.main) == (
         0,
@@ -307,7 +324,7 @@ def test_postalias_reads_aliases(run: Run) -> None:
         "cmd: warning: al, line 4: name must be local\n"
         'cmd: warning: lmdb:al: duplicate entry: "root"\n'),
     )
-    dump = "@:\t@\nquoted name:\t:include:/x\nroot:\ta, b\n"
+    dump = "@:\t@\nYP_LAST_MODIFIED:\t1234567890\nYP_MASTER_NAME:\tfoo.bar\nquoted name:\t:include:/x\nroot:\ta, b\n"
     assert run("-s", "al", main=postalias.main) == (0, dump, "")
     assert run("-q", "Quoted Name", "al", main=postalias.main) == (0, ":include:/x\n", "")
     assert run("-q", "-", "al", main=postalias.main, stdin=b"root\nx\n") == (0, "root:\ta, b\n", "")
