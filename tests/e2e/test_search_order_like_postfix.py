@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import pytest
+
 from tests.delivery.smtp.broken import Broken
 from tests.real_postfix import real_postfix
 
@@ -230,14 +232,17 @@ def is_compared(name: str, table: str, key: str) -> bool:
     return name in MESSAGES or not table.endswith(("canonical_maps", "bcc_maps", "virtual_alias_maps"))
 
 
-def test_tables_are_asked_for_the_same_keys_in_the_same_order(instance, real_postfix, instance_directory: Path) -> None:
+@pytest.mark.parametrize("parents", ["", "parent_domain_matches_subdomains =\n"], ids=["parents", "dotted parents"])
+def test_tables_are_asked_for_the_same_keys_in_the_same_order(
+    instance, real_postfix, instance_directory: Path, parents: str
+) -> None:
     results = []
     for make in (real_postfix, instance):
         top = instance_directory / f"tables{len(results)}"
         top.mkdir()
         names: dict[int, str] = {}
         with Broken() as sink, asked(answers(sink.port)) as server:
-            mail = make(settings(top, server.server_address[1]))
+            mail = make(settings(top, server.server_address[1]) + parents)
             talk(mail, names)
             mail.stop()
             results.append(sorted_out(server.keys, names))
