@@ -1,10 +1,12 @@
-"""debug - lookup table that logs each question and answer of another one
+"""debug - lookup table that logs each question and answer of another one, and each entry when it is dumped
 
 debug:type:name
 """
 
+from collections.abc import Iterator
+
 from pyfix.maps.open import open_source, split_spec
-from pyfix.maps.table import OpenError, Options, Source, TableError
+from pyfix.maps.table import Dump, OpenError, Options, Source, TableError
 from pyfix.maps.watch import Watch
 from pyfix.unix import msg
 
@@ -31,6 +33,21 @@ class DebugTable:
         return value
 
 
+class DumpedDebugTable(DebugTable):
+    """Of a table that can tell all it holds."""
+
+    def __init__(self, name: str, source: Source, dump: Dump) -> None:
+        super().__init__(name, source)
+        self._dump = dump
+
+    def items(self) -> Iterator[tuple[str, str]]:
+        """Keys and values, each logged."""
+        for key, value in self._dump.items():
+            msg.info(f'{self._name} sequence: "{key}" = "{value}"')
+            yield key, value
+        msg.info(f"{self._name} sequence: found EOF")
+
+
 def looked_up(table: str, key: str, value: str) -> str:
     """A lookup in a debug table."""
     return f'{table} lookup: "{key}" = "{value}"'
@@ -39,5 +56,6 @@ def looked_up(table: str, key: str, value: str) -> str:
 def open_debug(options: Options, name: str) -> DebugTable:
     """Open the other table; OpenError when it can't open."""
     if ":" not in name:
-        raise OpenError(f'bad syntax: "{options.spec(name)}"; need "debug:maptype:mapname"')
-    return DebugTable(name, open_source(*split_spec(name, options, "")))
+        raise OpenError(f'open dictionary: expecting "type:name" form instead of "{name or options.spec(name)}"')
+    source = open_source(*split_spec(name, options, ""))
+    return DumpedDebugTable(name, source, source) if isinstance(source, Dump) else DebugTable(name, source)

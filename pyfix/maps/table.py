@@ -14,7 +14,7 @@ See also: postfix DATABASE_README, smtputf8_enable.
 
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from pyfix.mail.error import Retry
 from pyfix.maps.watch import AskAgain, Stamp, Watch
@@ -68,6 +68,7 @@ class Source(Protocol):
         ...
 
 
+@runtime_checkable
 class Dump(Protocol):
     """A source that can tell all it holds (`postmap -s`)."""
 

@@ -158,6 +158,8 @@ USAGE = "usage: postmap [-bfFhimnNoprsuUvw] [-c config_dir] [-d key] [-q key] [m
         (["nosuch:etc/main.cf"], "unsupported map type: nosuch"),
         (["-i", "cidr:x"], "cidr:x map requires O_RDONLY access mode"),
         (["-q", "a", "lmdb:nofile"], "open database nofile.lmdb: No such file or directory"),
+        (["-q", "a", "debug:x"], 'open dictionary: expecting "type:name" form instead of "x"'),
+        (["-q", "a", "debug:"], 'open dictionary: expecting "type:name" form instead of "debug:"'),
         (["-q", "a", "fail:x"], "table fail:x: query error: Application error"),
         (["-q", "a", "static:\udcff"], "table static:?: query error"),
         (["-d", "a", "fail:x"], "table fail:x: delete error: Application error"),
@@ -330,6 +332,16 @@ def test_postalias_reads_aliases(run: Run, monkeypatch: pytest.MonkeyPatch) -> N
     assert run("-q", "-", "al", main=postalias.main, stdin=b"root\nx\n") == (0, "root:\ta, b\n", "")
     assert run("-i", "al", main=postalias.main, stdin=b"z: y\n") == (0, "", "")
     assert run("-d", "root", "al", main=postalias.main) == (0, "", "")
+
+
+def test_a_debug_table_logs_what_is_dumped(run: Run) -> None:
+    assert run("-s", "debug:inline:{a=1,b=2}") == (
+        0,
+        "a\t1\nb\t2\n",
+        ('cmd: inline:{a=1,b=2} sequence: "a" = "1"\n'
+        'cmd: inline:{a=1,b=2} sequence: "b" = "2"\n'
+        "cmd: inline:{a=1,b=2} sequence: found EOF\n"),
+    )
 
 
 def test_postalias_has_no_message_modes(run: Run) -> None:
