@@ -134,6 +134,7 @@ def _sink(system: System, tag: str) -> msg.Sink:
 
 def check(system: System, _: list[str]) -> int:
     """Read all configuration, make what directories are missing, tell what looks wrong."""
+    config_check.warn(system.main)
     bad = list(bad_values(system.main))
     for problem in bad:
         msg.error(problem)

@@ -10,16 +10,18 @@ Sources: postconf(5); the checks and words are those of every Postfix program at
 import os
 import re
 
-from pyfix.config import registry
+from pyfix.config import environment, registry, tcp_ports
 from pyfix.config.at_start import READ
 from pyfix.config.main_cf import MainCf
 from pyfix.config.params.mail import MailParams
-from pyfix.unix import users
+from pyfix.unix import msg, users
 
 FACILITIES = frozenset(
     ["auth", "authpriv", "cron", "daemon", "ftp", "kern", "lpr", "mail", "news", "syslog", "user", "uucp"]
     + [f"local{number}" for number in range(8)]
 )
+LOG_MODE = re.compile(r"0*(600|640|644)")
+"""What maillog_file_permissions may be."""
 
 
 
@@ -40,8 +42,19 @@ def at_start(main: MainCf) -> None:
             parameter.read(main)
     MailParams(main).mydomain  # noqa: B018 - is made of myhostname, if it can be
     _check_meanings(main)
+    warn(main)
     if {"inet_interfaces", "inet_protocols", "mynetworks_style"} & {*main.names()}:
         networks_of(main)
+
+
+def warn(main: MainCf) -> None:
+    """Warn of settings that are passed over where they are wrong."""
+    cfg = MailParams(main)
+    if main.raw("known_tcp_ports") is not None:
+        for problem in tcp_ports.parse(cfg.known_tcp_ports)[1]:
+            msg.warning(f"known_tcp_ports: {problem}")
+    if not LOG_MODE.fullmatch(cfg.maillog_file_permissions):
+        msg.warning(f"ignoring bad permissions: maillog_file_permissions = {cfg.maillog_file_permissions}")
 
 
 def networks_of(main: MainCf) -> None:
@@ -67,6 +80,8 @@ def _check_meanings(main: MainCf) -> None:
     """The values of which more is asked than that they are text. BadConfig."""
     cfg = MailParams(main)
     maillog_file(cfg)
+    for problem in environment.problems(cfg.import_environment):
+        raise main.bad("import_environment", f"import_environment: {problem}")
     if cfg.syslog_facility not in FACILITIES:
         problem = f"parameter syslog_facility: unrecognized value: {cfg.syslog_facility}"
         raise main.bad("syslog_facility", problem)

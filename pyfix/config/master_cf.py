@@ -17,7 +17,7 @@ from typing import NamedTuple
 from pyfix.config.expand import parse_level
 from pyfix.config.main_cf import MainCf
 from pyfix.config.params.mail import MailParams
-from pyfix.config.syntax import SPACE, BadConfig, logical_lines, read_text, split_setting
+from pyfix.config.syntax import SPACE, BadConfig, logical_lines, read_text, split_braced, split_setting
 from pyfix.unix import msg
 
 TYPES = frozenset({"inet", "unix", "fifo", "pass", "unix-dgram"})
@@ -245,19 +245,6 @@ def unbraced(line: Line, word: str) -> str:
     if problem:
         raise line.bad(problem)
     return inner
-
-
-def split_braced(word: str) -> tuple[str, str]:
-    """What is in the braces around a word, trimmed, and what is wrong with them, if anything."""
-    if not word.startswith("{"):
-        return word, ""
-    depth = 0
-    for at, char in enumerate(word):
-        depth += (char == "{") - (char == "}")
-        if not depth:
-            problem = f"syntax error after '}}' in \"{word}\"" if at + 1 < len(word) else ""
-            return word[1:at].strip(SPACE), problem
-    return word[1:].strip(SPACE), f"missing '}}' in \"{word}\""
 
 
 def _chroot_default(main: MainCf) -> bool:

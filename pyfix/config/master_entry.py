@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from itertools import pairwise
 
-from pyfix.config.master_cf import FIELDS, Line, check_fields, split_braced, unbraced
-from pyfix.config.syntax import SPACE, BadConfig, split_setting
+from pyfix.config.master_cf import FIELDS, Line, check_fields, unbraced
+from pyfix.config.syntax import SPACE, BadConfig, split_braced, split_setting
 from pyfix.unix import msg
 
 COLUMNS = (0, 11, 17, 25, 33, 41, 49, 57)  # where the fields begin

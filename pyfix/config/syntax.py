@@ -68,3 +68,16 @@ def split_setting(text: str) -> tuple[str, str]:
     if not equals or any(char in SPACE for char in name):
         raise ValueError("missing '=' after attribute name")
     return name, value.strip(SPACE)
+
+
+def split_braced(word: str) -> tuple[str, str]:
+    """What is in the braces around a word, trimmed, and what is wrong with them, if anything."""
+    if not word.startswith("{"):
+        return word, ""
+    depth = 0
+    for at, char in enumerate(word):
+        depth += (char == "{") - (char == "}")
+        if not depth:
+            problem = f"syntax error after '}}' in \"{word}\"" if at + 1 < len(word) else ""
+            return word[1:at].strip(SPACE), problem
+    return word[1:].strip(SPACE), f"missing '}}' in \"{word}\""

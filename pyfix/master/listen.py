@@ -11,7 +11,7 @@ import socket
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from pyfix.config import networks
+from pyfix.config import networks, tcp_ports
 from pyfix.config.hosts import SEPARATORS
 from pyfix.config.main_cf import BadConfig
 from pyfix.config.master_cf import Service
@@ -96,21 +96,13 @@ def port_number(port: str, known: str) -> int:
     """The number of a TCP port; known: the names of known_tcp_ports, which come before the system's."""
     if port.isdecimal():
         return int(port)
-    names = dict(_known_ports(known))
+    names, _ = tcp_ports.parse(known)
     if port in names:
         return names[port]
     try:
         return socket.getservbyname(port, "tcp")
     except OSError:
         raise BadConfig(f"unknown service: {port}/tcp") from None
-
-
-def _known_ports(text: str) -> Iterable[tuple[str, int]]:
-    """known_tcp_ports: `name=name=number` groups, separated by commas."""
-    for group in text.split(","):
-        *names, number = [word.strip() for word in group.split("=")]
-        if number.isdecimal():
-            yield from ((name, int(number)) for name in names)
 
 
 class Listeners:

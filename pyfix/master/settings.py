@@ -12,7 +12,7 @@ import re
 from typing import NamedTuple
 
 from pyfix.config import compatibility, mailname
-from pyfix.config.check import check
+from pyfix.config.check import check, warn
 from pyfix.config.main_cf import MainCf
 from pyfix.config.master_cf import Line, load_services, parse_service, read_lines
 from pyfix.config.master_cf import Service as Entry
@@ -68,6 +68,7 @@ def load(config_dir: str, keep: Interfaces | None = None) -> Settings:
     """
     main = MainCf.load(config_dir)
     check(main)
+    warn(main)
     mailname.read(main)
     cfg = MailParams(main)
     own = MasterParams(main)

@@ -3,13 +3,11 @@
 import os
 from typing import NoReturn
 
-from pyfix.config.check import maillog_file
+from pyfix.config.check import LOG_MODE, maillog_file
 from pyfix.config.main_cf import BadConfig, MainCf
 from pyfix.config.params.mail import MailParams
 from pyfix.unix import msg
 from pyfix.unix.maillog_client import Append, Frame, Postlog, Syslog
-
-MODES = ("0600", "0640", "0644")
 
 
 def tag(main: MainCf, program: str) -> str:
@@ -56,12 +54,9 @@ def direct(main: MainCf, before: Frame) -> msg.Sink:
 
 
 def file_mode(main: MainCf) -> int:
-    """maillog_file_permissions as a number; what can't be one of a log file is passed over with a warning."""
+    """maillog_file_permissions as a number; 0600 for what can't be one of a log file."""
     text = MailParams(main).maillog_file_permissions
-    if text.rjust(4, "0") in MODES:
-        return int(text, 8)
-    msg.warning(f"ignoring bad permissions: maillog_file_permissions = {text}")
-    return 0o600
+    return int(text, 8) if LOG_MODE.fullmatch(text) else 0o600
 
 
 def close() -> None:

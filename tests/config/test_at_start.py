@@ -33,6 +33,9 @@ BAD = [
     ("myhostname = 1.2.3.4", "parameter myhostname: bad parameter value: 1.2.3.4"),
     ("mydomain = a..b", "parameter mydomain: bad parameter value: a..b"),
     ("myorigin = a b", "myorigin parameter setting must not contain multiple values: a b"),
+    ("import_environment = TZ {a", "import_environment: missing '}' in \"{a\""),
+    ("import_environment = {a}b", "import_environment: syntax error after '}' in \"{a}b\""),
+    ("import_environment = { =x }", "import_environment: missing attribute name in: =x"),
     ("syslog_facility = foo", "parameter syslog_facility: unrecognized value: foo"),
     ("inet_protocols = foo", 'unknown inet_protocols value "foo" in "foo"'),
     ("mynetworks_style = foo", 'unknown mynetworks mask style value "foo" in "foo"'),
@@ -130,3 +133,20 @@ def test_a_name_of_this_host_made_of_itself_ends() -> None:
     assert (main.value("myhostname"), main.value("mydomain")) == ("mail.", "")
     with pytest.raises(BadConfig, match=r"misplaced|bad parameter value: mail\.|bad string length 0 < 1: mydomain"):
         check.at_start(main)
+
+
+@pytest.mark.parametrize(
+    ("setting", "warnings"),
+    [
+        ("known_tcp_ports = smtp=xx, lmtp", [
+            'known_tcp_ports: in "smtp=xx": non-numerical service port',
+            'known_tcp_ports: in " lmtp" is not in "name = value" form',
+        ]),
+        ("maillog_file_permissions = 0777", ["ignoring bad permissions: maillog_file_permissions = 0777"]),
+        ("maillog_file_permissions = 64", ["ignoring bad permissions: maillog_file_permissions = 64"]),
+        ("maillog_file_permissions = 640", []),
+    ],
+)  # fmt: skip
+def test_all_warn_of_what_is_passed_over(setting: str, warnings: list[str], logged: list[str]) -> None:
+    check.at_start(MainCf.from_text(f"myhostname = a.example\n{setting}\n"))
+    assert logged == [f"warning: {text}" for text in warnings]

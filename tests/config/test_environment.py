@@ -11,6 +11,7 @@ from pyfix.config.environment import let_through
         ("TZ LANG=C", {"TZ": "UTC", "LANG": "C"}),
         ("TZ, MISSING", {"TZ": "UTC"}),
         ("{ X = a b } {TZ}", {"X": "a b", "TZ": "UTC"}),
+        ("{X={a b}},TZ,{}", {"X": "{a b}", "TZ": "UTC"}),
     ],
 )
 def test_only_named_variables_are_taken_over(wanted, expected):

@@ -13,6 +13,7 @@ import re
 import socket
 from typing import NamedTuple
 
+from pyfix.config import tcp_ports
 from pyfix.config.hosts import SEPARATORS
 from pyfix.mail.error import Retry
 
@@ -43,14 +44,11 @@ class Ports:
     """Port numbers by name. known: known_tcp_ports (`name=name=number, ...`), asked before the system."""
 
     def __init__(self, known: str) -> None:
-        self._known: dict[str, str] = {}
-        for item in SEPARATORS.split(known):
-            *names, number = [part.strip() for part in item.split("=")]
-            self._known.update(dict.fromkeys(names, number))
+        self._known, _ = tcp_ports.parse(known)
 
     def number(self, text: str) -> int:
         """The port that is meant. BadDestination: there is none."""
-        text = self._known.get(text, text)
+        text = str(self._known.get(text, text))
         if text.isascii() and text.isdigit() and 0 < int(text) <= MOST_PORT:
             return int(text)
         try:
