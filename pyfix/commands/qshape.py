@@ -26,10 +26,20 @@ from pyfix.queue.records import CorruptQueueFile, leading_numbers
 from pyfix.queue.walk import Walk
 from pyfix.unix import msg
 
-USAGE = (
-    "usage: qshape [-s] [-p] [-m min_subdomains] [-l] [-b bucket_count] [-t bucket_time] [-w terminal_width]"
-    " [-N batch_msg_count] [-n batch_top_domains] [-c config_directory] [queue_name ...]"
-)
+LETTERS = "+hspm:lb:t:w:N:n:c:"
+USAGE = """\
+Usage: {} [ -s ] [ -p ] [ -m <min_subdomains> ] [ -l ]
+\t[ -b <bucket_count> ] [ -t <bucket_time> ] [ -w <terminal_width> ]
+\t[ -N <batch_msg_count> ] [ -n <batch_top_domains> ]
+\t[ -c <config_directory> ] [ <queue_name> ... ]
+How old is queued mail, by the domains of its recipients (-s: of its senders)?
+-p adds a row for each parent domain that has <min_subdomains> (5) or more.
+The first column goes up to <bucket_time> (5) minutes, and each further one
+twice as far as the one before it; with -l all are as wide as the first.
+Queues are below queue_directory; incoming and active where none is named.
+"""
+WRONG = 255
+"""The exit status where nothing but the usage is shown."""
 NUMBERS = {"b": 10, "t": 5, "m": 5, "w": 80, "N": 1000, "n": 20}
 NULL = "MAILER-DAEMON"
 TOTAL = "TOTAL"
@@ -181,7 +191,12 @@ def files(queue: str) -> Iterator[str]:
 
 def main(argv: list[str] | None = None) -> int:
     """Print the table."""
-    found, names = mail_conf.begin(argv, "qshape", "+spm:lb:t:w:N:n:c:", USAGE)
+    words = sys.argv if argv is None else argv
+    if problem := _wrong(words[1:]):
+        shown = mail_conf.as_typed(words[0])
+        sys.stderr.write((f"{shown}: {problem}\n" if problem != "h" else "") + USAGE.format(shown))
+        return WRONG
+    found, names = mail_conf.begin(argv, "qshape", LETTERS, "")
     options = dict(found)
     numbers = {letter: _number(options.get(letter, ""), default) for letter, default in NUMBERS.items()}
     root = MailParams(mail_conf.load(options.get("c"))).queue_directory
@@ -205,6 +220,15 @@ def main(argv: list[str] | None = None) -> int:
                 show()
     show()
     return 0
+
+
+def _wrong(words: list[str]) -> str:
+    """Why only the usage is shown, "h" for -h; empty otherwise."""
+    try:
+        found, _ = mail_conf.options(words, LETTERS)
+    except mail_conf.UsageError as error:
+        return str(error).replace("invalid option -- ", "Unknown option: ").replace("'", "")
+    return "h" if ("h", "") in found else ""
 
 
 def _count(shape: Shape, message: Message, now: float, *, senders: bool) -> None:

@@ -99,3 +99,18 @@ def test_queue_that_is_not_there_is_told_and_the_rest_shown(config, capsys):
 def test_files_that_come_and_go_or_are_none_count_for_nothing(config, capsys):
     assert qshape.read(str(config / "hold/garbage")) is None
     assert qshape.read(str(config / "none")) is None
+
+
+@pytest.mark.parametrize(("option", "first"), [("-h", []), ("-Z", ["qshape: Unknown option: Z"])])
+def test_the_usage_is_told(option: str, first: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert qshape.main(["qshape", option]) == 255
+    out, err = capsys.readouterr()
+    assert out == ""
+    lines = err.splitlines()
+    assert lines[: len(first)] == first
+    assert lines[len(first) :][:4] == [
+        "Usage: qshape [ -s ] [ -p ] [ -m <min_subdomains> ] [ -l ]",
+        "\t[ -b <bucket_count> ] [ -t <bucket_time> ] [ -w <terminal_width> ]",
+        "\t[ -N <batch_msg_count> ] [ -n <batch_top_domains> ]",
+        "\t[ -c <config_directory> ] [ <queue_name> ... ]",
+    ]
