@@ -135,6 +135,19 @@ def test_uid_trouble_defers(store, mail: Path, monkeypatch, recipient: str, line
     assert store.lines == [line]
 
 
+def test_mailboxes_are_looked_up_as_3_11_does(store, mail: Path, monkeypatch) -> None:
+    monkeypatch.setattr(mailbox, "can_switch", lambda: True)
+    tables = "virtual_mailbox_maps = debug:inline:{u@d.test=u/}\nvirtual_uid_maps = debug:inline:{x=1}\n"
+    assert deliver(store, agent(store, tables), "U+h@D.test") == [("4.3.5", "mail system configuration error")]
+    assert [line for line in store.lines if " lookup: " in line] == [
+        'inline:{u@d.test=u/} lookup: "u+h@d.test" = "not_found"',
+        'inline:{u@d.test=u/} lookup: "u@d.test" = "u/"',
+        'inline:{x=1} lookup: "u+h@d.test" = "not_found"',
+        'inline:{x=1} lookup: "u@d.test" = "not_found"',
+        'inline:{x=1} lookup: "@d.test" = "not_found"',
+    ]
+
+
 def test_without_root_all_mailboxes_are_ours(store, mail: Path, monkeypatch) -> None:
     for module in (mailbox, daemon):
         monkeypatch.setattr(module, "can_switch", lambda: False)

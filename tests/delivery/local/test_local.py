@@ -243,6 +243,23 @@ def test_postmaster_without_alias_is_discarded_with_a_warning(machine: Machine) 
     assert machine.store.lines == ["warning: required alias not found: postmaster"]
 
 
+@pytest.mark.parametrize(
+    ("name", "keys"),
+    [
+        ("NoOne+Ext", ["noone+ext", "noone"]),
+        ("a+b+c", ["a+b+c", "a"]),
+        ("+x", ["+x"]),
+        ("q uo+te", ["q uo+te", "q uo"]),
+        ("owner-al", ["owner-al"]),
+        ("al+x", ["al+x", "al", "owner-al"]),
+        ("foo+Bar", ["foo+bar", "owner-foo+bar"]),
+    ],
+)
+def test_aliases_are_looked_up_as_3_11_does(machine: Machine, name: str, keys: list[str]) -> None:
+    machine.deliver(f"{name}@d.test", more="alias_maps = debug:inline:{al=x@e.test, foo+bar=y@e.test}")
+    assert [line.split('"')[1] for line in machine.store.lines if " lookup: " in line] == keys
+
+
 def test_a_table_that_can_not_answer_defers(machine: Machine) -> None:
     ((_, status, reason),) = machine.deliver(f"{ME}@d.test", more="alias_maps = fail:x")
     assert (status, reason) == ("4.3.0", "alias database unavailable")
