@@ -33,6 +33,8 @@ WINDOW = 2 * GAP
 """Seconds that a stamped line waits for those that were said before it."""
 TICK = GAP / 2
 """Seconds between two looks at the socket while lines wait: no datagram wakes this process up meanwhile."""
+MANY = 4
+"""Datagrams of one look after which the next one wakes it up all the same: the socket may hold ten only."""
 _SIZE = 65536
 _FRAME_WORDS = 5
 
@@ -55,6 +57,7 @@ class Postlogd:
         self._waiting: list[bytes] = []
         """Lines with their stamps."""
         self._tick: asyncio.TimerHandle | None = None
+        self._watches = False
         self._sock: socket.socket
         self._over = asyncio.Event()
 
@@ -64,10 +67,9 @@ class Postlogd:
     async def serve_datagrams(self, sock: socket.socket) -> None:
         """Write lines until retire()."""
         self._sock = sock
-        loop = asyncio.get_running_loop()
-        loop.add_reader(sock.fileno(), self._on_readable)
+        self._watch(on=True)
         await self._over.wait()
-        loop.remove_reader(sock.fileno())
+        self._watch(on=False)
         if self._tick is not None:
             self._tick.cancel()
         while self.receive():
@@ -78,21 +80,25 @@ class Postlogd:
         """Write what has arrived, and end."""
         self._over.set()
 
-    def _on_readable(self) -> None:
-        self.receive()
-        if self._waiting:
+    def _watch(self, *, on: bool) -> None:
+        if on != self._watches:
+            self._watches = on
             loop = asyncio.get_running_loop()
-            loop.remove_reader(self._sock.fileno())
-            self._tick = loop.call_later(TICK, self._on_tick)
+            if on:
+                loop.add_reader(self._sock.fileno(), self._look)
+            else:
+                loop.remove_reader(self._sock.fileno())
 
     def _on_tick(self) -> None:
-        loop = asyncio.get_running_loop()
-        self.receive()
+        self._tick = None
+        self._look()
+
+    def _look(self) -> None:
+        count = self.receive()
         self.write_in_order(WINDOW)
-        if self._waiting:
-            self._tick = loop.call_later(TICK, self._on_tick)
-        else:
-            loop.add_reader(self._sock.fileno(), self._on_readable)
+        self._watch(on=count >= MANY or not self._waiting)
+        if self._waiting and self._tick is None:
+            self._tick = asyncio.get_running_loop().call_later(TICK, self._on_tick)
 
     def receive(self) -> int:
         """Take the datagrams that are there, write lines without a stamp; returns how many datagrams."""

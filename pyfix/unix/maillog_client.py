@@ -27,7 +27,7 @@ from typing import Protocol
 
 from pyfix.unix.msg import Priority, Sink
 
-KEEP = 2000
+KEEP = 20000
 """Lines that wait for postlogd."""
 DATAGRAM = 16384
 """Bytes of lines sent in one datagram."""
@@ -37,8 +37,8 @@ GAP = 0.01
 """Seconds between two datagrams of a busy loop: lines that come sooner leave together."""
 STAMP = 17
 """Bytes of a stamp."""
-RETRY = 0.02
-"""Seconds until lines are offered again; doubled each time, up to a second."""
+RETRY = 0.002
+"""Seconds until lines are offered again; doubled each time that none is taken, up to a second."""
 PATIENCE = 10.0
 """Seconds that lines wait for postlogd."""
 
@@ -177,8 +177,11 @@ class Postlog:
         self._scheduled = False
         if self._loop is None:
             return
-        if self._send(socket.MSG_DONTWAIT):
+        before = len(self._waiting)
+        everything = self._send(socket.MSG_DONTWAIT)
+        if len(self._waiting) < before:
             self._delay, self._waited = RETRY, 0.0
+        if everything:
             self._sent = time.monotonic_ns()
         elif self._waited > PATIENCE:
             self._waited = 0.0

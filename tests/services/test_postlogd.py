@@ -10,7 +10,10 @@ from pyfix.config.params.mail import MailParams
 from pyfix.server.context import Context
 from pyfix.services.postlogd import TICK, Postlogd
 from pyfix.unix import msg
-from pyfix.unix.maillog_client import stamp_of
+from pyfix.unix.maillog_client import Frame, Postlog, stamp_of
+from pyfix.unix.msg import Priority
+
+LINES = 12000
 
 
 @pytest.fixture
@@ -130,3 +133,32 @@ def test_a_line_without_a_stamp_is_written_at_once(postlogd, log_file):
     with ours, theirs:
         asyncio.run(scenario(ours, theirs))
     assert log_file.read_bytes() == b"of a command\n"
+
+
+def test_a_flood_of_lines_gets_there_in_order(postlogd, log_file, tmp_path):
+    """A message to thousands of recipients: more than the socket holds, and sooner than postlogd reads."""
+    refused, open_sinks = [], []
+
+    async def scenario(theirs):
+        task = asyncio.create_task(postlogd.serve_datagrams(theirs))
+        sink = Postlog(path, Frame("postfix/discard", "mx"), lambda: lambda *line: refused.append(line), stamps=True)
+        sink.collect(asyncio.get_running_loop())
+        for number in range(LINES):
+            sink(Priority.INFO, f"line {number} {'x' * 100}")
+            if number % 1000 == 0:
+                await asyncio.sleep(0)
+        open_sinks.append(sink)
+        while not refused and log_file.read_bytes().count(b"\n") < LINES:
+            await asyncio.sleep(0.01)
+        await postlogd.retire()
+        await task
+
+    path = str(tmp_path / "postlog")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as theirs:
+        theirs.bind(path)
+        theirs.setblocking(False)
+        asyncio.run(asyncio.wait_for(scenario(theirs), 30))
+    open_sinks[0]._sock.close()
+    assert refused == []
+    numbers = [int(line.split(b": line ")[1].split()[0]) for line in log_file.read_bytes().splitlines()]
+    assert numbers == list(range(LINES))
