@@ -30,20 +30,24 @@ def test_mail_goes_to_a_real_postfix_and_arrives_as_it_was(instance, real_postfi
         assert b"\n\n.hello\n..there\n" in text
 
 
+PEER = "virtual_mailbox_domains = peer.test\nvirtual_transport = discard\n"
+TWO_HOSTS = {
+    ("peer.test", "MX"): ["10 mx1.peer.test.", "20 mx2.peer.test."],
+    ("mx1.peer.test", "A"): ["127.0.0.77"],
+    ("mx2.peer.test", "A"): ["127.0.0.1"],
+}
+"""Of which the second one answers."""
+
+
+def asking(names, peer) -> str:
+    """main.cf of an instance that asks that name server, and finds each host's port at the peer's."""
+    return f"pyfix_dns_nameservers = 127.0.0.1:{names.port}\nsmtp_tcp_port = {peer.port}\ninet_protocols = ipv4\n"
+
+
 def test_mx_records_say_where_mail_goes(instance, real_postfix, name_server) -> None:
-    peer = real_postfix(main_cf="virtual_mailbox_domains = peer.test\nvirtual_transport = discard\n")
-    names = name_server(
-        {
-            ("peer.test", "MX"): ["10 mx1.peer.test.", "20 mx2.peer.test."],
-            ("mx1.peer.test", "A"): ["127.0.0.77"],
-            ("mx2.peer.test", "A"): ["127.0.0.1"],
-            ("null.test", "MX"): ["0 ."],
-            ("broken.test", "MX"): "SERVFAIL",
-        }
-    )
-    mail = instance(
-        main_cf=f"pyfix_dns_nameservers = 127.0.0.1:{names.port}\nsmtp_tcp_port = {peer.port}\ninet_protocols = ipv4\n"
-    )
+    peer = real_postfix(main_cf=PEER)
+    names = name_server({**TWO_HOSTS, ("null.test", "MX"): ["0 ."], ("broken.test", "MX"): "SERVFAIL"})
+    mail = instance(asking(names, peer))
     with mail.smtp() as client:
         for domain in ("peer.test", "null.test", "broken.test", "nowhere.test"):
             client.sendmail("a@example.com", [f"x@{domain}"], MESSAGE)
@@ -63,18 +67,9 @@ def test_mx_records_say_where_mail_goes(instance, real_postfix, name_server) -> 
 
 
 def test_what_the_reply_filter_ignores_is_not_there(instance, real_postfix, name_server) -> None:
-    peer = real_postfix(main_cf="virtual_mailbox_domains = peer.test\nvirtual_transport = discard\n")
-    names = name_server(
-        {
-            ("peer.test", "MX"): ["10 mx1.peer.test.", "20 mx2.peer.test."],
-            ("mx1.peer.test", "A"): ["127.0.0.77"],
-            ("mx2.peer.test", "A"): ["127.0.0.1"],
-        }
-    )
-    mail = instance(
-        main_cf=f"pyfix_dns_nameservers = 127.0.0.1:{names.port}\nsmtp_tcp_port = {peer.port}\ninet_protocols = ipv4\n"
-        "smtp_dns_reply_filter = regexp:{{/ MX 10 / IGNORE}}\n"
-    )
+    peer = real_postfix(main_cf=PEER)
+    names = name_server(TWO_HOSTS)
+    mail = instance(asking(names, peer) + "smtp_dns_reply_filter = regexp:{{/ MX 10 / IGNORE}}\n")
     with mail.smtp() as client:
         client.sendmail("a@example.com", ["x@peer.test"], MESSAGE)
     mail.wait_for(rf"to=<x@peer\.test>, relay=mx2\.peer\.test\[127\.0\.0\.1\]:{peer.port}, .*status=sent")
