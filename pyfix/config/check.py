@@ -24,7 +24,6 @@ LOG_MODE = re.compile(r"0*(600|640|644)")
 """What maillog_file_permissions may be."""
 
 
-
 def check(main: MainCf) -> None:
     """Every parameter of no one program, for those that start a system.
 
