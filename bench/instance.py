@@ -128,7 +128,7 @@ class Instance:
 
     def __init__(self, kind: Kind, settings: dict[str, str], services: str = "") -> None:
         self.kind = kind
-        self._folder = Path(tempfile.mkdtemp(prefix=f"bench-{kind.name}-", dir="/tmp"))
+        self._folder = Path(tempfile.mkdtemp(prefix=f"bench-{kind.name}-"))
         self._folder.chmod(0o755)
         _spread(self._folder)
         self.top = self._folder / "mta"
@@ -274,7 +274,7 @@ class Instance:
 def _spread(folder: Path) -> None:
     """Have ext4 put each directory below `folder` far from everything else (chattr +T).
 
-    A new file passes over every inode of its neighbourhood that was deleted in the last minutes:
+    Without a journal, a new file passes over every inode of its neighbourhood that was deleted before:
     after a round with thousands of messages that costs the next round a millisecond for each.
     """
     fd = os.open(folder, os.O_RDONLY)

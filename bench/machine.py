@@ -8,6 +8,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from bench.instance import Kind
@@ -20,7 +21,7 @@ def facts(kinds: list[Kind]) -> dict[str, str]:
         "processors": f"{os.cpu_count()} x {_field('/proc/cpuinfo', 'model name') or platform.machine()}",
         "memory": _field("/proc/meminfo", "MemTotal"),
         "system": f"{_system()}, Linux {platform.release()}",
-        "file system of /tmp": _output(["stat", "-f", "-c", "%T", "/tmp"]),
+        "queues and mailboxes": f"{tempfile.gettempdir()}, {_file_system(tempfile.gettempdir())}",
         "Python": f"{platform.python_version()} below {sys.base_prefix}",
         "event loop": "uvloop" if importlib.util.find_spec("uvloop") else "asyncio",
         "load": "smtp-source" if shutil.which("smtp-source", path=PATH) else "bench.source",
@@ -37,6 +38,14 @@ def _field(path: str, name: str) -> str:
         if line.startswith(name):
             return line.partition(":")[2].strip()
     return ""
+
+
+def _file_system(folder: str) -> str:
+    """Its type, device, and of ext4 whether it has a journal: what fsync costs depends on it."""
+    kind, device = _output(["findmnt", "-no", "FSTYPE,SOURCE", "-T", folder]).split() or ("unknown", "")
+    journal = any(Path("/proc/fs/jbd2").glob(f"{Path(device).name}-*"))
+    without = " without a journal" if kind == "ext4" and not journal else ""
+    return f"{kind}{without} on {device}"
 
 
 def _system() -> str:

@@ -4,7 +4,8 @@ usage: python -m bench.run [w1 w2 ...] [--pairs N] [--postfix PATH] [--json FILE
 
 Without names, all workloads, and the table goes to bench/RESULTS.md. Alternates A B A B,
 prints medians of each system and the median of the pairwise ratios beside the targets.
-Fails when mail is missing or came twice, never because of a figure.
+Fails when mail is missing or came twice, never because of a figure. Queues and mailboxes
+are below TMPDIR: on the file system that it is about.
 """
 
 from __future__ import annotations
