@@ -131,7 +131,7 @@ class Instance:
         self._folder = Path(tempfile.mkdtemp(prefix=f"bench-{kind.name}-"))
         self._folder.chmod(0o755)
         _spread(self._folder)
-        self.top = self._folder / "mta"
+        self.top = self._folder / self._folder.name
         self.port = free_port()
         self.start_seconds = 0.0
         self.observer: Callable[[Instance, int], contextlib.AbstractContextManager[object]] | None = None
@@ -275,7 +275,8 @@ def _spread(folder: Path) -> None:
     """Have ext4 put each directory below `folder` far from everything else (chattr +T).
 
     Without a journal, a new file passes over every inode of its neighbourhood that was deleted before:
-    after a round with thousands of messages that costs the next round a millisecond for each.
+    after a round with thousands of messages that costs the next round a millisecond for each. Where a
+    directory comes to lie its name decides: no two may be called the same.
     """
     fd = os.open(folder, os.O_RDONLY)
     try:
