@@ -107,6 +107,7 @@ SUBMITTED_EXTRACTED = frozenset(b"EAR")
 
 _NUMBER = re.compile(rb"\s*[+-]?[0-9]{1,18}")
 _SPACE = frozenset(b" \t\n\v\f\r")
+_BLANK, _TAB = b" \t"
 
 POINTER_SIZE = 17  # bytes of a whole pointer record
 SIZE_SIZE = 97  # bytes of a whole size record
@@ -200,7 +201,7 @@ def split_attribute(data: bytes) -> tuple[bytes, bytes]:
     name = name.strip()
     if not name:
         raise ValueError("missing attribute name")
-    if not equals or b" " in name or b"\t" in name:
+    if not equals or _BLANK in name or _TAB in name:
         raise ValueError("missing '=' after attribute name")
     return name, value.strip()
 

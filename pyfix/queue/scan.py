@@ -94,7 +94,7 @@ class _Scan:
             while not self._run_in_memory():
                 offset, kind, data = self.walk.next()  # what the loop in memory leaves: cut off, long, a pointer
                 if kind == _ATTR:
-                    kind, data = self._attribute(_attribute(data, offset), offset)
+                    kind, data = self._attribute(offset, data)
                 handler = self.table.get(kind)
                 if handler is not None and handler(self, offset, data):
                     return
@@ -102,15 +102,15 @@ class _Scan:
             raise CorruptQueueFile("message rejected: missing end record", error.offset) from error
 
     def _run_in_memory(self) -> bool:
-        """Take the plain records that are in memory, as far as the walk is not moved; True: that was all.
+        """Take the plain records that are in memory, as far as the walk stays there; True: that was all.
 
-        The same as walk.next() in a loop, with as few calls as may be for records of under 128 bytes.
+        The same as walk.next() in a loop, with as few steps as may be for records of under 128 bytes.
         """
         walk = self.walk
         buf, at, base = walk.window()
-        table, size = self.table, len(buf)
-        keep = ({} if table is _RECIPIENTS else self.envelope.attrs).setdefault
-        while at + 1 < size:
+        last = len(buf) - 1
+        keep = ({} if self.table is _RECIPIENTS else self.envelope.attrs).setdefault
+        while at < last:
             kind = buf[at]
             end = at + 2 + buf[at + 1]
             if kind == _ATTR:
@@ -119,30 +119,37 @@ class _Scan:
                     keep(*pair)
                     at = end
                     continue
-            if buf[at + 1] > 127 or end > size or kind in JUMPS:
+            if buf[at + 1] > 127 or end > last + 1 or kind in JUMPS:
                 break
             data = buf[at + 2 : end]
             if kind == _ATTR:
-                kind, data = self._attribute(_attribute(data, base + at), base + at)
-            handler = table.get(kind)
+                kind, data = self._attribute(base + at, data)
+            handler = self.table.get(kind)
             if kind in _MOVING:
                 walk.skip_to(end)
                 if handler is not None and handler(self, base + at, data):
                     return True
-                if walk.moved(end) or self.table is not table:
-                    return False
-            elif handler is not None:
-                handler(self, base + at, data)
-            at = end
+                buf, at, base = walk.window()
+                last = len(buf) - 1
+            else:
+                if handler is not None:
+                    handler(self, base + at, data)
+                at = end
         walk.skip_to(at)
         return False
 
-    def _attribute(self, found: "_Attribute", offset: int) -> tuple[int, bytes]:
-        """Note an attribute; (type, data) when it stands for another record."""
-        if found.kind:
-            return found.kind, found.data
+    def _attribute(self, offset: int, data: bytes) -> tuple[int, bytes]:
+        """Note an attribute; (type, data) of the record that it stands for. CorruptQueueFile."""
+        try:
+            name, value = split_attribute(data)
+        except ValueError as error:
+            text = f"bad attribute record: {error}: {_text(data)[:200]}"
+            raise CorruptQueueFile(text, offset) from None
+        kind = ATTRIBUTE_TYPES.get(name)
+        if kind is not None:
+            return kind[0], value
         if self.table is not _RECIPIENTS:
-            self.attribute(offset, found.name, found.value)
+            self.attribute(offset, _text(name), _text(value))
         return _ATTR, b""
 
     def check(self) -> None:
@@ -167,19 +174,7 @@ class _Scan:
             envelope.attrs.setdefault(name, value)
 
 
-class _Attribute:
-    """A named attribute, parsed. kind, data: of the record that it stands for."""
-
-    __slots__ = ("data", "kind", "name", "value")
-
-    def __init__(self, name: bytes, value: bytes) -> None:
-        self.kind = ATTRIBUTE_TYPES.get(name, b"\0")[0]
-        self.data = value
-        self.name = _text(name)
-        self.value = _text(value)
-
-
-_SPECIAL = frozenset({"trace_flags", "encoding"})
+_SPECIAL = frozenset({b"trace_flags", b"encoding"})
 _Handler = Callable[[_Scan, int, bytes], bool]
 _Table = dict[int, _Handler]
 
@@ -383,29 +378,22 @@ _MOVING = frozenset(b"EMR")
 """Records whose handlers may stop, move the walk, or change the table."""
 
 
-def _attribute(data: bytes, offset: int) -> _Attribute:
-    """The attribute in a record. CorruptQueueFile."""
-    try:
-        return _Attribute(*split_attribute(data))
-    except ValueError as error:
-        text = f"bad attribute record: {error}: {_text(data)[:200]}"
-        raise CorruptQueueFile(text, offset) from None
-
-
 @lru_cache(maxsize=2048)  # most attributes of a message are those of the message before
 def _plain(record: bytes) -> tuple[str, str] | None:
     """Name and value of an attribute that is kept by its name; None: it is more than that, odd, long, or cut off."""
     if len(record) != 2 + record[1] or record[1] > 127:
         return None
     try:
-        found = _Attribute(*split_attribute(record[2:]))
+        name, value = split_attribute(record[2:])
     except ValueError:
         return None
-    return None if found.kind or found.name in _SPECIAL else (found.name, found.value)
+    return None if name in ATTRIBUTE_TYPES or name in _SPECIAL else (_text(name), _text(value))
 
 
 def _number(data: bytes) -> int:
     """The first number of a record; 0 when there is none."""
+    if data.isdigit() and len(data) < 19:
+        return int(data)
     return (*leading_numbers(data), 0)[0]
 
 

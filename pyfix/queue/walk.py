@@ -59,10 +59,6 @@ class Walk:
         """Be at this place of the window."""
         self._at = at
 
-    def moved(self, at: int) -> bool:
-        """Whether the walk has left this place of its window."""
-        return self._at != at
-
     def next(self, wanted: frozenset[int] | None = None) -> tuple[int, int, bytes]:
         """(offset, type as a number, data) of the next record.
 
