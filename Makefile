@@ -47,8 +47,9 @@ PEERS = postfix postfix-doc postfix-lmdb postfix-pcre swaks pflogsumm fail2ban d
 	postfix-cdb db5.3-util postfix-ldap postfix-mysql postfix-pgsql postfix-sqlite \
 	gcc libldap-dev libsasl2-dev libsasl2-modules python3-dev \
 	mariadb-server memcached postgresql redis-server slapd \
-	procmail maildrop $(EXIM_LIBRARIES)
+	procmail maildrop $(EXIM_LIBRARIES) $(KRB5_LIBRARIES)
 EXIM_LIBRARIES = libgnutls-dane0 libidn12 libnsl2
+KRB5_LIBRARIES = libgssrpc4 libkadm5srv-mit12 libkdb5-10 libverto-libev1
 EXIM_USER = Debian-exim
 POLICY = /usr/sbin/policy-rc.d
 
@@ -59,12 +60,19 @@ peers:
 	DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends $(PEERS); \
 	    status=$$?; grep -q 'pyfix: make peers' $(POLICY) && rm $(POLICY); exit $$status
 	@getent passwd $(EXIM_USER) || useradd --system --user-group --shell /usr/sbin/nologin $(EXIM_USER)
-	$(MAKE) --no-print-directory .peers/exim4
+	$(MAKE) --no-print-directory .peers/exim4 .peers/krb5
 
 # Installed, exim4 would take postfix's place. Its program is all that tests need, and the user that it looks for.
 .peers/exim4:
 	mkdir -p $@.new
 	cd $@.new && apt-get -q download exim4-daemon-light && dpkg -x exim4-daemon-light_*.deb . && rm *.deb
+	mv $@.new $@
+
+# Installed, the KDC would be a service of this machine, and GSSAPI one of all its programs' mechanisms.
+.peers/krb5:
+	mkdir -p $@.new
+	cd $@.new && apt-get -q download krb5-kdc krb5-admin-server libsasl2-modules-gssapi-mit && \
+	    for package in *.deb; do dpkg -x $$package . || exit 1; done && rm *.deb
 	mv $@.new $@
 
 .PHONY: start stop test lint bench peers

@@ -82,6 +82,11 @@ class Template:
         self._texts.append(before + text[at:])
         self._whole = all(letter == "s" for letter in self._letters)
 
+    @property
+    def fixed(self) -> bool:
+        """Whether nothing is replaced in it."""
+        return not self._letters
+
     def parts(self, value: str, key: str | None = None) -> list[str] | None:
         """What goes into the text; None when a part is missing.
 
@@ -115,13 +120,13 @@ class Template:
 class Answers:
     """Which keys are looked up, and what is made of that which was found. name: the table's type:name."""
 
-    def __init__(self, cfg: DbParams, table_type: str, name: str) -> None:
-        """OpenError: a bad template."""
+    def __init__(self, cfg: DbParams, table_type: str, name: str, *, result_format: str = "") -> None:
+        """result_format: in place of the parameter. OpenError: a bad template."""
         self._type = table_type
         self.name = f"{table_type}:{name}"
         self._where = name
         self._limit = cfg.expansion_limit
-        self._format = Template(cfg.result_format, name="result_format", table=self.name)
+        self._format = Template(result_format or cfg.result_format, name="result_format", table=self.name)
         self._domains = StringMatch(cfg.domain, name=f"{name}:domain") if cfg.domain else None
 
     def wants(self, key: str) -> bool:

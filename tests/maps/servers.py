@@ -7,7 +7,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -48,10 +48,17 @@ def directory(user: str | None = None) -> Iterator[Path]:
 
 
 @contextmanager
-def running(command: list[str], ready: Callable[[], object], user: str | None = None) -> Iterator[None]:
-    """A server, from when it answers until the end. ready: raises as long as it does not."""
+def running(
+    command: list[str],
+    ready: Callable[[], object],
+    user: str | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[None]:
+    """A server, from when it answers until the end. ready: raises as long as it does not; environment: more of it."""
     log = tempfile.TemporaryFile()  # noqa: SIM115
-    process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, user=user)
+    process = subprocess.Popen(
+        command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, user=user, env={**os.environ, **(environment or {})}
+    )
     try:
         end = time.monotonic() + 40
         while True:
@@ -184,12 +191,17 @@ access to * by * read
 
 
 @contextmanager
-def slapd(ldif: str) -> Iterator[tuple[int, Path]]:
-    """Port and socket of an OpenLDAP server that has these entries below dc=test; PORT in them is its own."""
+def slapd(
+    ldif: str, environment: Mapping[str, str] | None = None, *, port: int = 0, tls_port: int = 0
+) -> Iterator[tuple[int, Path]]:
+    """Port and socket of an OpenLDAP server that has these entries below dc=test; PORT in them is its own.
+
+    tls_port: for ldaps, too.
+    """
     server = program("slapd")
     user = unprivileged("openldap")
     with directory(user) as top:
-        config, sock, port = top / "slapd.conf", top / "ldapi", free_port()
+        config, sock, port = top / "slapd.conf", top / "ldapi", port or free_port()
         config.write_text(SLAPD_CONF.format(top=top))
         (top / "ldif").write_text(ldif.replace("PORT", str(port)))
         certificate(top, user)
@@ -199,5 +211,6 @@ def slapd(ldif: str) -> Iterator[tuple[int, Path]]:
         load = [server, "-Ta", "-f", str(config), "-l", str(top / "ldif")]
         subprocess.run(load, check=True, capture_output=True, user=user)
         urls = f"ldap://127.0.0.1:{port} ldapi://{str(sock).replace('/', '%2f')}"
-        with running([server, "-f", str(config), "-h", urls, "-d", "0"], connectable(port), user):
+        urls += f" ldaps://127.0.0.1:{tls_port}" if tls_port else ""
+        with running([server, "-f", str(config), "-h", urls, "-d", "0"], connectable(port), user, environment):
             yield port, sock

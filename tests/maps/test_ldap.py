@@ -70,10 +70,7 @@ TABLES = {
     "bound": BASE + "bind = yes\nbind_dn = cn=bound,dc=test\nbind_pw = pw\n",
     "not bound": BASE + "bind = no\n",
     "version 2": BASE + "version = 2\nbind = no\n",
-    "DIGEST-MD5": BASE + "bind = sasl\nsasl_mechs = DIGEST-MD5\nbind_dn = bound\nbind_pw = pw\n",
-    "SCRAM": BASE + "bind = sasl\nsasl_mechs = SCRAM-SHA-256\nbind_dn = bound\nbind_pw = pw\n",
     "referrals": BASE + "chase_referrals = yes\n",
-    "strongest": BASE + "bind = sasl\nsasl_minssf = 1\nbind_dn = bound\nbind_pw = pw\n",
 }
 KEYS = ["one@example.com", "TWO@example.com", "o(d)d*@example.com", "plain@example.com", "none@example.com", "one",
         "group@example.com", "outer@example.com", "url@example.com", "few@example.com", "some@example.com",
@@ -84,10 +81,6 @@ def write(here: Path, port: int, text: str, host: str = "") -> str:
     (here / "ldap.cf").write_text(f"server_host = {host or f'127.0.0.1:{port}'}\ntimeout = 5\n{text}")
     os.utime(here / "ldap.cf", (1000, 1000))  # a fresh one makes Postfix wait
     return f"ldap:{here}/ldap.cf"
-
-
-def spread(value: str | None) -> list[str]:
-    return sorted((value or "").split(","))
 
 
 @pytest.mark.parametrize("text", TABLES.values(), ids=TABLES)
@@ -101,25 +94,19 @@ def test_answers_are_those_of_real_postfix(
     done = postfix("postmap", "-q", "-", spec, stdin="".join(f"{key}\n" for key in KEYS).encode())
     theirs = dict(line.split("\t") for line in done.stdout.decode().splitlines())
     ours = {key: value for key in KEYS if (value := table.lookup_now(key)) is not None}
-    assert {k: spread(v) for k, v in ours.items()} == {k: spread(v) for k, v in theirs.items()}, done.stderr
+    assert ours == theirs, done.stderr
 
 
 def test_a_group_of_groups_is_followed(directory: tuple[int, Path], here: Path) -> None:
     table = open_or_fail(write(here, directory[0], SPECIAL))
-    assert spread(table.lookup_now("outer@example.com")) == [
-        "dos@one.test",
-        "list@one.test",
-        "plain",
-        "uno@one.test",
-        "zwei@one.test",
-    ]
+    assert table.lookup_now("outer@example.com") == "list@one.test,uno@one.test,zwei@one.test,dos@one.test,plain"
 
 
 def test_a_group_that_holds_itself_is_an_error(directory: tuple[int, Path], here: Path, log: list[str]) -> None:
     table = open_or_fail(write(here, directory[0], SPECIAL + "recursion_limit = 20\n"))
     with pytest.raises(TableError):
         table.lookup_now("loop@example.com")
-    assert log[0].endswith("Recursion limit exceeded for key 'loop@example.com'")
+    assert log[0].endswith("Recursion limit exceeded for special attribute memberdn=cn=loop,dc=test")
     assert table.lookup_now("one@example.com") == "uno@one.test"
 
 
@@ -136,19 +123,18 @@ def test_a_socket_and_a_second_server_are_asked(directory: tuple[int, Path], her
     table = open_or_fail(write(here, 0, BASE, f"{down} ldapi://{quoted}"))
     assert table.lookup_now("one@example.com") == "uno@one.test"
     (line,) = log
-    assert line.startswith(f"warning: {table.name}: LDAP server {down}: Can't contact LDAP server")
+    refused = f"Unable to bind to server {down} with dn empty or implicit: -1 (Can't contact LDAP server)"
+    assert line.startswith(f"warning: {table.name}: LDAP server {down}: {refused}")
 
 
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        (BASE + "bind_dn = cn=bound,dc=test\nbind_pw = wrong\n", "Invalid credentials"),
-        (BASE + "bind = sasl\nsasl_mechs = SCRAM-SHA-256\nbind_dn = bound\nbind_pw = no\n", "Invalid credentials"),
-        (BASE + "bind = sasl\nsasl_mechs = PLAIN\nbind_dn = bound\nbind_pw = pw\n", "Unknown authentication method"),
-        (BASE + "bind = sasl\nsasl_mechs = NO-SUCH\n", "Unknown authentication method"),
-        (BASE + "start_tls = yes\ntls_ca_cert_file = /no/such\ntls_require_cert = yes\n", ""),
-        (BASE + "start_tls = yes\ntls_require_cert = yes\n", "Connect error: "),
+        (BASE + "bind_dn = cn=bound,dc=test\nbind_pw = wrong\n",
+         "Unable to bind to server SERVER with dn cn=bound,dc=test: 49 (Invalid credentials)"),
+        (BASE + "start_tls = yes\ntls_require_cert = yes\n", "Unable to set STARTTLS: -11: Connect error: "),
         (BASE.replace("dc=test", "no name"), "Search error 34"),
+        (BASE.replace("dc=test", "dc=gone,dc=test"), "Search base 'dc=gone,dc=test' not found: 32: No such object"),
         (BASE.replace("(mail=%s)", "(mail=%s"), "Search error -7: Bad search filter: (mail="),
     ],
 )
@@ -158,6 +144,7 @@ def test_what_the_server_refuses_is_an_error(
     table = open_table(write(here, directory[0], text))
     with pytest.raises(TableError):
         table.lookup_now("one@example.com")
+    says = says.replace("SERVER", f"ldap://127.0.0.1:{directory[0]}")
     assert f"LDAP server 127.0.0.1:{directory[0]}: {says}" in log[0]
 
 
@@ -191,12 +178,6 @@ def test_other_servers_are_asked_only_if_they_are_to_be(directory: tuple[int, Pa
     assert open_or_fail(write(here, directory[0], text)).lookup_now("one@example.com") == "uno@one.test"
 
 
-def test_a_base_that_is_not_there_has_no_entries(directory: tuple[int, Path], here: Path, log: list[str]) -> None:
-    table = open_or_fail(write(here, directory[0], BASE.replace("dc=test", "dc=nowhere,dc=test")))
-    assert table.lookup_now("one@example.com") is None
-    assert "Search base 'dc=nowhere,dc=test' not found" in log[0]
-
-
 def test_who_we_are_may_come_from_the_socket(directory: tuple[int, Path], here: Path) -> None:
     quoted = str(directory[1]).replace("/", "%2f")
     text = BASE + "bind = sasl\nsasl_mechs = EXTERNAL\n"
@@ -206,15 +187,18 @@ def test_who_we_are_may_come_from_the_socket(directory: tuple[int, Path], here: 
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("", "search_base is missing"),
-        (BASE + "scope = all\n", "unrecognized value all specified for scope"),
-        (BASE + "bind = maybe\n", "bad bind value maybe: need yes, no or sasl"),
+        ("bind = maybe\n", "{cf}: unsupported parameter value: bind = maybe"),
+        ("bind =\n", "{cf}, line 3: bad string length 0 < 1: bind = "),
+        ("server_host =\n", "{cf}, line 3: bad string length 0 < 1: server_host = "),
+        ("version = 1\n", "{cf}, line 3: invalid version parameter value 1 < 2"),
+        ("recursion_limit = 0\n", "{cf}, line 3: invalid recursion_limit parameter value 0 < 1"),
+        ("result_format = %x\n", "ldap:{cf}: invalid result_format template: %x"),
     ],
 )
 def test_bad_parameters_are_told(here: Path, text: str, reason: str) -> None:
     with pytest.raises(OpenError) as caught:
         open_or_fail(write(here, 1, text))
-    assert str(caught.value) == f"ldap:{here}/ldap.cf: {reason}"
+    assert str(caught.value) == reason.format(cf=here / "ldap.cf")
 
 
 def test_many_may_ask_at_once_on_a_loop(directory: tuple[int, Path], here: Path) -> None:

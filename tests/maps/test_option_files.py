@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from pyfix.maps.cfg_parser import read_params
-from pyfix.maps.ldap import LdapParams
+from pyfix.maps.ldap_server import LdapParams
 from pyfix.maps.memcache import MemcacheParams
 from pyfix.maps.mongodb import MongodbParams
 from pyfix.maps.mysql import MysqlParams
