@@ -144,5 +144,8 @@ def open_memcache(options: Options, name: str) -> MemcacheTable:
         return MemcacheTable(cfg, name, None)
     if cfg.backup.startswith("memcache:"):
         raise OpenError(f"{options.spec(name)}: the backup must not be a memcache table")
-    backup = open_or_fail(cfg.backup, config_dir=options.config_dir, fold=options.fold, utf8=options.utf8)
+    try:
+        backup = open_or_fail(cfg.backup, config_dir=options.config_dir, fold=options.fold, utf8=options.utf8)
+    except OpenError as error:
+        raise OpenError(f"{options.spec(name)}: backup: {error}") from None
     return MemcacheTable(cfg, name, backup)

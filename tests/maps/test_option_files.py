@@ -50,6 +50,7 @@ FILES = st.one_of(
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(FILES)
 @example(b"hosts = \xff\ndbpath = /\0\n")
+@example(b"backup = yes\n")
 @example(b"expansion_limit = 99999999999999999999\n")
 def test_a_file_of_options_opens_or_its_mistake_is_told(here: Path, kind: str, content: bytes) -> None:
     path = here / "x.cf"
