@@ -29,7 +29,7 @@ from pyfix.clients.bounce import (
     ReportRequest,
     report_from_fields,
 )
-from pyfix.clients.cleanup import CleanupClient
+from pyfix.clients.cleanup_client import CleanupClient
 from pyfix.clients.deliver import Dsn, recipient_from_fields
 from pyfix.config.bounce_template import BadTemplate, load_templates
 from pyfix.config.params.bounce import BounceParams

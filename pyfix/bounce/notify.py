@@ -29,14 +29,8 @@ from pyfix.bounce import log
 from pyfix.bounce.original import REQUIRETLS, Original
 from pyfix.bounce.report import RET_FULL, RET_HDRS, Report, Rules
 from pyfix.clients.bounce import ReportRequest
-from pyfix.clients.cleanup import (
-    FLAG_AUTOUTF8,
-    FLAG_FILTER,
-    FLAG_MASK_INTERNAL,
-    FLAG_MILTER,
-    FLAG_REQTLS,
-    CleanupClient,
-)
+from pyfix.clients.cleanup import FLAG_AUTOUTF8, FLAG_FILTER, FLAG_MASK_INTERNAL, FLAG_MILTER, FLAG_REQTLS
+from pyfix.clients.cleanup_client import CleanupClient
 from pyfix.clients.deliver import Flags
 from pyfix.clients.post_mail import post_mail
 from pyfix.config.bounce_template import DEFAULTS, Template, expand_body

@@ -26,9 +26,8 @@ from pyfix.cleanup.verdict import NotAcceptedError
 from pyfix.clients import cleanup as service
 from pyfix.clients.bounce import PROTOCOL as BOUNCE_PROTOCOL
 from pyfix.clients.bounce import SERVICES, BounceClient
-from pyfix.clients.cleanup import FLAG_DISCARD, STAT_OK, STAT_WRITE
-from pyfix.clients.rewrite import RewriteClient
-from pyfix.clients.spares import UNUSED
+from pyfix.clients.cleanup import FLAG_DISCARD, STAT_OK, STAT_WRITE, UNUSED
+from pyfix.clients.rewrite_client import RewriteClient
 from pyfix.clients.stream import Channel
 from pyfix.clients.trigger import Trigger
 from pyfix.config.params.mail import MailParams

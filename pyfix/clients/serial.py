@@ -10,7 +10,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pyfix.clients.stream import Answer, ServiceGone
+from pyfix.clients.answer import Answer, ServiceGone
 from pyfix.unix import msg
 from pyfix.wire.attr import AttrError, decode_pairs
 from pyfix.wire.stream import CONNECTION, GOAWAY, FrameReader, StreamError, encode_frame

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import select
 
+from pyfix.clients.answer import ServiceGone
 from pyfix.clients.rewrite import (
     PAUSE,
     PROTOCOL,
@@ -22,7 +23,6 @@ from pyfix.clients.rewrite import (
     problem_talking,
 )
 from pyfix.clients.serial import SerialChannel
-from pyfix.clients.stream import ServiceGone
 from pyfix.unix import msg
 
 

@@ -11,11 +11,9 @@ from collections import deque
 from functools import lru_cache
 from typing import NamedTuple
 
+from pyfix.clients.cleanup import AHEAD, UNUSED
 from pyfix.clients.stream import Exchange
-from pyfix.wire.attr import INT, STR, Form
 
-AHEAD = Form(("ahead", INT))
-UNUSED = Form(("request", STR)).encode("unused")
 KEEP = 0.5  # seconds
 
 

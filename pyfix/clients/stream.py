@@ -10,19 +10,12 @@ import asyncio
 from collections import deque
 from typing import Protocol, cast
 
-from pyfix.mail.error import Retry
+from pyfix.clients.answer import Answer, ServiceGone
 from pyfix.unix import msg
 from pyfix.unix.moment import Moment
 from pyfix.unix.turn import TurnWriter
 from pyfix.wire.attr import AttrError, decode_pairs
 from pyfix.wire.stream import CONNECTION, GOAWAY, FrameReader, StreamError, encode_frame
-
-Answer = tuple[bytes, bytes]
-"""Attribute list, body."""
-
-
-class ServiceGone(Retry):
-    """No connection, or the connection was lost before the answer came."""
 
 
 class Receiver(Protocol):

@@ -15,9 +15,9 @@ that the bounce log (or a trace log that was asked for) did not take is deferred
 nobody foresaw defers the recipients that are left. Killed at any point, nothing is lost: what is
 not marked is delivered again.
 
-EventAgent serves many requests at once, SerialAgent one after the other and takes a few in advance,
-so that qmgr and agent wake each other less often. A BatchAgent (batch.py) takes
-requests through their steps together.
+An EventAgent (event_agent.py) serves many requests at once, a SerialAgent one after the other; it takes a few in
+advance, so that qmgr and agent wake each other less often. A BatchAgent (batch.py) takes requests through their steps
+together. What is here needs no event loop: a process that keeps root imports none.
 
 An outcome may name somebody else who is to know of a bounce (the owner of a list): he is told at once.
 
@@ -47,7 +47,6 @@ from pyfix.clients.deliver import (
 )
 from pyfix.clients.log_adhoc import delivery_status
 from pyfix.clients.serial import SerialChannel
-from pyfix.clients.stream import Channel
 from pyfix.config.params.mail import MailParams
 from pyfix.delivery import log, status_filter
 from pyfix.delivery.outcome import Fate, Outcome, Settled, Turn, Who
@@ -57,9 +56,9 @@ from pyfix.maps.maps import Maps
 from pyfix.maps.run_now import run_now
 from pyfix.queue.directory import QueueDirectory
 from pyfix.queue.file import CorruptQueueFile, Recipient, mark_done
-from pyfix.server import bug, eager
+from pyfix.server import bug
 from pyfix.server.context import Context
-from pyfix.server.stream import Link, SerialLink, StreamServer
+from pyfix.server.serial_link import SerialLink
 from pyfix.unix import msg
 from pyfix.unix.locks import flock_shared
 from pyfix.wire.attr import AttrError
@@ -334,44 +333,6 @@ def make_frame(
         ),
         owner=owner,
     )
-
-
-class EventAgent:
-    """An agent that serves many requests at once. concurrency: how many on one connection."""
-
-    def __init__(
-        self,
-        context: Context,
-        deliver: Deliver,
-        *,
-        relay: str = "none",
-        concurrency: int = 100,
-        status_filter: str = "",
-    ) -> None:
-        self._channels = {name: Channel(f"private/{name}", BOUNCE_PROTOCOL) for name in SERVICES}
-        self._frame = make_frame(context, BounceClient(dict(self._channels)), deliver, relay, status_filter)
-        self._server = StreamServer(PROTOCOL, self, [(CONCURRENCY, str(concurrency))])
-
-    async def start(self) -> None:
-        """Nothing to begin with."""
-
-    async def serve(self, sock: socket.socket) -> None:
-        """One connection of qmgr's."""
-        await self._server.serve(sock)
-
-    async def retire(self) -> None:
-        """Let qmgr go elsewhere."""
-        await self._server.retire()
-
-    def frame(self, link: Link, stream: int, attrs: bytes, body: bytes) -> None:
-        """One request."""
-        eager.start(self._answer(link, stream, attrs, body))
-
-    def closed(self, link: Link) -> None:
-        """qmgr has hung up; what it asked for comes to its end."""
-
-    async def _answer(self, link: Link, stream: int, attrs: bytes, body: bytes) -> None:
-        link.send(stream, await self._frame.handle(attrs, body))
 
 
 class SerialAgent:

@@ -17,7 +17,7 @@ from pyfix.delivery.agent import Deliver, SerialAgent
 from pyfix.delivery.as_user import become
 from pyfix.delivery.outcome import Who
 from pyfix.server.context import Context
-from pyfix.server.stream import SerialLink
+from pyfix.server.serial_link import SerialLink
 from pyfix.wire.stream import encode_frame
 
 BATCH = 20  # requests: as many as one destination has at once by default

@@ -31,7 +31,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pyfix.delivery.as_user import as_root, can_switch
 from pyfix.mail.dsn import STATUS, split_dsn
@@ -67,8 +67,7 @@ _PLAIN = re.compile(r"[ \t]*[0-9A-Za-z!@%_=+:,./-][0-9A-Za-z!@%_=+:,./ \t-]*", r
 _UNPRINTABLE = re.compile(r"[^ -~]")
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(NamedTuple):
     """What to run, as whom, where and for how long.
 
     text: the command, as reports show it; argv: its words, None: text is for split() or a shell; uid, gid:
@@ -89,8 +88,7 @@ class Command:
     program: str = "local"
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(NamedTuple):
     """How a command ended. status: as waitpid tells it; output: printable; write_error: why it did not get all."""
 
     status: int
@@ -99,8 +97,7 @@ class Ended:
     write_error: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What that means. text: the command's own words for the DSN (x-unix), reason: for the log."""
 
     status: str

@@ -6,9 +6,9 @@ is left to the one who asked. A transport is `name` or `name:nexthop`.
 
 from __future__ import annotations
 
+from pyfix.clients.answer import ServiceGone
 from pyfix.clients.deliver import DEFERRED, NORMAL, PROTOCOL, Answer, Request, decode_answer
 from pyfix.clients.serial import SerialChannel
-from pyfix.clients.stream import Channel, ServiceGone
 from pyfix.queue.file import Recipient
 from pyfix.unix import msg
 from pyfix.wire.attr import AttrError
@@ -20,7 +20,7 @@ class NoTransportError(Exception):
 
 def deliver_pass(transport: str, request: Request, recipient: Recipient, sender: str, timeout: float) -> Answer:
     """The other agent's answer. timeout: ipc_timeout, seconds. NoTransportError."""
-    name, attrs, body = _asked(transport, request, recipient, sender)
+    name, attrs, body = asked(transport, request, recipient, sender)
     channel = SerialChannel(f"private/{name}", PROTOCOL, timeout=timeout)
     try:
         return decode_answer(channel.request_now(attrs, body)[0])
@@ -31,20 +31,7 @@ def deliver_pass(transport: str, request: Request, recipient: Recipient, sender:
         channel.close()
 
 
-async def pass_on(transport: str, request: Request, recipient: Recipient) -> Answer:
-    """The same on an event loop."""
-    name, attrs, body = _asked(transport, request, recipient, request.sender)
-    channel = Channel(f"private/{name}", PROTOCOL)
-    try:
-        return decode_answer((await channel.request(attrs, body))[0])
-    except (ServiceGone, AttrError) as error:
-        msg.warning(no_agent(request.queue_id, name, str(error)))
-        raise NoTransportError(name) from error
-    finally:
-        channel.close()
-
-
-def _asked(transport: str, request: Request, recipient: Recipient, sender: str) -> tuple[str, bytes, bytes]:
+def asked(transport: str, request: Request, recipient: Recipient, sender: str) -> tuple[str, bytes, bytes]:
     """The agent's name, and the frame for it."""
     name, _, nexthop = transport.partition(":")
     msg.info(passing(request.queue_id, recipient.address, name))

@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pyfix.delivery import log
-from pyfix.delivery.agent import Delivery, EventAgent
+from pyfix.delivery.agent import Delivery
+from pyfix.delivery.event_agent import EventAgent
 from pyfix.delivery.outcome import Outcome
 from pyfix.mail.dsn import split_dsn
 from pyfix.server.context import Context

@@ -18,8 +18,7 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from pyfix.delivery.mail_copy import Letter, MailboxError, mailbox_error, write
 from pyfix.unix import locks, msg
@@ -54,8 +53,7 @@ class NotOwnedError(Exception):
     """The mailbox belongs to another user."""
 
 
-@dataclass(frozen=True, slots=True)
-class Locking:
+class Locking(NamedTuple):
     """styles: of virtual_mailbox_lock; attempts, delay (seconds), stale (seconds): how to insist."""
 
     styles: tuple[str, ...] = ("fcntl", "dotlock")

@@ -21,8 +21,8 @@ import re
 import socket
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from enum import Flag, auto
+from typing import NamedTuple
 
 from pyfix.clients.deliver import Request
 from pyfix.config.environment import let_through
@@ -75,8 +75,7 @@ class UnknownMacro(Exception):
     """The text names it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Attributes:
+class Attributes(NamedTuple):
     """What stands behind `pipe` in master.cf. size: bytes, 0: no limit."""
 
     argv: tuple[str, ...]

@@ -13,8 +13,7 @@ See also: postfix DATABASE_README, smtputf8_enable.
 """
 
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from pyfix.mail.error import Retry
 from pyfix.maps.watch import AskAgain, Stamp, Watch
@@ -77,8 +76,7 @@ class Dump(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(NamedTuple):
     """How a table is opened. fold: lower-case keys of fixed strings; utf8: smtputf8_enable."""
 
     type: str

@@ -16,7 +16,7 @@ import socket
 import sys
 import syslog
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import NoReturn
 
 from pyfix.config.main_cf import MainCf
@@ -75,7 +75,7 @@ def _version(path: str) -> tuple[int, int] | None:
     return found.st_ino, found.st_mtime_ns
 
 
-def start_zygote(main: MainCf, programs: Iterable[str], environment: Mapping[str, str], *, fork: bool) -> Zygote:
+def start_zygote(main: MainCf, programs: Collection[str], environment: Mapping[str, str], *, fork: bool) -> Zygote:
     """Start a zygote for these programs: a fork of this process, or a new interpreter."""
     ours, theirs = control.pair()
     with theirs:
@@ -93,7 +93,7 @@ def _for_the_interpreter(environment: Mapping[str, str]) -> bool:
     return any(name.startswith("PYTHON") for name in environment.keys() - {"PYTHONPATH", "PYTHONUTF8"})
 
 
-def _fork(main: MainCf, programs: Iterable[str], environment: Mapping[str, str], channel: socket.socket) -> int:
+def _fork(main: MainCf, programs: Collection[str], environment: Mapping[str, str], channel: socket.socket) -> int:
     """Fork; the parent gets the pid. Signals wait, since a handler of master's has no place in the child."""
     gc.freeze()  # what both have stays in common as long as nobody counts its references
     before = signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals())
@@ -106,7 +106,7 @@ def _fork(main: MainCf, programs: Iterable[str], environment: Mapping[str, str],
 
 def _be_zygote(
     main: MainCf,
-    programs: Iterable[str],
+    programs: Collection[str],
     environment: Mapping[str, str],
     channel: socket.socket,
     mask: Iterable[int],

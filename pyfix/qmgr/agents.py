@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from pyfix.clients.answer import ServiceGone
 from pyfix.clients.deliver import CONCURRENCY, PROTOCOL
-from pyfix.clients.stream import Connection, ServiceGone, connect
+from pyfix.clients.stream import Connection, connect
 
 IDLE = 5.0  # seconds until a connection without requests is closed
 

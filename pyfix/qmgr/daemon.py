@@ -22,7 +22,7 @@ from contextlib import suppress
 from pyfix.clients import flush
 from pyfix.clients.bounce import PROTOCOL as BOUNCE_PROTOCOL
 from pyfix.clients.bounce import SERVICES, BounceClient
-from pyfix.clients.rewrite import RewriteClient
+from pyfix.clients.rewrite_client import RewriteClient
 from pyfix.clients.stream import Channel
 from pyfix.clients.trigger import SCAN_INCOMING, Words
 from pyfix.config.compatibility import keeps_old_default, using

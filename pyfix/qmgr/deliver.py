@@ -19,11 +19,11 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from pyfix.clients.answer import Answer, ServiceGone
 from pyfix.clients.bounce import BounceClient
 from pyfix.clients.deliver import Answer as Verdict
 from pyfix.clients.deliver import Dsn, decode_answer
 from pyfix.clients.log_adhoc import delivery_status
-from pyfix.clients.stream import Answer, ServiceGone
 from pyfix.qmgr import log
 from pyfix.qmgr.agents import Agent
 from pyfix.qmgr.entry import Entry

@@ -1,12 +1,10 @@
 """context - what a program is told about itself when it is made"""
-
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pyfix.config.main_cf import MainCf
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(NamedTuple):
     """One worker's place in the suite."""
 
     service: str

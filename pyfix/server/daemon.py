@@ -15,6 +15,7 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -76,8 +77,10 @@ def _prepare(order: Start, main: MainCf, *, own_log: bool) -> None:
         msg.to(log.direct(main, frame) if own else log.sink(main, order.program, stamps=True))
 
 
-def warm_up() -> None:
-    """Import what workers with a loop import when they begin; after this a jail may close."""
+def warm_up(names: Iterable[str]) -> None:
+    """Import what workers with a loop import as they begin, if any of these programs has one; then a jail may close."""
+    if programs.SERIAL.issuperset(names):
+        return
     from pyfix.server.worker import new_event_loop
 
     new_event_loop().close()

@@ -20,7 +20,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from typing import NoReturn
 
@@ -86,7 +86,7 @@ def preload(names: Iterable[str]) -> None:
             msg.warning(bug.line(error, f"import of {name}"))
 
 
-def run(config: MainCf, channel: socket.socket, names: Iterable[str], mask: Iterable[int] = ()) -> NoReturn:
+def run(config: MainCf, channel: socket.socket, names: Collection[str], mask: Iterable[int] = ()) -> NoReturn:
     """Be the zygote of these programs until master goes. mask: the signals to block from now on."""
     gc.disable()  # imports leave little; workers enable it
     signals.reset()
@@ -96,7 +96,7 @@ def run(config: MainCf, channel: socket.socket, names: Iterable[str], mask: Iter
     msg.verbose = 0
     msg.to(log.sink(config, "zygote", stamps=True))
     registry.load()
-    daemon.warm_up()
+    daemon.warm_up(names)
     preload(names)
     with suppress(BadConfig, msg.Fatal):
         _look_once(config)

@@ -33,9 +33,9 @@ from pyfix.clients.cleanup import (
     STAT_BAD,
     STAT_OK,
     STAT_RCPT,
-    CleanupClient,
     detail,
 )
+from pyfix.clients.cleanup_client import CleanupClient
 from pyfix.config.params.mail import MailParams
 from pyfix.mail.dates import mail_date
 from pyfix.mail.error import MailError

@@ -18,10 +18,11 @@ from pyfix.clients.cleanup import (
     FLAG_MASK_EXTERNAL,
     FLAG_MILTER,
     FLAG_SMTP_REPLY,
-    CleanupClient,
 )
+from pyfix.clients.cleanup_client import CleanupClient
 from pyfix.clients.post_mail import Cleanup
-from pyfix.clients.rewrite import Completed, Resolved, RewriteClient
+from pyfix.clients.rewrite import Completed, Resolved
+from pyfix.clients.rewrite_client import RewriteClient
 from pyfix.config.main_cf import MainCf
 from pyfix.config.networks import own_addresses, proxy_addresses
 from pyfix.config.param import BadConfig

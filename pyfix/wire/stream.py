@@ -11,7 +11,10 @@ one is answered.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from struct import Struct
+
+from pyfix.wire.attr import encode_pairs
 
 HEAD = Struct(">III")
 HEAD_SIZE = HEAD.size
@@ -31,6 +34,11 @@ class StreamError(ValueError):
 def encode_frame(stream: int, attrs: bytes, *body: bytes | bytearray) -> bytes:
     """One frame, ready to send. body: its parts."""
     return b"".join((HEAD.pack(stream, len(attrs), sum(map(len, body))), attrs, *body))
+
+
+def greeting(protocol: str, extra: Iterable[tuple[str, str]] = ()) -> bytes:
+    """What a server says first: the name of its protocol, then what the service adds."""
+    return encode_frame(CONNECTION, encode_pairs([("protocol", protocol), *extra]))
 
 
 class FrameReader:

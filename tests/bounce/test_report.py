@@ -13,7 +13,8 @@ import pytest
 from pyfix.bounce.notify import Notifier, verp_sender
 from pyfix.bounce.report import wrap
 from pyfix.clients.bounce import ReportRequest
-from pyfix.clients.cleanup import FLAG_AUTOUTF8, FLAG_FILTER, FLAG_MAP_OK, FLAG_MILTER, FLAG_REQTLS, CleanupClient
+from pyfix.clients.cleanup import FLAG_AUTOUTF8, FLAG_FILTER, FLAG_MAP_OK, FLAG_MILTER, FLAG_REQTLS
+from pyfix.clients.cleanup_client import CleanupClient
 from pyfix.config.bounce_template import DEFAULTS, BadTemplate, Template, expand_body, load_templates, parse_templates
 from pyfix.config.main_cf import MainCf
 from pyfix.queue import records as rec

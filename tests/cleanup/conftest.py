@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from pyfix.cleanup.daemon import Cleanup
-from pyfix.clients.cleanup import CleanupClient
+from pyfix.clients.cleanup_client import CleanupClient
 from pyfix.config.main_cf import MainCf
 from pyfix.server.context import Context
 from pyfix.services.pickup import Pickup

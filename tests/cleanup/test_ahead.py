@@ -8,8 +8,8 @@ import pytest
 
 from pyfix.cleanup.daemon import Cleanup
 from pyfix.clients import spares
-from pyfix.clients.cleanup import CANCEL, CleanupClient, open_request
-from pyfix.clients.spares import UNUSED
+from pyfix.clients.cleanup import CANCEL, UNUSED, open_request
+from pyfix.clients.cleanup_client import CleanupClient
 from pyfix.clients.stream import Exchange
 from tests.cleanup.peer import BODY, ENVELOPE, stream
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from pyfix.clients.cleanup import CLEAN_END, END, FLAG_AUTOUTF8, FRAME, MORE, STATUS, TEXT, Message
+from pyfix.clients.cleanup import CLEAN_END, END, FLAG_AUTOUTF8, FRAME, MORE, STATUS, TEXT
+from pyfix.clients.cleanup_client import Message
 from pyfix.config.main_cf import MainCf
 from pyfix.maps.run_now import run_now
 from pyfix.queue import records as rec

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from pyfix.clients.answer import ServiceGone
 from pyfix.clients.bounce import DONE, FAILED, PROTOCOL, BounceClient
 from pyfix.clients.deliver import Dsn
 from pyfix.clients.serial import SerialChannel
 from pyfix.clients.serial_rewrite import SerialRewriteClient
-from pyfix.clients.stream import ServiceGone
 from pyfix.maps.run_now import run_now
 from pyfix.queue.file import Recipient
-from pyfix.server.stream import SerialLink
+from pyfix.server.serial_link import SerialLink
 from pyfix.unix import msg
 
 

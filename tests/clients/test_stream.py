@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from pyfix.clients.stream import Channel, Connection, ServiceGone
-from pyfix.server.stream import Link, SerialLink, StreamServer
+from pyfix.clients.answer import ServiceGone
+from pyfix.clients.stream import Channel, Connection
+from pyfix.server.serial_link import SerialLink
+from pyfix.server.stream import Link, StreamServer
 
 
 class Echo:

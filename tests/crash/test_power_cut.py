@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from pyfix.clients import submit
-from pyfix.clients.cleanup import CleanupClient
+from pyfix.clients.cleanup_client import CleanupClient
 from pyfix.commands import postsuper
 from pyfix.queue import records as rec
 from tests.crash.disk import ORDERED, POSIX, Power, Recorder, put, seeded

@@ -8,7 +8,8 @@ import socket
 import pytest
 
 from pyfix.clients import rewrite as service
-from pyfix.clients.rewrite import CLASS_DEFAULT, FLAG_FAIL, RULE_LOCAL, RewriteClient
+from pyfix.clients.rewrite import CLASS_DEFAULT, FLAG_FAIL, RULE_LOCAL
+from pyfix.clients.rewrite_client import RewriteClient
 from pyfix.config.main_cf import MainCf
 from pyfix.server.context import Context
 from pyfix.server.stream import StreamServer

@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import stat
 import time
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pyfix.delivery import log
 from pyfix.delivery.as_user import can_switch
@@ -94,8 +94,7 @@ def _deliver_place(attempt: Attempt, state: State) -> Parts[None]:
         yield from _deliver_mbox(attempt, state, place(state, home_mailbox, spool))
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A mbox: path; with whose rights it is opened and locked (uid, gid); owner: to give it to, or None."""
 
     path: str

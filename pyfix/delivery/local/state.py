@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pyfix.delivery.agent import PROBE, Delivery
 from pyfix.delivery.as_user import as_user
@@ -25,8 +24,7 @@ Parts = Generator[Outcome, None, T]
 
 
 
-@dataclass(frozen=True, slots=True)
-class Rights:
+class Rights(NamedTuple):
     """As whom files are touched and commands run. uid 0: nobody was chosen yet, root's own rights."""
 
     uid: int = 0
@@ -36,8 +34,7 @@ class Rights:
     shell: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(NamedTuple):
     """One step.
 
     recipient: as in the queue file, with this step's address; sender: maybe a list's owner;
@@ -67,21 +64,20 @@ class State:
 
     def but(self, **changes: Any) -> State:
         """The same with other values."""
-        return replace(self, **changes)
+        return self._replace(**changes)
 
     def to(self, **changes: Any) -> State:
         """The same with other values in its recipient."""
         old = self.recipient
         fields = {name: getattr(old, name) for name in Recipient.__slots__} | changes
-        return replace(self, recipient=Recipient(**fields))
+        return self._replace(recipient=Recipient(**fields))
 
     def outcome(self, status: str, reason: str, **more: Any) -> Outcome:
         """What became of this step."""
         return Outcome(self.recipient, status, reason, part=True, **more)
 
 
-@dataclass(slots=True)
-class Forward:
+class Forward(NamedTuple):
     """Mail to be posted anew: one message for each sender and Delivered-To."""
 
     state: State

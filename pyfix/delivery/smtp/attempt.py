@@ -25,8 +25,9 @@ from typing import TYPE_CHECKING
 
 from pyfix.clients.deliver import Dsn
 from pyfix.delivery.agent import NOTIFY_SUCCESS, PROBE, Delivery
-from pyfix.delivery.deliver_pass import NoTransportError, deferred, pass_on
+from pyfix.delivery.deliver_pass import NoTransportError, deferred
 from pyfix.delivery.outcome import Outcome, Settled
+from pyfix.delivery.pass_on import pass_on
 from pyfix.delivery.smtp import destination, log, message
 from pyfix.delivery.smtp.addresses import Found, Loops, Server
 from pyfix.delivery.smtp.connection import CanNotConnect

@@ -16,16 +16,17 @@ import time
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
-from pyfix.clients.cleanup import CleanupClient
+from pyfix.clients.cleanup_client import CleanupClient
 from pyfix.clients.deliver import Flags, Request
 from pyfix.clients.notice import Notices
-from pyfix.clients.rewrite import RewriteClient
+from pyfix.clients.rewrite_client import RewriteClient
 from pyfix.config import networks
 from pyfix.config.compatibility import keeps_old_default, using
 from pyfix.config.hosts import SEPARATORS
 from pyfix.config.params.mail import MailParams
 from pyfix.config.params.smtp import LmtpParams, SmtpParams
-from pyfix.delivery.agent import Delivery, EventAgent
+from pyfix.delivery.agent import Delivery
+from pyfix.delivery.event_agent import EventAgent
 from pyfix.delivery.outcome import Outcome, Settled
 from pyfix.delivery.smtp import connection, log
 from pyfix.delivery.smtp.addresses import Finder, Here, Server

@@ -1,0 +1,52 @@
+"""event_agent - the frame of delivery agents that serve many requests at once, from an event loop"""
+
+from __future__ import annotations
+
+import socket
+
+from pyfix.clients.bounce import PROTOCOL as BOUNCE_PROTOCOL
+from pyfix.clients.bounce import SERVICES, BounceClient
+from pyfix.clients.deliver import CONCURRENCY, PROTOCOL
+from pyfix.clients.stream import Channel
+from pyfix.delivery.agent import Deliver, make_frame
+from pyfix.server import eager
+from pyfix.server.context import Context
+from pyfix.server.stream import Link, StreamServer
+
+
+class EventAgent:
+    """An agent that serves many requests at once. concurrency: how many on one connection."""
+
+    def __init__(
+        self,
+        context: Context,
+        deliver: Deliver,
+        *,
+        relay: str = "none",
+        concurrency: int = 100,
+        status_filter: str = "",
+    ) -> None:
+        self._channels = {name: Channel(f"private/{name}", BOUNCE_PROTOCOL) for name in SERVICES}
+        self._frame = make_frame(context, BounceClient(dict(self._channels)), deliver, relay, status_filter)
+        self._server = StreamServer(PROTOCOL, self, [(CONCURRENCY, str(concurrency))])
+
+    async def start(self) -> None:
+        """Nothing to begin with."""
+
+    async def serve(self, sock: socket.socket) -> None:
+        """One connection of qmgr's."""
+        await self._server.serve(sock)
+
+    async def retire(self) -> None:
+        """Let qmgr go elsewhere."""
+        await self._server.retire()
+
+    def frame(self, link: Link, stream: int, attrs: bytes, body: bytes) -> None:
+        """One request."""
+        eager.start(self._answer(link, stream, attrs, body))
+
+    def closed(self, link: Link) -> None:
+        """qmgr has hung up; what it asked for comes to its end."""
+
+    async def _answer(self, link: Link, stream: int, attrs: bytes, body: bytes) -> None:
+        link.send(stream, await self._frame.handle(attrs, body))
