@@ -4,7 +4,9 @@
         server.port, server.sessions       # the commands of each connection
 
 A script says what a verb is answered with, one after the other (the last one stays): text, or
-HANG_UP, STALL, or DRIP (a byte now and then). "" is the greeting, "." the end of the text. Everything else is accepted.
+HANG_UP, STALL, or DRIP (a byte now and then), or a function of the session's commands that returns the text.
+"" is the greeting, "." the end of the text; what follows a 3xx answer to AUTH is answered by AUTH's script. Everything
+else is accepted.
 """
 
 from __future__ import annotations
@@ -18,6 +20,9 @@ from typing import BinaryIO, Self
 HANG_UP = "hang up"
 DRIP = "drip"
 STALL = "stall"
+
+Answer = str | Callable[[list[str]], str]
+Answers = dict[str, str | list[Answer]]
 
 DEFAULTS = {
     "": "220 broken.test ESMTP",
@@ -37,11 +42,11 @@ class Broken:
     """answers: by verb, instead of the usual ones."""
 
     def __init__(
-        self, answers: dict[str, str | list[str]] | None = None, *, lmtp: bool = False, path: str = ""
+        self, answers: Answers | None = None, *, lmtp: bool = False, path: str = ""
     ) -> None:
         self.sessions: list[list[str]] = []
         self.texts: list[bytes] = []
-        self._answers = {verb: [text] if isinstance(text, str) else list(text) for verb, text in DEFAULTS.items()}
+        self._answers: dict[str, list[Answer]] = {verb: [text] for verb, text in DEFAULTS.items()}
         for verb, text in (answers or {}).items():
             self._answers[verb] = [text] if isinstance(text, str) else list(text)
         self._lmtp = lmtp
@@ -87,15 +92,17 @@ class Broken:
 
     def _talk(self, sock: socket.socket, stream: BinaryIO, commands: list[str]) -> None:
         good = 0
-        if not self._answer(sock, ""):
+        if not self._answer(sock, "", commands):
             return
+        dialog = False
         while line := stream.readline():
             command = line.decode("utf-8", "surrogateescape").rstrip("\r\n")
             commands.append(command)
-            verb = command[:4].upper()
-            answer = self._answer(sock, verb)
+            verb = "AUTH" if dialog else command[:4].upper()
+            answer = self._answer(sock, verb, commands)
             if answer is None:
                 return
+            dialog = verb == "AUTH" and answer.startswith("3")
             good += verb == "RCPT" and answer.startswith("2")
             if verb == "DATA" and answer.startswith("3"):
                 text = []
@@ -105,15 +112,16 @@ class Broken:
                     self.texts.append(b"".join(text))
                     commands.append(".")
                 for _ in range(good if self._lmtp else 1):
-                    if self._answer(sock, ".") is None:
+                    if self._answer(sock, ".", commands) is None:
                         return
             if verb == "QUIT":
                 sock.shutdown(socket.SHUT_RDWR)
                 return
 
-    def _answer(self, sock: socket.socket, verb: str) -> str | None:
+    def _answer(self, sock: socket.socket, verb: str, commands: list[str]) -> str | None:
         left = self._answers.get(verb, ["500 5.5.2 what?"])
-        text = left.pop(0) if len(left) > 1 else left[0]
+        found = left.pop(0) if len(left) > 1 else left[0]
+        text = found if isinstance(found, str) else found(commands)
         if text == HANG_UP:
             sock.shutdown(socket.SHUT_RDWR)
             return None

@@ -1,28 +1,13 @@
 """The same broken servers, met by real Postfix and by our client: same outcome, same words, same commands.
-
-Known differences of 3.7: no tls= in delivery lines.
 """
 
-import os
-import re
-import shutil
-import smtplib
-import tempfile
-import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.delivery.smtp.broken import DRIP, HANG_UP, STALL, Broken
-from tests.real_postfix import SBIN, RealPostfix
-
-SECONDS = "helo mail rcpt data_init data_xfer data_done rset quit connect"
-TIMEOUTS = "".join(f"smtp_{name}_timeout = 1s\n" for name in SECONDS.split())
-SMTP_CF = "smtp_helo_name = client.test\nsmtp_tls_security_level =\n" + TIMEOUTS
-MAIN_CF = SMTP_CF + SMTP_CF.replace("smtp_", "lmtp_").replace("helo", "lhlo")
-REAL_CF = "transport_maps = texthash:{top}/etc/transport\nmaximal_backoff_time = 4000s\n"
-PATIENCE = 20
+from tests.delivery.smtp import beside
+from tests.delivery.smtp.beside import PLAIN, Case, Real
+from tests.delivery.smtp.broken import DRIP, HANG_UP, STALL
 
 NO_PIPELINING = "250-broken.test\r\n250 8BITMIME"
 
@@ -147,7 +132,6 @@ CONTENTS = {
     "7bit server, parts": (SEVEN_BIT, HEAD + MULTI),
     "7bit server, no MIME": (SEVEN_BIT, "Subject: t\n\nnaïve\n"),
 }
-PLAIN = "Subject: test\n\nhello\n"
 GENERIC_TEXT = """\
 Subject: hello
  From: joe@l.test
@@ -198,139 +182,23 @@ SETTINGS = {
     "reply filter, many lines": (FILTER, {"RCPT": "550-5.1.8 one\r\nodd\r\n550 5.1.8 two"}),
 }
 ALL = {
-    **{case: (answers, PLAIN, "smtp", "") for case, answers in CASES.items()},
-    **{case: (answers, PLAIN, "lmtp", "") for case, answers in LMTP_CASES.items()},
-    **{case: (answers, text, "smtp", "") for case, (answers, text) in CONTENTS.items()},
-    **{case: (answers, PLAIN, "smtp", settings) for case, (settings, answers) in SETTINGS.items()},
-    "generic maps": ({}, GENERIC_TEXT, "smtp", GENERIC),
-    "generic maps, extensions": ({}, GENERIC_TEXT, "smtp", f"{GENERIC}propagate_unmatched_extensions = generic"),
-    "generic maps, 7bit server": (SEVEN_BIT, UTF8 + "From: joe@l.test\n" + EIGHT + "\ncafé\n", "smtp", GENERIC),
-    "generic maps, no body": ({}, "Subject: t\nFrom: joe@l.test\n", "smtp", GENERIC),
+    **{case: Case(answers) for case, answers in CASES.items()},
+    **{case: Case(answers, program="lmtp") for case, answers in LMTP_CASES.items()},
+    **{case: Case(answers, text) for case, (answers, text) in CONTENTS.items()},
+    **{case: Case(answers, PLAIN, "smtp", settings) for case, (settings, answers) in SETTINGS.items()},
+    "generic maps": Case({}, GENERIC_TEXT, "smtp", GENERIC),
+    "generic maps, extensions": Case({}, GENERIC_TEXT, "smtp", f"{GENERIC}propagate_unmatched_extensions = generic"),
+    "generic maps, 7bit server": Case(SEVEN_BIT, UTF8 + "From: joe@l.test\n" + EIGHT + "\ncafé\n", "smtp", GENERIC),
+    "generic maps, no body": Case({}, "Subject: t\nFrom: joe@l.test\n", "smtp", GENERIC),
 }
-ORIGIN = {
-    "log_client_name": "localhost",
-    "log_client_address": "127.0.0.1",
-    "log_client_port": "1",
-    "log_protocol_name": "ESMTP",
-    "log_helo_name": "client.test",
-    "log_ident": "QID",
-    "rewrite_context": "local",
-}
-
-
-class Real:
-    """A real Postfix that has met all the servers. servers: by case."""
-
-    def __init__(self, top: Path) -> None:
-        self.servers = {case: broken(case).__enter__() for case in ALL}
-        self._ids: dict[str, str] = {}
-        self._postfix = RealPostfix(top, MAIN_CF + REAL_CF, "".join([service(case) for case in ALL if ALL[case][3]]))
-        table = "".join(f"{domain(case)} {nexthop(case, server.port)}\n" for case, server in self.servers.items())
-        (top / "etc/transport").write_text(table)
-        self._postfix.start()
-        with smtplib.SMTP("127.0.0.1", self._postfix.port, timeout=PATIENCE) as smtp:
-            smtp.ehlo("client.test")
-            for case, (_, text, *_) in ALL.items():
-                self._ids[case] = self._submit(smtp, [f"r{n}@{domain(case)}" for n in range(3)], text)
-
-    def _submit(self, smtp: smtplib.SMTP, recipients: list[str], text: str) -> str:
-        smtp.mail("", ["BODY=8BITMIME"] if not text.isascii() else [])
-        for recipient in recipients:
-            smtp.rcpt(recipient)
-        _, answer = smtp.data(text.replace("\n", "\r\n").encode())
-        return answer.decode().rpartition(" ")[2]
-
-    def lines(self, case: str) -> list[str]:
-        """What it logs about the message to that case's server."""
-        end = time.monotonic() + PATIENCE
-        mine = rf"{self._ids[case]}: |127\.0\.0\.1\]:{self.servers[case].port}"
-        while time.monotonic() < end:
-            lines = re.findall(r" postfix/[sl]mtp\[\d+\]: (.*)", self._postfix.log())
-            lines = [line for line in lines if re.search(mine, line)]
-            if sum(" status=" in line for line in lines) >= 3:
-                return lines
-            time.sleep(0.02)
-        return []
-
-    def close(self) -> None:
-        self._postfix.stop()
-        for server in self.servers.values():
-            server.__exit__()
-
-
-def domain(case: str) -> str:
-    return f"d{list(ALL).index(case)}.test"
-
-
-def broken(case: str) -> Broken:
-    return Broken(ALL[case][0], lmtp=ALL[case][2] == "lmtp")
-
-
-def service(case: str) -> str:
-    """A service of its own, for a case with settings."""
-    options = "".join([f" -o {{ {line} }}" for line in ALL[case][3].splitlines()])
-    return f"{domain(case)} unix - - n - - smtp{options}\n"
-
-
-def nexthop(case: str, port: int) -> str:
-    if ALL[case][3]:
-        return f"{domain(case)}:[127.0.0.1]:{port}"
-    return f"lmtp:inet:127.0.0.1:{port}" if ALL[case][2] == "lmtp" else f"smtp:[127.0.0.1]:{port}"
-
-
-def text_of(server: Broken) -> list[bytes]:
-    """The text, without what cleanup puts in front and behind."""
-    texts = [text[max(text.find(b"Subject: "), 0) :] for text in server.texts]
-    return [re.sub(rb"(?m)^(Message-Id: |Date: |From: MAILER).*\r\n", b"", text) for text in texts]
 
 
 @pytest.fixture(scope="module")
 def real() -> Iterator[Real]:
-    if os.geteuid() != 0:
-        pytest.skip("real Postfix needs root")
-    if not (SBIN / "postfix").exists():
-        pytest.skip("postfix is not installed")
-    top = Path(tempfile.mkdtemp(prefix="real-postfix-", dir="/tmp"))
-    top.chmod(0o755)
-    real = Real(top)
-    yield real
-    real.close()
-    shutil.rmtree(top, ignore_errors=True)
-
-
-def comparable(lines: list[str]) -> list[str]:
-    """Lines without what differs from run to run."""
-    lines = [line for line in lines if "to prevent loss of mail" not in line]
-    changes = (
-        (r"^(warning: |)[0-9A-F]{6,}: ", r"\1QID: "),
-        (r"@\w+.test>", ">"),
-        (r"(\]:)\d+", r"\1PORT"),
-        (r", delay=.*?(?=, dsn=)", ""),
-        (r"message size \d+", "message size N"),
-        ("disable_esmtp delay_dotcrlf", "disable_esmtp, delay_dotcrlf"),  # before 3.8
-    )
-    for pattern, text in changes:
-        lines = [re.sub(pattern, text, line) for line in lines]
-    return [line[:1500] for line in lines]  # Postfix cuts lines at 2000
-
-
-def commands(server: Broken) -> list[list[str]]:
-    changing = r"SIZE=\d+|@\w+.test| ORCPT=\S+|(?<= PORT=)\d+|(?<= IDENT=)\w+"
-    found = [[re.sub(changing, "", line) for line in session] for session in server.sessions]
-    return [[line for line in session if line] for session in found]
+    yield from beside.real(ALL)
 
 
 @pytest.mark.parametrize("case", ALL, ids=lambda case: case.replace(" ", "-"))
 def test_it_does_and_says_what_postfix_does_and_says(case: str, client, store, real) -> None:
-    _, text, program, settings = ALL[case]
-    with broken(case) as server:
-        content = text.encode().split(b"\n")[:-1]
-        queue_id = store.put("r0@d.test", "r1@d.test", "r2@d.test", sender="", content=content)
-        where = nexthop(case, server.port).partition(":")[2]
-        encoding = "" if text.isascii() else "8bit"
-        main_cf = f"{MAIN_CF}{settings}\n"
-        client.deliver(queue_id, where, main_cf=main_cf, program=program, encoding=encoding, **ORIGIN)
-    assert comparable(store.lines) == comparable(real.lines(case))
-    assert text_of(server) == text_of(real.servers[case])
-    if case != "size limit":  # Postfix hangs up without QUIT there
-        assert commands(server) == commands(real.servers[case])
+    # Where the size limit ends the session, Postfix hangs up without QUIT.
+    beside.compare(case, ALL[case], client, store, real, dialog=case != "size limit")
