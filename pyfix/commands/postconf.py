@@ -250,8 +250,15 @@ def show_templates(options: Options) -> None:
     postconf_bounce.show_templates(options.directory, options.operands)
 
 
-def show_sasl_types(_: Options) -> None:
-    """-a, -A: the types of SASL that servers and clients speak; there is none yet."""
+def show_sasl_servers(_: Options) -> None:
+    """-a: the types of SASL that servers speak; there is none yet."""
+
+
+def show_sasl_clients(_: Options) -> None:
+    """-A: the types of SASL that clients speak."""
+    from pyfix.sasl.client import TYPES
+
+    print("\n".join(TYPES))
 
 
 def show_types(options: Options) -> None:
@@ -284,8 +291,8 @@ def explain(options: Options) -> None:
 
 ACTIONS: "dict[str, Callable[[Options], None]]" = {
     "E": explain,
-    "a": show_sasl_types,
-    "A": show_sasl_types,
+    "a": show_sasl_servers,
+    "A": show_sasl_clients,
     "b": show_texts,
     "t": show_templates,
     "T": show_tls,

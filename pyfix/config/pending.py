@@ -201,23 +201,6 @@ BY_REASON = {
         smtpd_sasl_type
         smtpd_sender_login_maps
     """,
-    "SMTP authentication is not there yet: client": """
-        send_cyrus_sasl_authzid
-        smtp_sasl_auth_cache_name
-        smtp_sasl_auth_cache_time
-        smtp_sasl_auth_enable
-        smtp_sasl_auth_soft_bounce
-        smtp_sasl_mechanism_filter
-        smtp_sasl_password_maps
-        smtp_sasl_password_result_delimiter
-        smtp_sasl_path
-        smtp_sasl_security_options
-        smtp_sasl_tls_security_options
-        smtp_sasl_tls_verified_security_options
-        smtp_sasl_type
-        smtp_send_dummy_mail_auth
-        smtp_sender_dependent_authentication
-    """,
     "TLS is not there yet: server": """
         relay_clientcerts
         smtpd_enforce_tls
@@ -255,6 +238,8 @@ BY_REASON = {
     """,
     "TLS is not there yet: client": """
         smtp_requiretls_policy
+        smtp_sasl_tls_security_options
+        smtp_sasl_tls_verified_security_options
         smtp_starttls_timeout
         smtp_tls_CAfile
         smtp_tls_CApath
@@ -450,6 +435,7 @@ WITHOUT_EFFECT = {
         maps_rbl_domains
         qmgr_fudge_factor
         smtp_cname_overrides_servername
+        smtp_sasl_path
         smtpd_tls_dh512_param_file
         smtpd_tls_eecdh_grade
         sun_mailtool_compatibility

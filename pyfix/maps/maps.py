@@ -21,16 +21,25 @@ from pyfix.unix import msg
 class Maps:
     """Several tables in order. name: the parameter's, for the log."""
 
-    __slots__ = ("_local", "_opened", "name", "tables")
+    __slots__ = ("_local", "_opened", "_secret", "name", "tables")
 
     def __init__(
-        self, text: str, *, name: str, config_dir: str = "", fold: bool = True, utf8: bool = True
+        self,
+        text: str,
+        *,
+        name: str,
+        config_dir: str = "",
+        fold: bool = True,
+        utf8: bool = True,
+        secret: bool = False,
     ) -> None:
         """Open all tables of a parameter's text; one that can't open fails each lookup.
 
-        text: type:name items, separated by commas or white space, braces kept together.
+        text: type:name items, separated by commas or white space, braces kept together; secret: no value is
+        for the log.
         """
         self.name = name
+        self._secret = secret
         self.tables: list[Table] = []
         self._local: list[LocalTable] = []
         for spec in split(text):
@@ -49,6 +58,7 @@ class Maps:
         """One more table after the others."""
         self.tables.append(table)
         if isinstance(table, LocalTable):
+            table.secret = table.secret or self._secret
             self._local.append(table)
             self._opened = self.stamp()
 
@@ -69,7 +79,8 @@ class Maps:
             value = await self._ask(table, key)
             if value is not None:
                 if msg.verbose:
-                    msg.info(f"maps_find: {self.name}: {table.name}: {key} = {value}")
+                    shown = "(hidden)" if self._secret else value
+                    msg.info(f"maps_find: {self.name}: {table.name}: {key} = {shown}")
                 return value
         if msg.verbose:
             msg.info(f"maps_find: {self.name}: {key}: not found")

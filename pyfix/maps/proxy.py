@@ -224,6 +224,47 @@ class Link(asyncio.Protocol):
             moment.come()
 
 
+class ProxyWriter:
+    """A table that proxywrite changes for others. name: without `proxy:`; path: of the service's socket.
+
+    Each request raises TableError when there is no answer.
+    """
+
+    def __init__(self, name: str, path: str) -> None:
+        self._name = name
+        self._path = path
+        self._link: Link | None = None
+
+    async def lookup(self, key: str) -> str | None:
+        """The value of exactly this key."""
+        answer = await self._ask("lookup", ("key", key))
+        return answer.get("value", "") if answer["status"] == str(OK) else None
+
+    async def put(self, key: str, value: str) -> None:
+        """Set the value of a key."""
+        await self._ask("update", ("key", key), ("value", value))
+
+    async def delete(self, key: str) -> bool:
+        """Remove a key; whether it was there."""
+        return (await self._ask("delete", ("key", key)))["status"] == str(OK)
+
+    async def _ask(self, request: str, *more: tuple[str, str]) -> dict[str, str]:
+        table = f"proxy:{self._name}"
+        about = (("request", request), ("table", self._name), ("instance_flags", str(UTF8)), ("flags", "0"))
+        try:
+            if self._link is None or not self._link.usable:
+                self._link = await connect(self._path)
+            answer = _checked(self._name, await self._link.ask((*about, *more)), "proxywrite")
+        except NotNowError:
+            raise TableError(table, f"no answer from {self._path}") from None
+        except WrongQuestionError as error:
+            msg.warning(f"{table}: proxymap server {self._path}: {error}")
+            raise TableError(table, str(error)) from None
+        if answer.get("status") not in {str(OK), str(NOKEY)}:
+            raise TableError(table, "")
+        return answer
+
+
 async def connect(path: str) -> Link:
     """NotNowError: there is no such service."""
     try:
@@ -237,9 +278,9 @@ async def connect(path: str) -> Link:
     return link
 
 
-def _checked(table: str, answer: dict[str, str]) -> dict[str, str]:
+def _checked(table: str, answer: dict[str, str], service: str = "proxymap") -> dict[str, str]:
     if answer.get("status") == str(DENY):
-        raise WrongQuestionError(f'proxymap service is not configured for table "{table}"')
+        raise WrongQuestionError(f'{service} service is not configured for table "{table}"')
     return answer
 
 

@@ -112,12 +112,12 @@ def new_threads() -> Threads:
 class LocalTable:
     """A table of this process. lookup_now is lookup for callers without a loop.
 
-    waits: it asks a server, and so do it only through `lookup` where there is a loop.
+    waits: it asks a server, and so do it only through `lookup` where there is a loop; secret: no value is for the log.
     """
 
     __slots__ = (
         "_due", "_fold", "_folds", "_lookup_kept", "_opened", "_opener", "_source", "_threads", "_utf8",
-        "fixed", "name", "waits",
+        "fixed", "name", "secret", "waits",
     )  # fmt: skip
 
     def __init__(self, name: str, opener: Opener, *, fold: bool = True, utf8: bool = True) -> None:
@@ -126,6 +126,7 @@ class LocalTable:
         self._opener = opener
         self._fold = fold
         self._utf8 = utf8
+        self.secret = False
         self._threads: Threads | None = None
         self._use(opener())
         self._opened = self.stamp()
@@ -155,9 +156,8 @@ class LocalTable:
         )
         if value is None or value.isascii() or not self._utf8 or is_utf8(value):
             return value
-        msg.warning(
-            f'{self.name}: key "{key}": non-UTF-8 value "{value}": malformed UTF-8 or invalid codepoint'
-        )
+        shown = "(hidden)" if self.secret else value
+        msg.warning(f'{self.name}: key "{key}": non-UTF-8 value "{shown}": malformed UTF-8 or invalid codepoint')
         raise TableError(self.name, "")
 
     def stamp(self) -> Stamp | None:

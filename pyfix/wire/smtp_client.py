@@ -7,12 +7,16 @@
     # GoAhead: send the text, dot-stuffed, then client.end_of_text()
     # Rejected, Accepted, Done, Over: what became of it
 
+Between the greetings and the first transaction the client may log in: authenticate(), then respond() to each
+Challenge, until Ready or Refused comes.
+
 | stage    | waits for the answer to | what else than the wanted kind means            |
 |----------|-------------------------|-------------------------------------------------|
 | GREETING | the connection          | Refused                                         |
 | EHLO     | EHLO                    | 421: Refused; else HELO is tried                |
 | HELO     | HELO                    | Refused                                         |
 | LHLO     | LHLO                    | Refused                                         |
+| AUTH     | AUTH, and what follows  | 3xx: Challenge; else Refused                    |
 | XFORWARD | XFORWARD                | Ignored: it is not sent again                   |
 | MAIL     | MAIL                    | Rejected: the message                           |
 | RCPT     | each RCPT               | Rejected: that recipient                        |
@@ -25,7 +29,7 @@ With PIPELINING commands up to DATA leave together, and QUIT right behind the te
 left to send to, a transaction ends with RSET, or, when DATA has left already and was accepted, with
 an empty text. Order and number of the answers alone say what they belong to.
 
-Sources: RFC 5321, RFC 2033 (LMTP), RFC 2920 (PIPELINING), RFC 1870, 6152, 3461, 6531.
+Sources: RFC 5321, RFC 2033 (LMTP), RFC 2920 (PIPELINING), RFC 4954 (AUTH), RFC 1870, 6152, 3461, 6531.
 """
 
 from __future__ import annotations
@@ -46,6 +50,7 @@ class Stage(Enum):
     EHLO = ("performing the EHLO handshake", "EHLO command")
     HELO = ("performing the HELO handshake", "HELO command")
     LHLO = ("performing the LHLO handshake", "LHLO command")
+    AUTH = ("performing the EHLO handshake", "AUTH command")
     IDLE = ("sending QUIT", "")
     XFORWARD_NAME = ("sending XFORWARD name/address", "XFORWARD name/address command")
     XFORWARD_HELO = ("sending XFORWARD helo/protocol", "XFORWARD helo/protocol command")
@@ -92,6 +97,10 @@ class Refused(Event):
 
 class Ready(Event):
     """A transaction may begin."""
+
+
+class Challenge(Event):
+    """While logging in: the server wants to hear more."""
 
 
 class Ignored(Event):
@@ -142,6 +151,8 @@ class SmtpClient:
         self.discard = discard
         self.features: dict[str, str] = {}
         """EHLO keywords in capitals, and what follows them."""
+        self.auth: list[str] = []
+        """What follows AUTH in the answer to EHLO, for each time that it is there."""
         self.greeted_as = ""
         """The first word of the greeting: the server's name, mostly."""
         self.helloed_as = ""
@@ -199,6 +210,18 @@ class SmtpClient:
             else:
                 events.append(found)
         return events
+
+    # Logging in
+
+    def authenticate(self, mechanism: str, response: str = "") -> None:
+        """Log in. mechanism: its name; response: in base64, what is said without being asked, if something is."""
+        self._send(Stage.AUTH, f"AUTH {mechanism} {response}".rstrip().encode())
+        self._look()
+
+    def respond(self, response: str) -> None:
+        """Answer a Challenge, in base64."""
+        self._send(Stage.AUTH, response.encode())
+        self._look()
 
     # Transactions
 
@@ -305,10 +328,21 @@ class SmtpClient:
         for line in lines[1:]:
             keyword, _, rest = line[4:].strip(" \t").partition(" ")
             keyword = keyword.upper()
-            if keyword == "SIZE" and rest and not rest.split(" ")[0].isdecimal():
+            if keyword == "AUTH" or keyword.startswith("AUTH="):
+                self._learn_auth(line[4:].lstrip(" \t")[4:])
+            elif keyword == "SIZE" and rest and not rest.split(" ")[0].isdecimal():
                 self.bad_size = rest
             elif keyword not in self.discard:
                 self.features.setdefault(keyword, rest.strip(" "))
+
+    def _learn_auth(self, rest: str) -> None:
+        """AUTH, which some servers write with `=`."""
+        if "AUTH" not in self.discard:
+            self.auth.append(rest[1:])
+
+    def _auth(self, answer: Answer, _index: int, events: list[Heard]) -> None:
+        kinds = {2: Ready, 3: Challenge}
+        events.append(kinds.get(answer.kind, Refused)(Stage.AUTH, answer))
 
     def _forward(self, answer: Answer, _index: int, events: list[Heard]) -> None:
         if answer.kind != 2:
@@ -386,6 +420,7 @@ class SmtpClient:
         Stage.LHLO: _hello_answered,
     }
     _TRANSACTION: ClassVar[Mapping[Stage, Callable[[SmtpClient, Answer, int, list[Heard]], None]]] = {
+        Stage.AUTH: _auth,
         Stage.XFORWARD_NAME: _forward,
         Stage.XFORWARD_HELO: _forward,
         Stage.MAIL: _mail,
@@ -414,11 +449,12 @@ def mail_command(
     envelope_id: str = "",
     ret_flags: int = 0,
     utf8: bool = False,
+    authenticated: bool = False,
 ) -> bytes:
     """MAIL with the parameters that the server understands.
 
     sender: external form; size: bytes; encoding: "7bit", "8bit" or "" (unknown); envelope_id: decoded;
-    ret_flags: 1 the whole message, 2 headers, 0 nothing said.
+    ret_flags: 1 the whole message, 2 headers, 0 nothing said; authenticated: say that nobody is known to have sent it.
     """
     words = [b"MAIL FROM:<" + _encode(sender) + b">"]
     if "SIZE" in features:
@@ -432,6 +468,8 @@ def mail_command(
             words.append(b"RET=" + RET[ret_flags].encode())
     if utf8 and "SMTPUTF8" in features:
         words.append(b"SMTPUTF8")
+    if authenticated:
+        words.append(b"AUTH=<>")
     return b" ".join(words)
 
 

@@ -21,7 +21,7 @@ LONG_AGO = 1_000_000_000  # real postconf waits until a file is some seconds old
 FILES = ("main.cf", "master.cf")
 
 SHOW = [
-    "-n", "-nx", "-nf", "-nh", "-nH", "-xfn", "-C user", "-C service", "-n -C user", "-d -C service",
+    "-n", "-nx", "-nf", "-nh", "-nH", "-xfn", "-C user", "-C service", "-n -C user", "-d -C service", "-A",
     "-M", "-Mf", "-Mx", "-F", "-Ff", "-Fx", "-FH", "-P", "-Pf", "-Px", "-Ph", "-PH",
     "-x u1 smtpd_timeout nosuch myhostname", "-d u1 foo_destination_rate_delay", "-o u1=$u2 -n",
     "-M foo smtp/unix", "-F foo/unix/command */inet/type", "-P */*/u1 smtp",

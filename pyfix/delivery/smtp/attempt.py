@@ -14,7 +14,7 @@ What is the site's is told to qmgr, unless some server had a whole conversation 
 
 Parameters: best_mx_transport, smtp_fallback_relay, relayhost, smtp_mx_address_limit, smtp_mx_session_limit,
 smtp_skip_5xx_greeting, smtp_connect_timeout, soft_bounce, disable_mime_output_conversion,
-smtp_address_verify_target, smtp_quote_rfc821_envelope, smtp_send_xforward_command.
+smtp_address_verify_target, smtp_quote_rfc821_envelope, smtp_send_xforward_command, smtp_send_dummy_mail_auth.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ from pyfix.delivery.smtp.addresses import Found, Loops, Server
 from pyfix.delivery.smtp.connection import CanNotConnect
 from pyfix.delivery.smtp.destination import Destination
 from pyfix.delivery.smtp.notice import COMMAND_TROUBLE
-from pyfix.delivery.smtp.session import Lost, Session, Silent, is_end
+from pyfix.delivery.smtp.sasl import NotLoggedInError
+from pyfix.delivery.smtp.session import Key, Lost, Session, Silent, is_end
 from pyfix.mail.address import quote
 from pyfix.mail.dsn import with_class
 from pyfix.mail.error import MailError
@@ -116,7 +117,7 @@ class Attempt:
         except MailError as error:
             self.why = Dsn(error.status, error.text)
             return
-        kept = self._smtp.cache.take(word) if self._load else None
+        kept = self._smtp.cache.take(self._smtp.key(where, self._request)) if self._load else None
         used: Server | None = None
         if kept is not None and await kept.still_there():
             used, self._tls = kept.server, connected
@@ -136,7 +137,8 @@ class Attempt:
             return
         self._last_destination = self._last_destination or found.last
         servers = [server for server in found.servers if server != used]
-        async for outcome in self._servers(word, servers, connected, unconnected):
+        key = self._smtp.key(where, self._request)
+        async for outcome in self._servers(key, servers, connected, unconnected):
             yield outcome
 
     async def _has_others(self, where: Destination, used: Server) -> bool:
@@ -168,12 +170,12 @@ class Attempt:
             return Found([Server(self._smtp.myhostname, where.path)])
         return await self._smtp.finder.find(where)
 
-    async def _servers(self, word: str, servers: list[Server], connected: str, unconnected: str) -> Outcomes:
+    async def _servers(self, key: Key, servers: list[Server], connected: str, unconnected: str) -> Outcomes:
         sessions = 0
         servers = servers[: self._cfg.smtp_mx_address_limit or None]
         for at, server in enumerate(servers):
             more = at < len(servers) - 1
-            session = await self._session(server, word)
+            session = await self._session(server, key)
             if session is None:
                 self._tls = unconnected
             else:
@@ -196,14 +198,14 @@ class Attempt:
             if not more or not self.left:
                 return
 
-    async def _session(self, server: Server, word: str) -> Session | None:
+    async def _session(self, server: Server, key: Key) -> Session | None:
         """A connection to that server, a kept one if there is one; None: it can't be reached."""
-        kept = self._smtp.cache.take_server(server) if self._load else None
+        kept = self._smtp.cache.take_server(server, key) if self._load else None
         if kept is not None and await kept.still_there():
             kept.reuse_count += 1
             return kept
         try:
-            return await self._smtp.connect(server, word, self._request)
+            return await self._smtp.connect(server, key, self._request)
         except CanNotConnect as error:
             self.why = Dsn("4.4.1", log.connect_failed(server, error.text))
             msg.info(self.why.reason)
@@ -228,10 +230,24 @@ class Attempt:
             if skip and self.why is not None:
                 self.why.status = with_class(self.why.status, "4")
         elif isinstance(event, Ready):
-            session.bad = self._is_myself(session)
+            session.bad = self._is_myself(session) or not await self._logs_in(session)
         if session.bad:
             for outcome in self._fail(session, site=True):
                 yield outcome
+
+    async def _logs_in(self, session: Session) -> bool:
+        """Log in where that is to be done; whether the session can go on."""
+        if self._smtp.sasl is None:
+            return True
+        try:
+            await self._smtp.sasl.log_in(session, self._request.sender)
+        except NotLoggedInError as error:
+            self.why = error.why
+        except (Lost, Silent) as error:
+            self._set_broken(session, error)
+        else:
+            return True
+        return False
 
     def _is_myself(self, session: Session) -> bool:
         """The server has our own name: mail would loop."""
@@ -352,6 +368,7 @@ class Attempt:
             envelope_id=request.envelope_id,
             ret_flags=request.ret_flags,
             utf8=bool(request.sendopts & UTF8_REQUESTED),
+            authenticated=session.authenticated and self._cfg.smtp_send_dummy_mail_auth,
         )
 
     async def _rcpt(self, session: Session, recipient: Recipient) -> bytes:
@@ -409,7 +426,7 @@ class Attempt:
 
     def _set_broken(self, session: Session, error: MailError) -> None:
         text = log.timed_out if isinstance(error, Silent) else log.lost
-        self.why = Dsn("4.4.2", text(session.server, session.client.stage.doing))
+        self.why = Dsn("4.4.2", text(session.server, session.doing))
 
     def _set_said(self, session: Session, answer: Answer, reason: str) -> None:
         bad = answer.status[:1] not in {"4", "5"}

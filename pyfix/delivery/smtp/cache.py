@@ -1,7 +1,7 @@
 """cache - connections that are kept for the next message
 
-A connection is kept for smtp_connection_cache_time_limit seconds, by the destination that it was
-made for and by its address. Whoever takes it out has it for himself.
+A connection is kept for smtp_connection_cache_time_limit seconds, by what it was made for and by its address. Whoever
+takes it out has it for himself.
 
 Parameters: smtp_connection_cache_time_limit.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 
 from pyfix.delivery.smtp.addresses import Server
-from pyfix.delivery.smtp.session import Session
+from pyfix.delivery.smtp.session import Key, Session
 
 
 class Cache:
@@ -27,14 +27,13 @@ class Cache:
         loop = asyncio.get_running_loop()
         self._kept[session] = loop.call_later(self._seconds, self._expire, session)
 
-    def take(self, key: str) -> Session | None:
-        """A living connection that was made for this destination."""
+    def take(self, key: Key) -> Session | None:
+        """A living connection that was made for this."""
         return self._take([session for session in self._kept if session.key == key])
 
-    def take_server(self, server: Server) -> Session | None:
-        """A living connection to this address."""
-        wanted = server.address, server.port
-        return self._take([one for one in self._kept if (one.server.address, one.server.port) == wanted])
+    def take_server(self, server: Server, key: Key) -> Session | None:
+        """A living connection to this address that may be used for this."""
+        return self._take([one for one in self._kept if _serves(one, server, key)])
 
     def end(self, session: Session) -> None:
         """Say goodbye, beside what else goes on."""
@@ -60,3 +59,10 @@ class Cache:
     def _expire(self, session: Session) -> None:
         if self._kept.pop(session, None) is not None:
             self.end(session)
+
+
+def _serves(session: Session, server: Server, key: Key) -> bool:
+    found, made_for = session.server, session.key
+    if (found.address, found.port) != (server.address, server.port) or made_for.sender != key.sender:
+        return False
+    return not key.exact or (found.host == server.host and made_for == key)

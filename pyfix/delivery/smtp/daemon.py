@@ -33,9 +33,11 @@ from pyfix.delivery.smtp.addresses import Finder, Here, Server
 from pyfix.delivery.smtp.attempt import Attempt
 from pyfix.delivery.smtp.cache import Cache
 from pyfix.delivery.smtp.destination import Destination, Ports
-from pyfix.delivery.smtp.generic import make_generic
+from pyfix.delivery.smtp.generic import local_domains, make_generic
 from pyfix.delivery.smtp.notice import Transcript
-from pyfix.delivery.smtp.session import Session
+from pyfix.delivery.smtp.sasl import Passwords, Sasl
+from pyfix.delivery.smtp.sasl_auth_cache import SaslAuthCache, table_name
+from pyfix.delivery.smtp.session import Key, Session
 from pyfix.delivery.smtp.tls_level import Level, Levels
 from pyfix.dns.hosts import HostsFile
 from pyfix.dns.reply_filter import ReplyFilter
@@ -43,6 +45,7 @@ from pyfix.dns.resolver import DnsResolver
 from pyfix.maps.debug_peer import DebugPeers
 from pyfix.maps.maps import Maps
 from pyfix.maps.match import StringMatch
+from pyfix.maps.proxy import ProxyWriter
 from pyfix.server.context import Context
 from pyfix.server.stream import Link
 from pyfix.unix import msg
@@ -87,6 +90,8 @@ class Smtp(EventAgent):
             self._maps(context, "generic_maps", self.cfg.smtp_generic_maps),
             RewriteClient(f"private/{mail.rewrite_service_name}"),
         )
+        self._by_sender = self.cfg.smtp_sender_dependent_authentication and not self.lmtp
+        self.sasl = self._make_sasl(context, mail) if self.cfg.smtp_sasl_auth_enable else None
         self._tasks: set[asyncio.Task[None]] = set()
         self._debug_peers = DebugPeers(mail)
         self._notices = Notices(main)
@@ -95,6 +100,25 @@ class Smtp(EventAgent):
         super().__init__(
             context, self.deliver, concurrency=CONCURRENCY, status_filter=self.cfg.smtp_delivery_status_filter
         )
+
+    def _make_sasl(self, context: Context, mail: MailParams) -> Sasl:
+        cfg, program = self.cfg, context.program
+        if not cfg.smtp_sasl_password_maps.strip():
+            msg.fatal(log.no_password_table(f"{program}_sasl_password_maps"))
+        passwords = Passwords(
+            self._maps(context, "sasl_password_maps", cfg.smtp_sasl_password_maps, secret=True),
+            between=cfg.smtp_sasl_password_result_delimiter,
+            by_sender=self._by_sender,
+            delimiter=mail.recipient_delimiter,
+            is_local=local_domains(context.main),
+        )
+        mechanisms = StringMatch(cfg.smtp_sasl_mechanism_filter, name=f"{program}_sasl_mechanism_filter")
+        cache = None
+        if cfg.smtp_sasl_auth_cache_name:
+            table = ProxyWriter(table_name(cfg.smtp_sasl_auth_cache_name), f"private/{mail.proxywrite_service_name}")
+            cache = SaslAuthCache(table, cfg.smtp_sasl_auth_cache_time, cfg.smtp_sasl_auth_cache_name)
+        authzid = mail.send_cyrus_sasl_authzid
+        return Sasl(cfg, passwords, mechanisms, program=program, authzid=authzid, cache=cache)
 
     def frame(self, link: Link, stream: int, attrs: bytes, body: bytes) -> None:
         """One request, a task of its own: there is always something to wait for."""
@@ -123,7 +147,13 @@ class Smtp(EventAgent):
         """How much TLS a destination wants. MailError."""
         return await self._levels.find(nexthop)
 
-    async def connect(self, server: Server, key: str, request: Request) -> Session:
+    def key(self, where: Destination, request: Request) -> Key:
+        """For what a connection to a destination can be used again, if it is one that we log in to."""
+        if not self.cfg.smtp_sasl_password_maps:
+            return Key(where.name)
+        return Key(where.name, request.sender if self._by_sender else "", exact=True)
+
+    async def connect(self, server: Server, key: Key, request: Request) -> Session:
         """A new connection, before its greeting. CanNotConnect, MailError."""
         discard = await self._discard(server)
         pix = await self._pix(server, request)
@@ -213,9 +243,9 @@ class Smtp(EventAgent):
             msg.info(log.discarding(words))
         return frozenset(words)
 
-    def _maps(self, context: Context, name: str, text: str) -> Maps:
+    def _maps(self, context: Context, name: str, text: str, *, secret: bool = False) -> Maps:
         prefix = "lmtp" if self.lmtp else "smtp"
-        return Maps(text, name=f"{prefix}_{name}", config_dir=context.main.config_dir)
+        return Maps(text, name=f"{prefix}_{name}", config_dir=context.main.config_dir, secret=secret)
 
 
 def _flags(args: tuple[str, ...]) -> str:

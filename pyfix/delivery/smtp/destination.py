@@ -33,6 +33,11 @@ class Destination(NamedTuple):
     path: str = ""
     service: str = ""
 
+    @property
+    def name(self) -> str:
+        """As it was written, but without unix: or inet: in front: for tables."""
+        return self.text if self.mx else self.path or self.text.removeprefix("inet:")
+
 
 class BadDestination(Retry):
     """The administrator's mistake; the mail waits."""

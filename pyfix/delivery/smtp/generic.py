@@ -108,6 +108,19 @@ def make_generic(main: MainCf, maps: Maps, rewriter: Rewriter) -> Generic | None
     if not maps:
         return None
     mail = MailParams(main)
+    return Generic(
+        maps,
+        rewriter,
+        local_domains(main),
+        delimiter=mail.recipient_delimiter,
+        propagate="generic" in SEPARATORS.split(mail.propagate_unmatched_extensions.lower()),
+        token_limit=mail.header_address_token_limit,
+    )
+
+
+def local_domains(main: MainCf) -> Callable[[str], Awaitable[bool]]:
+    """Whether a domain is this system's own, such that table keys may leave it out."""
+    mail = MailParams(main)
     here = StringMatch(mail.mydestination, name="mydestination")
     origin = mail.myorigin.lower()
     own = frozenset([*networks.own_addresses(main), *networks.proxy_addresses(main)])
@@ -116,11 +129,4 @@ def make_generic(main: MainCf, maps: Maps, rewriter: Rewriter) -> Generic | None
         literal = domain[1:-1].lower().removeprefix("ipv6:") if domain.startswith("[") else ""
         return domain.lower() == origin or literal in own or await here.matches(domain)
 
-    return Generic(
-        maps,
-        rewriter,
-        is_local,
-        delimiter=mail.recipient_delimiter,
-        propagate="generic" in SEPARATORS.split(mail.propagate_unmatched_extensions.lower()),
-        token_limit=mail.header_address_token_limit,
-    )
+    return is_local

@@ -148,3 +148,87 @@ def multi_valued(maps: str, address: str) -> str:
 def configuration_problem(parameter: str) -> str:
     """A relay that the administrator chose can't be found."""
     return f"{parameter} configuration problem"
+
+
+NO_SASL = "SASL library initialization"
+BAD_SASL_OPTIONS = "SASL per-connection initialization failed"
+
+
+def unknown_sasl_type(text: str) -> str:
+    """smtp_sasl_type is none that there is."""
+    return f"unsupported SASL client implementation: {text}"
+
+
+def unknown_sasl_option(word: str, text: str) -> str:
+    """A word of smtp_sasl_security_options."""
+    return f'unknown SASL security options value "{word}" in "{text}"'
+
+
+def no_password_table(parameter: str) -> str:
+    """Logging in is wanted, and there are no passwords."""
+    return f"specify a password table via the `{parameter}' configuration parameter"
+
+
+def auth_cache_name(text: str, problem: str) -> str:
+    """smtp_sasl_auth_cache_name can't be used."""
+    return f'SASL authentication cache name "{text}" {problem}'
+
+
+def password_lookup_error(queue_id: str, maps: str) -> str:
+    """The passwords can't be looked at."""
+    return f"{queue_id}: {maps} lookup error"
+
+
+def no_mechanism(server: addresses.Server, words: str) -> str:
+    """What a server offers is nothing, or nothing that may be used."""
+    if not words:
+        return f"{server.name_port} offered null AUTH mechanism list"
+    return f"{server.name_port} offered no supported AUTH mechanisms: '{words}'"
+
+
+def local_error(server: addresses.Server) -> str:
+    """A table could not answer."""
+    return f"local data error while talking to {server.name}"
+
+
+def no_compatible_mechanism(server: addresses.Server) -> str:
+    """The server offers no way to log in that may be used."""
+    return (
+        f"SASL authentication failed: server {server.name} offered no compatible authentication mechanisms "
+        "for this type of connection security"
+    )
+
+
+def can_not_log_in(server: addresses.Server, reason: str) -> str:
+    """There is no going on."""
+    return f"SASL authentication failed; cannot authenticate to server {server.name}: {reason}"
+
+
+def unexpected_challenge(server: addresses.Server, mechanism: str, text: str) -> str:
+    """The server has a question where we are to speak first."""
+    return f"SASL authentication failed; non-empty initial {mechanism} challenge from server {server.name}: {text}"
+
+
+def login_refused(server: addresses.Server, text: str) -> str:
+    """The server does not let us in."""
+    return f"SASL authentication failed; server {server.name} said: {text}"
+
+
+def login_refused_before(server: addresses.Server, text: str) -> str:
+    """The server did not let us in some time ago."""
+    return f"SASL [CACHED] authentication failed; server {server.host} said: {text}"
+
+
+def auth_cache_failed(name: str, key: str) -> str:
+    """The failed logins can't be looked at, or changed."""
+    return f"SASL auth failure map {name}: lookup failed for {key}"
+
+
+def entry_not_deleted(name: str, key: str) -> str:
+    """An entry for a login that failed is old, but stays."""
+    return f"SASL auth failure map {name}: entry not deleted: {key}"
+
+
+def bad_auth_cache_entry(entry: str) -> str:
+    """An entry for a login that failed is none."""
+    return f"bad smtp_sasl_auth_cache entry: {entry:.100}"

@@ -16,11 +16,13 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import NamedTuple
 
 from pyfix.config.params.smtp import SmtpParams
 from pyfix.delivery.smtp import log
 from pyfix.delivery.smtp.addresses import Server
 from pyfix.delivery.smtp.connection import Connection, Lost, Silent
+from pyfix.delivery.smtp.hidden import Hidden
 from pyfix.delivery.smtp.notice import Transcript
 from pyfix.delivery.smtp.reply_filter import Filter
 from pyfix.maps.maps import Maps
@@ -35,6 +37,7 @@ TIMEOUTS = {
     Stage.EHLO: "smtp_helo_timeout",
     Stage.HELO: "smtp_helo_timeout",
     Stage.LHLO: "smtp_helo_timeout",
+    Stage.AUTH: "smtp_helo_timeout",
     Stage.XFORWARD_NAME: "smtp_xforward_timeout",
     Stage.XFORWARD_HELO: "smtp_xforward_timeout",
     Stage.MAIL: "smtp_mail_timeout",
@@ -46,6 +49,19 @@ TIMEOUTS = {
     Stage.PROBE: "smtp_rset_timeout",
     Stage.QUIT: "smtp_quit_timeout",
 }
+
+
+AFTER_HELLO = frozenset({Stage.EHLO, Stage.HELO, Stage.LHLO})
+
+
+class Key(NamedTuple):
+    """For whom a connection can be used again. destination: as it was written; sender: for whom it was made, where
+    each sender has a password of his own; exact: only for that destination and that name of the server.
+    """
+
+    destination: str
+    sender: str = ""
+    exact: bool = False
 
 
 class Clock:
@@ -81,10 +97,10 @@ class Clock:
 class Session:
     """server: who is at the other end; reuse_count: messages before this one; best: it is a best MX.
 
-    key: of the destination for which the connection was made; until: when it is too old to be kept;
-    bad: not to be kept; transcript: what was said, where that may be wanted; pix: workarounds for a
-    firewall, dot_delay: seconds to wait before the end of a text, both where the firewall has masked the
-    greeting; replies: tables that change lines of replies.
+    key: for what the connection was made; until: when it is too old to be kept; bad: not to be kept;
+    authenticated: the server knows who we are; hidden: what is not for the log; transcript: what was said,
+    where that may be wanted; pix: workarounds for a firewall, dot_delay: seconds to wait before the end of a
+    text, both where the firewall has masked the greeting; replies: tables that change lines of replies.
     """
 
     def __init__(
@@ -93,7 +109,7 @@ class Session:
         connection: Connection,
         client: SmtpClient,
         cfg: SmtpParams,
-        key: str,
+        key: Key,
         line_limit: int,
         *,
         pix: str = "",
@@ -107,6 +123,8 @@ class Session:
         self.reuse_count = 0
         self.bad = False
         self.best = False
+        self.authenticated = False
+        self.hidden = Hidden()
         self.queue_id = ""
         self.size_limit = 0
         self.until = time.monotonic() + cfg.smtp_connection_reuse_time_limit
@@ -139,14 +157,14 @@ class Session:
         """What the client wants to say; text: what goes in front of it."""
         commands = self.client.output()
         if self.transcript is not None:
-            self.transcript.sent(commands)
+            self.transcript.sent(self.hidden.data(commands))
         self._connection.send(text + commands if text else commands)
 
     async def _filtered(self, data: bytes) -> bytes:
         if self._replies is not None:
             data = await self._replies.apply(data)
         if self.transcript is not None:
-            self.transcript.received(data)
+            self.transcript.received(self.hidden.data(data))
         return data
 
     async def send_text(self, pieces: Iterator[bytes]) -> None:
@@ -191,6 +209,12 @@ class Session:
         finally:
             self._connection.close()
 
+    @property
+    def doing(self) -> str:
+        """What is being done, for `lost connection with H while ...`."""
+        stage = self.client.stage
+        return Stage.LHLO.doing if stage is Stage.AUTH and self.client.lmtp else stage.doing
+
     def drop(self) -> None:
         """Hang up."""
         self._connection.close()
@@ -213,12 +237,12 @@ class Session:
         for event in heard:
             if isinstance(event, Event):
                 self._events.append(event)
-                if isinstance(event, Ready) and event.stage is not Stage.PROBE:
+                if isinstance(event, Ready) and event.stage in AFTER_HELLO:
                     self._learn_size()
             elif isinstance(event, TooLong):
                 self.note_trouble()
                 say = log.too_many if event.lines else log.too_long
-                msg.warning(say(self.server, self._line_limit, event.text))
+                msg.warning(say(self.server, self._line_limit, "" if self.hidden else event.text))
             else:
                 self._tell_garbage(event)
 
@@ -237,7 +261,8 @@ class Session:
         if self.client.pipelining:
             lmtp = self.client.lmtp
             parameter = "lmtp_discard_lhlo_keyword_address_maps" if lmtp else "smtp_discard_ehlo_keyword_address_maps"
-            msg.warning(log.garbage(self.queue_id, self.server, event.text, lmtp=lmtp))
+            text = self.hidden.text(event.text)
+            msg.warning(log.garbage(self.queue_id, self.server, text, lmtp=lmtp))
             msg.warning(log.garbage_hint(self.server.address, parameter))
 
 
