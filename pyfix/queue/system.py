@@ -37,14 +37,20 @@ def _renameat2() -> Callable[..., int] | None:
 
 @cache
 def _sync_file_range() -> Callable[..., int] | None:
-    return _library_function("sync_file_range", ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
+    try:
+        return ctypes.CDLL(None).sync_file_range
+    except (AttributeError, OSError):
+        return None
+
+
+_FROM_START, _TO_END = ctypes.c_int64(0), ctypes.c_int64(0)  # with their types: half the price of declared arguments
 
 
 def start_writing(fd: int) -> None:
     """Let the kernel begin to write a file's data, without waiting. No error: fsync tells of those."""
     function = _sync_file_range()
     if function is not None:
-        function(fd, 0, 0, _SYNC_FILE_RANGE_WRITE)
+        function(fd, _FROM_START, _TO_END, _SYNC_FILE_RANGE_WRITE)
 
 
 def write_data(fd: int) -> None:
@@ -53,7 +59,7 @@ def write_data(fd: int) -> None:
     OSError: they could not be written. Where there is no such call this is a whole fsync.
     """
     function = _sync_file_range()
-    if function is None or function(fd, 0, 0, _SYNC_FILE_RANGE_WRITE_AND_WAIT) < 0:
+    if function is None or function(fd, _FROM_START, _TO_END, _SYNC_FILE_RANGE_WRITE_AND_WAIT) < 0:
         os.fsync(fd)
 
 

@@ -51,9 +51,8 @@ def start(coro: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
     What it raises before it waits is raised here, later by the task. It must not use
     what needs a current task (asyncio.timeout) before its first wait.
     """
-    try:
-        waits_for = coro.send(None)
-    except StopIteration:
+    waits_for = next(coro.__await__(), _ENDED)  # where send() would raise StopIteration, with a traceback
+    if waits_for is _ENDED:
         return None
     return asyncio.get_running_loop().create_task(_finish(_Rest(coro, waits_for)))
 
@@ -98,5 +97,5 @@ def drive(coro: Coroutine[Any, Any, None], done: Callable[[BaseException | None]
 
     The caller keeps what is returned.
     """
-    waits_for = next(coro.__await__(), _ENDED)  # where send() would raise StopIteration, with a traceback
+    waits_for = next(coro.__await__(), _ENDED)  # as start() does
     return None if waits_for is _ENDED else Driven(coro, waits_for, done)

@@ -33,6 +33,8 @@ class StreamError(ValueError):
 
 def encode_frame(stream: int, attrs: bytes, *body: bytes | bytearray) -> bytes:
     """One frame, ready to send. body: its parts."""
+    if not body:
+        return HEAD.pack(stream, len(attrs), 0) + attrs
     return b"".join((HEAD.pack(stream, len(attrs), sum(map(len, body))), attrs, *body))
 
 
