@@ -11,16 +11,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
-from functools import lru_cache
 from typing import ClassVar
 
 from pyfix.cleanup import log
 from pyfix.cleanup.map import ENVELOPE_SENDER, AddressMapper
-from pyfix.cleanup.recipient import Pending, Recipients
+from pyfix.cleanup.recipient import Recipients
+from pyfix.cleanup.rules import Rules
 from pyfix.cleanup.store import Store
 from pyfix.cleanup.verdict import malformed
 from pyfix.clients.cleanup import FLAG_BCC_OK, FLAG_MAP_OK, FLAG_MASK_EXTRA
-from pyfix.maps.maps import Maps
 from pyfix.queue import records as rec
 from pyfix.unix import msg
 
@@ -39,23 +38,14 @@ class Envelope:
     """What is known of one message before its content."""
 
     def __init__(
-        self,
-        store: Store,
-        mapper: AddressMapper,
-        recipients: Recipients,
-        flags: int,
-        *,
-        delay_warning: int = 0,
-        attribute_limit: int = 100,
-        sender_bcc: Maps | None = None,
+        self, store: Store, mapper: AddressMapper, rules: Rules, recipients: Recipients, flags: int
     ) -> None:
         self._store = store
         self._mapper = mapper
+        self._rules = rules
         self._recipients = recipients
-        self._delay_warning = delay_warning
-        self._attribute_limit = attribute_limit
-        self._sender_bcc = sender_bcc
-        self._pending = Pending()
+        self._original = self._dsn_orcpt = ""  # of the next recipient, as its notify bits
+        self._notify = 0
         self._in_recipients = False
         self._has_create_time = False
         self._has_warning = False
@@ -66,15 +56,16 @@ class Envelope:
         self.sendopts = 0
         self.qmgr_opts = 0
         self.attributes: dict[str, str] = {}
+        """Values by name, but for those that PLAIN knows: of these the names."""
 
     def take(self, kind: int, data: bytes, whole: bytes) -> Awaitable[None] | None:
         """One record; what is left to be waited for. whole: with its type and length."""
-        handler = self._HANDLERS.get(kind)
-        if handler is None:
-            raise malformed(self._store.queue_id, f"unexpected record type {kind} in envelope")
         if kind == ATTR:
             self.attribute(data, whole)
             return None
+        handler = self._HANDLERS.get(kind)
+        if handler is None:
+            raise malformed(self._store.queue_id, f"unexpected record type {kind} in envelope")
         if self.arrival and not self._has_create_time:
             self._write_create_time()
         self._note_recipients(kind)
@@ -127,30 +118,40 @@ class Envelope:
         self.full_name = self.full_name or _text(data)
         self._store.add(whole)
 
-    async def _sender(self, data: bytes, _: bytes) -> None:
-        store = self._store
+    def _take_sender(self, data: bytes, _: bytes) -> Awaitable[None] | None:
         if self.sender is not None:
-            raise malformed(store.queue_id, "multiple envelope sender records")
+            raise malformed(self._store.queue_id, "multiple envelope sender records")
         address = _text(data)
+        if not self._mapper.is_final(address) or self._rules.sender_bcc:
+            return self._map_sender(address)
+        self._set_sender(address)
+        return None
+
+    async def _map_sender(self, address: str) -> None:
         if not self._mapper.is_final(address):
             mapping = bool(self.flags & FLAG_MAP_OK)
-            address = await self._mapper.envelope(store.queue_id, address, ENVELOPE_SENDER, mapping=mapping)
-        self.sender = address
-        store.record(rec.FROM, address.encode("utf-8", "surrogateescape"))
-        if self._sender_bcc and self.sender and self.flags & FLAG_BCC_OK:
-            await self._recipients.copy(self._sender_bcc, self.sender, self.flags)
+            address = await self._mapper.envelope(self._store.queue_id, address, ENVELOPE_SENDER, mapping=mapping)
+        self._set_sender(address)
+        if self._rules.sender_bcc and address and self.flags & FLAG_BCC_OK:
+            await self._recipients.copy(self._rules.sender_bcc, address, self.flags)
 
-    async def _recipient(self, data: bytes, _: bytes) -> None:
+    def _set_sender(self, address: str) -> None:
+        self.sender = address
+        self._store.record(rec.FROM, address.encode("utf-8", "surrogateescape"))
+
+    def _take_recipient(self, data: bytes, whole: bytes) -> Awaitable[None] | None:
         if self.sender is None:
             raise malformed(self._store.queue_id, "envelope recipient precedes sender")
-        about, self._pending = self._pending, Pending()
-        await self._recipients.add(_text(data), about, self.flags)
+        original, orcpt, notify = self._original, self._dsn_orcpt, self._notify
+        self._forget_recipient(data, whole)
+        return self._recipients.add(_text(data), original, orcpt, notify, self.flags)
 
-    def _original(self, data: bytes, _: bytes) -> None:
-        self._pending.original = _text(data)
+    def _take_original(self, data: bytes, _: bytes) -> None:
+        self._original = _text(data)
 
-    def _done(self, _data: bytes, _whole: bytes) -> None:
-        self._pending = Pending()
+    def _forget_recipient(self, _data: bytes, _whole: bytes) -> None:
+        self._original = self._dsn_orcpt = ""
+        self._notify = 0
 
     def _warning(self, _: bytes, whole: bytes) -> None:
         if not self._has_warning:
@@ -169,22 +170,20 @@ class Envelope:
             msg.warning(log.bad_flags(self._store.queue_id, extra))
         self.flags |= extra & FLAG_MASK_EXTRA
 
-    Handler = Callable[["Envelope", bytes, bytes], Awaitable[None] | None]
-    _HANDLERS: ClassVar[dict[int, Handler]] = {
+    _HANDLERS: ClassVar[dict[int, Callable[[Envelope, bytes, bytes], Awaitable[None] | None]]] = {
         rec.SIZE[0]: _size,
         rec.TIME[0]: _time,
         rec.CTIME[0]: _ignore,
         rec.FILT[0]: _pass,
         rec.INSP[0]: _pass,
         rec.FULL[0]: _full_name,
-        rec.FROM[0]: _sender,
-        rec.RCPT[0]: _recipient,
-        rec.ORCP[0]: _original,
-        rec.DONE[0]: _done,
-        rec.DRCP[0]: _done,
+        rec.FROM[0]: _take_sender,
+        rec.RCPT[0]: _take_recipient,
+        rec.ORCP[0]: _take_original,
+        rec.DONE[0]: _forget_recipient,
+        rec.DRCP[0]: _forget_recipient,
         rec.WARN[0]: _warning,
         rec.VERP[0]: _verp,
-        rec.ATTR[0]: _ignore,  # has a table of its own
         rec.KILL[0]: _pass,
         rec.RDR[0]: _pass,
         rec.FLGS[0]: _flags,
@@ -193,11 +192,9 @@ class Envelope:
 
     # Attributes
 
-    def keep(self, pairs: list[tuple[str, str]], records: bytes) -> None:
-        """Attributes that plain_attribute() knows, and their records."""
-        if not pairs:
-            return
-        self.attributes.update(pairs)
+    def keep(self, names: list[str], records: bytes) -> None:
+        """Attributes of these names that PLAIN knows, and their records."""
+        self.attributes.update(dict.fromkeys(names, ""))
         if self.arrival and not self._has_create_time:
             self._write_create_time()
         if self._in_recipients:
@@ -226,8 +223,9 @@ class Envelope:
         self._store.add(whole)
 
     def _check_count(self) -> None:
-        if len(self.attributes) > self._attribute_limit:
-            why = f"attribute count exceeds limit {self._attribute_limit}"
+        limit = self._rules.attribute_limit
+        if len(self.attributes) > limit:
+            why = f"attribute count exceeds limit {limit}"
             raise malformed(self._store.queue_id, why)
 
     def _create_time(self, value: str) -> bool:
@@ -241,6 +239,9 @@ class Envelope:
             raise malformed(self._store.queue_id, f"bad rewriting context: {value[:100]}")
         return True
 
+    def _encoding(self, _: str) -> bool:
+        return True  # asked for later
+
     def _ret_flags(self, value: str) -> bool:
         if not value.isdigit() or int(value) not in RET_VALUES:
             raise malformed(self._store.queue_id, f"bad DSN RET record <{value[:200]}>")
@@ -251,13 +252,13 @@ class Envelope:
             raise malformed(self._store.queue_id, f"bad TFLAG record <{value[:200]}>")
         return True
 
-    def _dsn_orcpt(self, value: str) -> bool:
-        self._pending.dsn_orcpt = value
+    def _take_orcpt(self, value: str) -> bool:
+        self._dsn_orcpt = value
         return False  # written with its recipient
 
-    def _notify(self, value: str) -> bool:
+    def _take_notify(self, value: str) -> bool:
         if value.isdigit() and int(value) in NOTIFY_VALUES:
-            self._pending.notify = int(value)
+            self._notify = int(value)
         else:
             msg.warning(log.bad_notify(self._store.queue_id, value))
         return False
@@ -265,10 +266,11 @@ class Envelope:
     CHECKERS: ClassVar[dict[str, Callable[[Envelope, str], bool]]] = {  # True: the record is stored
         "create_time": _create_time,
         "rewrite_context": _rewrite_context,
+        "encoding": _encoding,
         "ret_flags": _ret_flags,
         "trace_flags": _trace_flags,
-        "dsn_orig_rcpt": _dsn_orcpt,
-        "notify_flags": _notify,
+        "dsn_orig_rcpt": _take_orcpt,
+        "notify_flags": _take_notify,
     }
 
     # What goes between the records
@@ -287,21 +289,31 @@ class Envelope:
         if self._in_recipients:
             return
         self._in_recipients = True
-        if self._delay_warning and self.sender and not self._has_warning:
+        if self._rules.delay_warning and self.sender and not self._has_warning:
             self._has_warning = True
-            self._store.record(rec.WARN, b"%15d" % (self.arrival + self._delay_warning))
+            self._store.record(rec.WARN, b"%15d" % (self.arrival + self._rules.delay_warning))
 
 
-@lru_cache(maxsize=2048)
-def plain_attribute(record: bytes) -> tuple[str, str] | None:
-    """Name and value of an attribute that is only to be kept; None: it means something here, is odd, long, or cut."""
-    raw, _, raw_value = record[2:].partition(b"=")
-    name, value = _text(raw), _text(raw_value)
-    if len(record) != 2 + record[1] or record[1] > 127 or not name or not value:
+class _Plain(dict[bytes, str | None]):
+    """Names of attributes that are only to be kept, by record; None: it means something here, is odd, long, or cut."""
+
+    def __missing__(self, record: bytes) -> str | None:
+        if len(self) >= PLAIN_LIMIT:
+            self.clear()
+        name = self[record] = _plain_name(record)
+        return name
+
+
+def _plain_name(record: bytes) -> str | None:
+    raw, _, value = record[2:].partition(b"=")
+    if len(record) != 2 + record[1] or record[1] > 127 or not raw or not value or raw in ATTRIBUTE_TYPES:
         return None
-    if name == "rewrite_context" and value in CONTEXTS:
-        return name, value
-    return None if raw in ATTRIBUTE_TYPES or name in Envelope.CHECKERS else (name, value)
+    name = _text(raw)
+    return None if name in Envelope.CHECKERS else name
+
+
+PLAIN = _Plain()
+PLAIN_LIMIT = 4096
 
 
 def _text(data: bytes) -> str:

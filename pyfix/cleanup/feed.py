@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Mapping
 
 from pyfix.clients.cleanup import CLEAN_END, MORE, TEXT
 from pyfix.queue import records as rec
@@ -17,16 +17,16 @@ from pyfix.queue.records import CorruptQueueFile, Truncated
 
 ATTR = rec.ATTR[0]
 NORM = rec.NORM[0]
-HEADERS = re.compile(rb"([!-9;-\x7e]++):(.*+(?:\n[ \t].*+)*+)", re.ASCII)
-"""A header; no white space before its colon. To be taken only where a line begins."""
+HEAD = re.compile(rb"(?:[!-9;-\x7e]++:.*+\n(?:[ \t].*+\n)*+)++", re.ASCII)
+"""Headers; no white space before their colons."""
+HEADER = re.compile(rb"([!-9;-\x7e]++):(.*+(?:\n[ \t].*+)*+)", re.ASCII)
+"""One of them: name, what follows the colon."""
 TEXT_TYPES = frozenset(rec.NORM + rec.CONT)
 AFTER_CONTENT = rec.encode(rec.XTRA) + rec.encode(rec.END)
 LINE_ENDS = frozenset(b"\r\n")
 SPACES = bytes.maketrans(b"\r\n", b"  ")
 
 
-Pair = tuple[str, str]
-"""Name and value of an attribute."""
 Record = tuple[int, bytes, bytes]
 """Type, data, the record as it is."""
 
@@ -42,14 +42,19 @@ class Feed:
     clean: CR and LF within lines become spaces (cleanup_replace_stray_cr_lf).
     """
 
-    __slots__ = ("_at", "_buf", "_clean", "_clean_to", "_ended", "_parts", "_waiter", "size", "unfinished_line")
+    __slots__ = (
+        *("_at", "_buf", "_clean", "_clean_to", "_ended", "_ends", "_line", "_parts", "_waiter"),
+        *("size", "unfinished_line"),
+    )
 
     def __init__(self, *, clean: bool = True) -> None:
         self._clean = clean
+        self._ends: list[int]  # of the records of lines that head() has found
+        self._line: int  # how many of them were taken
         self.unfinished_line = False
         self._buf = b""
         self._at = 0
-        self._clean_to = 0  # up to here all content in the buffer is clean and there
+        self._clean_to = -1  # up to here all content in the buffer is clean and there
         self._parts: deque[tuple[bytes, bytes]] = deque()
         self._ended = False
         self._waiter: asyncio.Future[None] | None = None
@@ -59,8 +64,11 @@ class Feed:
 
     def put(self, data: bytes, request: bytes = MORE) -> None:
         """More bytes. request: what is known of them: MORE, TEXT, CLEAN_END of the cleanup service."""
-        self._parts.append((data, request))
         self.size += len(data)
+        if self._waiter is None and not self._parts and self._at == len(self._buf) and request != TEXT:
+            self._look_at(b"", data, request)
+            return
+        self._parts.append((data, request))
         self._wake()
 
     def end(self) -> None:
@@ -84,9 +92,9 @@ class Feed:
         """The same, if it is there. InputError."""
         buf, at = self._buf, self._at
         try:
-            kind, start = buf[at], at + 2
-            end = start + buf[at + 1]
-            if buf[at + 1] > 127 or end > len(buf):
+            kind, size, start = buf[at], buf[at + 1], at + 2
+            end = start + size
+            if size > 127 or end > len(buf):
                 kind, start, end = rec.decode(buf, at)
         except (IndexError, Truncated):
             return None
@@ -99,76 +107,77 @@ class Feed:
             return kind, data, buf[at:start] + data
         return kind, data, buf[at:end]
 
-    def attributes(self, plain: Callable[[bytes], Pair | None]) -> tuple[list[Pair], bytes]:
-        """The next attributes as far as they are there and plain: what `plain` makes of each; their records.
+    def attributes(self, plain: Mapping[bytes, str | None]) -> tuple[list[str], bytes]:
+        """The next attributes as far as they are there and plain: what `plain` has for each; their records.
 
-        plain: hears a record with its type and length, maybe cut off at its end.
+        plain: by record with its type and length, maybe cut off at its end.
         """
         buf, at = self._buf, self._at
-        found = []
+        found: list[str] = []
         try:
             while buf[at] == ATTR:
                 end = at + 2 + buf[at + 1]
-                pair = plain(buf[at:end])
-                if pair is None:
+                name = plain[buf[at:end]]
+                if name is None:
                     break
-                found.append(pair)
+                found.append(name)
                 at = end
         except IndexError:  # that is all there is
             pass
         begin, self._at = self._at, at
         return found, buf[begin:at]
 
-    def headers(self, limit: int) -> Iterator[tuple[bytes, bytes, bytes]]:
-        """Headers that are all there now: (name, what follows its colon, their records); lines end in line feeds.
+    def head(self, limit: int) -> bytes:
+        """All headers, with a line feed behind each line, where they are there and plain: lines() takes them.
 
-        What is odd, or over `limit` bytes, or may go on, is left for record(), and all behind it. Ask for the next
-        when one is done with.
+        Nothing where something is odd, or over `limit` bytes: that is left for record().
         """
-        lines, ends, ended = self._header_lines()
+        lines = self._head_lines()
+        lines.append(b"")
         text = b"\n".join(lines)
-        if text.count(b"\n") >= len(lines) or b"\r" in text:
-            return
-        buf, begin, line = self._buf, 0, -1
-        for header in HEADERS.finditer(text):
-            line += 1 + header[0].count(b"\n")
-            if header.start() != begin or header.end() - begin > limit or not (ended or line + 1 < len(lines)):
-                break
-            begin = header.end() + 1
-            at, self._at = self._at, ends[line]
-            yield header[1], header[2], buf[at : self._at]
+        if len(text) > limit or b"\r" in text or text.count(b"\n") >= len(lines) or HEAD.fullmatch(text) is None:
+            return b""
+        return text
 
-    def _header_lines(self) -> tuple[list[bytes], list[int], bool]:
-        """The next finished lines up to an empty one, where their records end; True: the empty one is there."""
+    def lines(self, count: int = -1) -> bytes:
+        """The records of so many more lines of what head() has found, or of all that are left."""
+        self._line = self._line + count if count >= 0 else len(self._ends)
+        begin = self._at
+        if self._line:
+            self._at = self._ends[self._line - 1]
+        return self._buf[begin : self._at]
+
+    def _head_lines(self) -> list[bytes]:
+        """The lines before an empty one; none where that has not come yet."""
         buf, at = self._buf, self._at
         lines: list[bytes] = []
         ends: list[int] = []
+        self._ends = ends
+        self._line = 0
         try:
             while buf[at] == NORM:
-                start, end = at + 2, at + 2 + buf[at + 1]
-                if buf[at + 1] > 127:
-                    start, end = self._place_of_long(at)
-                    if not end:
-                        return lines, ends, False
-                elif start == end:
-                    return lines, ends, True
-                lines.append(buf[start:end])
-                ends.append(end)
-                at = end
+                start, size = at + 2, buf[at + 1]
+                if not size:
+                    return lines
+                at = start + size
+                if size > 127:
+                    start, at = self._place_of_long(start - 2)
+                    if not at:
+                        break
+                lines.append(buf[start:at])
+                ends.append(at)
         except IndexError:  # that is all there is
             pass
-        if ends and ends[-1] > len(buf):
-            del lines[-1], ends[-1]
-        return lines, ends, False
+        return []
 
     async def text(self) -> bytes | None:
         """All text records that are there; None: the next record is no text. InputError."""
         while True:
             begin = self._at
-            if begin < self._clean_to:
+            if begin <= self._clean_to:
                 self._at = self._clean_to
                 self.unfinished_line = False
-                return self._buf[begin : self._at]
+                return self._buf[begin : self._at] or None
             if begin == len(self._buf):
                 await self._arrival()
                 if self._parts[0][1] == TEXT:
@@ -230,12 +239,14 @@ class Feed:
 
     async def _more(self) -> None:
         await self._arrival()
-        rest = self._buf[self._at :]
-        data, request = self._parts.popleft()
+        self._look_at(self._buf[self._at :], *self._parts.popleft())
+
+    def _look_at(self, rest: bytes, data: bytes, request: bytes) -> None:
+        """Have what is left of the buffer, and more, in the buffer."""
         self._buf = rest + data
         self._at = 0
         whole = request == CLEAN_END and not rest and data.endswith(AFTER_CONTENT)
-        self._clean_to = len(data) - len(AFTER_CONTENT) if whole else 0
+        self._clean_to = len(data) - len(AFTER_CONTENT) if whole else -1
 
 
 def clean(text: bytes) -> bytes:

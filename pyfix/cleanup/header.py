@@ -14,12 +14,13 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from pyfix.cleanup import log
 from pyfix.cleanup.envelope import Envelope
+from pyfix.cleanup.feed import HEADER, Feed
 from pyfix.cleanup.map import HEADER_RECIPIENT, HEADER_SENDER, AddressMapper
+from pyfix.cleanup.rules import HeaderRules
 from pyfix.cleanup.store import Store
 from pyfix.cleanup.verdict import NotAcceptedError, malformed
 from pyfix.clients.cleanup import FLAG_MAP_OK, STAT_HOPS
@@ -28,11 +29,11 @@ from pyfix.mail.address import quote
 from pyfix.mail.dates import mail_date
 from pyfix.mail.headers import (
     ADDRESSES,
-    COMPLETE_ADDRESSES,
     KNOWN,
     RESENT,
     SENDER,
     VISIBLE_RECIPIENTS,
+    are_complete,
     fold_addresses,
 )
 from pyfix.mail.rfc2047 import encoded_words
@@ -43,25 +44,6 @@ from pyfix.unix import msg
 NEEDS_QUOTES = re.compile(r'[%!()<>@,;:\\".\[\]|]')
 MAILER_DAEMON = "MAILER-DAEMON"
 WHITE_SPACE = b" \t\r\n"
-
-
-@dataclass(frozen=True, slots=True)
-class HeaderRules:
-    """What main.cf says about headers. drop: names in lower case; remote_domain: for remote headers;
-    charset: of full names; tls_required: `TLS-Required: no` is looked for."""
-
-    myhostname: str
-    drop: frozenset[bytes] = frozenset({b"bcc", b"content-length", b"resent-bcc", b"return-path"})
-    hopcount_limit: int = 50
-    always_add_missing: bool = False
-    undisclosed: bytes = b""
-    remote_domain: str = ""
-    token_limit: int = 10240
-    line_limit: int = 2048
-    long_ids: bool = False
-    standard_from: bool = True
-    charset: str = "utf-8"
-    tls_required: bool = True
 
 
 class Headers:
@@ -80,8 +62,8 @@ class Headers:
         self.encoding = ""
         self.tls_optional = False
         """The sender wants delivery even where TLS is not as it should be (RFC 8689)."""
-        self.added_utf8 = False
-        """A header that was missing has other letters than ASCII."""
+        self.utf8 = False
+        """There are other letters than ASCII."""
 
     def _rewrite_rule(self) -> str | None:
         """How addresses in headers are completed; None: they are left alone."""
@@ -89,14 +71,37 @@ class Headers:
             return RULE_LOCAL
         return RULE_REMOTE if self._rules.remote_domain else None
 
+    async def take_head(self, feed: Feed) -> tuple[bytes, bytes] | None:
+        """All headers at once, if feed has them: what nothing changes goes on in one piece.
+
+        Nothing else was read then, which is what the result says. None: they must be taken one by one.
+        """
+        text = feed.head(self._rules.size_limit)
+        if not text:
+            return None
+        self.utf8 = not text.isascii()
+        store, headers, taken = self._store, HEADER.findall(text), 0
+        for number, (name, value) in enumerate(headers):
+            changed = self.take(name, value)
+            if changed is not None:
+                store.add(feed.lines(_height(headers[taken:number])))
+                records = feed.lines(_height([(name, value)]))
+                new = await changed
+                store.add(records if new is None else new)
+                taken = number + 1
+        store.add(feed.lines())
+        return NOTHING
+
     # One header
 
-    def take_now(self, name: bytes, raw: bytes, records: bytes) -> Coroutine[Any, Any, None] | None:
-        """One header; what is left to be waited for.
+    def take(self, name: bytes, raw: bytes) -> Coroutine[Any, Any, bytes | None] | None:
+        """One header: None where it stays as it is, else what will tell: its new records, or None, too.
 
-        name: no white space behind it; raw: what follows the colon, lines joined by line feeds; records: as they came.
+        name: no white space behind it; raw: what follows the colon, lines joined by line feeds.
         """
         folded = name.lower()
+        if folded not in LOOKED_AT and folded not in self._rules.drop:
+            return None
         kind = KNOWN.get(folded, 0)
         self._seen.add(folded)
         if kind & RESENT:
@@ -105,20 +110,14 @@ class Headers:
         if noticed is not None:
             noticed(self, raw.strip(WHITE_SPACE))
         if folded in self._rules.drop:
-            return None
-        rule = self._rule
-        if kind & ADDRESSES and rule is not None and not self._is_final(raw):
-            return self._add_rewritten(name, raw, kind, rule, records)
-        self._store.add(records)
+            return _dropped()
+        if kind & ADDRESSES and self._rule is not None and not self._is_final(raw):
+            return self._rewritten(name, raw, kind, self._rule)
         return None
 
     def _is_final(self, addresses: bytes) -> bool:
         """Whether all are complete, and nothing changes them."""
-        return self._mapper.only_completes and COMPLETE_ADDRESSES.fullmatch(addresses) is not None
-
-    async def _add_rewritten(self, name: bytes, raw: bytes, kind: int, rule: str, records: bytes) -> None:
-        changed = await self._rewritten(name, raw, kind, rule)
-        self._store.add(records if changed is None else changed)
+        return self._mapper.only_completes and are_complete(addresses)
 
     async def _rewritten(self, name: bytes, raw: bytes, kind: int, rule: str) -> bytes | None:
         """The header with its addresses rewritten, as records; None: nothing has changed."""
@@ -220,7 +219,7 @@ class Headers:
         sender = quote(self._envelope.sender or MAILER_DAEMON)
         name = self._envelope.full_name if self._envelope.sender else ""
         text = f"{self._resent}From: {self._with_name(sender, name)}"
-        self.added_utf8 = not text.isascii()
+        self.utf8 |= not text.isascii()
         self._store.add(self._lines(fold_addresses(text.encode("utf-8", "surrogateescape"))))
 
     def _with_name(self, sender: str, name: str) -> str:
@@ -240,6 +239,19 @@ class Headers:
     def _add_recipients(self) -> None:
         if self._rules.undisclosed and not self._seen & VISIBLE_RECIPIENTS:
             self._store.add(self._lines([self._rules.undisclosed]))
+
+
+LOOKED_AT = KNOWN.keys() | Headers._NOTICED.keys() | {b"date"}  # noqa: SLF001 - of this module
+NOTHING = (b"", b"")
+
+
+async def _dropped() -> bytes:
+    return b""
+
+
+def _height(headers: list[tuple[bytes, bytes]]) -> int:
+    """How many lines they have."""
+    return len(headers) + sum([value.count(b"\n") for _, value in headers])
 
 
 def _comment(words: list[str]) -> list[str]:

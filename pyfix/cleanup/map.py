@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pyfix.cleanup import log
 from pyfix.cleanup.verdict import NotAcceptedError
 from pyfix.clients.cleanup import STAT_DEFER, STAT_WRITE
-from pyfix.clients.rewrite import COMPLETE, RULE_LOCAL, Rewriter
+from pyfix.clients.rewrite import RULE_LOCAL, Rewriter, is_complete
 from pyfix.mail.address import quote, split_address, unquote
 from pyfix.mail.tokens import Address, external, external_address, parse
 from pyfix.maps.addresses import Found, add_extension, find_address
@@ -95,7 +95,7 @@ class AddressMapper:
 
     def is_final(self, address: str) -> bool:
         """Whether an address is complete and no rule changes it, but for aliases."""
-        return self.only_completes and COMPLETE.fullmatch(address) is not None
+        return self.only_completes and is_complete(address)
 
     # Envelopes
 

@@ -6,15 +6,14 @@ is raised as NotAcceptedError; the rest of the input is then nobody's concern.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from pyfix.cleanup import log
 from pyfix.cleanup.bounce import BOUNCEABLE
-from pyfix.cleanup.envelope import Envelope, plain_attribute
+from pyfix.cleanup.envelope import PLAIN, Envelope
 from pyfix.cleanup.feed import Feed, InputError, Record
-from pyfix.cleanup.header import HeaderRules, Headers
+from pyfix.cleanup.header import Headers
 from pyfix.cleanup.map import AddressMapper
 from pyfix.cleanup.recipient import Recipients
+from pyfix.cleanup.rules import Rules
 from pyfix.cleanup.store import Store
 from pyfix.cleanup.verdict import NotAcceptedError, malformed
 from pyfix.clients.cleanup import (
@@ -30,7 +29,6 @@ from pyfix.clients.cleanup import (
     STAT_WRITE,
 )
 from pyfix.mail.headers import header_name
-from pyfix.maps.maps import Maps
 from pyfix.queue import records as rec
 from pyfix.queue.file import Recipient
 from pyfix.unix import msg
@@ -43,26 +41,9 @@ REQUIRETLS = 32
 
 MESG, XTRA, END = rec.encode(rec.MESG), rec.encode(rec.XTRA), rec.encode(rec.END)
 
+MESG_TYPE, XTRA_TYPE, END_TYPE, NORM_TYPE = (kind[0] for kind in (rec.MESG, rec.XTRA, rec.END, rec.NORM))
 LINE = frozenset(rec.NORM + rec.CONT)
 WHITE = frozenset({b" ", b"\t"})
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What main.cf says about messages."""
-
-    headers: HeaderRules
-    size_limit: int = 10240000
-    replace_stray_cr_lf: bool = True
-    header_size_limit: int = 102400
-    delay_warning: int = 0
-    attribute_limit: int = 100
-    duplicate_limit: int = 1000
-    original_counts: bool = True
-    empty_address: str = "MAILER-DAEMON"
-    always_bcc: str = ""
-    sender_bcc: Maps | None = field(default=None)
-    recipient_bcc: Maps | None = field(default=None)
 
 
 class Message:
@@ -73,26 +54,9 @@ class Message:
         self._feed = feed
         self._rules = rules
         self._mapper = mapper
-        self._recipients = Recipients(
-            store,
-            mapper,
-            duplicate_limit=rules.duplicate_limit,
-            original_counts=rules.original_counts,
-            empty_address=rules.empty_address,
-            bcc_maps=rules.recipient_bcc,
-        )
-        self._envelope = Envelope(
-            store,
-            mapper,
-            self._recipients,
-            flags,
-            delay_warning=rules.delay_warning,
-            attribute_limit=rules.attribute_limit,
-            sender_bcc=rules.sender_bcc,
-        )
+        self._recipients = Recipients(store, mapper, rules)
+        self._envelope = Envelope(store, mapper, rules, self._recipients, flags)
         self._pushed_back: Record | None = None
-        self._body_start = (b"", b"")
-        self._utf8_header = self._tls_optional = False
 
     @property
     def flags(self) -> int:
@@ -106,59 +70,58 @@ class Message:
 
     async def process(self) -> None:
         """Read all of it and write the file, so far not durable. NotAcceptedError."""
+        store = self._store
         try:
-            await self._process()
+            await self._read_envelope()
+            store.add(MESG)
+            start = store.position
+            headers = Headers(store, self._mapper, self._rules.headers, self._envelope)
+            refusal = await self._read_content(headers)
+            size = store.position - start
+            store.add(XTRA)
+            await self._read_extracted(headers)
+            store.add(END)
+            self._finish(size, start, headers, refusal)
         except InputError as error:
-            raise malformed(self._store.queue_id, str(error)) from None
+            raise malformed(store.queue_id, str(error)) from None
         except OSError as error:
-            msg.warning(log.write_error(self._store.queue_id, error))
+            msg.warning(log.write_error(store.queue_id, error))
             raise NotAcceptedError(STAT_WRITE) from None
 
-    async def _process(self) -> None:
-        store = self._store
-        await self._read_envelope()
-        store.add(MESG)
-        start = store.position
-        headers = Headers(store, self._mapper, self._rules.headers, self._envelope)
-        refusal = await self._read_content(headers)
-        size = store.position - start
-        store.add(XTRA)
-        await self._read_extracted(headers)
-        store.add(END)
-        recipients = self._recipients
+    def _finish(self, size: int, start: int, headers: Headers, refusal: NotAcceptedError | None) -> None:
+        store, recipients, envelope = self._store, self._recipients, self._envelope
         if not recipients.given:
             raise NotAcceptedError(STAT_RCPT)
         if refusal is not None:
-            store.finish(rec.size_record(size, start, recipients.count, sendopts=self._sendopts()))
+            store.finish(rec.size_record(size, start, recipients.count, sendopts=self._sendopts(headers)))
             raise refusal
-        options = self._envelope.qmgr_opts | recipients.qmgr_opts
-        store.finish(
-            rec.size_record(size, start, recipients.count, options, sendopts=self._sendopts())
-        )
-        if self.flags & FLAG_HOLD and not self.flags & FLAG_DISCARD:
+        options = envelope.qmgr_opts | recipients.qmgr_opts
+        store.finish(rec.size_record(size, start, recipients.count, options, 0, self._sendopts(headers)))
+        if envelope.flags & FLAG_HOLD and not envelope.flags & FLAG_DISCARD:
             store.hold()
 
     async def _read_envelope(self) -> None:
+        feed, envelope = self._feed, self._envelope
         while True:
-            kind, data, whole = self._feed.record_now() or await self._feed.record()
-            if kind == rec.MESG[0]:
+            kind, data, whole = feed.record_now() or await feed.record()
+            if kind == MESG_TYPE:
                 break
-            rest = self._envelope.take(kind, data, whole)
+            rest = envelope.take(kind, data, whole)
             if rest is not None:
                 await rest
-            self._envelope.keep(*self._feed.attributes(plain_attribute))
-        self._envelope.complete()
+            names, records = feed.attributes(PLAIN)
+            if names:
+                envelope.keep(names, records)
+        envelope.complete()
 
     # Content
 
     async def _read_content(self, headers: Headers) -> NotAcceptedError | None:
         """All of it. A message that is to be returned is read to its end; why it is not accepted."""
         try:
-            await self._read_headers(headers)
+            start = await headers.take_head(self._feed) or await self._read_headers(headers)
             headers.finish()
-            self._utf8_header |= headers.added_utf8
-            self._tls_optional = headers.tls_optional
-            await self._read_body()
+            await self._read_body(*start)
         except NotAcceptedError as refusal:
             if not self.returnable(refusal):
                 raise
@@ -175,43 +138,35 @@ class Message:
         store, limit = self._store, self._rules.size_limit
         while True:
             kind, _, whole = await self._next()
-            if kind == rec.XTRA[0]:
+            if kind == XTRA_TYPE:
                 return
             if kind not in LINE:
                 raise malformed(store.queue_id, f"unexpected record type {kind} in message content")
             if not limit or store.position <= limit:
                 store.add(whole)
 
-    async def _read_headers(self, headers: Headers) -> None:
-        """All headers; what ends them is left for the body."""
-        for known, value, records in self._feed.headers(self._rules.header_size_limit):
-            if not value.isascii():
-                self._utf8_header = True
-            rest = headers.take_now(known, value, records)
-            if rest is not None:
-                await rest
+    async def _read_headers(self, headers: Headers) -> tuple[bytes, bytes]:
+        """All headers, record by record: the line that ends them, and its records."""
         while True:
             line, whole = await self._line()
             name = header_name(line)
             if name is None:
-                self._body_start = (line, whole)
-                return
+                return line, whole
             colon = line.startswith(b":", len(name))
             if not colon:  # white space before it goes
                 line = name + line[line.index(b":") :]
             if whole[:1] != rec.NORM or not colon:
                 whole = rec.encode_line(line, self._rules.headers.line_limit)
             header, whole = await self._continuation(line, whole)
-            self._utf8_header = self._utf8_header or not header.isascii()
-            _, _, value = header.partition(b":")
-            rest = headers.take_now(name, value, whole)
-            if rest is not None:
-                await rest
+            headers.utf8 |= not header.isascii()
+            changed = headers.take(name, header.partition(b":")[2])
+            new = None if changed is None else await changed
+            self._store.add(whole if new is None else new)
 
     async def _continuation(self, header: bytes, whole: bytes) -> tuple[bytes, bytes]:
         """The header with the lines that belong to it."""
         lines, records = [], []
-        room = self._rules.header_size_limit
+        room = self._rules.headers.size_limit
         line = header
         while whole:
             if len(line) > room:  # what is too much is dropped
@@ -236,7 +191,7 @@ class Message:
                 break
             pieces.append(data)
             records.append(whole)
-            if kind == rec.NORM[0]:
+            if kind == NORM_TYPE:
                 break
         return b"".join(pieces), b"".join(records)
 
@@ -246,23 +201,27 @@ class Message:
             return record
         return self._feed.record_now() or await self._feed.record()
 
-    async def _read_body(self) -> None:
-        """What follows the headers; a line that is no header gets an empty line before it."""
-        store, limit = self._store, self._rules.size_limit
-        line, whole = self._body_start
+    async def _read_body(self, line: bytes, whole: bytes) -> None:
+        """What follows the headers; a line that is no header gets an empty line before it.
+
+        line, whole: the first line where it was read already, and its records; else nothing.
+        """
+        store, feed, limit = self._store, self._feed, self._rules.size_limit
         if line:
             store.record(rec.NORM)
-        store.add(whole)
-        unfinished = whole[:1] == rec.CONT and [kind for _, kind, _ in rec.iterate(whole)][-1] == rec.CONT
-        while self._pushed_back is None and (text := await self._feed.text()) is not None:
+        unfinished = False
+        if whole:
+            store.add(whole)
+            unfinished = whole[:1] == rec.CONT and [kind for _, kind, _ in rec.iterate(whole)][-1] == rec.CONT
+        while self._pushed_back is None and (text := await feed.text()) is not None:
             store.add(text)
-            unfinished = self._feed.unfinished_line
+            unfinished = feed.unfinished_line
             if limit and store.position > limit:
                 self._too_big()
         if unfinished:
             store.record(rec.NORM)
         kind, _, _ = await self._next()
-        if kind != rec.XTRA[0]:
+        if kind != XTRA_TYPE:
             raise malformed(store.queue_id, f"unexpected record type {kind} in message content")
 
     def _too_big(self) -> None:
@@ -279,24 +238,24 @@ class Message:
             self._store.attribute("encoding", encoding)
         while True:
             kind, data, whole = self._feed.record_now() or await self._feed.record()
-            if kind == rec.END[0]:
+            if kind == END_TYPE:
                 break
             await self._envelope.extracted(kind, data, whole)
         if self._rules.always_bcc and self.flags & FLAG_BCC_OK:
             await self._recipients.add_copy(self._rules.always_bcc, self.flags)
 
-    def _sendopts(self) -> int:
-        bits = self._envelope.sendopts
-        if self.flags & FLAG_SMTPUTF8:
+    def _sendopts(self, headers: Headers) -> int:
+        bits, flags = self._envelope.sendopts, self._envelope.flags
+        if flags & FLAG_SMTPUTF8:
             bits |= UTF8_REQUESTED
-        if self.flags & FLAG_REQTLS:
+        if flags & FLAG_REQTLS:
             bits |= REQUIRETLS
-        if self._tls_optional:
+        if headers.tls_optional:
             bits |= TLS_OPTIONAL
-        if self._utf8_header:
+        if headers.utf8:
             bits |= UTF8_HEADER
         if not (self._envelope.sender or "").isascii():
             bits |= UTF8_SENDER
-        if self.flags & FLAG_AUTOUTF8 and (bits & (UTF8_HEADER | UTF8_SENDER) or self._recipients.utf8):
+        if flags & FLAG_AUTOUTF8 and (bits & (UTF8_HEADER | UTF8_SENDER) or self._recipients.utf8):
             bits |= UTF8_REQUESTED
         return bits

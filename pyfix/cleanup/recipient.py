@@ -1,13 +1,16 @@
 """recipient - who gets the message: expanded, each once, as records of the queue file
 
-Parameters: duplicate_filter_limit enable_original_recipient
+Parameters: duplicate_filter_limit enable_original_recipient empty_address_recipient recipient_bcc_maps
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Coroutine
+from functools import lru_cache
+from typing import Any
 
 from pyfix.cleanup.map import ENVELOPE_RECIPIENT, AddressMapper
+from pyfix.cleanup.rules import Rules
 from pyfix.cleanup.store import Store
 from pyfix.clients.cleanup import FLAG_BCC_OK, FLAG_MAP_OK, FLAG_SMTPUTF8
 from pyfix.maps.maps import Maps
@@ -19,34 +22,13 @@ NOTIFY_SUCCESS = 2
 NOTIFY_SHIFT = 1  # of notify bits in the size record
 
 
-@dataclass(slots=True)
-class Pending:
-    """What was said about the next recipient."""
-
-    original: str = ""
-    dsn_orcpt: str = ""
-    notify: int = 0
-
-
 class Recipients:
     """Recipients of one message."""
 
-    def __init__(
-        self,
-        store: Store,
-        mapper: AddressMapper,
-        *,
-        duplicate_limit: int = 1000,
-        original_counts: bool = True,
-        empty_address: str = "MAILER-DAEMON",
-        bcc_maps: Maps | None = None,
-    ) -> None:
+    def __init__(self, store: Store, mapper: AddressMapper, rules: Rules) -> None:
         self._store = store
         self._mapper = mapper
-        self._limit = duplicate_limit
-        self._original_counts = original_counts
-        self._empty_address = empty_address
-        self._bcc_maps = bcc_maps
+        self._rules = rules
         self._seen: set[tuple[str | int, ...]] = set()
         self.utf8 = False
         """An address has other letters than ASCII."""
@@ -57,22 +39,35 @@ class Recipients:
         self.given = 0
         """How many the client has named: copies don't make a message."""
 
-    async def add(self, address: str, about: Pending, flags: int) -> None:
-        """A recipient as the client gave it (internal form)."""
-        mapping = bool(flags & FLAG_MAP_OK)
-        original = about.original or address
-        clean = address or self._empty_address
-        if not self._mapper.is_final(clean):
-            clean = await self._mapper.envelope(self._store.queue_id, clean, ENVELOPE_RECIPIENT, mapping=mapping)
-        orcpt = about.dsn_orcpt or _typed(clean, flags)
-        if mapping and self._mapper.has_aliases:
-            await self._out(clean, original, orcpt, about.notify)
-        else:
-            self._write(clean, original, orcpt, about.notify)
+    def add(
+        self, address: str, original: str, orcpt: str, notify: int, flags: int
+    ) -> Coroutine[Any, Any, None] | None:
+        """A recipient as the client gave it (internal form); what is left to be waited for.
+
+        original: the address before what has changed it; orcpt: as DSN has it; notify: bits.
+        """
         self.given += 1
-        self.qmgr_opts |= about.notify << NOTIFY_SHIFT
-        if flags & FLAG_BCC_OK and self._bcc_maps:
-            await self.copy(self._bcc_maps, clean, flags)
+        self.qmgr_opts |= notify << NOTIFY_SHIFT
+        original = original or address
+        address = address or self._rules.empty_address
+        if self._rules.recipient_bcc or self._mapper.has_aliases or not self._mapper.is_final(address):
+            return self._map(address, original, orcpt, notify, flags)
+        self._write(address, original, orcpt or _typed(address, flags), notify)
+        return None
+
+    async def _map(self, address: str, original: str, orcpt: str, notify: int, flags: int) -> None:
+        mapping = bool(flags & FLAG_MAP_OK)
+        if not self._mapper.is_final(address):
+            address = await self._mapper.envelope(
+                self._store.queue_id, address, ENVELOPE_RECIPIENT, mapping=mapping
+            )
+        orcpt = orcpt or _typed(address, flags)
+        if mapping and self._mapper.has_aliases:
+            await self._out(address, original, orcpt, notify)
+        else:
+            self._write(address, original, orcpt, notify)
+        if flags & FLAG_BCC_OK and self._rules.recipient_bcc:
+            await self.copy(self._rules.recipient_bcc, address, flags)
 
     async def copy(self, maps: Maps, address: str, flags: int) -> None:
         """The copy that a bcc table wants for mail of, or to, an address."""
@@ -104,22 +99,28 @@ class Recipients:
     def _write(self, address: str, original: str, orcpt: str, notify: int) -> None:
         if self._is_known(address, original, orcpt, notify):
             return
-        about = [("notify_flags", str(notify) if notify else ""), ("dsn_orig_rcpt", orcpt)]
-        names = [(rec.ORCP, _bytes(original)), (rec.RCPT, _bytes(address))]
-        self._store.add(rec.attributes(about) + rec.encode_all(names))
+        self._store.add(_records(address, original, orcpt, notify))
         self.count += 1
         if not address.isascii():
             self.utf8 = True
 
     def _is_known(self, address: str, original: str, orcpt: str, notify: int) -> bool:
         """Whether the same recipient is in the file already (beyond the limit nobody remembers)."""
-        folded = address.lower()
-        key = (orcpt.lower(), notify, original.lower(), folded) if self._original_counts else (folded,)
-        if key in self._seen:
+        seen, limit, folded = self._seen, self._rules.duplicate_limit, address.lower()
+        key = (orcpt.lower(), notify, original.lower(), folded) if self._rules.original_counts else (folded,)
+        if key in seen:
             return True
-        if self._limit == 0 or len(self._seen) < self._limit:
-            self._seen.add(key)
+        if limit == 0 or len(seen) < limit:
+            seen.add(key)
         return False
+
+
+@lru_cache(1000)
+def _records(address: str, original: str, orcpt: str, notify: int) -> bytes:
+    """A recipient as it stands in the file. (Many come again.)"""
+    about = [("notify_flags", str(notify) if notify else ""), ("dsn_orig_rcpt", orcpt)]
+    names = [(rec.ORCP, _bytes(original)), (rec.RCPT, _bytes(address))]
+    return rec.attributes(about) + rec.encode_all(names)
 
 
 def _typed(address: str, flags: int) -> str:

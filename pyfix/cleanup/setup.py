@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import re
 
-from pyfix.cleanup.header import HeaderRules
 from pyfix.cleanup.map import SENDERS, AddressMapper, AddressRules, Masquerade, Table
-from pyfix.cleanup.message import Rules
+from pyfix.cleanup.rules import HeaderRules, Rules
 from pyfix.clients.rewrite import Rewriter
 from pyfix.config.main_cf import MainCf
 from pyfix.config.params.bounce import BounceParams
@@ -34,7 +33,6 @@ def message_rules(main: MainCf) -> Rules:
         _header_rules(mail, cfg, tls_required=BounceParams(main).tls_required_enable),
         size_limit=mail.message_size_limit,
         replace_stray_cr_lf=cfg.cleanup_replace_stray_cr_lf,
-        header_size_limit=mail.header_size_limit,
         delay_warning=int(mail.delay_warning_time),
         attribute_limit=cfg.queue_file_attribute_count_limit,
         duplicate_limit=mail.duplicate_filter_limit,
@@ -60,6 +58,7 @@ def _header_rules(mail: MailParams, cfg: CleanupParams, *, tls_required: bool) -
         standard_from=mail.header_from_format == "standard",
         charset=cfg.full_name_encoding_charset,
         tls_required=tls_required,
+        size_limit=mail.header_size_limit,
     )
 
 

@@ -64,16 +64,13 @@ class Store:
         self._queue = queue
         self._unnamed = unnamed
         self.file = (unnamed or queue).create("incoming")
+        self.queue_id = self.file.id
+        """The message's name."""
         self._parts: list[bytes] = []
         self._written = 0
         self._enough = PIECE
         self.position = rec.SIZE_SIZE
         """Where in the file the next record will be."""
-
-    @property
-    def queue_id(self) -> str:
-        """The message's name."""
-        return self.file.id
 
     @property
     def has_name(self) -> bool:
@@ -114,9 +111,12 @@ class Store:
     def close(self) -> None:
         """The file is as it shall be. What its fsync has said counts, not what this says."""
         fd, self.file.fd = self.file.fd, -1
-        if fd >= 0:
-            with suppress(OSError):
-                os.close(fd)
+        if fd < 0:
+            return
+        try:
+            os.close(fd)
+        except OSError:
+            return
 
     def remove(self) -> None:
         """Leave nothing of the message. OSError: there is a file that nobody takes for complete."""

@@ -8,6 +8,7 @@ One exchange is one frame there and one back: `request=rewrite rule address` wit
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Protocol
 
 from pyfix.clients.answer import ServiceGone
@@ -51,6 +52,12 @@ LABEL = "[A-Za-z0-9_-]+"
 COMPLETE = re.compile(rf"{ATOM}(?:\.{ATOM})*@{LABEL}(?:\.{LABEL})+", re.ASCII)
 
 PAUSE = 1.0  # seconds between questions to a service that is away
+
+
+@lru_cache(10_000)
+def is_complete(address: str) -> bool:
+    """Whether it is COMPLETE. (Many are asked about again.)"""
+    return COMPLETE.fullmatch(address) is not None
 
 
 class Resolved:
@@ -105,6 +112,6 @@ class Completed:
 
     async def resolve(self, sender: str, address: str) -> Resolved:
         """Where an address (internal form) goes."""
-        if address and not COMPLETE.fullmatch(address):
+        if address and not is_complete(address):
             address = unquote(await self._client.rewrite(RULE_LOCAL, quote(address)))
         return await self._client.resolve(sender, address)

@@ -22,7 +22,6 @@ from pyfix.clients.answer import ServiceGone
 from pyfix.clients.rewrite import (
     BY_SENDER,
     CHANGED,
-    COMPLETE,
     FLAG_FAIL,
     PAUSE,
     PROTOCOL,
@@ -33,6 +32,7 @@ from pyfix.clients.rewrite import (
     REWRITE_ANSWER,
     REWRITE_REQUEST,
     Resolved,
+    is_complete,
     problem_talking,
     resolve_clnt,
 )
@@ -96,7 +96,7 @@ class RewriteClient:
 
     async def rewrite(self, rule: str, address: str) -> str:
         """An address (external form) completed by a rule: RULE_LOCAL or RULE_REMOTE."""
-        if COMPLETE.fullmatch(address):
+        if is_complete(address):
             return address
         known = self._rewritten.get((rule, address))
         if known is not None:

@@ -7,6 +7,7 @@ Sources: RFC 5322 section 3.6, RFC 2045.
 """
 
 import re
+from functools import lru_cache
 
 # RFC 5322 field name: printable, no colon; Postfix lets white space stand before the colon.
 HEADER = re.compile(rb"([!-9;-\x7e]+)[ \t]*:", re.ASCII)
@@ -48,6 +49,14 @@ _ADDRESS = rb"%s(?:\.%s)*+@[A-Za-z0-9_-]++(?:\.[A-Za-z0-9_-]++)++" % (_ATOM, _AT
 _WORD = rb"""(?:[A-Za-z0-9_+=*~'.?\x80-\xff-]++|"[^"\\]*+")"""
 _MAILBOX = rb"(?:%s|(?:%s[ \t\n]*+)*+<%s>)" % (_ADDRESS, _WORD, _ADDRESS)
 COMPLETE_ADDRESSES = re.compile(rb"[ \t\n]*+%s[ \t\n]*+(?:,[ \t\n]*+%s[ \t\n]*+)*+" % (_MAILBOX, _MAILBOX))
+
+
+
+@lru_cache(1000)
+def are_complete(addresses: bytes) -> bool:
+    """Whether a header's text is complete addresses, in a form that nothing has to put right. (Many come again.)"""
+    return COMPLETE_ADDRESSES.fullmatch(addresses) is not None
+
 
 VISIBLE_RECIPIENTS = frozenset({b"to", b"cc", b"resent-to", b"resent-cc"})
 
