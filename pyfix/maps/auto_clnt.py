@@ -12,8 +12,10 @@ import os
 import socket
 import ssl
 import time
+from contextlib import suppress
 
 from pyfix.maps.table import OpenError
+from pyfix.unix import jail
 
 READ_SIZE = 65536
 
@@ -106,10 +108,21 @@ def connect(where: str, *, timeout: float, port: int = 0) -> Stream:
             sock.close()
             raise
         return Stream(sock, timeout)
-    host, number = split_host(where.removeprefix("inet:"), port)
-    sock = socket.create_connection((host, number), timeout)
+    return Stream(connected(*split_host(where.removeprefix("inet:"), port), timeout), timeout)
+
+
+def connected(host: str, port: int, timeout: float) -> socket.socket:
+    """A connection to a host, which may be one that was remembered. OSError."""
+    sock = socket.create_connection((jail.reachable(host), port), timeout)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return Stream(sock, timeout)
+    return sock
+
+
+def remember(where: str, port: int = 0) -> None:
+    """The host of such a place will be connected, perhaps in a jail."""
+    if not where.startswith(("unix:", "/")):
+        with suppress(OSError):
+            jail.remember(split_host(where.removeprefix("inet:"), port)[0])
 
 
 def split_host(text: str, port: int) -> tuple[str, int]:

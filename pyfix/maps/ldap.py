@@ -20,10 +20,10 @@ from typing import Any, ClassVar, NamedTuple
 
 from pyfix.maps.cfg_parser import read_params
 from pyfix.maps.db_common import Answers, Template
-from pyfix.maps.ldap_server import BINDS, Directory, Entry, LdapParams, read_certificates, tls_options
+from pyfix.maps.ldap_server import BINDS, Directory, Entry, LdapParams, read_certificates, server_url, tls_options
 from pyfix.maps.servers import Servers, WrongQuestionError
 from pyfix.maps.table import NotNowError, OpenError, Options, missing_extra
-from pyfix.unix import msg
+from pyfix.unix import jail, msg
 
 ANY = "(objectClass=*)"
 IGNORED = ("cache", "cache_expiry", "cache_size")
@@ -65,6 +65,8 @@ class LdapTable:
         hosts = cfg.server_host.replace(",", " ").split() or ["localhost"]
         if cfg.start_tls or any(host.startswith("ldaps:") for host in hosts):
             read_certificates(driver, tls_options(cfg, driver))
+        for host in hosts:
+            jail.remember_url(server_url(host, cfg.server_port))
         self._servers = Servers(
             "LDAP", hosts, lambda where: Directory(cfg, where, driver), retry_interval=RETRY, shuffle=False
         )

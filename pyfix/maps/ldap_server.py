@@ -21,6 +21,7 @@ from pyfix.config.param import Bool, Int, Str
 from pyfix.maps.db_common import DbParams
 from pyfix.maps.kept import Ear, ear_for
 from pyfix.maps.servers import WrongQuestionError
+from pyfix.unix import jail
 
 BINDS = {"yes": "simple", "simple": "simple", "no": "none", "none": "none", "sasl": "sasl"}
 
@@ -91,7 +92,7 @@ class Directory:
         self._cfg = cfg
         self._driver = driver
         self._ear: Ear | None = None
-        self._url = _url(where, cfg.server_port)
+        self._url = jail.reachable_url(server_url(where, cfg.server_port))
         try:
             self._server = driver.initialize(self._url)
         except driver.LDAPError:
@@ -278,7 +279,7 @@ def _entries(found: list[tuple[str | None, Entry]]) -> list[Entry]:
     return [{name.lower(): values for name, values in entry.items()} for dn, entry in found if dn is not None]
 
 
-def _url(where: str, port: int) -> str:
+def server_url(where: str, port: int) -> str:
     """A server as a URL."""
     if "://" in where:
         return where

@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import ClassVar
 
 from pyfix.config.param import Int, Str
-from pyfix.maps.auto_clnt import Stream, connect
+from pyfix.maps.auto_clnt import Stream, connect, remember
 from pyfix.maps.cfg_parser import read_params
 from pyfix.maps.db_common import Answers, DbParams, Template
 from pyfix.maps.lines import decode, encode
@@ -59,6 +59,7 @@ class MemcacheTable:
         self._key = Template(cfg.key_format, name="key_format", table=self._answers.name)
         self._backup = backup
         where = cfg.memcache if cfg.memcache.startswith(("inet:", "unix:")) else f"inet:{cfg.memcache}"
+        remember(where)
         self._servers = Servers(
             "memcache", [where], lambda name: connect(name, timeout=cfg.timeout, port=PORT), retry_interval=0
         )

@@ -21,8 +21,10 @@ from pyfix.maps.cfg_parser import read_params
 from pyfix.maps.db_common import Answers, DbParams, Template
 from pyfix.maps.servers import Servers
 from pyfix.maps.table import OpenError, Options, missing_extra
+from pyfix.unix import jail
 
 TIMEOUT = 10_000  # milliseconds
+TIME_LIMITS = ("serverSelectionTimeoutMS", "connectTimeoutMS", "socketTimeoutMS")
 RETRY = 1  # seconds that a server rests
 SCHEMES = ("mongodb://", "mongodb+srv://")
 MOST = 100  # values of an answer
@@ -58,10 +60,11 @@ class MongodbTable:
         _parsed(self._filter.expand("user@a.b.c.d.e.f.g.h.i", quote=json_quote) or "{}", table, "query_filter")
         self._projection = _parsed(cfg.projection, table, "projection") if cfg.projection else None
         self._attributes = cfg.result_attribute.replace(",", " ").split()
+        jail.remember_url(cfg.uri)
         self._servers: Servers[Any] = Servers(
             "MongoDB",
             [cfg.uri],
-            lambda uri: driver.MongoClient(uri, serverSelectionTimeoutMS=TIMEOUT, socketTimeoutMS=TIMEOUT),
+            lambda uri: driver.MongoClient(jail.reachable_url(uri), **_limits(uri)),
             retry_interval=RETRY,
         )
 
@@ -95,6 +98,11 @@ def open_mongodb(options: Options, name: str) -> MongodbTable:
     except ImportError:
         raise missing_extra(options, name, "pymongo", "mongodb") from None
     return MongodbTable(cfg, name, pymongo)
+
+
+def _limits(uri: str) -> dict[str, int]:
+    """Time limits that a URI does not give itself."""
+    return {name: TIMEOUT for name in TIME_LIMITS if name.lower() not in uri.lower()}
 
 
 def json_quote(text: str) -> str:

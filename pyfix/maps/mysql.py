@@ -15,7 +15,7 @@ import time
 from typing import Any
 
 from pyfix.config.param import Bool, Str
-from pyfix.maps.auto_clnt import split_host, tls_context
+from pyfix.maps.auto_clnt import connected, split_host, tls_context
 from pyfix.maps.cfg_parser import read_params
 from pyfix.maps.kept import Ear, ear_for
 from pyfix.maps.servers import WrongQuestionError
@@ -135,8 +135,11 @@ class MysqlTable(ServerTable[Mysql]):
 
     def _connect(self, name: str) -> Mysql:
         cfg = self._cfg
+        path, host, port = _address(name)
         connection = self._driver.connect(
-            **_address(name),
+            unix_socket=path or None,
+            host=host or None,
+            defer_connect=True,
             user=cfg.user or None,
             password=cfg.password,
             database=cfg.dbname or None,
@@ -149,6 +152,7 @@ class MysqlTable(ServerTable[Mysql]):
             autocommit=True,
             ssl=self._tls,
         )
+        connection.connect(None if path else connected(host, port, CONNECT_TIMEOUT))
         return Mysql(self._driver, connection, require_result_set=cfg.require_result_set)
 
 
@@ -163,12 +167,13 @@ def open_mysql(options: Options, name: str) -> MysqlTable:
     return MysqlTable(cfg, name, pymysql)
 
 
-def _address(name: str) -> dict[str, object]:
+def _address(name: str) -> tuple[str, str, int]:
+    """The path of a socket, or host and port."""
     if name.startswith("unix:"):
-        return {"unix_socket": name.removeprefix("unix:")}
+        return name.removeprefix("unix:"), "", 0
     host, port = split_host(name.removeprefix("inet:"), PORT)
-    path = next((path for path in SOCKETS if os.path.exists(path)), None) if host == "localhost" else None
-    return {"unix_socket": path} if path else {"host": host, "port": port}
+    path = next((path for path in SOCKETS if os.path.exists(path)), "") if host == "localhost" else ""
+    return path, host, port
 
 
 def _tls_context(cfg: MysqlParams, name: str) -> ssl.SSLContext | None:

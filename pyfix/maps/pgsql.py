@@ -22,6 +22,7 @@ from pyfix.maps.kept import Ear, ear_for
 from pyfix.maps.servers import WrongQuestionError
 from pyfix.maps.sql_server import Row, ServerParams, ServerTable
 from pyfix.maps.table import NotNowError, Options, missing_extra
+from pyfix.unix import jail
 
 CONNECT_TIMEOUT, ANSWER_TIMEOUT = 10, 30  # seconds
 TROUBLE = (b"08", b"53", b"57", b"58", b"XX")
@@ -143,7 +144,15 @@ class PgsqlTable(ServerTable[Postgres]):
             **{key: value for key, value in given.items() if value},
             client_encoding=cfg.encoding,
         )
+        if name.startswith(URI):
+            conninfo = self._driver.conninfo.make_conninfo(conninfo, **self._reachable(conninfo))
         return Postgres(self._driver.pq, conninfo)
+
+    def _reachable(self, conninfo: str) -> dict[str, str]:
+        """The address of a URI's host, when libpq itself could not find it out any more."""
+        host = str(self._driver.conninfo.conninfo_to_dict(conninfo).get("host", ""))
+        address = jail.reachable(host)
+        return {} if address == host else {"hostaddr": address}
 
 
 def open_pgsql(options: Options, name: str) -> PgsqlTable:
@@ -164,7 +173,7 @@ def _address(name: str) -> dict[str, object]:
     if name.startswith("unix:"):
         return {"host": name.removeprefix("unix:")}
     host, port = split_host(name.removeprefix("inet:"), 5432)
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)  # libpq's own search would block
+    found = socket.getaddrinfo(jail.reachable(host), port, type=socket.SOCK_STREAM)  # libpq's own search would block
     addresses = list(dict.fromkeys(str(address[4][0]) for address in found))
     return {"host": ",".join([host] * len(addresses)), "hostaddr": ",".join(addresses), "port": port}
 

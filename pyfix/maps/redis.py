@@ -19,6 +19,7 @@ from pyfix.maps.cfg_parser import read_params
 from pyfix.maps.db_common import Answers, DbParams, Template
 from pyfix.maps.servers import Servers, WrongQuestionError
 from pyfix.maps.table import Options, missing_extra
+from pyfix.unix import jail
 
 
 class RedisParams(DbParams):
@@ -47,9 +48,12 @@ class RedisTable:
         self._driver = driver
         self._answers = Answers(cfg, "redis", name)
         self._words = [Template(word, name="query", table=self._answers.name) for word in cfg.query.split()]
+        hosts = split(cfg.hosts)
+        for host in hosts:
+            jail.remember_url(host)
         self._servers: Servers[Any] = Servers(
             "Redis",
-            split(cfg.hosts),
+            hosts,
             self._connect,
             retry_interval=cfg.retry_interval,
             idle_interval=cfg.idle_interval,
@@ -73,7 +77,7 @@ class RedisTable:
         cfg = self._cfg
         given = {"username": cfg.user, "password": cfg.password, "ssl_ca_certs": cfg.tls_CAfile}
         return self._driver.Redis.from_url(
-            name,
+            jail.reachable_url(name),
             socket_timeout=cfg.timeout,
             socket_connect_timeout=cfg.timeout,
             single_connection_client=True,

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from pyfix.config.main_cf import BadConfig, MainCf
 from pyfix.config.params.mail import MailParams
-from pyfix.maps.auto_clnt import Stream, connect
+from pyfix.maps.auto_clnt import Stream, connect, remember
 from pyfix.maps.lines import decode, encode
 from pyfix.maps.servers import Servers, WrongQuestionError
 from pyfix.maps.table import OpenError, Options
@@ -33,6 +33,7 @@ class SocketMapTable:
         self._table = table
         self._limit = limit
         self._name = encode(name)
+        remember(where)
         self._servers = Servers(
             "socketmap", [where], lambda name: connect(name, timeout=TIMEOUT), retry_interval=RETRY
         )

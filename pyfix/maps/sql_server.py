@@ -6,10 +6,12 @@ Sources: mysql_table(5), pgsql_table(5).
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from pyfix.config.param import Int, Str
+from pyfix.maps.auto_clnt import remember
 from pyfix.maps.braces import split
 from pyfix.maps.db_common import Answers
 from pyfix.maps.servers import Connection, Servers
 from pyfix.maps.sql import SqlParams, flat, query_template
+from pyfix.unix import jail
 
 Row = list[str | None]
 
@@ -58,9 +60,12 @@ class ServerTable(Generic[S]):
         self._driver = driver
         self._answers = Answers(cfg, self.kind, name)
         self._query = query_template(cfg, self._answers.name, function)
+        hosts = split(cfg.hosts) or ["localhost"]
+        for host in hosts:
+            jail.remember_url(host) if "://" in host else remember(host)
         self._servers: Servers[S] = Servers(
             self.vendor,
-            split(cfg.hosts) or ["localhost"],
+            hosts,
             self._connect,
             retry_interval=cfg.retry_interval,
             idle_interval=cfg.idle_interval,

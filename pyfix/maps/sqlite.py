@@ -8,6 +8,7 @@ Parameters: dbpath. Sources: sqlite_table(5).
 
 import re
 import sqlite3
+import threading
 from typing import ClassVar
 
 from pyfix.config.param import Str
@@ -39,7 +40,8 @@ class SqliteTable:
         self._answers = Answers(cfg, "sqlite", name)
         self._query = query_template(cfg, self._answers.name)
         _warn_of_quotes(query_text(cfg), self._answers.name)
-        self._servers = Servers("SQLite", [cfg.dbpath], _connect, retry_interval=0)
+        self._kept = _opened_now(cfg.dbpath)
+        self._servers = Servers("SQLite", [cfg.dbpath], self._connect, retry_interval=0)
 
     def lookup(self, key: str) -> str | None:
         """What the query finds; TableError when the database can't be asked."""
@@ -49,9 +51,50 @@ class SqliteTable:
         rows = self._servers.ask(lambda database: _rows(database, sql), table=self._answers.name)
         return self._answers.joined(key, flat(rows))
 
+    def _connect(self, path: str) -> "Database":
+        try:
+            return Database(path)
+        except sqlite3.OperationalError:
+            if self._kept is None:
+                raise
+            return self._kept.shared()
+
+
+class Database:
+    """An open database file."""
+
+    def __init__(self, path: str) -> None:
+        """sqlite3.OperationalError: it can't be opened."""
+        self._file = sqlite3.connect(f"file:{_uri(path)}?mode=ro", uri=True, timeout=BUSY, check_same_thread=False)
+        self._turn = threading.Lock()
+        self._stays = False
+
+    def shared(self) -> "Database":
+        """The same for several users at once, who take turns; it stays open."""
+        self._stays = True
+        return self
+
+    def rows(self, sql: str) -> list[tuple[object, ...]]:
+        """What a query gives. sqlite3.Error."""
+        with self._turn:
+            return self._file.execute(sql).fetchall()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if not self._stays:
+            self._file.close()
+
+
+def _opened_now(path: str) -> Database | None:
+    """The database for times when its name can't be reached: in a jail; None when it can't be opened now."""
+    try:
+        return Database(path)
+    except sqlite3.OperationalError:
+        return None
+
 
 def open_sqlite(options: Options, name: str) -> SqliteTable:
-    """Read the table's parameters; the database is opened when it is asked. OpenError."""
+    """Read the table's parameters and open its database, if that is there yet. OpenError."""
     return SqliteTable(read_params(SqliteParams, options, name), name)
 
 
@@ -73,17 +116,13 @@ def _warn_of_quotes(query: str, table: str) -> None:
                 )
 
 
-def _connect(path: str) -> sqlite3.Connection:
-    return sqlite3.connect(f"file:{_uri(path)}?mode=ro", uri=True, timeout=BUSY, check_same_thread=False)
-
-
 def _uri(path: str) -> str:
     return path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
 
 
-def _rows(database: sqlite3.Connection, sql: str) -> list[list[str | None]]:
+def _rows(database: Database, sql: str) -> list[list[str | None]]:
     try:
-        found = database.execute(sql).fetchall()
+        found = database.rows(sql)
     except sqlite3.OperationalError as error:
         if "locked" in str(error) or "unable to open" in str(error):
             raise

@@ -10,7 +10,7 @@ import re
 from typing import ClassVar
 from urllib.parse import unquote_to_bytes
 
-from pyfix.maps.auto_clnt import Stream, connect
+from pyfix.maps.auto_clnt import Stream, connect, remember
 from pyfix.maps.lines import decode, encode
 from pyfix.maps.servers import Servers, WrongQuestionError
 from pyfix.maps.table import Options
@@ -31,6 +31,7 @@ class TcpTable:
 
     def __init__(self, table: str, where: str) -> None:
         self._table = table
+        remember(where)
         self._servers = Servers(
             "TCP map", [where], lambda name: connect(f"inet:{name}", timeout=TIMEOUT), retry_interval=RETRY
         )

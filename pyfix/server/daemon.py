@@ -26,7 +26,7 @@ from pyfix.server import bug, control, log, privileges, programs
 from pyfix.server.context import Context
 from pyfix.server.control import MAIN_CF_FD, STATUS_FD, Start
 from pyfix.server.serial import SerialWorker
-from pyfix.unix import locks, msg, prctl
+from pyfix.unix import jail, locks, msg, prctl
 from pyfix.unix.maillog_client import Postlog
 
 if TYPE_CHECKING:
@@ -90,6 +90,8 @@ def _live(order: Start, main: MainCf, status: socket.socket, listeners: list[int
     cfg = MailParams(main)
     lock = _only_one(order, cfg.process_id_directory) if order.single else -1
     context = _context(order, main, status)
+    if context.jailed:
+        jail.expect()
     try:
         program = programs.load(order.program)(context)
     except LookupError as error:
