@@ -166,9 +166,9 @@ def _nothing(name: str, kind: str, response: dns.message.Message) -> MailError:
 
 def _records(name: str, kind: str, reply: list[dns.rdata.Rdata]) -> list[Record]:
     found = [_record(data) for data in reply[:MOST_RECORDS]]
-    if kind in {"MX", "SRV"}:
-        if any(record.data == "" for record in found):
-            raise NullMx((answer.null_mx if kind == "MX" else answer.null_srv)(name))
+    if kind in {"MX", "SRV"} and any(record.data == "" for record in found):
+        raise NullMx((answer.null_mx if kind == "MX" else answer.null_srv)(name))
+    if kind in {"MX", "SRV", "NS"}:
         found = [record for record in found if _is_host(name, kind, record.data)]
     if not found:
         raise Malformed(answer.malformed(name, kind))
@@ -189,7 +189,7 @@ def _record(data: dns.rdata.Rdata) -> Record:
 
 
 def _is_host(name: str, kind: str, host: str) -> bool:
-    """Whether the data of an MX or SRV record can be a host; else it is left out. With a warning where it is odd."""
+    """Whether the data of an MX, SRV or NS record can be a host; else it is left out. Odd ones are warned of."""
     problem = name_problem(host)
     if problem is None:
         return True

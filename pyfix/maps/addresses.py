@@ -128,9 +128,10 @@ def parents(domain: str, *, dot: bool) -> Iterator[str]:
         return
     at = domain.find(".", 1)
     while at > 0:
+        start = at if dot else at + 1
         if at + 1 < len(domain):
-            yield domain[at:] if dot else domain[at + 1 :]
-        at = domain.find(".", at + 1)
+            yield domain[start:]
+        at = domain.find(".", start + 1)
 
 
 async def map_address(

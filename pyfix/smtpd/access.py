@@ -130,8 +130,9 @@ def domain_keys(name: str, *, dot: bool, parts: bool) -> tuple[str, ...]:
         return tuple(keys)
     at = name.find(".", 1)
     while at > 0:
-        keys.append(name[at:] if dot else name[at + 1 :])
-        at = name.find(".", at + 1)
+        start = at if dot else at + 1
+        keys.append(name[start:])
+        at = name.find(".", start + 1)
     return tuple([key for key in keys if key])
 
 

@@ -7,21 +7,28 @@ the A kind only the domain's own addresses. A domain without MX records is its o
 exchanger; one without NS records has those of its parent. What can't be looked up is left
 out, with a warning. Values that permit are refused: who runs a domain's DNS would decide.
 
+Addresses are those that the system has for a name: its hosts file is read, too, and no filter
+of DNS replies is asked.
+
 Sources: postconf(5) check_sender_mx_access and its kind.
 """
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from pyfix.clients.cleanup import FLAG_DISCARD
 from pyfix.config.networks import protocols
 from pyfix.dns.answer import NO_DATA, NO_NAME, TRY_AGAIN, Dropped, Malformed, NotFound, NullMx, Resolver, TryAgain
+from pyfix.dns.hosts import HostsFile
 from pyfix.maps.network import parse_address
 from pyfix.smtpd import log
 from pyfix.smtpd.access import Access, access, domain_keys, network_keys
+from pyfix.smtpd.hostnames import is_literal
 from pyfix.smtpd.peer import UNKNOWN
-from pyfix.smtpd.resolver import resolver
+from pyfix.smtpd.resolver import resolver, unfiltered_resolver
 from pyfix.smtpd.restrictions import DUNNO, OK, Check, Lists, Stage, Verdict
 from pyfix.unix import msg
 
@@ -34,7 +41,7 @@ NOT_NOW = "Temporary failure in name resolution"
 class Servers:
     """One restriction: its word, its table, and which servers it is about ("MX", "NS", "A")."""
 
-    __slots__ = ("_addresses", "_kind", "_resolver", "_table", "_word")
+    __slots__ = ("_addresses", "_host_resolver", "_hosts", "_kind", "_resolver", "_table", "_word")
 
     def __init__(self, lists: Lists, word: str, spec: str) -> None:
         """BadArgument without a table."""
@@ -42,31 +49,40 @@ class Servers:
         self._table: Access = access(lists, word, spec)
         self._kind = word.lower().removesuffix("_access").rpartition("_")[2].upper()
         self._resolver: Resolver = resolver(lists)
+        self._host_resolver: Resolver = unfiltered_resolver(lists)
+        self._hosts: HostsFile = lists.once("hosts", HostsFile.read)
         self._addresses = [KINDS[protocol] for protocol in protocols(lists.site.main)]
 
-    async def decide(self, check: Check, name: str, stage: Stage) -> Verdict:
-        """What the table says about the servers of a name or of a mail address's domain."""
-        found = await self._find(name, stage)
+    async def decide(self, check: Check, name: str, stage: Stage, about: str = "") -> Verdict:
+        """What the table says about the servers of a name or of a mail address's domain.
+
+        about: how replies and the log call it; empty: by that name.
+        """
+        about = about or name
+        found = await self._find(name, f"{stage.value} {about}")
         if found is None:
             return DUNNO
-        verdict = await self._table.act(check, found, stage, name)
-        if verdict is not OK:
+        verdict = await self._table.act(check, found, stage, about)
+        if verdict is not OK or check.delegated.flags & FLAG_DISCARD:
             return verdict
         for line in log.permits_servers(self._word, name):
             msg.warning(line)
         return check.configuration_error()
 
-    async def _find(self, name: str, stage: Stage) -> tuple[str, str] | None:
+    async def _find(self, name: str, about: str) -> tuple[str, str] | None:
         domain = name.rpartition("@")[2]
         if domain.startswith("["):
-            literal = domain.strip("[]")
-            literal = literal[5:] if literal[:5].lower() == "ipv6:" else literal
-            is_one = self._kind != "NS" and parse_address(literal) is not None
-            return await self._by_address(literal) if is_one else None
+            literal = domain[1:-1]
+            if self._kind == "NS" or not domain.endswith("]") or not is_literal(literal):
+                return None
+            return await self._by_address(literal[5:] if ":" in literal else literal)
         for server in await self._servers(domain, name):
-            found = None if self._kind == "A" else await self._by_name(server)
-            for address in [] if found else await self._addresses_of(server, stage, name):
-                found = found or await self._by_address(address)
+            if parse_address(server) is not None:
+                found = await self._by_address(server)
+            else:
+                found = None if self._kind == "A" else await self._by_name(server)
+                for address in [] if found else await self._addresses_of(server, about):
+                    found = found or await self._by_address(address)
             if found is not None:
                 return found
         return None
@@ -101,21 +117,33 @@ class Servers:
                 return []
         return [domain]
 
-    async def _addresses_of(self, server: str, stage: Stage, name: str) -> list[str]:
-        if parse_address(server) is not None:
-            return [server]
-        addresses: list[str] = []
+    async def _addresses_of(self, server: str, about: str) -> list[str]:
+        addresses = _numeric(server) or self._known(server)
         reason = NO_HOST
-        for kind in self._addresses:
+        for kind in [] if addresses else self._addresses:
             try:
-                addresses += [record.data for record in await self._resolver.lookup(server, kind)]
+                records = await self._host_resolver.lookup(server.removesuffix("."), kind)
+                addresses += [record.data for record in records]
             except NotFound as error:
                 reason = NO_ADDRESS if error.exists else reason
             except (TryAgain, Malformed, NullMx):
                 reason = NOT_NOW
         if not addresses and self._kind != "A":
-            msg.warning(log.no_server_address(self._kind, server, f"{stage.value} {name}", reason))
+            msg.warning(log.no_server_address(self._kind, server, about, reason))
         return addresses
+
+    def _known(self, server: str) -> list[str]:
+        """What the hosts file says."""
+        known = self._hosts.addresses(server)
+        return [address for kind in self._addresses for address in known if (":" in address) == (kind == "AAAA")]
+
+
+def _numeric(name: str) -> list[str]:
+    """The address that a name like `127.1` is."""
+    try:
+        return [socket.inet_ntoa(socket.inet_aton(name))]
+    except (OSError, UnicodeError):
+        return []
 
 
 # Restrictions: what the servers are of
@@ -123,7 +151,7 @@ class Servers:
 
 async def _client(check: Check, servers: Servers) -> Verdict:
     name = check.peer.name
-    return DUNNO if name == UNKNOWN else await servers.decide(check, name, Stage.CLIENT)
+    return DUNNO if name == UNKNOWN else await servers.decide(check, name, Stage.CLIENT, check.peer.client)
 
 
 async def _reverse_client(check: Check, servers: Servers) -> Verdict:

@@ -29,6 +29,8 @@ class NameServer:
     def __init__(self, records: Records, address: str = "127.0.0.1", port: int = 0) -> None:
         self.records = records
         self.asked: list[tuple[str, str]] = []
+        self.follows = False
+        """Whether an answer about an alias has what the alias leads to, too."""
         self._listener = socket.create_server((address, port))
         self.address = self._listener.getsockname()
         self.port = self.address[1]
@@ -86,9 +88,19 @@ class NameServer:
             answer.answer.append(dns.rrset.from_text(question.name, 60, "IN", kind, *found))
         elif alias is not None:
             answer.answer.append(dns.rrset.from_text(question.name, 60, "IN", "CNAME", *alias))
+            if self.follows:
+                self._follow(answer, alias[0], kind)
         elif not any(known == name for known, _ in self.records):
             answer.set_rcode(dns.rcode.NXDOMAIN)
-        return answer.to_wire()
+        return answer.to_wire(want_shuffle=False)
+
+    def _follow(self, answer: dns.message.Message, alias: str, kind: str) -> None:
+        name = alias.removesuffix(".").lower()
+        found = self.records.get((name, kind))
+        if isinstance(found, list):
+            answer.answer.append(dns.rrset.from_text(alias, 60, "IN", kind, *found))
+        elif not any(known == name for known, _ in self.records):
+            answer.set_rcode(dns.rcode.NXDOMAIN)
 
     def close(self) -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
@@ -107,7 +119,7 @@ def _lie(answer: dns.message.Message, question: dns.rrset.RRset, kind: str, how:
         answer.id ^= 1
     if how == "OTHER QUESTION":
         answer.question = [dns.rrset.RRset(dns.name.from_text("what.test."), question.rdclass, question.rdtype)]
-    return answer.to_wire()
+    return answer.to_wire(want_shuffle=False)
 
 
 @pytest.fixture

@@ -8,62 +8,19 @@ leave out, and senders in quotes, which real Postfix's canonical tables are not 
 
 import re
 import smtplib
-import socketserver
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from tests.asked import Asked, asked
 from tests.delivery.smtp.broken import Broken
 from tests.real_postfix import real_postfix
 
 __all__ = ["real_postfix"]
 
 PATIENCE = 20.0
-
-
-class Asked(socketserver.ThreadingTCPServer):
-    """A memcached that answers `get TABLE|KEY` from a dict, and remembers what it was asked."""
-
-    allow_reuse_address = daemon_threads = True
-
-    def __init__(self, answers: dict[str, str]) -> None:
-        super().__init__(("127.0.0.1", 0), _Client)
-        self.answers = answers
-        self.keys: list[str] = []
-
-    def answer(self, asked: str) -> str | None:
-        for pattern, value in self.answers.items():
-            match = re.fullmatch(pattern, asked)
-            if match:
-                return match.expand(value)
-        return None
-
-
-class _Client(socketserver.StreamRequestHandler):
-    server: Asked
-
-    def handle(self) -> None:
-        for line in self.rfile:
-            verb, _, asked = line.decode().strip().partition(" ")
-            if verb != "get":
-                self.wfile.write(b"ERROR\r\n")
-                continue
-            self.server.keys.append(asked)
-            value = self.server.answer(asked)
-            found = "" if value is None else f"VALUE {asked} 0 {len(value)}\r\n{value}\r\n"
-            self.wfile.write(f"{found}END\r\n".encode())
-
-
-@contextmanager
-def asked(answers: dict[str, str]) -> Iterator[Asked]:
-    with Asked(answers) as server:
-        threading.Thread(target=server.serve_forever, args=[0.02], daemon=True).start()
-        yield server
-        server.shutdown()
 
 
 TABLES = [
@@ -98,14 +55,9 @@ smtpd_etrn_restrictions = check_etrn_access {access_etrn}
 """
 
 
-def settings(top: Path, port: int) -> str:
+def settings(top: Path, server: Asked) -> str:
     """main.cf with a table for each parameter, whose files are below top."""
-    tables = {}
-    for name in (*TABLES, *[f"access_{kind}" for kind in ACCESS]):
-        path = top / f"{name}.cf"
-        path.write_text(f"memcache = inet:127.0.0.1:{port}\nkey_format = {name}|%s\n")
-        path.chmod(0o644)
-        tables[name] = f"memcache:{path}"
+    tables = {name: server.memcache(top, name) for name in (*TABLES, *[f"access_{kind}" for kind in ACCESS])}
     top.chmod(0o755)
     return MAIN_CF.format_map(tables) + "".join([f"{name} = {tables[name]}\n" for name in TABLES])
 
@@ -216,8 +168,8 @@ def talk(mail, names: dict[int, str]) -> None:
 def sorted_out(keys: list[str], names: dict[int, str]) -> dict[tuple[str, str], list[str]]:
     """The keys of each dialog and table, each once."""
     found: dict[tuple[str, str], dict[str, None]] = {}
-    for asked in keys:
-        table, _, key = re.sub(r"\]:\d+", "]:PORT", asked).partition("|")
+    for line in keys:
+        table, _, key = re.sub(r"\]:\d+", "]:PORT", line).partition("|")
         number = re.search(r"(?<!\d)5\d\d(?!\d)", key)
         name = names.get(int(number[0])) if number else None
         if name is not None and is_compared(name, table, key):
@@ -242,7 +194,7 @@ def test_tables_are_asked_for_the_same_keys_in_the_same_order(
         top.mkdir()
         names: dict[int, str] = {}
         with Broken() as sink, asked(answers(sink.port)) as server:
-            mail = make(settings(top, server.server_address[1]) + parents)
+            mail = make(settings(top, server) + parents)
             talk(mail, names)
             mail.stop()
             results.append(sorted_out(server.keys, names))

@@ -73,6 +73,8 @@ class Beside:
             (self._directory / name).mkdir()
         shutil.chown(self._directory / "data", "postfix")
         self.ports = {name: free_port() for name in settings}
+        self._start = 0
+        """Where the log of the last conversation begins."""
         services = [self._service(name, lines) for name, lines in settings.items()]
         (self._directory / "etc/main.cf").write_text(MAIN_CF.format(dir=self._directory))
         (self._directory / "etc/master.cf").write_text("\n".join(services) + SERVICES)
@@ -107,6 +109,8 @@ class Beside:
 
     def talk(self, name: str, chunks: list[bytes], *, xclient: str = "") -> list[bytes]:
         """The greeting and the answers. xclient: attributes by which the client is another one."""
+        log = self._directory / "log"
+        self._start = log.stat().st_size if log.exists() else 0
         with socket.create_connection(("127.0.0.1", self.ports[name]), timeout=PATIENCE) as sock:
             answers = [_hear(sock)]
             if xclient:
@@ -120,10 +124,10 @@ class Beside:
         return answers
 
     def log(self, name: str) -> list[str]:
-        """What its smtpd has logged, when it has said that the client is gone."""
+        """What its smtpd has logged of the last conversation, when it has said that the client is gone."""
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
-            text = (self._directory / "log").read_text(errors="replace")
+            text = (self._directory / "log").read_bytes()[self._start :].decode(errors="replace")
             lines = re.findall(rf"(?m) {_tag(name)}/smtpd\[\d+\]: (.*)$", text)
             if any(line.startswith("disconnect from ") for line in lines):
                 break
