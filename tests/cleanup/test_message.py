@@ -32,7 +32,7 @@ def records(data, kind):
 @pytest.mark.parametrize("step", [1, 2, 3, 7, 64])
 def test_pieces_make_no_difference(ours, step, monkeypatch):
     monkeypatch.setattr("pyfix.cleanup.envelope.time.time", lambda: 1764100000.0)
-    cleanup = ours()
+    cleanup = ours("enable_long_queue_ids = yes\n")  # the Message-Id with a short one tells the second
     _, whole, whole_id = cleanup.put(SHORT)
     verdict, data, queue_id = cleanup.put(SHORT, step=step)
     assert verdict == (0, "")
