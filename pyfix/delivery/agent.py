@@ -2,7 +2,8 @@
 
 An agent is a function from a request to outcomes. For each request the frame opens the queue
 file, takes a shared lock (so that a qmgr that was started anew sees who is at work), asks for
-one outcome after the other, and settles each before it asks for the next:
+one outcome after the other, and settles each before it asks for the next (an agent that has to wait for others is
+a coroutine instead, which has each settled as it comes):
 
 | outcome  | log of the message | line in the log   | recipient in the queue file |
 |----------|--------------------|-------------------|-----------------------------|
@@ -29,8 +30,9 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from copy import copy
+from typing import Any
 
 from pyfix.clients.bounce import PROTOCOL as BOUNCE_PROTOCOL
 from pyfix.clients.bounce import SERVICES, BounceClient, ReportRequest
@@ -70,7 +72,8 @@ PROBE = Flags.MTA_VRFY | Flags.USR_VRFY
 EXPANDED = "expanded"  # action of a DSN: the address stands for others; only who asked is told
 CORRUPT_MODE = 0o400  # of a queue file that qmgr is to move to corrupt
 
-Outcomes = Iterator[Outcome | Settled | Turn] | AsyncIterator[Outcome | Settled]
+Outcomes = Iterator[Outcome | Settled | Turn] | Coroutine[Any, Any, None]
+Settle = Callable[["Delivery", Outcome | Settled], Coroutine[Any, Any, None]]
 
 
 class Delivery:
@@ -80,14 +83,20 @@ class Delivery:
     recipients without an outcome, by offset; waiting: offsets of those with a part that was deferred.
     """
 
-    __slots__ = ("answer", "fd", "pending", "request", "waiting")
+    __slots__ = ("_settle", "answer", "fd", "pending", "request", "waiting")
 
-    def __init__(self, request: Request, fd: int) -> None:
+    def __init__(self, request: Request, fd: int, settle: Settle | None = None) -> None:
         self.request = request
         self.fd = fd
         self.pending = {recipient.offset: recipient for recipient in request.recipients}
         self.answer = Answer()
         self.waiting: set[int] = set()
+        self._settle = settle
+
+    async def settle(self, outcome: Outcome | Settled) -> None:
+        """Settle an outcome now, for an agent that is a coroutine."""
+        assert self._settle is not None
+        await self._settle(self, outcome)
 
 
 Deliver = Callable[[Delivery], Outcomes]
@@ -132,7 +141,7 @@ class Frame:
         fd = self._open(request)
         if fd is None:
             return Answer(DEFERRED).encode()
-        delivery = Delivery(request, fd)
+        delivery = Delivery(request, fd, self._settle)
         try:
             await self._run(delivery)
         finally:
@@ -177,9 +186,8 @@ class Frame:
             await self._owner
 
     async def _settle_all(self, delivery: Delivery, outcomes: Outcomes) -> None:
-        if isinstance(outcomes, AsyncIterator):
-            async for outcome in outcomes:
-                await self._settle(delivery, outcome)
+        if isinstance(outcomes, Coroutine):
+            await outcomes
         else:
             for step in outcomes:
                 if isinstance(step, Turn):

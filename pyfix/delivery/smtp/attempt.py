@@ -20,7 +20,6 @@ smtp_address_verify_target, smtp_quote_rfc821_envelope, smtp_send_xforward_comma
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING
 
 from pyfix.clients.deliver import Dsn
@@ -63,22 +62,24 @@ if TYPE_CHECKING:
 UTF8_REQUESTED = 1
 UTF8_NEEDED = 2 | 4 | 8  # in headers, in the sender, in a recipient
 
-Outcomes = AsyncIterator[Outcome | Settled]
-
 
 class Attempt:
-    """One request. left: recipients without an outcome, by offset; why: the last trouble."""
+    """One request, whose outcomes are settled as they come.
+
+    left: recipients without an outcome, by offset; why: the last trouble.
+    """
 
     def __init__(self, smtp: Smtp, delivery: Delivery) -> None:
         self._smtp = smtp
         self._cfg = smtp.cfg
         self._delivery = delivery
         self._request = delivery.request
+        self._settle = delivery.settle
         self._fd = delivery.fd
         self.left: dict[int, Recipient] = {one.offset: one for one in delivery.request.recipients}
         self.why: Dsn | None = None
         self._last_destination = False
-        self._last_server = False
+        self._last_server: bool | None = False  # None: not found out yet
         self._talked = False  # some server had a whole conversation with us
         self._site_told = False
         self._seen: set[int] = set()  # recipients that this session has decided on
@@ -86,31 +87,29 @@ class Attempt:
         self._broken = False
         self._load = False  # a connection that was kept may be used
         self._store = False  # a connection is to be kept
+        self._where: Destination | None = None  # of a kept connection
 
-    async def run(self) -> Outcomes:
+    async def run(self) -> None:
         """Every recipient's outcome."""
         level = await self._smtp.tls_level(self._request.nexthop)
         if level.needs_tls:
             self.why, self._tls = Dsn("4.7.5", log.NO_TLS), level.blocked
-            for failed in self._fail(site=True, last=True):
-                yield failed
+            await self._fail(site=True, last=True)
             return
         words = destination.split(self._request.nexthop)
         words += destination.split(self._cfg.smtp_fallback_relay)
         for at, word in enumerate(words):
             self._last_destination = self._last_destination or at == len(words) - 1
             self._tls = ""
-            async for outcome in self._destination(word, level.connected, level.unconnected):
-                yield outcome
+            await self._destination(word, level.connected, level.unconnected)
             if self._last_destination or not self.left:
                 break
         if self.left:
-            for failed in self._left_over(words, at):
-                yield failed
+            await self._left_over(words, at)
 
     # Which server
 
-    async def _destination(self, word: str, connected: str, unconnected: str) -> Outcomes:
+    async def _destination(self, word: str, connected: str, unconnected: str) -> None:
         try:
             where = destination.parse(word, self._smtp.ports, self._cfg.smtp_tcp_port, lmtp=self._smtp.lmtp)
             self._load, self._store = await self._smtp.reuses(where, self._request)
@@ -122,8 +121,8 @@ class Attempt:
         if kept is not None and await kept.still_there():
             used, self._tls = kept.server, connected
             kept.reuse_count += 1
-            async for outcome in self._converse(kept, more=await self._has_others(where, used)):
-                yield outcome
+            self._where, self._last_server = where, None
+            await self._converse(kept)
         if not self.left:
             return
         try:
@@ -132,24 +131,30 @@ class Attempt:
             self.why = Dsn(error.status, error.text)
             if isinstance(error, Loops):
                 self._last_destination = True
-                async for outcome in self._keep():
-                    yield outcome
+                await self._keep()
             return
         self._last_destination = self._last_destination or found.last
         servers = [server for server in found.servers if server != used]
         key = self._smtp.key(where, self._request)
-        async for outcome in self._servers(key, servers, connected, unconnected):
-            yield outcome
+        await self._servers(key, servers, connected, unconnected)
 
-    async def _has_others(self, where: Destination, used: Server) -> bool:
-        """Whether that destination has more servers than this one, as far as that can be told now."""
+    async def _is_last(self, session: Session | None) -> bool:
+        """Whether no other server can be tried. On a kept connection that is found out only when it matters."""
+        if self._last_server is None:
+            assert session is not None
+            self._last_server = self._last_destination and not await self._has_others(session.server)
+        return self._last_server
+
+    async def _has_others(self, used: Server) -> bool:
+        """Whether the destination has more servers than this one, as far as that can be told now."""
+        assert self._where is not None
         try:
-            found = await self._find(where)
+            found = await self._find(self._where)
         except MailError:
             return False
         return any(server != used for server in found.servers)
 
-    async def _keep(self) -> Outcomes:
+    async def _keep(self) -> None:
         """Mail for a domain of which this system is the best exchanger: to best_mx_transport, if there is one."""
         delivery, transport = self._delivery, self._cfg.best_mx_transport
         for recipient in list(self.left.values()) if transport else []:
@@ -157,20 +162,20 @@ class Attempt:
             try:
                 answer = await pass_on(transport, self._request, recipient)
             except NoTransportError:
-                yield Outcome(recipient, "4.3.0", "mail transport unavailable")
+                await self._settle(Outcome(recipient, "4.3.0", "mail transport unavailable"))
                 continue
             delivery.answer.bounced += answer.bounced
             if deferred(answer):
                 delivery.answer.status = answer.status
                 delivery.waiting.add(recipient.offset)
-            yield Settled(recipient)
+            await self._settle(Settled(recipient))
 
     async def _find(self, where: Destination) -> Found:
         if where.path:
             return Found([Server(self._smtp.myhostname, where.path)])
         return await self._smtp.finder.find(where)
 
-    async def _servers(self, key: Key, servers: list[Server], connected: str, unconnected: str) -> Outcomes:
+    async def _servers(self, key: Key, servers: list[Server], connected: str, unconnected: str) -> None:
         sessions = 0
         servers = servers[: self._cfg.smtp_mx_address_limit or None]
         for at, server in enumerate(servers):
@@ -184,8 +189,7 @@ class Attempt:
                 sessions += session.reuse_count > 0
                 self._last_server = self._last_destination and not more
                 if session.reuse_count == 0:
-                    async for outcome in self._greet(session):
-                        yield outcome
+                    await self._greet(session)
                     if session.bad:
                         self._smtp.release(session)
                         if not self.left:
@@ -193,8 +197,8 @@ class Attempt:
                         continue
                     sessions += 1
                 more = more and sessions != self._cfg.smtp_mx_session_limit
-                async for outcome in self._converse(session, more=more):
-                    yield outcome
+                self._last_server = self._last_destination and not more
+                await self._converse(session)
             if not more or not self.left:
                 return
 
@@ -213,7 +217,7 @@ class Attempt:
 
     # One conversation
 
-    async def _greet(self, session: Session) -> Outcomes:
+    async def _greet(self, session: Session) -> None:
         """The greetings; session.bad when they went wrong."""
         session.queue_id = self._request.queue_id
         self._seen = set()
@@ -232,8 +236,7 @@ class Attempt:
         elif isinstance(event, Ready):
             session.bad = self._is_myself(session) or not await self._logs_in(session)
         if session.bad:
-            for outcome in self._fail(session, site=True):
-                yield outcome
+            await self._fail(session, site=True)
 
     async def _logs_in(self, session: Session) -> bool:
         """Log in where that is to be done; whether the session can go on."""
@@ -262,27 +265,23 @@ class Attempt:
         self.why = Dsn("5.4.6" if session.best else "4.4.6", log.loops(self._request.nexthop))
         return True
 
-    async def _converse(self, session: Session, *, more: bool) -> Outcomes:
+    async def _converse(self, session: Session) -> None:
         """The message for all recipients that are left; then the connection is kept or ended."""
-        self._last_server = self._last_destination and not more
         self._seen = set()
         session.queue_id = self._request.queue_id
         self._talked = True
         try:
-            async for outcome in self._transfer(session):
-                yield outcome
+            await self._transfer(session)
         except (Lost, Silent) as error:
             session.bad = True
             self._set_broken(session, error)
-            for outcome in self._fail(session, site=True):
-                yield outcome
+            await self._fail(session, site=True)
         finally:
             self._smtp.release(session)
 
-    async def _transfer(self, session: Session) -> Outcomes:
+    async def _transfer(self, session: Session) -> None:
         if not self._fits(session):
-            for outcome in self._fail(session):
-                yield outcome
+            await self._fail(session)
             return
         client, request = session.client, self._request
         text = await self._text(session)
@@ -297,13 +296,12 @@ class Attempt:
             event = await session.next()
             if isinstance(event, GoAhead):
                 await session.send_text(text.wire())
-            for outcome in self._said(session, event, recipients):
-                yield outcome
+            await self._said(session, event, recipients)
             if is_end(event):
                 session.bad = session.bad or (event.stage is Stage.RSET and event.answer.kind != 2)
                 return
 
-    def _said(self, session: Session, event: Event, recipients: list[Recipient]) -> Iterator[Outcome]:
+    async def _said(self, session: Session, event: Event, recipients: list[Recipient]) -> None:
         """What an event means to recipients."""
         if event.stage is Stage.DOT:
             self._request.stats.deliver_done = time.time()
@@ -312,16 +310,16 @@ class Attempt:
                 session, event.answer, log.said(session.server, event.answer.line, event.stage.command)
             )
             chosen = [recipients[event.index]] if event.index >= 0 else None
-            yield from self._fail(session, only=chosen)
+            await self._fail(session, only=chosen)
         elif isinstance(event, Ignored):
             msg.warning(log.forward_refused(session.server, event.answer.line, event.stage.command))
         elif isinstance(event, Done):
             chosen = [recipients[event.index]] if event.index >= 0 else recipients
             for recipient in chosen:
                 if recipient.offset not in self._seen:
-                    yield self._sent(session, recipient, event.answer)
+                    await self._settle(self._sent(session, recipient, event.answer))
         elif isinstance(event, Accepted) and session.client.probe_only:
-            yield self._sent(session, recipients[event.index], event.answer)
+            await self._settle(self._sent(session, recipients[event.index], event.answer))
 
     def _fits(self, session: Session) -> bool:
         """Whether the server takes a message like this; else why says why not."""
@@ -442,14 +440,14 @@ class Attempt:
             mta_mname=session.server.host,
         )
 
-    def _fail(
+    async def _fail(
         self,
         session: Session | None = None,
         *,
         site: bool = False,
         last: bool = False,
         only: list[Recipient] | None = None,
-    ) -> Iterator[Outcome]:
+    ) -> None:
         """What `why` means for these recipients (None: all that this session has not decided on)."""
         why = self.why
         assert why is not None
@@ -458,13 +456,13 @@ class Attempt:
         soft = why.status[:1] == "4" or self._smtp.soft_bounce
         chosen = only if only is not None else [one for one in self.left.values() if one.offset not in self._seen]
         self._seen.update([one.offset for one in chosen])
-        if soft and not self._last_server and not last:
+        if soft and not last and not await self._is_last(session):
             msg.info(log.skipped(self._request.queue_id, why.reason))
             return
         if only is None:
             self._stop_clock()
         for recipient in chosen:
-            yield self._failed(session, recipient, why, tell=site and soft)
+            await self._settle(self._failed(session, recipient, why, tell=site and soft))
 
     def _failed(self, session: Session | None, recipient: Recipient, why: Dsn, *, tell: bool) -> Outcome:
         self.left.pop(recipient.offset, None)
@@ -489,14 +487,14 @@ class Attempt:
         if not stats.conn_setup_done:
             stats.conn_setup_done = stats.deliver_done
 
-    def _left_over(self, words: list[str], at: int) -> Iterator[Outcome]:
+    async def _left_over(self, words: list[str], at: int) -> None:
         """No server could be asked, or the last one has gone."""
         self._seen = set()
         if self.why is None or not self.why.status:
             self.why = Dsn("4.3.0", log.NO_SERVER)
         elif self.why.status[:1] != "4":
             self._excuse(words, at)
-        yield from self._fail(site=True, last=True)
+        await self._fail(site=True, last=True)
 
     def _excuse(self, words: list[str], at: int) -> None:
         """Trouble with a relay that the administrator chose does not bounce mail."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import Coroutine
 from typing import Any
 
 from pyfix.clients.cleanup_client import CleanupClient
@@ -27,7 +27,6 @@ from pyfix.config.params.mail import MailParams
 from pyfix.config.params.smtp import LmtpParams, SmtpParams
 from pyfix.delivery.agent import Delivery
 from pyfix.delivery.event_agent import EventAgent
-from pyfix.delivery.outcome import Outcome, Settled
 from pyfix.delivery.smtp import connection, log
 from pyfix.delivery.smtp.addresses import Finder, Here, Server
 from pyfix.delivery.smtp.attempt import Attempt
@@ -139,7 +138,7 @@ class Smtp(EventAgent):
         await super().retire()
         await self.cache.close()
 
-    def deliver(self, delivery: Delivery) -> AsyncIterator[Outcome | Settled]:
+    def deliver(self, delivery: Delivery) -> Coroutine[Any, Any, None]:
         """Every recipient's outcome."""
         return Attempt(self, delivery).run()
 
