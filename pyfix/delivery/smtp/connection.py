@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 from typing import cast
@@ -13,6 +14,7 @@ from pyfix.mail.error import Retry
 from pyfix.unix import msg
 
 HIGH_WATER = 256 * 1024  # bytes that may wait to be sent
+FOREVER = 86400.0  # seconds; the system gives up connecting long before
 
 
 class Lost(Retry):
@@ -78,6 +80,24 @@ class Connection(asyncio.Protocol):
         """Hang up now."""
         if self._transport is not None:
             self._transport.abort()
+
+    async def connect(self, sock: socket.socket, address: tuple[str, int] | str, seconds: float) -> None:
+        """Connect a socket to an address. OSError; Silent: not in time.
+
+        The loop's own sock_connect looks addresses up, for which uvloop has threads.
+        """
+        loop = asyncio.get_running_loop()
+        error = sock.connect_ex(address)
+        if error == errno.EINPROGRESS:
+            loop.add_writer(sock, self._wake)
+            try:
+                await self._wait(seconds)
+            finally:
+                loop.remove_writer(sock)
+                self._stop_timer()
+            error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if error:
+            raise OSError(error, os.strerror(error))
 
     async def _wait(self, seconds: float) -> None:
         loop = asyncio.get_running_loop()
@@ -154,15 +174,16 @@ async def connect(server: Server, seconds: float, bind: str = "", *, enforce: bo
     than without that address.
     """
     loop = asyncio.get_running_loop()
+    connection = Connection()
     try:
         sock = _socket(server, bind, enforce=enforce)
     except OSError as error:
         raise CanNotConnect(error.strerror or str(error)) from None
     try:
         address = (server.address, server.port) if server.port else server.address
-        await asyncio.wait_for(loop.sock_connect(sock, address), seconds or None)
-        _, connection = await loop.create_connection(Connection, sock=sock)
-    except TimeoutError:
+        await connection.connect(sock, address, seconds or FOREVER)
+        await loop.create_connection(lambda: connection, sock=sock)
+    except Silent:
         sock.close()
         raise CanNotConnect("Connection timed out") from None
     except OSError as error:

@@ -1,62 +1,38 @@
-"""A connection's waits share a timer; each still ends in its own time."""
+"""Connections to servers."""
 
 import asyncio
+import contextlib
+import socket
 
 import pytest
 
-from pyfix.delivery.smtp.connection import Connection, Lost, Silent
-
-LONG = 3600.0
-
-
-def run(main):
-    async def with_connection():
-        connection = Connection()
-        try:
-            await main(connection, asyncio.get_running_loop())
-        finally:
-            connection.connection_lost(None)
-        assert connection._timer is None
-
-    asyncio.run(with_connection())
+from pyfix.delivery.smtp.addresses import Server
+from pyfix.delivery.smtp.connection import CanNotConnect, connect
 
 
-def test_a_short_wait_after_a_long_one_is_short():
-    async def main(connection, loop):
-        loop.call_soon(connection.data_received, b"first")
-        assert await connection.read(LONG) == b"first"
-        with pytest.raises(Silent):
-            await connection.read(0.01)
+def test_a_server_that_does_not_take_the_connection_is_given_up_in_time():
+    async def run(port):
+        await connect(Server("h", "127.0.0.1", port), 0.3)
 
-    run(main)
-
-
-def test_a_long_wait_after_a_short_one_is_not_cut_off():
-    async def main(connection, loop):
-        loop.call_soon(connection.data_received, b"first")
-        assert await connection.read(0.01) == b"first"
-        loop.call_later(0.05, connection.data_received, b"second")
-        assert await connection.read(LONG) == b"second"
-
-    run(main)
+    with socket.socket() as listener, contextlib.ExitStack() as waiting:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(2):  # its queue is full
+            client = waiting.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex(listener.getsockname())
+        with pytest.raises(CanNotConnect, match="Connection timed out"):
+            asyncio.run(run(listener.getsockname()[1]))
 
 
-def test_a_timer_that_finds_nobody_waiting_is_set_again_by_the_next_wait():
-    async def main(connection, loop):
-        loop.call_soon(connection.data_received, b"first")
-        assert await connection.read(0.01) == b"first"
-        while connection._timer is not None:
-            await asyncio.sleep(0.005)
-        with pytest.raises(Silent):
-            await connection.read(0.01)
-
-    run(main)
-
-
-def test_who_waits_hears_that_the_server_has_gone():
-    async def main(connection, loop):
-        loop.call_soon(connection.eof_received)
-        with pytest.raises(Lost):
-            await connection.read(LONG)
-
-    run(main)
+@pytest.mark.parametrize(
+    ("server", "reason"),
+    [
+        (Server("h", "127.0.0.1", 1), "Connection refused"),
+        (Server("h", "private/none"), "No such file or directory"),
+    ],
+    ids=["port", "socket"],
+)
+def test_a_server_that_is_not_there_can_not_be_connected_to(server, reason):
+    with pytest.raises(CanNotConnect, match=reason):
+        asyncio.run(connect(server, 0))
