@@ -15,7 +15,6 @@ import os
 import re
 import time
 from collections.abc import Iterator
-from enum import Flag, auto
 
 from pyfix.mail.address import quote
 from pyfix.queue.file import Recipient, content_bytes, content_chunks
@@ -23,17 +22,17 @@ from pyfix.queue.file import Recipient, content_bytes, content_chunks
 WHOLE = 1 << 20  # bytes; larger content is copied in pieces
 
 
-class Copy(Flag):
-    """What is added to a message."""
+class Copy:
+    """What is added to a message. Plain numbers: they are asked for often."""
 
     NOTHING = 0
-    FROM = auto()
-    RETURN_PATH = auto()
-    ORIGINAL = auto()
-    DELIVERED = auto()
-    QUOTE = auto()
-    DOT = auto()
-    BLANK = auto()
+    FROM = 1
+    RETURN_PATH = 2
+    ORIGINAL = 4
+    DELIVERED = 8
+    QUOTE = 16
+    DOT = 32
+    BLANK = 64
 
 
 PLAIN = Copy.RETURN_PATH | Copy.ORIGINAL | Copy.DELIVERED  # a file of its own
@@ -60,31 +59,32 @@ class Letter:
         self._recipient = recipient
         self._delivered = recipient.address if delivered is None else delivered
 
-    def head(self, flags: Copy = PLAIN, now: float = 0, eol: str = "\n") -> bytes:
+    def head(self, flags: int = PLAIN, now: float = 0, eol: str = "\n") -> bytes:
         """The lines in front. now: seconds since 1970, for Copy.FROM."""
         lines = []
-        if Copy.FROM in flags:
+        if flags & Copy.FROM:
             lines.append(f"From {quote(self._sender) or 'MAILER-DAEMON'}  {time.asctime(time.localtime(now))}")
-        if Copy.RETURN_PATH in flags:
+        if flags & Copy.RETURN_PATH:
             lines.append(f"Return-Path: <{quote(self._sender)}>")
-        if Copy.ORIGINAL in flags and self._recipient.original:
+        if flags & Copy.ORIGINAL and self._recipient.original:
             lines.append(f"X-Original-To: {quote(self._recipient.original)}")
-        if Copy.DELIVERED in flags and self._delivered:
+        if flags & Copy.DELIVERED and self._delivered:
             lines.append(f"Delivered-To: {quote(self._delivered)}")
         return "".join([line + eol for line in lines]).encode("utf-8", "surrogateescape")
 
-    def chunks(self, flags: Copy, now: float = 0, eol: bytes = b"\n") -> Iterator[bytes]:
+    def chunks(self, flags: int, now: float = 0, eol: bytes = b"\n") -> Iterator[bytes]:
         """All of it. now: seconds since 1970; eol: ends each line."""
         yield self.head(flags, now, eol.decode("latin-1"))
         content = _ended(self._content(eol), eol)
-        marks = [(mark, add) for flag, mark, add in _MARKS if flag in flags]
+        marks = [(mark, add) for flag, mark, add in _MARKS if flags & flag]
         yield from _marked(content, marks, eol) if marks else content
-        if Copy.BLANK in flags:
+        if flags & Copy.BLANK:
             yield eol
 
     def plain(self) -> Iterator[bytes]:
-        """All of it as a file of its own."""
-        return self.chunks(PLAIN)
+        """All of it as a file of its own, in one piece when it is small."""
+        chunks = self.chunks(PLAIN)
+        return chunks if self._size > WHOLE else iter((b"".join(chunks),))
 
     def mbox(self, now: float) -> Iterator[bytes]:
         """All of it as a part of a mbox."""

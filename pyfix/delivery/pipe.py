@@ -81,7 +81,7 @@ class Attributes(NamedTuple):
     argv: tuple[str, ...]
     uid: int
     gid: int
-    copy: Copy = Copy.NOTHING
+    copy: int = Copy.NOTHING
     words: Words = Words.NOTHING
     eol: bytes = b"\n"
     size: int = 0
@@ -130,13 +130,13 @@ class Pipe(SerialAgent):
         request, attributes = delivery.request, self._attributes
         single = attributes.copy & (Copy.DELIVERED | Copy.ORIGINAL)
         if single and len(request.recipients) > 1:
-            letter = "D" if Copy.DELIVERED in attributes.copy else "O"
+            letter = "D" if attributes.copy & Copy.DELIVERED else "O"
             msg.warning(single_recipient(letter, self._service))
             return Verdict("4.3.5", CONFIGURATION_ERROR)
         if attributes.size and request.size > attributes.size:
             return Verdict("5.2.3", "message too large")
         address = request.recipients[0].address
-        if Copy.DELIVERED in attributes.copy and address.lower() in delivered_to(delivery):
+        if attributes.copy & Copy.DELIVERED and address.lower() in delivered_to(delivery):
             return Verdict("5.4.6", f"mail forwarding loop for {address}")
         if request.flags & PROBE:
             return Verdict("2.0.0", f"delivers to command: {attributes.argv[0]}")
@@ -224,7 +224,7 @@ def _user(text: str, owner: users.User) -> tuple[int, int]:
     return user.uid, gid
 
 
-def _flags(text: str) -> tuple[Copy, Words]:
+def _flags(text: str) -> tuple[int, Words]:
     copy, words = Copy.NOTHING, Words.NOTHING
     for letter in text:
         if letter not in COPY and letter not in WORDS:

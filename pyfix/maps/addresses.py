@@ -14,24 +14,23 @@ Sources: canonical(5), virtual(5), transport(5), ADDRESS_REWRITING_README.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from enum import IntFlag, auto
 from typing import NamedTuple
 
 from pyfix.mail.address import quote, split_extension
 from pyfix.maps.maps import Maps
 
 
-class Keys(IntFlag):
-    """Parts of an address that may be a key."""
+class Keys:
+    """Parts of an address that may be a key. Plain numbers: they are asked for often."""
 
-    FULL = auto()  # user+ext@domain
-    NO_EXTENSION = auto()  # user@domain
-    LOCALPART = auto()  # user+ext, user: domain is local
-    AT_DOMAIN = auto()  # @domain
-    DOMAIN = auto()  # domain
-    PARENTS = auto()  # parent, or .parent
-    QUOTED = auto()  # a localpart that needs quotes is tried with them, and
-    PLAIN = auto()  # then without
+    FULL = 1  # user+ext@domain
+    NO_EXTENSION = 2  # user@domain
+    LOCALPART = 4  # user+ext, user: domain is local
+    AT_DOMAIN = 8  # @domain
+    DOMAIN = 16  # domain
+    PARENTS = 32  # parent, or .parent
+    QUOTED = 64  # a localpart that needs quotes is tried with them, and
+    PLAIN = 128  # then without
 
 
 FORMS = Keys.QUOTED | Keys.PLAIN
@@ -56,7 +55,7 @@ async def find_address(
     *,
     delimiter: str = "",
     is_local: Callable[[str], bool] | None = None,
-    keys: Keys = ADDRESS,
+    keys: int = ADDRESS,
     parent_style: bool = False,
 ) -> Found | None:
     """What the tables say about an address; None when no key is there.
@@ -77,7 +76,7 @@ def address_keys(
     address: str,
     delimiter: str = "",
     is_local: Callable[[str], bool] | None = None,
-    keys: Keys = ADDRESS,
+    keys: int = ADDRESS,
     *,
     parent_style: bool = False,
 ) -> Iterator[tuple[str, str]]:
@@ -94,7 +93,7 @@ def _internal_keys(
     address: str,
     delimiter: str,
     is_local: Callable[[str], bool] | None,
-    keys: Keys,
+    keys: int,
     *,
     parent_style: bool,
 ) -> Iterator[tuple[str, str]]:
@@ -142,7 +141,7 @@ async def map_address(
     delimiter: str = "",
     is_local: Callable[[str], bool] | None = None,
     propagate: bool = False,
-    keys: Keys = ADDRESS,
+    keys: int = ADDRESS,
 ) -> list[str] | None:
     """The addresses that one takes its place by, as canonical and virtual tables have it.
 
