@@ -18,6 +18,7 @@ from pyfix.config.expand import references
 from pyfix.config.main_cf import BadConfig, MainCf
 from pyfix.config.master_cf import Service, load_services, read_lines
 from pyfix.config.master_entry import Entry
+from pyfix.config.nbdb_util import LEGACY, Level, level
 from pyfix.config.nearest import LIKE, nearest
 from pyfix.config.params.mail import MailParams
 from pyfix.maps.braces import split
@@ -195,11 +196,16 @@ def _contents(settings: list[Place], default: str) -> Iterator[Finding]:
             continue
         for item in _items(place):
             spec = _first(item.lstrip("!"))
-            if spec.partition(":")[0] in FILES:
+            if spec.partition(":")[0] in FILES and not _is_made_when_wanted(spec, place.view):
                 try:
                     open_or_fail(spec, config_dir=place.view.config_dir, default=default)
                 except OpenError as error:
                     yield Finding(f"{place.where}: {place.name}: {error}", grave=True)
+
+
+def _is_made_when_wanted(spec: str, view: MainCf) -> bool:
+    """Whether nbdb_reindexd sees to the index of this table."""
+    return spec.partition(":")[0] in LEGACY and level(view) is Level.REINDEX
 
 
 def _first(item: str) -> str:

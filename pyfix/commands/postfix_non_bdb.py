@@ -1,24 +1,39 @@
-"""postfix_non_bdb - `postfix non-bdb`: what becomes of hash: and btree: tables, without Berkeley DB
+"""postfix_non_bdb - `postfix non-bdb`: what becomes of hash: and btree: tables on the way from Berkeley DB
 
-    postfix non-bdb status|disable|enable-redirect
+    postfix non-bdb status|disable|enable-redirect|enable-reindex
 
-Tables of these types need no migration here: they are always redirected to LMDB when they are made, and read from
-NAME.db until then. The level in main.cf is therefore kept for an administrator's scripts and for a Postfix that uses
-the same files; nothing depends on it. enable-reindex is refused: there is no nbdb_reindexd(8) to make indexes.
+| subcommand      | main.cf: non_bdb_migration_level | master.cf: nbdb_reindex/unix |
+|-----------------|----------------------------------|------------------------------|
+| status          | is printed                       |                              |
+| disable         | goes                             | goes                         |
+| enable-redirect | enable-redirect                  | goes                         |
+| enable-reindex  | enable-reindex                   | nbdb_reindexd, maxproc 1     |
+
+The last two change nothing while default_database_type or default_cache_db_type is hash or btree. enable-reindex makes
+the indexes that commands without privileges need at once: these can't ask the service.
 
 Exit status: 0; 1 for an error.
-Sources: postfix-non-bdb(1).
+Parameters: non_bdb_migration_level, default_database_type, default_cache_db_type, authorized_flush_users,
+authorized_mailq_users, authorized_submit_users, local_login_sender_maps. Sources: postfix-non-bdb(1).
 """
 
+import subprocess
 from collections.abc import Callable, Mapping
 
 from pyfix.commands.system import System
 from pyfix.config import edit, master_edit
-from pyfix.config.master_cf import read_lines
+from pyfix.config.nbdb_util import LEGACY, LEVEL, Level
+from pyfix.maps.nbdb_redirect import MappingError, mapped_type
 from pyfix.unix import msg
 
-LEVEL = "non_bdb_migration_level"
-SERVICE = "non_bdb_migration_service_name"
+SERVICE = "nbdb_reindex"
+PATTERN = f"{SERVICE}/unix"
+LINE = f"{SERVICE} unix y n n - 1 nbdb_reindexd"
+TARGETS = ("default_database_type", "default_cache_db_type")
+OF_COMMANDS = (
+    "authorized_flush_users", "authorized_mailq_users", "authorized_submit_users", "local_login_sender_maps",
+)  # fmt: skip
+"""Parameters whose tables are read by commands of ordinary users."""
 
 
 def main(system: System, arguments: list[str]) -> int:
@@ -35,29 +50,68 @@ def status(system: System) -> int:
 
 
 def disable(system: System) -> int:
-    """Set the level back."""
-    return _set(system, "disable")
+    """Tables are what they are called, as before."""
+    _edit_main(system, edit.Action.REMOVE)
+    _edit_master(system, "")
+    return 0
 
 
 def enable_redirect(system: System) -> int:
-    """Ask for what is done anyway."""
-    return _set(system, "enable-redirect")
-
-
-def enable_reindex(_: System) -> int:
-    """Refused."""
-    msg.fatal("non-bdb enable-reindex: there is no nbdb_reindexd; run postmap or postalias on each table instead")
-
-
-def _set(system: System, level: str) -> int:
-    """Change main.cf, if it says something else; in master.cf, the service that makes indexes goes."""
-    if system.main.value(LEVEL) != level:
-        edit.edit_file(f"{system.main.config_dir}/main.cf", {LEVEL: level})
-    path, service = f"{system.main.config_dir}/master.cf", system.main.value(SERVICE)
-    if any((line.field(0), line.field(1)) == (service, "unix") for line in read_lines(path)):
-        pattern = f"{service}/unix"
-        edit.rewrite(path, lambda text: master_edit.drop_entries(text, [pattern], edit.Action.REMOVE, path))
+    """Tables are of the types that stand for theirs; the administrator makes their indexes."""
+    _refuse_legacy_targets(system)
+    _edit_master(system, "")
+    _edit_main(system, Level.REDIRECT.value)
     return 0
+
+
+def enable_reindex(system: System) -> int:
+    """The same, and indexes are made when they are wanted."""
+    _refuse_legacy_targets(system)
+    if status := _make_indexes_of_commands(system):
+        return status
+    _edit_master(system, LINE)
+    _edit_main(system, Level.REINDEX.value)
+    return 0
+
+
+def _refuse_legacy_targets(system: System) -> None:
+    for name in TARGETS:
+        value = system.main.value(name)
+        if value in LEGACY:
+            msg.fatal(f"parameter {name} specifies a Berkeley DB type: '{value}'")
+
+
+def _make_indexes_of_commands(system: System) -> int:
+    """Returns the exit status of the first postmap that fails, else 0."""
+    for parameter in OF_COMMANDS:
+        for spec in system.main.value(parameter).replace(",", " ").split():
+            table_type, _, name = spec.partition(":")
+            if table_type not in LEGACY:
+                continue
+            msg.info(f"Proactively reindexing {spec}")
+            try:
+                meant = mapped_type(system.main, table_type, name)
+            except MappingError as error:
+                msg.fatal(str(error))
+            command, environment = system.ours("commands.postmap", f"{meant}:{name}")
+            if status := subprocess.run(command, check=False, env=environment).returncode:  # noqa: S603 - ours
+                return status
+    return 0
+
+
+def _edit_main(system: System, change: str | edit.Action) -> None:
+    if system.main.raw(LEVEL) != change:
+        edit.edit_file(f"{system.main.config_dir}/main.cf", {LEVEL: change})
+
+
+def _edit_master(system: System, line: str) -> None:
+    """Have this line, or none, for the service that makes indexes."""
+    path = f"{system.main.config_dir}/master.cf"
+    if line:
+        entries = {PATTERN: master_edit.parse_entry(line, line)}
+        edit.rewrite(path, lambda text: master_edit.set_entries(text, entries, path))
+    else:
+        edit.rewrite(path, lambda text: master_edit.drop_entries(text, [PATTERN], edit.Action.REMOVE, path))
 
 
 COMMANDS: Mapping[str, Callable[[System], int]] = {

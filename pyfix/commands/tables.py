@@ -26,8 +26,9 @@ from pyfix.maps import cdb, index
 from pyfix.maps.hash import convert
 from pyfix.maps.lines import decode, encode, logical_lines, stream
 from pyfix.maps.lmdb import index_path
-from pyfix.maps.open import GONE, TYPES, open_or_fail
-from pyfix.maps.table import LocalTable, OpenError, TableError, fold_key, is_utf8
+from pyfix.maps.nbdb_redirect import made_as
+from pyfix.maps.open import GONE, TYPES, in_place_of, open_or_fail
+from pyfix.maps.table import LocalTable, OpenError, Options, TableError, fold_key, is_utf8
 from pyfix.unix import msg
 
 INDEXED = frozenset({"hash", "btree", "lmdb"})
@@ -170,6 +171,7 @@ def _request(command: Command, found: list[tuple[str, str]], operands: list[str]
 
 def _settings(request: Request) -> Settings:
     main = mail_conf.load(request.config_dir)
+    mail_conf.log_too(main, request.command.name)
     cfg = MailParams(main)
     utf8 = cfg.smtputf8_enable and "u" not in request.flags
     if request.flags & set("bh") and "U" not in request.flags:
@@ -262,6 +264,9 @@ def _delete(settings: Settings) -> int:
     found = 0
     for spec in request.maps:
         table_type, name = settings.split(spec)
+        options = in_place_of(Options(table_type, config_dir=settings.config_dir), name)
+        if options.type != table_type:
+            table_type, spec = options.type, options.spec(name)
         if table_type not in INDEXED:
             _refuse_delete(settings, spec, table_type)
         if table_type != "lmdb":
@@ -317,6 +322,7 @@ def _build(settings: Settings) -> int:
 
 
 def _add(settings: Settings, table_type: str, name: str) -> None:
+    table_type = made_as(table_type, name, settings.config_dir)
     _check_type(table_type, f"{table_type}:{name}", adds=True)
     if table_type not in INDEXED:
         msg.fatal("unsupported non-bulk change request")
@@ -329,6 +335,7 @@ def _add(settings: Settings, table_type: str, name: str) -> None:
 
 def _rebuild(settings: Settings, table_type: str, name: str) -> None:
     with _opened(name) as file:
+        table_type = made_as(table_type, name, settings.config_dir)
         _check_type(table_type, f"{table_type}:{name}", adds=False)
         status = os.fstat(file.fileno())
         style = settings.style(f"{table_type}:{name}", source=status)

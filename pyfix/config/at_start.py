@@ -67,7 +67,7 @@ USUAL = {
     "mail_owner": {"postfix"},
     "maillog_file_permissions": {"0600", "0640", "0644"},
     "mynetworks_style": {"host", "subnet", "class"},
-    "non_bdb_migration_level": {"disable"},
+    "non_bdb_migration_level": {"disable", "enable-redirect", "enable-reindex"},
     "setgid_group": {"postdrop"},
     "syslog_facility": {"mail"},
     "verp_delimiter_filter": {"-=+"},

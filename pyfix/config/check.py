@@ -10,7 +10,7 @@ Sources: postconf(5); the checks and words are those of every Postfix program at
 import os
 import re
 
-from pyfix.config import environment, registry, tcp_ports
+from pyfix.config import environment, nbdb_util, registry, tcp_ports
 from pyfix.config.at_start import READ
 from pyfix.config.main_cf import MainCf
 from pyfix.config.params.mail import MailParams
@@ -84,6 +84,7 @@ def _check_meanings(main: MainCf) -> None:
     if cfg.syslog_facility not in FACILITIES:
         problem = f"parameter syslog_facility: unrecognized value: {cfg.syslog_facility}"
         raise main.bad("syslog_facility", problem)
+    nbdb_util.level(main)
     if os.geteuid() == 0:
         _check_owners(cfg)
 

@@ -383,15 +383,6 @@ BY_REASON = {
     "tables of this kind are not there yet": """
         berkeley_db_create_buffer_size
         berkeley_db_read_buffer_size
-        default_cache_db_type
-    """,
-    "hash: and btree: tables are made as LMDB and read from Berkeley DB anyway": """
-        non_bdb_custom_mapping
-        non_bdb_migration_allow_root_prefixes
-        non_bdb_migration_allow_user_prefixes
-        non_bdb_migration_level
-        non_bdb_migration_log_redirect
-        non_bdb_migration_service_name
     """,
     "qmqpd is not there yet": """
         qmqpd_authorized_clients

@@ -14,10 +14,10 @@ from typing import Any
 
 from pyfix.clients.deliver import PROTOCOL
 from pyfix.delivery.agent import Deliver, SerialAgent
-from pyfix.delivery.as_user import become
 from pyfix.delivery.outcome import Who
 from pyfix.server.context import Context
 from pyfix.server.serial_link import SerialLink
+from pyfix.unix.as_user import become
 from pyfix.wire.stream import encode_frame
 
 BATCH = 20  # requests: as many as one destination has at once by default

@@ -33,9 +33,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import NamedTuple
 
-from pyfix.delivery.as_user import as_root, can_switch
 from pyfix.mail.dsn import STATUS, split_dsn
 from pyfix.unix import msg
+from pyfix.unix.as_user import as_root, can_switch
 
 OUTPUT_LIMIT = 4096  # bytes of output that are kept
 CHUNK = 65536

@@ -30,7 +30,6 @@ from pyfix.config.families import member
 from pyfix.config.params.mail import MailParams
 from pyfix.config.params.pipe import PipeParams
 from pyfix.delivery.agent import CONFIGURATION_ERROR, PROBE, Delivery, SerialAgent
-from pyfix.delivery.as_user import become, can_switch
 from pyfix.delivery.command import Command, Verdict, judge, run
 from pyfix.delivery.delivered import delivered_to
 from pyfix.delivery.mail_copy import Copy, Letter
@@ -40,6 +39,7 @@ from pyfix.queue.file import Recipient
 from pyfix.server.context import Context
 from pyfix.server.privileges import owner_of
 from pyfix.unix import msg, users
+from pyfix.unix.as_user import become, can_switch
 
 DEFAULT_NULL_SENDER = "MAILER-DAEMON"
 

@@ -5,7 +5,7 @@ debug:type:name
 
 from collections.abc import Iterator
 
-from pyfix.maps.open import open_source, split_spec
+from pyfix.maps.open import in_place_of, open_source, split_spec
 from pyfix.maps.table import Dump, OpenError, Options, Source, TableError
 from pyfix.maps.watch import Watch
 from pyfix.unix import msg
@@ -57,5 +57,6 @@ def open_debug(options: Options, name: str) -> DebugTable:
     """Open the other table; OpenError when it can't open."""
     if ":" not in name:
         raise OpenError(f'open dictionary: expecting "type:name" form instead of "{name or options.spec(name)}"')
-    source = open_source(*split_spec(name, options, ""))
+    inner, inner_name = split_spec(name, options, "")
+    source = open_source(in_place_of(inner, inner_name), inner_name)
     return DumpedDebugTable(name, source, source) if isinstance(source, Dump) else DebugTable(name, source)

@@ -14,6 +14,7 @@ from importlib import import_module
 
 from pyfix.config import in_force
 from pyfix.config.main_cf import BadConfig
+from pyfix.config.nbdb_util import LEGACY
 from pyfix.config.params.mail import MailParams
 from pyfix.maps.table import LocalTable, Opener, OpenError, Options, Source, Unavailable
 from pyfix.unix import msg
@@ -68,6 +69,7 @@ def open_table(
     """
     options, name = split_spec(spec, Options("", fold, utf8, config_dir), default)
     try:
+        options = in_place_of(options, name)
         return _open(options, name)
     except OpenError as error:
         reason = str(error)
@@ -88,7 +90,7 @@ def open_or_fail(
 ) -> LocalTable:
     """The table; OpenError with the reason when it can't open."""
     options, name = split_spec(spec, Options("", fold, utf8, config_dir), default)
-    return _open(options, name)
+    return _open(in_place_of(options, name), name)
 
 
 def split_spec(spec: str, options: Options, default: str) -> tuple[Options, str]:
@@ -97,6 +99,15 @@ def split_spec(spec: str, options: Options, default: str) -> tuple[Options, str]
     if not colon:
         table_type, name = default, spec
     return Options(table_type, options.fold, options.utf8, options.config_dir), name
+
+
+def in_place_of(options: Options, name: str) -> Options:
+    """How to open this table, with the type that stands for its own where Berkeley DB is left behind. OpenError."""
+    if options.type not in LEGACY:
+        return options
+    from pyfix.maps.nbdb_redirect import redirected  # which opens a table too
+
+    return redirected(options, name)
 
 
 def open_source(options: Options, name: str) -> Source:
@@ -129,4 +140,4 @@ def _open_error_is_fatal(config_dir: str) -> bool:
 def _stand_in_first(options: Options, name: str, reason: str) -> Opener:
     """Opens Unavailable once, then the table itself."""
     stand_ins: list[Source] = [Unavailable(options.spec(name), reason)]
-    return lambda: stand_ins.pop() if stand_ins else open_source(options, name)
+    return lambda: stand_ins.pop() if stand_ins else open_source(in_place_of(options, name), name)

@@ -2,6 +2,7 @@
 
     map_entry('key  some value', "virtual, line 3")    ("key", "some value")    postmap's input
     alias_entry('name: a, b', "aliases, line 3")       ("name", "a, b")         postalias's input
+    is_alias_source(lines)                             which of the two a text is for
 
 A bad line is reported with its place and gives None.
 
@@ -9,9 +10,10 @@ See also: postmap(1) INPUT FILE FORMAT, aliases(5).
 """
 
 import re
+from collections.abc import Iterable
 
 from pyfix.mail.tokens import external, internal, scan
-from pyfix.maps.lines import SPACE
+from pyfix.maps.lines import SPACE, logical_lines
 from pyfix.unix import msg
 
 _KEY = re.compile(r'(?:\\.?|"(?:[^"\\]|\\.?)*(?P<open>\Z)?"?|[^\s"\\])*', re.ASCII | re.DOTALL)
@@ -38,6 +40,25 @@ def map_entry(line: str, place: str, *, ending: str = "") -> tuple[str, str] | N
     if key.endswith(":"):
         msg.warning(f'{place}: record is in "key: value" format; is this an alias file?')
     return key, value
+
+
+def is_alias_source(lines: Iterable[str], name: str = "") -> bool:
+    """Whether a text is in the syntax of aliases(5): the first logical line that is an entry of either kind tells.
+
+    `key: value` is an alias where the colon ends the first word, or nothing in the line is white space.
+    name: the file's, for complaints.
+    """
+    for _, line in logical_lines(lines, name):
+        text = line.strip(SPACE)
+        match = _KEY.match(text)
+        assert match is not None
+        if match["open"] is None and match.end() < len(text) and not match[0].endswith(":"):
+            return False
+        kinds = [token.kind for token in scan(text)]
+        colon = kinds.index(":") if ":" in kinds else 0
+        if 0 < colon < len(kinds) - 1 and "," not in kinds[:colon]:
+            return True
+    return False
 
 
 def _words(line: str) -> tuple[str, str]:

@@ -21,6 +21,7 @@ PROGRAMS = {
     "flush": "pyfix.services.flush:Flush",
     "lmtp": "pyfix.delivery.smtp.daemon:Smtp",
     "local": "pyfix.delivery.local.daemon:Local",
+    "nbdb_reindexd": "pyfix.services.nbdb_reindexd:NbdbReindexd",
     "pickup": "pyfix.services.pickup:Pickup",
     "pipe": "pyfix.delivery.pipe:Pipe",
     "postdropd": "pyfix.services.postdropd:Postdropd",
@@ -34,7 +35,7 @@ PROGRAMS = {
     "virtual": "pyfix.delivery.virtual.daemon:Virtual",
 }
 
-SERIAL = frozenset({"local", "pipe", "virtual"})
+SERIAL = frozenset({"local", "nbdb_reindexd", "pipe", "virtual"})
 """Programs that become other users: one session at a time, in as many processes as maxproc says."""
 
 SINGLE = frozenset({"pickup", "postlogd", "qmgr"})

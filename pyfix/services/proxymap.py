@@ -22,9 +22,9 @@ from pyfix.config.params.mail import MailParams
 from pyfix.config.params.proxymap import ProxymapParams
 from pyfix.maps import index
 from pyfix.maps.braces import BraceError, content, split
-from pyfix.maps.open import open_table
+from pyfix.maps.open import in_place_of, open_table
 from pyfix.maps.proxy import BAD, DENY, FIRST, FOLD, NOKEY, OK, PROTOCOL, RETRY, UTF8
-from pyfix.maps.table import LocalTable, OpenError, TableError, fold_key
+from pyfix.maps.table import LocalTable, OpenError, Options, TableError, fold_key
 from pyfix.server import eager
 from pyfix.server.context import Context
 from pyfix.server.stream import Link, StreamServer
@@ -177,7 +177,8 @@ class Proxymap:
     async def _changed(self, request: Request, change: Callable[[str], T]) -> T:
         """Change an index file, in a thread; nobody looks something up meanwhile."""
         table_type, _, name = request["table"].partition(":")
-        if not self._writes or table_type not in WRITABLE:
+        found = in_place_of(Options(table_type, config_dir=self._config_dir), name)
+        if not self._writes or found.type not in WRITABLE:
             msg.warning(f'refused to change table "{request["table"]}"')
             raise OpenError("not writable")
         async with self._changing:

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from pyfix.delivery.as_user import become
 from pyfix.delivery.outcome import Outcome, Turn
+from pyfix.unix.as_user import become
 
 
 def settled(steps: Iterator[Outcome | Turn]) -> list[Outcome]:

@@ -151,7 +151,7 @@ def test_mailboxes_are_looked_up_as_3_11_does(store, mail: Path, monkeypatch) ->
 def test_without_root_all_mailboxes_are_ours(store, mail: Path, monkeypatch) -> None:
     for module in (mailbox, daemon):
         monkeypatch.setattr(module, "can_switch", lambda: False)
-    monkeypatch.setattr("pyfix.delivery.as_user.can_switch", lambda: False)
+    monkeypatch.setattr("pyfix.unix.as_user.can_switch", lambda: False)
     assert deliver(store, agent(store), "lost@d.test") == [("2.0.0", "delivered to maildir")]
     (path,) = (mail / "lost/new").iterdir()
     assert path.stat().st_uid == os.getuid()

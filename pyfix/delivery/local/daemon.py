@@ -14,7 +14,6 @@ import socket
 from collections.abc import Iterator
 
 from pyfix.delivery.agent import Delivery, SerialAgent
-from pyfix.delivery.as_user import become, can_switch
 from pyfix.delivery.local import forward
 from pyfix.delivery.local.recipient import deliver_recipient
 from pyfix.delivery.local.setup import Setup
@@ -24,6 +23,7 @@ from pyfix.queue.file import Recipient
 from pyfix.server.context import Context
 from pyfix.server.privileges import is_root
 from pyfix.unix import msg
+from pyfix.unix.as_user import become, can_switch
 
 
 class Local(SerialAgent):

@@ -17,7 +17,6 @@ import time
 from typing import NamedTuple
 
 from pyfix.delivery import log
-from pyfix.delivery.as_user import can_switch
 from pyfix.delivery.deliver_pass import NoTransportError, deferred, deliver_pass
 from pyfix.delivery.local.command import deliver_command
 from pyfix.delivery.local.file import deliver_maildir, letter_for
@@ -29,6 +28,7 @@ from pyfix.maps.maps import Maps
 from pyfix.maps.run_now import run_now
 from pyfix.maps.table import TableError
 from pyfix.unix import msg
+from pyfix.unix.as_user import can_switch
 from pyfix.unix.users import User
 
 

@@ -23,7 +23,6 @@ from collections.abc import Iterable
 
 from pyfix.clients.rewrite import FLAG_ERROR, FLAG_FAIL, RULE_LOCAL
 from pyfix.delivery.agent import CONFIGURATION_ERROR
-from pyfix.delivery.as_user import can_switch
 from pyfix.delivery.local import forward, log
 from pyfix.delivery.local.alias import deliver_alias
 from pyfix.delivery.local.command import deliver_listed_command
@@ -38,6 +37,7 @@ from pyfix.mail.tokens import Address, external_address, internal, parse
 from pyfix.maps.addresses import add_extension
 from pyfix.maps.run_now import run_now
 from pyfix.unix import msg
+from pyfix.unix.as_user import can_switch
 
 INCLUDE = ":include:"
 NESTING = 25

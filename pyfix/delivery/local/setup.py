@@ -18,13 +18,13 @@ from pyfix.clients.serial_cleanup import channel
 from pyfix.clients.serial_rewrite import SerialRewriteClient
 from pyfix.config.params.local import LocalParams
 from pyfix.config.params.mail import MailParams
-from pyfix.delivery.as_user import can_switch
 from pyfix.delivery.maildir import Maildir
 from pyfix.delivery.mbox import DOTLOCK, FILE_LOCKS, Locking, Mbox
 from pyfix.maps.maps import Maps
 from pyfix.server.context import Context
 from pyfix.server.privileges import owner_of
 from pyfix.unix import msg
+from pyfix.unix.as_user import can_switch
 
 CONTEXTS = {  # parameter: what it may name
     "allow_mail_to_commands": ("alias", "forward", "include"),

@@ -11,11 +11,11 @@ from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, TypeVar
 
 from pyfix.delivery.agent import PROBE, Delivery
-from pyfix.delivery.as_user import as_user
 from pyfix.delivery.delivered import delivered_to
 from pyfix.delivery.local.setup import Setup
 from pyfix.delivery.outcome import Outcome
 from pyfix.queue.file import Recipient
+from pyfix.unix.as_user import as_user
 from pyfix.unix.users import User
 
 T = TypeVar("T")

@@ -17,7 +17,6 @@ from pyfix.config.params.mail import MailParams
 from pyfix.config.params.virtual import VirtualParams
 from pyfix.delivery import log
 from pyfix.delivery.agent import CONFIGURATION_ERROR, PROBE, Delivery
-from pyfix.delivery.as_user import become, can_switch
 from pyfix.delivery.batch import BatchAgent
 from pyfix.delivery.mail_copy import Letter, MailboxError
 from pyfix.delivery.maildir import Maildir
@@ -30,6 +29,7 @@ from pyfix.queue.file import Recipient
 from pyfix.server.context import Context
 from pyfix.server.privileges import owner_of
 from pyfix.unix import msg
+from pyfix.unix.as_user import become, can_switch
 
 
 class Virtual(BatchAgent):

@@ -17,13 +17,13 @@ import re
 
 from pyfix.delivery import log
 from pyfix.delivery.agent import CONFIGURATION_ERROR
-from pyfix.delivery.as_user import can_switch
 from pyfix.mail.error import Refused, Retry
 from pyfix.maps.addresses import find_address
 from pyfix.maps.maps import Maps
 from pyfix.maps.run_now import run_now
 from pyfix.maps.table import TableError
 from pyfix.unix import msg
+from pyfix.unix.as_user import can_switch
 
 _NUMBER = re.compile(r"\s*([0-9]{1,10})", re.ASCII)
 
