@@ -102,19 +102,6 @@ def test_unknown_command_is_fatal(instance):
     assert done.stderr.startswith("postfix/postlog: fatal: unknown command: 'frobnicate'. Usage: ")
 
 
-def test_non_bdb_keeps_the_level_and_takes_the_service_out(instance):
-    mail = instance(start=False)
-    mail.edit("master.cf", "nbdb_reindex unix - n n - 1 nbdb_reindexd\n")
-    assert mail.command("postfix", "non-bdb", "enable-redirect").returncode == 0
-    assert "non_bdb_migration_level = enable-redirect\n" in (mail.config / "main.cf").read_text()
-    assert "nbdb_reindex" not in (mail.config / "master.cf").read_text()
-    assert mail.command("postfix", "non-bdb", "status").stdout == "enable-redirect\n"
-    for words in (["enable-reindex"], ["status", "x"], ["frobnicate"], []):
-        done = mail.command("postfix", "non-bdb", *words)
-        assert done.returncode == 1
-        assert "postfix/postlog: fatal: " in done.stderr
-
-
 def test_flush_of_what_does_not_run_says_so_as_postqueue(instance):
     done = instance(start=False).command("postfix", "flush")
     assert (done.returncode, done.stderr.splitlines()[-1]) == (

@@ -1,7 +1,7 @@
 import pytest
 
 from pyfix.maps.lines import decode, logical_lines
-from pyfix.maps.source import alias_entry, map_entry
+from pyfix.maps.source import alias_entry, is_alias_source, map_entry
 
 
 def test_continuations_join_over_comments_and_keep_the_first_number() -> None:
@@ -90,6 +90,25 @@ def test_a_line_of_aliases_is_a_name_and_addresses(line: str, entry: tuple[str, 
 def test_a_line_that_is_no_alias_is_reported(line: str, complaint: str, log: list[str]) -> None:
     assert alias_entry(line, "F, line 2") is None
     assert log == [f"warning: F, line 2: {complaint}"]
+
+
+ALIASES = [
+    "root: x", "root:x", '"a b": c', "user@dom: x", "# c\nx: y", "[1:2]: c", "<a>: b", "a(b: c): d", "a;b: c", 'a"b":c',
+    "x:y: z", "x.y: /dev/null", "/^a/: x", "@: @", "2001:db8:: OK", "a: b c: d", "a::b", "<a@b>:c", '"q w"@d: x',
+    "Group: a, b;", "foo\nx: y", "a:\nx: y", " x: y\nb: c", "\n\n   \nb: c", 'a"b c": d', "a\\ b: c",
+]  # fmt: skip
+MAPS = [
+    "", "# x", "foo", "root:", "a: ", "root :x", "root : x", '"a b" c', "a b: c", "a b:c", "user@dom x:y",
+    "foo smtp:[x]:25", ":x y", "x\\: y", '"x:" y', "x y\nz: w", "[1::2] x", "a (b: c) d", "a,b: c", "x\ty: z",
+    "x\n  : y", "2001:db8::1 x", '"unterminated: x', ":include:x y", "<a@b> : c", "(comment) x: y", '"x" "y": z',
+    "a:b c", '"a"b c: d',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "found"), [(text, True) for text in ALIASES] + [(text, False) for text in MAPS])
+def test_the_first_entry_tells_for_which_command_a_text_is(text: str, found: bool) -> None:
+    # All seen of nbdb_reindexd of Postfix 3.11.7.
+    assert is_alias_source(text.split("\n")) is found
 
 
 def test_stray_bytes_become_surrogates() -> None:
