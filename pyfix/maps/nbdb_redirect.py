@@ -16,7 +16,6 @@ default_cache_db_type. Sources: NON_BERKELEYDB_README.
 """
 
 import os
-from dataclasses import replace
 
 from pyfix.config import in_force
 from pyfix.config.main_cf import BadConfig, MainCf
@@ -58,7 +57,7 @@ def redirected(options: Options, name: str) -> Options:
     _tell(main, spec, f"{table_type}:{name}")
     if now is Level.REINDEX:
         _provide(main, options.type, name, table_type)
-    return replace(options, type=table_type)
+    return options._replace(type=table_type)
 
 
 def made_as(table_type: str, name: str, config_dir: str) -> str:
