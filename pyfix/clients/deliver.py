@@ -276,6 +276,9 @@ def decode_request(attrs: bytes, body: bytes) -> Request:
     return Request._make(values)
 
 
+_NO_TROUBLE = Dsn()
+
+
 class Answer:
     """What came of a request. site: why the whole destination is in trouble (status "": it is not)."""
 
@@ -283,7 +286,7 @@ class Answer:
 
     def __init__(self, status: int = 0, site: Dsn | None = None, bounced: int = 0) -> None:
         self.status = status
-        self.site = site or Dsn()
+        self.site = site or _NO_TROUBLE
         self.bounced = bounced
 
     def encode(self) -> bytes:

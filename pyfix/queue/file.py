@@ -122,6 +122,8 @@ def _rows(buf: bytes, at: int, eol: bytes, lines: list[bytes]) -> int:
     if buf[at] != _NORM or not 0 < length < 128 or not 0 < len(eol) < 3:
         return at
     width = length + 2
+    if buf[at + width : at + width + 2] != buf[at : at + 2]:
+        return at
     count = (len(buf) - at) // width
     for offset, byte in ((0, NORM), (1, buf[at + 1 : at + 2])):
         heads = buf[at + offset : at + count * width : width]

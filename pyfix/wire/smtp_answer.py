@@ -85,6 +85,11 @@ class AnswerReader:
 
     def next(self) -> Answer | Garbage | TooLong | None:
         """The next thing in the input; None: more input is needed."""
+        if not (self._lines or self._skipping or self._cut):
+            first, end, rest = self._input.partition(b"\n")
+            if end and len(first) <= self._limit and (answer := _single(first)) is not None:
+                self._input = rest
+                return answer
         while True:
             line = self._next_line()
             if line is None or isinstance(line, TooLong):
@@ -112,8 +117,6 @@ class AnswerReader:
 
     def _line(self, line: bytes) -> Answer | Garbage | TooLong | None:
         last = LAST.match(line)
-        if last is not None and not self._lines:
-            return _single(line)
         dropped = self._keep(line)
         if last is None:
             if not MORE.match(line):
@@ -132,9 +135,10 @@ class AnswerReader:
 
 
 @lru_cache(maxsize=64)
-def _single(line: bytes) -> Answer:
-    """A reply of one line. Most are always the same; nobody changes them."""
-    return _answer(int(line[:3]), line, [line])
+def _single(line: bytes) -> Answer | None:
+    """A reply of one line; None: it is none. Most are always the same; nobody changes them."""
+    line = line.rstrip(b"\r")
+    return _answer(int(line[:3]), line, [line]) if LAST.match(line) else None
 
 
 def _answer(code: int, last: bytes, lines: list[bytes]) -> Answer:
