@@ -41,6 +41,9 @@ SERIAL = frozenset({"local", "nbdb_reindexd", "pipe", "virtual"})
 SINGLE = frozenset({"pickup", "postlogd", "qmgr"})
 """Programs of which a service has one process, whatever maxproc says."""
 
+KEPT = frozenset({"proxymap"})
+"""Programs to which others keep connections: maxproc says how many processes a service has, not how many peers."""
+
 NO_MAX_USE = frozenset({"postlogd", "qmgr"})
 """Programs that don't leave because they have served many sessions."""
 
@@ -77,6 +80,6 @@ def share(program: str, maxproc: int) -> int:
     """How many sessions each process serves at once; 0: as many as come."""
     if program in SERIAL:
         return 1
-    if program in SINGLE:
+    if program in SINGLE | KEPT:
         return 0  # others keep connections to it; none of them may keep the rest out
     return -(-maxproc // processes(program, maxproc))

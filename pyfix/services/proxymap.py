@@ -12,6 +12,7 @@ writer. Tables that ask servers do so in threads, the others answer at once.
 """
 
 import asyncio
+import os
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import nullcontext
@@ -22,6 +23,7 @@ from pyfix.config.params.mail import MailParams
 from pyfix.config.params.proxymap import ProxymapParams
 from pyfix.maps import index
 from pyfix.maps.braces import BraceError, content, split
+from pyfix.maps.lmdb import index_path
 from pyfix.maps.open import in_place_of, open_table
 from pyfix.maps.proxy import BAD, DENY, FIRST, FOLD, NOKEY, OK, PROTOCOL, RETRY, UTF8
 from pyfix.maps.table import LocalTable, OpenError, Options, TableError, fold_key
@@ -152,11 +154,27 @@ class Proxymap:
         name, flags = request["table"], int(request["instance_flags"])
         table = self._tables.get((name, flags))
         if table is None:
+            if self._writable(name):
+                self._make(name)
             table = open_table(
                 name, config_dir=self._config_dir, fold=bool(flags & FOLD), utf8=bool(flags & UTF8)
             )
             self._tables[name, flags] = table
         return table
+
+    def _make(self, table: str) -> None:
+        """An empty index file, where there is none. OpenError."""
+        name = table.partition(":")[2]
+        if not os.path.exists(index_path(name)):
+            index.add(name, lambda _: None, self._style(table))
+
+    def _writable(self, table: str) -> bool:
+        """Whether this service changes such tables. OpenError."""
+        table_type, _, name = table.partition(":")
+        return self._writes and in_place_of(Options(table_type, config_dir=self._config_dir), name).type in WRITABLE
+
+    def _style(self, table: str) -> index.Style:
+        return index.Style(table, map_size=self._map_size, duplicates=index.Duplicates.REPLACE)
 
     async def _lookup(self, _: Link, request: Request) -> Pairs:
         async with self._changing if self._writes else nullcontext():
@@ -165,7 +183,7 @@ class Proxymap:
 
     async def _update(self, _: Link, request: Request) -> Pairs:
         key, value = _folded(request), request["value"]
-        style = index.Style(request["table"], map_size=self._map_size, duplicates=index.Duplicates.REPLACE)
+        style = self._style(request["table"])
         await self._changed(request, lambda name: index.add(name, lambda file: file.put(key, value), style))
         return _status(OK)
 
@@ -176,13 +194,11 @@ class Proxymap:
 
     async def _changed(self, request: Request, change: Callable[[str], T]) -> T:
         """Change an index file, in a thread; nobody looks something up meanwhile."""
-        table_type, _, name = request["table"].partition(":")
-        found = in_place_of(Options(table_type, config_dir=self._config_dir), name)
-        if not self._writes or found.type not in WRITABLE:
+        if not self._writable(request["table"]):
             msg.warning(f'refused to change table "{request["table"]}"')
             raise OpenError("not writable")
         async with self._changing:
-            return await asyncio.to_thread(change, name)
+            return await asyncio.to_thread(change, request["table"].partition(":")[2])
 
     async def _sequence(self, link: Link, request: Request) -> Pairs:
         key = link, request["table"]

@@ -207,6 +207,7 @@ class Attempt:
         kept = self._smtp.cache.take_server(server, key) if self._load else None
         if kept is not None and await kept.still_there():
             kept.reuse_count += 1
+            kept.server, kept.key = server, key
             return kept
         try:
             return await self._smtp.connect(server, key, self._request)

@@ -187,7 +187,7 @@ class Sasl:
         answer = await self._dialog(session, offered, login)
         if answer is None:
             return
-        failure = Failure(answer.status or "5.5.0", session.hidden.text(answer.text.replace("\n", "?")))
+        failure = Failure(answer.status or "5.5.0", session.hidden.text(answer.text))
         if self._cache is not None and answer.code == LOGIN_REFUSED:
             await self._cache.store(session.server.host, found.user, password, failure)
         raise NotLoggedInError(self._refused(session, failure))
@@ -208,13 +208,13 @@ class Sasl:
 
     def _refused(self, session: Session, failure: Failure, *, cached: bool = False) -> Dsn:
         soft = self._soft and (failure.status[:1] == "5" and (cached or failure.text[:1] == "5"))
-        server = session.server
+        server, text = session.server, failure.text.replace("\n", "?")
         say = log.login_refused_before if cached else log.login_refused
         return Dsn(
             with_class(failure.status, "4") if soft else failure.status,
-            say(server, failure.text),
+            say(server, text),
             diag_type=self._program,
-            diag_text=failure.text,
+            diag_text=text,
             mta_type="dns",
             mta_mname=server.host,
         )
