@@ -30,7 +30,7 @@ TABLES = [
     "sender_dependent_relayhost_maps", "sender_dependent_default_transport_maps", "mydestination",
     "relay_domains", "virtual_alias_domains", "virtual_mailbox_domains", "mynetworks",
     "smtpd_discard_ehlo_keyword_address_maps", "smtp_discard_ehlo_keyword_address_maps", "fast_flush_domains",
-    "smtp_pix_workaround_maps",
+    "smtp_pix_workaround_maps", "smtp_sasl_password_maps",
 ]  # fmt: skip
 ACCESS = ["client", "reverse_client_hostname", "helo", "sender", "recipient", "etrn"]
 MAIN_CF = """
@@ -45,6 +45,8 @@ local_transport = discard:
 virtual_transport = discard:
 alias_maps =
 smtp_tls_security_level = may
+smtp_sasl_auth_enable = yes
+smtp_sender_dependent_authentication = yes
 smtpd_client_restrictions = check_client_access {access_client},
     check_reverse_client_hostname_access {access_reverse_client_hostname}
 smtpd_helo_restrictions = check_helo_access {access_helo}
@@ -193,7 +195,7 @@ def test_tables_are_asked_for_the_same_keys_in_the_same_order(
         top = instance_directory / f"tables{len(results)}"
         top.mkdir()
         names: dict[int, str] = {}
-        with Broken() as sink, asked(answers(sink.port)) as server:
+        with Broken({"EHLO": "250-sink.test\r\n250 AUTH PLAIN"}) as sink, asked(answers(sink.port)) as server:
             mail = make(settings(top, server) + parents)
             talk(mail, names)
             mail.stop()
