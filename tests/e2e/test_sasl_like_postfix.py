@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.asked import asked
 from tests.delivery.smtp.broken import Answers, Broken
-from tests.e2e.test_search_order_like_postfix import asked
 from tests.real_postfix import real_postfix
 
 __all__ = ["real_postfix"]
@@ -86,11 +86,8 @@ def test_passwords_are_looked_up_by_the_same_keys_in_the_same_order(
     results = []
     for make in (real_postfix, instance):
         with ExitStack() as stack:
-            server = stack.enter_context(asked({re.escape(found): "name:secret"} if found else {}))
-            table = instance_directory / f"table{len(results)}"
-            table.write_text(f"memcache = inet:127.0.0.1:{server.server_address[1]}\n")
-            table.chmod(0o644)
-            settings = f"{ON}smtp_sasl_password_maps = memcache:{table}\n"
+            server = stack.enter_context(asked({rf"t\|{re.escape(found)}": "name:secret"} if found else {}))
+            settings = f"{ON}smtp_sasl_password_maps = {server.memcache(instance_directory, 't')}\n"
             settings += f"smtp_sender_dependent_authentication = {by_sender}\n"
             mail = make(both_kinds(settings) + _transports(stack, instance_directory / f"s{len(results)}") + OURS)
             keys = {}
