@@ -12,7 +12,7 @@ import pytest
 from pyfix.config.main_cf import MainCf
 from pyfix.maps import index
 from pyfix.maps.open import open_or_fail, open_table
-from pyfix.maps.proxy import BAD, DENY, FIRST, NEXT, NOKEY, OK, RETRY, ProxyTable
+from pyfix.maps.proxy import BAD, DENY, FIRST, NEXT, NOKEY, OK, RETRY, ProxyTable, ProxyWriter
 from pyfix.maps.proxy import Proxymap as Client
 from pyfix.maps.table import TableError
 from pyfix.server.context import Context
@@ -237,3 +237,39 @@ def test_a_broken_request_ends_its_connection_only(top: Path, log: list[str]) ->
 def test_tables_within_braces_are_listed_too() -> None:
     text = "a proxy:x:y, !proxy:b:c unionmap:{proxy:d:e, pipemap:{proxy:f:{g h}}} check_client_access proxy:i:j {"
     assert list(approved_tables(text)) == ["x:y", "b:c", "d:e", "f:{g h}", "i:j"]
+
+
+def test_proxywrite_makes_a_table_that_is_not_there(top: Path, log: list[str]) -> None:
+    path = f"{top}/new"
+    (top / "main.cf").write_text(f"compatibility_level = 3.6\nproxy_write_maps = proxy:lmdb:{path}\n")
+
+    async def run() -> None:
+        async with serving(top, "proxywrite"):
+            table = ProxyWriter(f"lmdb:{path}", "private/proxywrite")
+            assert await table.lookup("K") is None
+            await table.put("K", "v")
+            assert (await table.lookup("K"), await table.lookup("k")) == ("v", None)
+            assert (await table.delete("K"), await table.delete("K")) == (True, False)
+            assert await table.lookup("K") is None
+
+    asyncio.run(run())
+    assert log == []
+
+
+def test_a_table_that_proxywrite_may_not_change_is_trouble(top: Path, log: list[str]) -> None:
+    async def run() -> None:
+        async with serving(top, "proxywrite"):
+            table = ProxyWriter("lmdb:/other", "private/proxywrite")
+            for request in (table.lookup("k"), table.put("k", "v"), table.delete("k")):
+                with pytest.raises(TableError):
+                    await request
+
+    asyncio.run(run())
+    denied = 'proxywrite service is not configured for table "lmdb:/other"'
+    said = f"warning: proxy:lmdb:/other: proxymap server private/proxywrite: {denied}"
+    assert [line for line in log if denied in line] == [said] * 3
+
+
+def test_without_proxywrite_there_is_trouble(top: Path) -> None:
+    with pytest.raises(TableError):
+        asyncio.run(ProxyWriter(f"lmdb:{top}/t", "private/proxywrite").lookup("k"))
