@@ -16,11 +16,12 @@ class Parts:
         """Open them all; OpenError when one can't open or the syntax is bad."""
         self.name = options.spec(name)
         self.tables = [
-            open_or_fail(spec, config_dir=options.config_dir, fold=options.fold, utf8=options.utf8)
+            open_or_fail(
+                spec, config_dir=options.config_dir, fold=options.fold, utf8=options.utf8, care=options.care
+            )
             for spec in _specs(options, name)
         ]
         self.waits = any(table.waits for table in self.tables)
-        self.substitutes = any(substitutes(table) for table in self.tables)
         self.watch = Together([table.stamp for table in self.tables])
 
     def lookup(self, table: LocalTable, key: str) -> str | None:
@@ -29,11 +30,6 @@ class Parts:
             return table.lookup_now(key)
         except TableError as error:
             raise TableError(self.name, error.reason) from None
-
-
-def substitutes(table: LocalTable) -> bool:
-    """Whether its values may hold parts of the key ($1): what must not be in a table of commands and files."""
-    return bool(getattr(table.source, "substitutes", False))
 
 
 def _specs(options: Options, name: str) -> list[str]:

@@ -19,7 +19,6 @@ class DebugTable:
         self._source = source
         self.fixed = source.fixed
         self.waits = bool(getattr(source, "waits", False))
-        self.substitutes = bool(getattr(source, "substitutes", False))
         self.watch: Watch | None = source.watch
 
     def lookup(self, key: str) -> str | None:

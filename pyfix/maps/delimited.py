@@ -22,7 +22,7 @@ from pyfix.maps.rules import (
     negation,
     table_lines,
 )
-from pyfix.maps.table import Options
+from pyfix.maps.table import Care, Options
 from pyfix.maps.watch import Watch
 
 R = TypeVar("R", bound=Skippable)
@@ -60,7 +60,7 @@ def read_rules(
             if word == "endif":
                 _end(complain, nesting, number, rest, len(rules))
                 continue
-            found = _parse(options.type, complain, number, word, rest)
+            found = _parse(options, complain, number, word, rest)
             rule = compile_rule(found)
         except BadRuleError as error:
             for reason in error.reasons:
@@ -82,9 +82,10 @@ def _end(complain: Complain, nesting: Nesting, number: int, rest: str, at: int) 
     nesting.end(at)
 
 
-def _parse(table_type: str, complain: Complain, number: int, word: str, text: str) -> PatternLine:
+def _parse(options: Options, complain: Complain, number: int, word: str, text: str) -> PatternLine:
     if not word and text[0].isascii() and text[0].isalnum():
         raise BadRuleError("ignoring unrecognized request")
+    table_type = options.type
     first, text = _delimited(table_type, text)
     if word:
         if text:
@@ -94,7 +95,10 @@ def _parse(table_type: str, complain: Complain, number: int, word: str, text: st
     but = None
     if text[:1] == "!" and table_type == "regexp":
         but, text = _delimited(table_type, text)
-    return PatternLine(number, first, but, _result(complain, number, text, first))
+    template = _result(complain, number, text, first)
+    if template.highest and Care.NO_SUBSTITUTION in options.care:
+        raise BadRuleError("regular expression substitution is not allowed: skipping this rule")
+    return PatternLine(number, first, but, template)
 
 
 def _delimited(table_type: str, text: str) -> tuple[Delimited, str]:

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 from pyfix.maps.braces import split
 from pyfix.maps.open import open_table
-from pyfix.maps.table import LocalTable, Table, TableError
+from pyfix.maps.table import Care, LocalTable, Table, TableError
 from pyfix.maps.watch import Stamp
 from pyfix.unix import msg
 
@@ -32,18 +32,19 @@ class Maps:
         fold: bool = True,
         utf8: bool = True,
         secret: bool = False,
+        care: Care = Care.NONE,
     ) -> None:
         """Open all tables of a parameter's text; one that can't open fails each lookup.
 
         text: type:name items, separated by commas or white space, braces kept together; secret: no value is
-        for the log.
+        for the log; care: what is not taken from a table.
         """
         self.name = name
         self._secret = secret
         self.tables: list[Table] = []
         self._local: list[LocalTable] = []
         for spec in split(text):
-            self.add(open_table(spec, config_dir=config_dir, fold=fold, utf8=utf8))
+            self.add(open_table(spec, config_dir=config_dir, fold=fold, utf8=utf8, care=care))
         self._opened = self.stamp()
 
     @classmethod

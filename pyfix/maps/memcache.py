@@ -146,7 +146,9 @@ def open_memcache(options: Options, name: str) -> MemcacheTable:
     if cfg.backup.startswith("memcache:"):
         raise OpenError(f"{options.spec(name)}: the backup must not be a memcache table")
     try:
-        backup = open_or_fail(cfg.backup, config_dir=options.config_dir, fold=options.fold, utf8=options.utf8)
+        backup = open_or_fail(
+            cfg.backup, config_dir=options.config_dir, fold=options.fold, utf8=options.utf8, care=options.care
+        )
     except OpenError as error:
         raise OpenError(f"{options.spec(name)}: backup: {error}") from None
     return MemcacheTable(cfg, name, backup)

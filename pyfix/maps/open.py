@@ -16,7 +16,7 @@ from pyfix.config import in_force
 from pyfix.config.main_cf import BadConfig
 from pyfix.config.nbdb_util import LEGACY
 from pyfix.config.params.mail import MailParams
-from pyfix.maps.table import LocalTable, Opener, OpenError, Options, Source, Unavailable
+from pyfix.maps.table import Care, LocalTable, Opener, OpenError, Options, Source, Unavailable
 from pyfix.unix import msg
 
 TYPES = {
@@ -58,16 +58,29 @@ GONE = {
 }
 """Types that Postfix may have, and what to do instead."""
 
+STRANGERS = {
+    "memcache": "security-sensitive",
+    "socketmap": "security-sensitive",
+    "tcp": "security sensitive",
+}
+"""Types whose answers could be anybody's; how the error calls what they are not for."""
+
 
 def open_table(
-    spec: str, *, config_dir: str = "", fold: bool = True, utf8: bool = True, default: str = "hash"
+    spec: str,
+    *,
+    config_dir: str = "",
+    fold: bool = True,
+    utf8: bool = True,
+    care: Care = Care.NONE,
+    default: str = "hash",
 ) -> LocalTable:
     """The table, or a stand-in that fails each lookup; logs an error when it can't open, or ends the process.
 
     spec: type:name, or a name only (then of the `default` type); fold: keys of fixed strings
     are folded to lower case; utf8: smtputf8_enable.
     """
-    options, name = split_spec(spec, Options("", fold, utf8, config_dir), default)
+    options, name = split_spec(spec, Options("", fold, utf8, config_dir, care), default)
     try:
         options = in_place_of(options, name)
         return _open(options, name)
@@ -86,10 +99,16 @@ def unavailable(name: str, reason: str) -> LocalTable:
 
 
 def open_or_fail(
-    spec: str, *, config_dir: str = "", fold: bool = True, utf8: bool = True, default: str = "hash"
+    spec: str,
+    *,
+    config_dir: str = "",
+    fold: bool = True,
+    utf8: bool = True,
+    care: Care = Care.NONE,
+    default: str = "hash",
 ) -> LocalTable:
     """The table; OpenError with the reason when it can't open."""
-    options, name = split_spec(spec, Options("", fold, utf8, config_dir), default)
+    options, name = split_spec(spec, Options("", fold, utf8, config_dir, care), default)
     return _open(in_place_of(options, name), name)
 
 
@@ -98,7 +117,9 @@ def split_spec(spec: str, options: Options, default: str) -> tuple[Options, str]
     table_type, colon, name = spec.partition(":")
     if not colon:
         table_type, name = default, spec
-    return Options(table_type, options.fold, options.utf8, options.config_dir), name
+    if table_type == "proxy" and Care.NO_PROXY in options.care:
+        return split_spec(name, options, default)
+    return options._replace(type=table_type), name
 
 
 def in_place_of(options: Options, name: str) -> Options:
@@ -117,6 +138,8 @@ def open_source(options: Options, name: str) -> Source:
     where = TYPES.get(options.type)
     if where is None:
         raise OpenError(GONE.get(options.type, f"unsupported dictionary type: {options.type}"))
+    if Care.NO_STRANGERS in options.care and options.type in STRANGERS:
+        raise OpenError(f"{options.spec(name)} map is not allowed for {STRANGERS[options.type]} data")
     module, _, function = where.partition(":")
     source: Source = getattr(import_module(module), function)(options, name)
     msg.debug(f"dict_open: {options.spec(name)}")

@@ -46,11 +46,6 @@ class Patterns(Generic[R]):
         if len(rules) >= LONG:
             self._build_index()
 
-    @property
-    def substitutes(self) -> bool:
-        """Whether a result may hold parts of the text."""
-        return any(rule.template is not None and rule.template.highest for rule in self._rules)
-
     def first(self, text: bytes) -> tuple[R, Any] | None:
         """The rule that gives the result for a text, and what its search gave."""
         lowered = text.lower()

@@ -68,7 +68,6 @@ class PcreTable:
 
     def __init__(self, rules: list[PcreRule], watch: Watch | None) -> None:
         self._patterns = Patterns(rules)
-        self.substitutes = self._patterns.substitutes
         self.watch = watch
 
     def lookup(self, key: str) -> str | None:

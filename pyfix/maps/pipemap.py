@@ -15,7 +15,6 @@ class PipeTable:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self.substitutes = parts.substitutes
         self.waits = parts.waits
         self.watch: Watch | None = parts.watch
 

@@ -96,7 +96,6 @@ class ProxyTable:
         self._path = path
         self._link: Link | None = None
         self.fixed = name.partition(":")[0] not in PATTERNS
-        self.substitutes = "regexp:" in name or "pcre:" in name  # they may, for all that is known here
         self._servers = Servers("proxymap", [path], Proxymap, retry_interval=0, idle_interval=1000)
 
     def lookup(self, key: str) -> str | None:
@@ -266,10 +265,10 @@ class ProxyWriter:
 
 
 async def connect(path: str) -> Link:
-    """NotNowError: there is no such service."""
+    """NotNowError: there is no such service, or no loop."""
     try:
         _, found = await asyncio.get_running_loop().create_unix_connection(Link, path)
-    except OSError:
+    except (OSError, RuntimeError):
         raise NotNowError from None
     link: Link = found
     if not await link.greeted:

@@ -64,7 +64,6 @@ class RegexpTable:
 
     def __init__(self, rules: list[RegexpRule], watch: Watch | None) -> None:
         self._patterns = Patterns(rules)
-        self.substitutes = self._patterns.substitutes
         self.watch = watch
 
     def lookup(self, key: str) -> str | None:

@@ -13,6 +13,7 @@ See also: postfix DATABASE_README, smtputf8_enable.
 """
 
 from collections.abc import Awaitable, Callable, Iterator
+from enum import Flag
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from pyfix.mail.error import Retry
@@ -76,6 +77,19 @@ class Dump(Protocol):
         ...
 
 
+class Care(Flag):
+    """What a parameter does not take from its tables, since it says what runs, or where mail goes."""
+
+    NONE = 0
+    NO_SUBSTITUTION = 1
+    """Values made of what a pattern has matched: such rules are left out."""
+    NO_PROXY = 2
+    """Answers of proxymap: the daemon opens the table itself."""
+    NO_STRANGERS = 4
+    """Answers of servers that could be anybody's: such a table does not open."""
+    PARANOID = 7
+
+
 class Options(NamedTuple):
     """How a table is opened. fold: lower-case keys of fixed strings; utf8: smtputf8_enable."""
 
@@ -83,6 +97,7 @@ class Options(NamedTuple):
     fold: bool = True
     utf8: bool = True
     config_dir: str = ""
+    care: Care = Care.NONE
 
     def spec(self, name: str) -> str:
         """The table's name as the administrator wrote it."""

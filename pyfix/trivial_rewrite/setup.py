@@ -23,6 +23,7 @@ from pyfix.config.params.mail import MailParams
 from pyfix.config.params.trivial_rewrite import TrivialRewriteParams
 from pyfix.maps.maps import Maps
 from pyfix.maps.match import DomainMatch, StringMatch, parent_matches
+from pyfix.maps.table import Care
 from pyfix.trivial_rewrite.classes import Classes, DomainList
 from pyfix.trivial_rewrite.resolve import BySender, Resolver, Routes, Syntax
 from pyfix.trivial_rewrite.rewrite import Context
@@ -129,11 +130,11 @@ def _routes(
 
 
 def _named_maps(main: MainCf, name: str) -> Maps:
-    return _maps(main, main.value(name), name)
+    return _maps(main, main.value(name), name, Care.NO_SUBSTITUTION)
 
 
-def _maps(main: MainCf, text: str, name: str) -> Maps:
-    return Maps(text, name=name, config_dir=main.config_dir)
+def _maps(main: MainCf, text: str, name: str, care: Care = Care.NONE) -> Maps:
+    return Maps(text, name=name, config_dir=main.config_dir, care=care)
 
 
 def _all_maps(routes: Routes) -> list[Maps]:

@@ -19,7 +19,6 @@ from pyfix.clients.rewrite import RULE_LOCAL
 from pyfix.delivery.local import log
 from pyfix.delivery.local.state import Attempt, Parts, Rights, State
 from pyfix.mail.address import quote, unquote
-from pyfix.maps.compound import substitutes
 from pyfix.maps.run_now import run_now
 from pyfix.maps.table import LocalTable, Table, TableError
 from pyfix.unix import msg
@@ -39,7 +38,6 @@ def deliver_alias(attempt: Attempt, state: State, name: str, expand: Expand) -> 
         found = _find(attempt, name)
         owner = _owner_address(attempt, name) if found is not None else None
     except TableError:
-        msg.warning(log.lookup_failed("alias_maps", name))
         yield state.outcome("4.3.0", "alias database unavailable")
         return True
     if found is None:
@@ -92,10 +90,11 @@ def expanded(attempt: Attempt, state: State) -> Parts[None]:
 def _find(attempt: Attempt, name: str) -> tuple[str, Rights | None] | None:
     """What a name stands for, and the rights of the table that says so (None: its owner has no name)."""
     for table in attempt.setup.alias_maps.tables:
-        if isinstance(table, LocalTable) and substitutes(table):
-            msg.warning(log.substitution(table.name))
-            raise TableError(table.name, "substitution is not allowed")
-        value = run_now(table.lookup(name))
+        try:
+            value = run_now(table.lookup(name))
+        except TableError:
+            msg.warning(log.lookup_failed(table.name, name))
+            raise
         if value:
             return value, _rights(table)
     return None

@@ -28,14 +28,9 @@ def no_table_owner(table: str) -> str:
     return f"cannot find alias database owner for {table}"
 
 
-def lookup_failed(maps: str, name: str) -> str:
+def lookup_failed(table: str, name: str) -> str:
     """A table can't answer."""
-    return f"{maps} lookup of {name} failed"
-
-
-def substitution(table: str) -> str:
-    """Parts of an address would become part of a command or path."""
-    return f"{table}: regular expression substitution is not allowed in alias_maps"
+    return f"{table}: lookup of '{name}' failed"
 
 
 def required_alias(user: str) -> str:

@@ -21,6 +21,7 @@ from pyfix.config.params.mail import MailParams
 from pyfix.delivery.maildir import Maildir
 from pyfix.delivery.mbox import DOTLOCK, FILE_LOCKS, Locking, Mbox
 from pyfix.maps.maps import Maps
+from pyfix.maps.table import Care
 from pyfix.server.context import Context
 from pyfix.server.privileges import owner_of
 from pyfix.unix import msg
@@ -63,15 +64,15 @@ class Setup:
         )
         self.cleanup: SerialChannel = channel(mail.cleanup_service_name, mail.ipc_timeout)
 
-    def _maps_of(self, config_dir: str) -> Callable[[str, str], Maps]:
-        return lambda name, text: Maps(text, name=name, config_dir=config_dir)
+    def _maps_of(self, config_dir: str) -> Callable[[str, str, Care], Maps]:
+        return lambda name, text, care: Maps(text, name=name, config_dir=config_dir, care=care)
 
-    def _open_tables(self, maps: Callable[[str, str], Maps]) -> None:
-        cfg = self.cfg
-        self.alias_maps = maps("alias_maps", self.mail.alias_maps)
-        self.mailbox_transport_maps = maps("mailbox_transport_maps", cfg.mailbox_transport_maps)
-        self.mailbox_command_maps = maps("mailbox_command_maps", cfg.mailbox_command_maps)
-        self.fallback_transport_maps = maps("fallback_transport_maps", cfg.fallback_transport_maps)
+    def _open_tables(self, maps: Callable[[str, str, Care], Maps]) -> None:
+        cfg, paranoid, whole = self.cfg, Care.PARANOID, Care.NO_SUBSTITUTION
+        self.alias_maps = maps("alias_maps", self.mail.alias_maps, paranoid)
+        self.mailbox_transport_maps = maps("mailbox_transport_maps", cfg.mailbox_transport_maps, whole)
+        self.mailbox_command_maps = maps("mailbox_command_maps", cfg.mailbox_command_maps, paranoid)
+        self.fallback_transport_maps = maps("fallback_transport_maps", cfg.fallback_transport_maps, whole)
 
 
 def _words(name: str, text: str) -> frozenset[str]:

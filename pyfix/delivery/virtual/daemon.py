@@ -25,6 +25,7 @@ from pyfix.delivery.outcome import Outcome, Turn
 from pyfix.delivery.virtual.mailbox import Mailbox, Mailboxes
 from pyfix.mail.error import MailError
 from pyfix.maps.maps import Maps
+from pyfix.maps.table import Care
 from pyfix.queue.file import Recipient
 from pyfix.server.context import Context
 from pyfix.server.privileges import owner_of
@@ -45,7 +46,7 @@ class Virtual(BatchAgent):
             msg.fatal("main.cf configuration error: virtual_mailbox_base is empty")
 
         def maps(name: str, text: str) -> Maps:
-            return Maps(text, name=name, config_dir=main.config_dir)
+            return Maps(text, name=name, config_dir=main.config_dir, care=Care.PARANOID)
 
         owner = owner_of(mail.mail_owner)
         self._owner = owner.uid, owner.gid
