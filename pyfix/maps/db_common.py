@@ -44,7 +44,7 @@ def _part(letter: str, whole: str, local: str, domain: str) -> str:
         return local
     if letter == "d":
         return domain
-    labels = domain.split(".")
+    labels = [label for label in domain.split(".") if label]
     return labels[-int(letter)] if int(letter) <= len(labels) else ""
 
 

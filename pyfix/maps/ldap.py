@@ -15,6 +15,7 @@ SASL mechanisms and referrals), which is imported when the first such table is o
 Sources: ldap_table(5).
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ClassVar, NamedTuple
 
@@ -110,7 +111,7 @@ class LdapTable:
         if not self._answers.wants(key):
             return None
         query = self._filter.expand(key, quote=self._driver.filter.escape_filter_chars)
-        base = self._base.expand(key, quote=self._driver.dn.escape_dn_chars)
+        base = self._base.expand(key, quote=_quote_dn)
         return None if query is None or base is None else (base, query)
 
     def _without_base(self, base: str, error: LookupError) -> list[Entry]:
@@ -173,6 +174,14 @@ class LdapTable:
         named = [attribute.lower() for attribute in attributes]
         pairs = [(ours, theirs) for ours in self._attributes for theirs in named]
         return [max(pair, key=len) for pair in pairs if _is_one(pair[0], [pair[1]]) or _is_one(pair[1], [pair[0]])]
+
+
+_SPECIAL = re.compile(r'[ \t"#+,;<>\\]')
+
+
+def _quote_dn(text: str) -> str:
+    """A key as part of a distinguished name (RFC 2253): what has a meaning there, in hexadecimal."""
+    return _SPECIAL.sub(lambda match: f"\\{ord(match[0]):02X}", text)
 
 
 def open_ldap(options: Options, name: str) -> LdapTable:
