@@ -17,7 +17,12 @@ class Parts:
         self.name = options.spec(name)
         self.tables = [
             open_or_fail(
-                spec, config_dir=options.config_dir, fold=options.fold, utf8=options.utf8, care=options.care
+                spec,
+                config_dir=options.config_dir,
+                fold=options.fold,
+                utf8=options.utf8,
+                secret=options.secret,
+                care=options.care,
             )
             for spec in _specs(options, name)
         ]

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 from pyfix.maps.braces import split
 from pyfix.maps.open import open_table
-from pyfix.maps.table import Care, LocalTable, Table, TableError
+from pyfix.maps.table import Care, LocalTable, Table, TableError, without_values
 from pyfix.maps.watch import Stamp
 from pyfix.unix import msg
 
@@ -44,7 +44,7 @@ class Maps:
         self.tables: list[Table] = []
         self._local: list[LocalTable] = []
         for spec in split(text):
-            self.add(open_table(spec, config_dir=config_dir, fold=fold, utf8=utf8, care=care))
+            self.add(open_table(spec, config_dir=config_dir, fold=fold, utf8=utf8, secret=secret, care=care))
         self._opened = self.stamp()
 
     @classmethod
@@ -80,12 +80,15 @@ class Maps:
             value = await self._ask(table, key)
             if value is not None:
                 if msg.verbose:
-                    shown = "(hidden)" if self._secret else value
-                    msg.info(f"maps_find: {self.name}: {table.name}: {key} = {shown}")
+                    self._tell(table, key, value)
                 return value
         if msg.verbose:
             msg.info(f"maps_find: {self.name}: {key}: not found")
         return None
+
+    def _tell(self, table: Table, key: str, value: str) -> None:
+        name, shown = (without_values(table.name), "(hidden)") if self._secret else (table.name, value)
+        msg.info(f"maps_find: {self.name}: {name}: {key} = {shown}")
 
     async def _ask(self, table: Table, key: str) -> str | None:
         try:
@@ -94,7 +97,8 @@ class Maps:
             else:
                 value = await table.lookup(key)
         except TableError:
-            msg.warning(lookup_error(table.name, key))
+            name = without_values(table.name) if self._secret else table.name
+            msg.warning(lookup_error(name, key))
             raise
         if value == "":
             raise empty_result(self.name, table.name, key)

@@ -72,15 +72,16 @@ def open_table(
     config_dir: str = "",
     fold: bool = True,
     utf8: bool = True,
+    secret: bool = False,
     care: Care = Care.NONE,
     default: str = "hash",
 ) -> LocalTable:
     """The table, or a stand-in that fails each lookup; logs an error when it can't open, or ends the process.
 
     spec: type:name, or a name only (then of the `default` type); fold: keys of fixed strings
-    are folded to lower case; utf8: smtputf8_enable.
+    are folded to lower case; utf8: smtputf8_enable; secret: values are not for the log.
     """
-    options, name = split_spec(spec, Options("", fold, utf8, config_dir, care), default)
+    options, name = split_spec(spec, Options("", fold, utf8, config_dir, care, secret), default)
     try:
         options = in_place_of(options, name)
         return _open(options, name)
@@ -104,11 +105,12 @@ def open_or_fail(
     config_dir: str = "",
     fold: bool = True,
     utf8: bool = True,
+    secret: bool = False,
     care: Care = Care.NONE,
     default: str = "hash",
 ) -> LocalTable:
     """The table; OpenError with the reason when it can't open."""
-    options, name = split_spec(spec, Options("", fold, utf8, config_dir, care), default)
+    options, name = split_spec(spec, Options("", fold, utf8, config_dir, care, secret), default)
     return _open(in_place_of(options, name), name)
 
 
@@ -142,7 +144,7 @@ def open_source(options: Options, name: str) -> Source:
         raise OpenError(f"{options.spec(name)} map is not allowed for {STRANGERS[options.type]} data")
     module, _, function = where.partition(":")
     source: Source = getattr(import_module(module), function)(options, name)
-    msg.debug(f"dict_open: {options.spec(name)}")
+    msg.debug(f"dict_open: {options.shown(name)}")
     return source
 
 

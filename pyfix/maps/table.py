@@ -91,17 +91,30 @@ class Care(Flag):
 
 
 class Options(NamedTuple):
-    """How a table is opened. fold: lower-case keys of fixed strings; utf8: smtputf8_enable."""
+    """How a table is opened. fold: lower-case keys of fixed strings; utf8: smtputf8_enable; secret: values are not
+    for the log.
+    """
 
     type: str
     fold: bool = True
     utf8: bool = True
     config_dir: str = ""
     care: Care = Care.NONE
+    secret: bool = False
 
     def spec(self, name: str) -> str:
         """The table's name as the administrator wrote it."""
         return f"{self.type}:{name}"
+
+    def shown(self, name: str) -> str:
+        """The same for the log."""
+        return without_values(self.spec(name)) if self.secret else self.spec(name)
+
+
+def without_values(spec: str) -> str:
+    """A table's type:name for the log, where the name may have the table's values in it."""
+    table_type = spec.partition(":")[0]
+    return f"{table_type}:(hidden)" if table_type == "static" or "{" in spec else spec
 
 
 Opener = Callable[[], Source]

@@ -4,6 +4,7 @@ import pytest
 
 from pyfix.wire.smtp_answer import Answer, AnswerReader, Garbage, TooLong
 from pyfix.wire.smtp_client import (
+    Challenge,
     Event,
     GoAhead,
     Ready,
@@ -268,3 +269,55 @@ def test_an_empty_line_is_part_of_the_next_reply_and_of_no_other() -> None:
     reader = AnswerReader()
     reader.receive(b"250 Ok\r\n\r\n250 Ok\r\n250 Ok\r\n")
     assert [getattr(reader.next(), "text", None) for _ in range(5)] == ["250 Ok", "", "\n250 Ok", "250 Ok", None]
+
+
+AUTH_HELLO = b"250-mx.test\r\n250-AUTH LOGIN PLAIN \r\n250-AUTH=LOGIN\r\n250-AUTHX y\r\n250 auth = Z\r\n"
+
+
+def login(*answers: bytes, **options) -> tuple[bytes, list[str]]:
+    """What a client sends that logs in with these answers to AUTH and responses, and what it is told."""
+    client = SmtpClient("me.test", **options)
+    client.receive(GREETING)
+    client.receive(AUTH_HELLO)
+    client.output()
+    client.authenticate("X", "first")
+    said, sent = [], client.output()
+    for answer in answers:
+        for event in client.receive(answer):
+            said.append(f"{type(event).__name__} {event.stage.name} {event.answer.code} {client.stage.name}")
+            if isinstance(event, Challenge):
+                client.respond(event.answer.text[4:].upper())
+        sent += client.output()
+    return sent, said
+
+
+def test_logins_are_offered_in_both_forms() -> None:
+    client = SmtpClient("me.test")
+    client.receive(GREETING + AUTH_HELLO)
+    assert client.auth == ["LOGIN PLAIN ", "LOGIN", "= Z"]
+
+
+def test_logins_are_not_offered_where_that_is_not_to_be_seen() -> None:
+    client = SmtpClient("me.test", discard=frozenset({"AUTH"}))
+    client.receive(GREETING + AUTH_HELLO)
+    assert client.auth == []
+
+
+@pytest.mark.parametrize("size", [1, 5, 1000])
+def test_a_login_is_a_dialog(size: int) -> None:
+    data = b"334 a\r\n334 b\r\n235 in\r\n"
+    sent, said = login(*[data[at : at + size] for at in range(0, len(data), size)])
+    assert sent == b"AUTH X first\r\nA\r\nB\r\n" if size < 7 else sent.startswith(b"AUTH X first\r\nA\r\n")
+    assert said[0] == "Challenge AUTH 334 IDLE"
+    if size < 7:
+        assert said == ["Challenge AUTH 334 IDLE", "Challenge AUTH 334 IDLE", "Ready AUTH 235 IDLE"]
+
+
+@pytest.mark.parametrize("answer", [b"535 no\r\n", b"454 later\r\n", b"100 eh\r\n", b"600 eh\r\n"])
+def test_a_login_may_be_refused(answer: bytes) -> None:
+    sent, said = login(answer)
+    assert (sent, said) == (b"AUTH X first\r\n", [f"Refused AUTH {answer[:3].decode()} IDLE"])
+
+
+def test_mail_may_be_said_to_come_from_nobody_known() -> None:
+    assert mail_command("", {"SIZE": ""}, size=3, authenticated=True) == b"MAIL FROM:<> SIZE=3 AUTH=<>"

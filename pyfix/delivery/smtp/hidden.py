@@ -29,7 +29,7 @@ class Hidden:
 
     def text(self, text: str) -> str:
         """The text without them."""
-        for secret in self._secrets:
+        for secret in sorted(self._secrets, key=len, reverse=True):  # one may be a part of another
             text = text.replace(secret, SHOWN)
         return text
 

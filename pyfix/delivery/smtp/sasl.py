@@ -19,6 +19,7 @@ Sources: SASL_README, RFC 4954.
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -146,6 +147,7 @@ class Sasl:
         if not offered:
             raise NotLoggedInError(Dsn("4.7.0", log.no_compatible_mechanism(session.server)))
         session.hidden.add(found.password)
+        session.hidden.add(b64encode(_bytes(found.password)).decode())
         try:
             await self._talk(session, offered, found)
         finally:
@@ -178,7 +180,7 @@ class Sasl:
         return " ".join([word for word in words.split() if await self._mechanisms.matches(word)])
 
     async def _talk(self, session: Session, offered: str, found: Password) -> None:
-        user, password = (part.encode("utf-8", "surrogateescape") for part in found)
+        user, password = _bytes(found.user), _bytes(found.password)
         if self._cache is not None:
             known = await self._cache.find(session.server.host, found.user, password)
             if known is not None:
@@ -251,6 +253,10 @@ def challenge(answer: Answer) -> str:
     match = BEFORE_CHALLENGE.match(answer.text)
     assert match is not None
     return answer.text[match.end() :]
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
 
 
 def wanted(options: str) -> frozenset[str]:
