@@ -175,7 +175,8 @@ def open_mailbox(path: str, owner: tuple[int, int] | None = None) -> int:
             return _open_existing(path)
         with contextlib.suppress(FileExistsError):
             return _create(path, owner)
-    raise UnsafeError("file is a symbolic link" if os.path.islink(path) else "file comes and goes")
+    leads_nowhere = f"cannot open file: {os.strerror(errno.ENOENT)}"
+    raise UnsafeError(leads_nowhere if os.path.islink(path) else "file comes and goes")
 
 
 def _create(path: str, owner: tuple[int, int] | None) -> int:

@@ -25,7 +25,7 @@ from pyfix.maps.table import TableError
 from pyfix.unix import msg
 from pyfix.unix.as_user import can_switch
 
-_NUMBER = re.compile(r"\s*([0-9]{1,10})", re.ASCII)
+_NUMBER = re.compile(r"\s*\+?([0-9]{1,10})", re.ASCII)
 
 
 class Mailbox:
