@@ -79,18 +79,23 @@ class Stream:
 def tls_context(
     table: str, *, ca_file: str, ca_dir: str, cert: str, key: str, ciphers: str, verify: bool
 ) -> ssl.SSLContext:
-    """How a table's connections use TLS; an empty text is not set. OpenError: what can't be read or done."""
+    """How a table's connections use TLS; an empty text is not set. OpenError: what can't be read or done.
+
+    A server's certificate must come from one of the authorities, if any are given; with verify its name counts, too.
+    """
+    what = ca_file or ca_dir
     try:
         context = ssl.create_default_context(cafile=ca_file or None, capath=ca_dir or None)
-        if not verify:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
+        context.check_hostname = verify
+        context.verify_mode = ssl.CERT_REQUIRED if verify or ca_file or ca_dir else ssl.CERT_NONE
         if cert:
+            what = f"{cert}, {key}"
             context.load_cert_chain(cert, key or None)
         if ciphers:
+            what = ciphers
             context.set_ciphers(ciphers)
     except (OSError, ssl.SSLError) as error:
-        raise OpenError(f"{table}: TLS: {error}") from None
+        raise OpenError(f"{table}: TLS: {what}: {error.strerror or error}") from None
     return context
 
 

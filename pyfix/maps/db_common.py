@@ -158,5 +158,6 @@ class Answers:
 
     def too_many(self, key: str) -> None:
         """More values than expansion_limit: TableError."""
-        msg.warning(f"dict_{self._type}_lookup: {self._where}: Expansion limit exceeded for key '{key}'")
+        colon = "" if self._type == "sqlite" else ":"  # as in Postfix
+        msg.warning(f"dict_{self._type}_lookup: {self._where}: Expansion limit exceeded for key{colon} '{key}'")
         raise TableError(self.name, "")

@@ -8,7 +8,6 @@ Sources: memcache_table(5).
 """
 
 import hashlib
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import ClassVar
@@ -61,7 +60,12 @@ class MemcacheTable:
         where = cfg.memcache if cfg.memcache.startswith(("inet:", "unix:")) else f"inet:{cfg.memcache}"
         remember(where)
         self._servers = Servers(
-            "memcache", [where], lambda name: connect(name, timeout=cfg.timeout, port=PORT), retry_interval=0
+            "memcache",
+            [where],
+            lambda name: connect(name, timeout=cfg.timeout, port=PORT),
+            retry_interval=0,
+            tries=cfg.max_try,
+            pause=cfg.retry_pause,
         )
 
     def lookup(self, key: str) -> str | None:
@@ -101,12 +105,6 @@ class MemcacheTable:
         return value
 
     def _ask(self, question: Callable[[Stream], bytes | None]) -> bytes | None:
-        """Ask up to max_try times."""
-        for _ in range(self._cfg.max_try - 1):
-            try:
-                return self._servers.ask(question, table=self._answers.name)
-            except TableError:
-                time.sleep(self._cfg.retry_pause)
         return self._servers.ask(question, table=self._answers.name)
 
     def _get(self, server: Stream, name: bytes) -> bytes | None:

@@ -18,11 +18,15 @@ from pyfix.config.param import Bool, Str
 from pyfix.maps.auto_clnt import connected, split_host, tls_context
 from pyfix.maps.cfg_parser import read_params
 from pyfix.maps.kept import Ear, ear_for
+from pyfix.maps.mysql_options import DEFAULT_FILES, read_options
 from pyfix.maps.servers import WrongQuestionError
 from pyfix.maps.sql_server import Row, ServerParams, ServerTable
-from pyfix.maps.table import Options, missing_extra
+from pyfix.maps.table import OpenError, Options, missing_extra
 from pyfix.wire import mysql as wire
 
+RAW = ("ascii", "binary", "latin", "utf8")
+"""Character sets in which no byte of UTF-8 can be taken for a quote or a backslash: keys and values are passed as they
+are, as in Postfix, whatever the server takes them for."""
 CONNECT_TIMEOUT, ANSWER_TIMEOUT = 10, 30  # seconds
 PORT = 3306
 READ_SIZE = 65536
@@ -53,7 +57,8 @@ class Mysql:
         self._err = driver.err
         self._connection = connection
         self._sock: socket.socket = connection._sock  # noqa: SLF001 - has no other name; within TLS, if so
-        self._encoding: str = connection.encoding
+        raw = connection.charset.startswith(RAW)
+        self._encoding: str = "utf-8" if raw else connection.encoding
         self._require = require_result_set
         self._ear: Ear | None = None
 
@@ -108,12 +113,14 @@ class Mysql:
             try:
                 self._err.raise_mysql_exception(refusal.packet)
             except (self._err.ProgrammingError, self._err.NotSupportedError) as error:
-                raise WrongQuestionError(str(error)) from None
+                raise WrongQuestionError(f"query failed: {error.args[-1]}") from None
             raise
 
     def _result(self, answer: wire.Answer) -> list[Row]:
+        if answer.many:
+            raise WrongQuestionError("query failed: multiple result sets returning data are not supported")
         if answer.rows is None and self._require:
-            raise WrongQuestionError("query returned no result set")
+            raise WrongQuestionError("query failed: query returned no result set (require_result_set = yes)")
         encoding = self._encoding
         return [
             [None if value is None else value.decode(encoding, "surrogateescape") for value in row]
@@ -131,21 +138,22 @@ class MysqlTable(ServerTable[Mysql]):
         """driver: the module pymysql. OpenError: a bad template, TLS files that can't be read."""
         super().__init__(cfg, name, driver)
         self._cfg = cfg
-        self._tls = _tls_context(cfg, self._answers.name)
+        self._given = _options(cfg)
+        self._tls = _tls_context(cfg, self._given, self._answers.name)
+        if cfg.charset and driver.charset.charset_by_name(cfg.charset) is None:
+            raise OpenError(f"{self._answers.name}: unknown charset {cfg.charset}")
 
     def _connect(self, name: str) -> Mysql:
-        cfg = self._cfg
-        path, host, port = _address(name)
+        cfg, given = self._cfg, self._given
+        path, host, port = _address(name, given)
         connection = self._driver.connect(
             unix_socket=path or None,
             host=host or None,
             defer_connect=True,
-            user=cfg.user or None,
-            password=cfg.password,
-            database=cfg.dbname or None,
+            user=cfg.user or given.get("user"),
+            password=cfg.password or given.get("password", ""),
+            database=cfg.dbname or given.get("database"),
             charset=cfg.charset,
-            read_default_file=cfg.option_file or None,
-            read_default_group=cfg.option_group,
             connect_timeout=CONNECT_TIMEOUT,
             read_timeout=ANSWER_TIMEOUT,
             write_timeout=ANSWER_TIMEOUT,
@@ -161,31 +169,39 @@ def open_mysql(options: Options, name: str) -> MysqlTable:
     cfg = read_params(MysqlParams, options, name)
     try:
         import pymysql
+        import pymysql.charset
         import pymysql.cursors
     except ImportError:
         raise missing_extra(options, name, "PyMySQL", "mysql") from None
     return MysqlTable(cfg, name, pymysql)
 
 
-def _address(name: str) -> tuple[str, str, int]:
-    """The path of a socket, or host and port."""
+def _options(cfg: MysqlParams) -> dict[str, str]:
+    """What MySQL's own option files say."""
+    groups = dict.fromkeys(["client", cfg.option_group])
+    if cfg.option_file:
+        return read_options([cfg.option_file], groups)
+    return read_options(DEFAULT_FILES, groups) if cfg.option_group else {}
+
+
+def _address(name: str, given: dict[str, str]) -> tuple[str, str, int]:
+    """The path of a socket, or host and port. given: the option files'."""
     if name.startswith("unix:"):
         return name.removeprefix("unix:"), "", 0
-    host, port = split_host(name.removeprefix("inet:"), PORT)
-    path = next((path for path in SOCKETS if os.path.exists(path)), "") if host == "localhost" else ""
-    return path, host, port
+    usual = given.get("port", "")
+    host, port = split_host(name.removeprefix("inet:"), int(usual) if usual.isdecimal() else PORT)
+    paths = [path for path in (given.get("socket", ""), *SOCKETS) if os.path.exists(path)]
+    return paths[0] if paths and host == "localhost" else "", host, port
 
 
-def _tls_context(cfg: MysqlParams, name: str) -> ssl.SSLContext | None:
-    files = cfg.tls_cert_file, cfg.tls_key_file, cfg.tls_CAfile, cfg.tls_CApath
-    if not any((*files, cfg.tls_ciphers, cfg.tls_verify_cert)):
+def _tls_context(cfg: MysqlParams, given: dict[str, str], name: str) -> ssl.SSLContext | None:
+    files = {
+        "ca_file": cfg.tls_CAfile or given.get("ssl-ca", ""),
+        "ca_dir": cfg.tls_CApath or given.get("ssl-capath", ""),
+        "cert": cfg.tls_cert_file or given.get("ssl-cert", ""),
+        "key": cfg.tls_key_file or given.get("ssl-key", ""),
+        "ciphers": cfg.tls_ciphers or given.get("ssl-cipher", ""),
+    }
+    if not any(files.values()) and not cfg.tls_verify_cert:
         return None
-    return tls_context(
-        name,
-        ca_file=cfg.tls_CAfile,
-        ca_dir=cfg.tls_CApath,
-        cert=cfg.tls_cert_file,
-        key=cfg.tls_key_file,
-        ciphers=cfg.tls_ciphers,
-        verify=cfg.tls_verify_cert,
-    )
+    return tls_context(name, **files, verify=cfg.tls_verify_cert)

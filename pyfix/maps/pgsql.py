@@ -67,7 +67,7 @@ class Postgres:
             result = self._server.get_result()
             if result is None:
                 return rows
-            rows += self._values(result)
+            rows = self._values(result)  # of several statements, the last one's
 
     async def rows_soon(self, sql: str) -> list[Row]:
         """The same on an event loop."""
@@ -85,7 +85,7 @@ class Postgres:
             result = server.get_result()
             if result is None:
                 return rows
-            rows += self._values(result)
+            rows = self._values(result)
 
     def close(self) -> None:
         """Hang up."""
@@ -137,15 +137,16 @@ class PgsqlTable(ServerTable[Postgres]):
 
     def _connect(self, name: str) -> Postgres:
         cfg = self._cfg
+        make_conninfo = self._driver.conninfo.make_conninfo
+        if name.startswith(URI):  # which says all of it
+            conninfo = make_conninfo(name, client_encoding=cfg.encoding)
+            return Postgres(self._driver.pq, make_conninfo(conninfo, **self._reachable(conninfo)))
         given = {"user": cfg.user, "password": cfg.password, "dbname": cfg.dbname}
-        conninfo = self._driver.conninfo.make_conninfo(
-            name if name.startswith(URI) else "",
+        conninfo = make_conninfo(
             **_address(name),
             **{key: value for key, value in given.items() if value},
             client_encoding=cfg.encoding,
         )
-        if name.startswith(URI):
-            conninfo = self._driver.conninfo.make_conninfo(conninfo, **self._reachable(conninfo))
         return Postgres(self._driver.pq, conninfo)
 
     def _reachable(self, conninfo: str) -> dict[str, str]:
@@ -168,8 +169,6 @@ def open_pgsql(options: Options, name: str) -> PgsqlTable:
 
 
 def _address(name: str) -> dict[str, object]:
-    if name.startswith(URI):
-        return {}
     if name.startswith("unix:"):
         return {"host": name.removeprefix("unix:")}
     host, port = split_host(name.removeprefix("inet:"), 5432)

@@ -4,7 +4,7 @@
     rows = servers.ask(lambda connection: connection.query(...), table="mysql:/etc/postfix/users.cf")
 
 Open connections are preferred, those over Unix sockets before others, else in random order
-(or always in the order given).
+(or always in the order given). A server that stands alone may be tried more than once before it counts as failed.
 A server that fails rests for retry_interval; one whose kept connection has died is connected
 again first. When none answers, TableError: the caller's answer is "later", never "not there".
 
@@ -37,6 +37,8 @@ C = TypeVar("C", bound=Connection)
 T = TypeVar("T")
 Clock = Callable[[], float]
 
+NUMBERED = 2
+"""Arguments of an exception with a number and words."""
 _PASSWORD = re.compile(r"(://[^:/@]*):[^@]*@")
 """In a URL."""
 
@@ -57,7 +59,7 @@ class Server(Generic[C]):
 
 
 class Servers(Generic[C]):
-    """All servers of a table. retry_interval, idle_interval: seconds."""
+    """All servers of a table. retry_interval, idle_interval, pause: seconds; tries: of a server that stands alone."""
 
     def __init__(
         self,
@@ -68,6 +70,8 @@ class Servers(Generic[C]):
         retry_interval: float = 60,
         idle_interval: float = 60,
         shuffle: bool = True,
+        tries: int = 1,
+        pause: float = 0,
         clock: Clock = time.monotonic,
     ) -> None:
         self._kind = kind
@@ -76,6 +80,8 @@ class Servers(Generic[C]):
         self._retry_interval = retry_interval
         self._idle_interval = idle_interval
         self._shuffle = shuffle
+        self._tries = tries if len(self._servers) == 1 else 1
+        self._pause = pause
         self._clock = clock
         self._lock = threading.Lock()
         self._turns = Turns(WORKERS)
@@ -85,7 +91,7 @@ class Servers(Generic[C]):
         reason = ""
         for server in self._order():
             try:
-                return self._ask(server, question)
+                return self._ask_again(server, question)
             except WrongQuestionError as error:
                 msg.warning(f"{table}: {self._kind} server {server.shown}: {error}")
                 raise TableError(table, str(error)) from None
@@ -128,6 +134,17 @@ class Servers(Generic[C]):
             return ready
         random.shuffle(ready)
         return sorted(ready, key=lambda server: (not server.idle, not server.local))
+
+    def _ask_again(self, server: Server[C], question: Callable[[C], T]) -> T:
+        """Ask until it answers, or can't be connected at all, or has failed often enough."""
+        for _ in range(self._tries - 1):
+            try:
+                return self._ask(server, question)
+            except (WrongQuestionError, ConnectionRefusedError, FileNotFoundError):
+                raise
+            except Exception:
+                time.sleep(self._pause)
+        return self._ask(server, question)
 
     def _ask(self, server: Server[C], question: Callable[[C], T]) -> T:
         kept = self._take(server)
@@ -186,6 +203,8 @@ def _close(connection: Connection) -> None:
 def _reason(error: Exception) -> str:
     """What an exception says, on one line."""
     text = str(error) or type(error).__name__
+    if len(error.args) == NUMBERED and isinstance(error.args[0], int) and isinstance(error.args[1], str):
+        text = error.args[1]
     if isinstance(error, OSError) and error.strerror:
         text = error.strerror
     return " ".join(text.split()).removesuffix(":")

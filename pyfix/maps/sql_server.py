@@ -13,6 +13,9 @@ from pyfix.maps.servers import Connection, Servers
 from pyfix.maps.sql import SqlParams, flat, query_template
 from pyfix.unix import jail
 
+TRIES = 2
+"""One server may be a balancer in front of many."""
+
 Row = list[str | None]
 
 
@@ -69,6 +72,7 @@ class ServerTable(Generic[S]):
             self._connect,
             retry_interval=cfg.retry_interval,
             idle_interval=cfg.idle_interval,
+            tries=TRIES,
         )
 
     def lookup(self, key: str) -> str | None:

@@ -39,7 +39,7 @@ class SqliteTable:
         """OpenError: a bad template."""
         self._answers = Answers(cfg, "sqlite", name)
         self._query = query_template(cfg, self._answers.name)
-        _warn_of_quotes(query_text(cfg), self._answers.name)
+        _warn_of_quotes(query_text(cfg, name), self._answers.name)
         self._kept = _opened_now(cfg.dbpath)
         self._servers = Servers("SQLite", [cfg.dbpath], self._connect, retry_interval=0)
 
@@ -77,12 +77,22 @@ class Database:
     def rows(self, sql: str) -> list[tuple[object, ...]]:
         """What a query gives. sqlite3.Error."""
         with self._turn:
-            return self._file.execute(sql).fetchall()
+            return self._file.execute(_first(sql)).fetchall()
 
     def close(self) -> None:
         """Let go of the file."""
         if not self._stays:
             self._file.close()
+
+
+def _first(sql: str) -> str:
+    """The first statement, as in Postfix: what follows is not looked at."""
+    at = sql.find(";")
+    while at >= 0:
+        if sqlite3.complete_statement(sql[: at + 1]):
+            return sql[: at + 1]
+        at = sql.find(";", at + 1)
+    return sql
 
 
 def _opened_now(path: str) -> Database | None:

@@ -5,7 +5,8 @@
     while not answer.receive(sock.recv(65536)): ...
     answer.rows
 
-Of several results, as a stored procedure gives, the first one's rows are kept. Values are the server's
+Of several results, as a stored procedure gives, the first one's rows are kept; `many` says that another one had
+rows, too. Values are the server's
 text for them. The connection has been made and has neither compression nor CLIENT_DEPRECATE_EOF.
 
 Sources: the text protocol of COM_QUERY in the documentation of MySQL and MariaDB.
@@ -47,10 +48,11 @@ def query(sql: bytes) -> bytes:
 class Answer:
     """Bytes in, rows out. rows: None when the query had no result that could have rows."""
 
-    __slots__ = ("_data", "_left", "_next", "_number", "_result", "rows")
+    __slots__ = ("_data", "_left", "_next", "_number", "_result", "many", "rows")
 
     def __init__(self) -> None:
         self.rows: list[Row] | None = None
+        self.many = False
         self._data = b""
         self._number = 1
         self._next = self._begin
@@ -92,6 +94,8 @@ class Answer:
             raise MysqlError("bad number of columns")
         if not self._result:
             self.rows = []
+        elif self.rows is not None:
+            self.many = True
         self._next = self._column
         return False
 

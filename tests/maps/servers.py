@@ -102,7 +102,7 @@ def mariadb() -> Iterator[tuple[int, Path]]:
             server, "--no-defaults", f"--datadir={data}", f"--socket={sock}", f"--port={port}",
             "--bind-address=127.0.0.1", f"--pid-file={top}/pid", "--skip-name-resolve",
             "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=8M",
-            f"--ssl-cert={top}/cert.pem", f"--ssl-key={top}/key.pem",
+            f"--ssl-cert={top}/cert.pem", f"--ssl-key={top}/key.pem", f"--ssl-ca={top}/cert.pem",
         ]  # fmt: skip
         with running(command, connectable(port), user):
             yield port, sock
@@ -156,6 +156,12 @@ def certificate(top: Path, user: str | None) -> None:
     )  # fmt: skip
     if user is not None:
         shutil.chown(top / "key.pem", user)
+
+
+def certificate_name(path: Path) -> str:
+    """What a certificate is called in a directory of authorities, without the number."""
+    command = [program("openssl"), "x509", "-hash", "-noout", "-in", str(path)]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
 SLAPD_CONF = """\

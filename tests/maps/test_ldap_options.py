@@ -3,7 +3,6 @@
 import os
 import re
 import socket
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -65,9 +64,7 @@ def directory() -> Iterator[Directory]:
     tls_port = free_port()
     with servers.slapd(LDIF, tls_port=tls_port) as (port, sock):
         (sock.parent / "ca").mkdir()
-        named = subprocess.run(["openssl", "x509", "-hash", "-noout", "-in", sock.parent / "cert.pem"],
-                               capture_output=True, text=True, check=True)  # fmt: skip
-        (sock.parent / "ca" / f"{named.stdout.strip()}.0").symlink_to("../cert.pem")
+        (sock.parent / "ca" / f"{servers.certificate_name(sock.parent / 'cert.pem')}.0").symlink_to("../cert.pem")
         yield Directory(port, tls_port, sock.parent)
 
 

@@ -184,7 +184,7 @@ def test_ten_values_are_the_most_unless_said_otherwise(server: Server, here: Pat
     with pytest.raises(TableError):
         open_or_fail(write(here, server, GOTO)).lookup_now("many@example.com")
     assert log == [
-        f"warning: dict_mongodb_lookup: {here}/m.cf: Expansion limit exceeded for key 'many@example.com'"
+        f"warning: dict_mongodb_lookup: {here}/m.cf: Expansion limit exceeded for key: 'many@example.com'"
     ]
 
 

@@ -44,6 +44,15 @@ def test_answer_in_one_piece_and_at_every_split(name: str) -> None:
     assert answer.rows == rows
 
 
+@pytest.mark.parametrize(
+    ("name", "many"), [("one row", False), ("a procedure", False), ("two results", True), ("first without rows", False)]
+)
+def test_more_than_one_result_with_rows_is_noticed(name: str, many: bool) -> None:
+    answer = Answer()
+    answer.receive(ANSWERS[name][0])
+    assert answer.many == many
+
+
 @pytest.mark.parametrize("before", [[], [b"\1", b"c", EOF], [b"\1", b"c", EOF, b"\1a"]])
 def test_refusal_carries_the_servers_packet(before: list[bytes]) -> None:
     error = b"\xff\x28\x04#42000You have an error"
