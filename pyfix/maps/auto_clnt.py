@@ -51,7 +51,7 @@ class Stream:
         return data
 
     def line(self, limit: int) -> bytes:
-        """Up to the next line feed, which is taken off, with the carriage return before it."""
+        """Up to the next line feed, which is taken off."""
         data = self._buffer
         self._buffer = b""
         while (end := data.find(b"\n")) < 0:
@@ -61,11 +61,11 @@ class Stream:
         if end > limit:
             raise OSError(errno.EMSGSIZE, "line too long")
         self._buffer = data[end + 1 :]
-        return data[:end].removesuffix(b"\r")
+        return data[:end]
 
     def exactly(self, count: int) -> bytes:
         """So many bytes."""
-        data = b""
+        data, self._buffer = self._buffer, b""
         while len(data) < count:
             data += self.some()
         self._buffer = data[count:]

@@ -83,7 +83,7 @@ class MemcacheTable:
             return self._backup.lookup_now(key)
         if value is None and self._backup is not None:
             return self._from_backup(self._backup, key, name)
-        return None if value is None else self._answers.joined(key, [decode(value)])
+        return None if value is None else decode(value)
 
     def _name(self, key: str) -> bytes:
         """The key as memcached knows it; empty when the key lacks what key_format asks for."""
@@ -110,7 +110,7 @@ class MemcacheTable:
     def _get(self, server: Stream, name: bytes) -> bytes | None:
         server.send(b"get %b\r\n" % name)
         value = None
-        while (line := server.line(self._cfg.line_size_limit)) != b"END":
+        while (line := self._line(server)) != b"END":
             word, *fields = line.split(b" ")
             if word != b"VALUE" or len(fields) < 3 or fields[0] != name or not fields[2].isdigit():
                 raise OSError(0, f"malformed reply: {decode(line)[:100]!r}")
@@ -120,10 +120,13 @@ class MemcacheTable:
             server.exactly(2)
         return value
 
+    def _line(self, server: Stream) -> bytes:
+        return server.line(self._cfg.line_size_limit).removesuffix(b"\r")
+
     def _set(self, server: Stream, name: bytes, value: bytes) -> None:
         cfg = self._cfg
         server.send(b"set %b %d %d %d\r\n%b\r\n" % (name, cfg.flags, cfg.ttl, len(value), value))
-        line = server.line(cfg.line_size_limit)
+        line = self._line(server)
         if line != b"STORED":
             raise OSError(0, f"update failed: {decode(line)[:100]!r}")
 
@@ -131,7 +134,7 @@ class MemcacheTable:
 def _known(digest: str) -> bool:
     try:
         hashlib.new(digest, usedforsecurity=False)
-    except ValueError:
+    except (ValueError, TypeError):  # the latter of text that is not UTF-8
         return False
     return True
 

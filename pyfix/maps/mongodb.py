@@ -7,7 +7,8 @@ mongodb:/file/of/parameters
     projection = {"_id": 0, "goto": 1}     result_format = %s
 
 The filter is JSON in which % is replaced, quoted for JSON. Values that are lists give several
-values. Needs the extra `mongodb`, which is imported when the first such table is opened.
+values; those that are neither texts nor whole numbers are ignored with a warning. Needs the
+extra `mongodb`, which is imported when the first such table is opened.
 
 Sources: mongodb_table(5).
 """
@@ -21,12 +22,14 @@ from pyfix.maps.cfg_parser import read_params
 from pyfix.maps.db_common import Answers, DbParams, Template
 from pyfix.maps.servers import Servers
 from pyfix.maps.table import OpenError, Options, missing_extra
-from pyfix.unix import jail
+from pyfix.unix import jail, msg
 
 TIMEOUT = 10_000  # milliseconds
 TIME_LIMITS = ("serverSelectionTimeoutMS", "connectTimeoutMS", "socketTimeoutMS")
 RETRY = 1  # seconds that a server rests
 SCHEMES = ("mongodb://", "mongodb+srv://")
+ID = "_id"
+"""A field that every document has, and that is nobody's address."""
 MOST = 100  # values of an answer
 
 
@@ -58,8 +61,12 @@ class MongodbTable:
         if not cfg.uri.startswith(SCHEMES):
             raise OpenError(f"{table}: uri must begin with {' or '.join(SCHEMES)}: {cfg.uri}")
         _parsed(self._filter.expand("user@a.b.c.d.e.f.g.h.i", quote=json_quote) or "{}", table, "query_filter")
-        self._projection = _parsed(cfg.projection, table, "projection") if cfg.projection else None
-        self._attributes = cfg.result_attribute.replace(",", " ").split()
+        if cfg.projection and cfg.result_attribute:
+            raise OpenError(f"{table}: projection and result_attribute must not both be set")
+        wanted = dict.fromkeys(cfg.result_attribute.replace(",", " ").split(), 1)
+        self._projection = {**wanted, ID: 0} if wanted else None
+        if cfg.projection:
+            self._projection = _parsed(cfg.projection, table, "projection")
         jail.remember_url(cfg.uri)
         self._servers: Servers[Any] = Servers(
             "MongoDB",
@@ -82,12 +89,17 @@ class MongodbTable:
         collection = server[self._cfg.dbname][self._cfg.collection]
         return list(collection.find(query, self._projection, limit=MOST + 1))
 
-    def _values(self, documents: list[dict[str, Any]]) -> Iterator[str | None]:
+    def _values(self, documents: list[dict[str, Any]]) -> Iterator[str]:
         for document in documents:
             for name, value in document.items():
-                if name in self._attributes or (not self._attributes and name != "_id"):
-                    for each in value if isinstance(value, list) else [value]:
-                        yield None if each is None else str(each)
+                for each in value if isinstance(value, list) else [value]:
+                    if name == ID:
+                        continue
+                    if isinstance(each, str) or (isinstance(each, int) and not isinstance(each, bool)):
+                        yield str(each)
+                    else:
+                        kind = type(each).__name__
+                        msg.warning(f"{self._answers.name}: field {name} has a value of type {kind} -- ignored")
 
 
 def open_mongodb(options: Options, name: str) -> MongodbTable:

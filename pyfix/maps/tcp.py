@@ -19,6 +19,9 @@ TIMEOUT = 100  # seconds
 LIMIT = 4096  # bytes of an answer
 RETRY = 1  # seconds that the server is left alone when it fails
 
+_REPLY = re.compile(rb"([0-9]{3})\s(.*)", re.DOTALL)
+"""Only the first digit counts."""
+_BAD_CODE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _PLAIN = re.compile(rb"[^!-$&-~]")
 
 
@@ -51,11 +54,14 @@ def open_tcp(options: Options, name: str) -> TcpTable:
 def _ask(server: Stream, question: bytes) -> bytes | None:
     server.send(question)
     line = server.line(LIMIT)
-    code, _, text = line.partition(b" ")
-    if code == b"500":
+    reply = _REPLY.fullmatch(line)
+    if reply is None or _BAD_CODE.search(reply[2]):
+        raise OSError(0, f"malformed reply: {decode(line)[:100]}")
+    kind, text = reply[1][:1], unquote_to_bytes(reply[2])
+    if kind == b"5":
         return None
-    if code == b"400":
-        raise WrongQuestionError(decode(unquote_to_bytes(text)))
-    if code != b"200":
-        raise OSError(0, f"malformed reply: {decode(line)[:100]!r}")
-    return unquote_to_bytes(text)
+    if kind == b"4":
+        raise WrongQuestionError(decode(text))
+    if kind != b"2":
+        raise OSError(0, f"bad status code: {decode(line)[:100]}")
+    return text

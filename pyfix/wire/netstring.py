@@ -8,7 +8,7 @@ Sources: https://cr.yp.to/proto/netstrings.txt
 
 import re
 
-_LENGTH = re.compile(rb"(0|[1-9][0-9]{0,9}):")
+_LENGTH = re.compile(rb"([0-9]{1,10}):")
 
 
 class NetstringError(ValueError):

@@ -51,6 +51,7 @@ FILES = st.one_of(
 @given(FILES)
 @example(b"hosts = \xff\ndbpath = /\0\n")
 @example(b"backup = yes\n")
+@example(b"key_digest = \xff\n")
 @example(b"expansion_limit = 99999999999999999999\n")
 def test_a_file_of_options_opens_or_its_mistake_is_told(here: Path, kind: str, content: bytes) -> None:
     path = here / "x.cf"
