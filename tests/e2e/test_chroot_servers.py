@@ -220,3 +220,17 @@ def test_proxymap_is_outside_of_the_jail_where_kerberos_is(jailed, monkeypatch: 
         mail.reload()
         mail.wait_until(lambda: answer(mail, "alice") == 451)
         mail.wait_for(r"smtpd\[\d+\]: warning: ldap:\S+: LDAP server \S+: Unable to bind to server .*Local error")
+
+
+def test_a_function_is_imported_before_the_jail_closes(jailed) -> None:
+    with servers.directory() as top:
+        (top / "our_table.py").write_text("def look(key): return {'alice@sales.test': 'alice@demo.test'}.get(key)\n")
+        imported = f"import_environment = MAIL_CONFIG TZ PYTHONPATH={top}\n"
+        mail = jailed("unionmap:{inline:{x=y}, python:our_table:look}", "", imported)
+        check(mail, None)
+
+
+def test_parameters_in_main_cf_count_in_a_jail(jailed) -> None:
+    with mysql_by_name() as (port, text):
+        lines = text.replace("PORT", str(port)).splitlines()
+        check(jailed("mysql:users", "", "".join([f"users_{line}\n" for line in lines])), None)

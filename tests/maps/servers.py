@@ -93,11 +93,13 @@ def mariadb() -> Iterator[tuple[int, Path]]:
     with directory(user) as top:
         data, sock, port = top / "data", top / "sock", free_port()
         certificate(top, user)
-        subprocess.run(
+        done = subprocess.run(
             [install, "--no-defaults", f"--datadir={data}", "--auth-root-authentication-method=normal",
              "--skip-test-db", "--skip-name-resolve"],
-            check=True, capture_output=True, user=user,
+            check=False, capture_output=True, user=user,
         )  # fmt: skip
+        if done.returncode:
+            pytest.fail(f"{install}: {(done.stdout + done.stderr).decode(errors='replace')[-2000:]}")
         command = [
             server, "--no-defaults", f"--datadir={data}", f"--socket={sock}", f"--port={port}",
             "--bind-address=127.0.0.1", f"--pid-file={top}/pid", "--skip-name-resolve",
