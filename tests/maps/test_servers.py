@@ -445,3 +445,37 @@ def test_garbage_and_hang_ups_are_errors_and_told_once(
     assert (caught.value.code, caught.value.status) == (451, "4.3.0")
     (line,) = log
     assert line.startswith(f"warning: {kind}:{here}/x.cf: ")
+
+
+def test_connections_that_were_idle_for_long_are_closed_and_not_used() -> None:
+    made: list[Fake] = []
+    times = [0.0]
+
+    def connect(_: str) -> Fake:
+        made.append(Fake())
+        return made[-1]
+
+    some: Servers[Fake] = Servers("X", ["a"], connect, idle_interval=60, clock=lambda: times[-1])
+    for now in (0.0, 59.0, 118.0, 200.0):
+        times.append(now)
+        some.ask(lambda _: None, table="x:y")
+    assert [each.closed for each in made] == [True, False]
+
+
+def test_a_lone_server_is_tried_again_unless_nobody_is_there(log: list[str]) -> None:
+    asked: list[OSError] = []
+    troubles = [OSError(0, "trouble"), ConnectionRefusedError(0, "trouble"), FileNotFoundError(0, "trouble")]
+
+    def connecting(trouble: OSError) -> Callable[[str], Fake]:
+        def connect(_: str) -> Fake:
+            asked.append(trouble)
+            raise trouble
+
+        return connect
+
+    for names in (["a"], ["a", "b"]):
+        for trouble in troubles:
+            with pytest.raises(TableError):
+                Servers("X", names, connecting(trouble), tries=3).ask(lambda _: None, table="x:y")
+    assert [asked.count(each) for each in troubles] == [5, 3, 3]
+    assert len(log) == 9

@@ -316,3 +316,45 @@ def test_a_server_that_stands_alone_is_connected_twice(kind: str, here: Path, lo
             open_table(f"{kind}:{here}/t.cf").lookup_now("a")
         thread.join()
     assert len(log) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("hosts = 127.0.0.1:1\nuser = u\npassword = p w\ndbname = d\n",
+         {"host": "127.0.0.1", "hostaddr": "127.0.0.1", "port": "1", "user": "u", "password": "p w", "dbname": "d",
+          "client_encoding": "UTF8"}),
+        ("hosts = inet:[::1]\nencoding = LATIN1\n",
+         {"host": "::1", "hostaddr": "::1", "port": "5432", "client_encoding": "LATIN1"}),
+        ("hosts = unix:/run/pg\nuser = u\n", {"host": "/run/pg", "user": "u", "client_encoding": "UTF8"}),
+        ("hosts = postgresql://u:s@h:2/d?sslmode=require\nuser = no\npassword = no\ndbname = no\n",
+         {"host": "h", "port": "2", "user": "u", "password": "s", "dbname": "d", "sslmode": "require",
+          "client_encoding": "UTF8"}),
+    ],
+)  # fmt: skip
+def test_libpq_is_told_all_of_it(
+    here: Path, monkeypatch: pytest.MonkeyPatch, text: str, expected: dict[str, str]
+) -> None:
+    psycopg = pytest.importorskip("psycopg", reason="the extra pgsql is not installed")
+    told: list[dict[str, str]] = []
+
+    def connect(_: object, conninfo: str) -> None:
+        told.append(psycopg.conninfo.conninfo_to_dict(conninfo))
+        raise OSError("not really")
+
+    monkeypatch.setattr("pyfix.maps.pgsql.Postgres", connect)
+    (here / "t.cf").write_text(text + Q)
+    with pytest.raises(TableError):
+        open_table(f"pgsql:{here}/t.cf").lookup_now("a")
+    assert told[0] == expected
+
+
+@pytest.mark.parametrize("kind", ["mysql", "pgsql", "redis"])
+def test_intervals_are_the_tables(kind: str, here: Path) -> None:
+    pytest.importorskip({"mysql": "pymysql", "pgsql": "psycopg"}.get(kind, kind))
+    (here / "t.cf").write_text("dbname = d\nquery = SELECT '%s'\nretry_interval = 7\nidle_interval = 8\n")
+    servers_of = open_or_fail(f"{kind}:{here}/t.cf").source._servers  # type: ignore[attr-defined]
+    assert (servers_of._retry_interval, servers_of._idle_interval) == (7, 8)
+    (here / "t.cf").write_text("dbname = d\nquery = SELECT '%s'\n")
+    servers_of = open_or_fail(f"{kind}:{here}/t.cf").source._servers  # type: ignore[attr-defined]
+    assert (servers_of._retry_interval, servers_of._idle_interval) == (60, 60)
