@@ -78,8 +78,9 @@ SENDERS = [
 DELIVERIES = [(nexthop, SENDERS[1]) for nexthop in NEXTHOPS] + [("address", sender) for sender in SENDERS]
 
 
-@pytest.mark.parametrize("by_sender", ["yes", "no"], ids=["by-sender", "not-by-sender"])
-@pytest.mark.parametrize("found", ["", "user@sub.s.test", "@sub.s.test", "127.0.0.1"])
+@pytest.mark.parametrize(
+    ("by_sender", "found"), [("yes", ""), ("no", ""), ("yes", "@sub.s.test"), ("yes", "127.0.0.1")], ids=str
+)
 def test_passwords_are_looked_up_by_the_same_keys_in_the_same_order(
     instance, real_postfix, instance_directory: Path, by_sender: str, found: str
 ) -> None:
@@ -115,78 +116,98 @@ SEQUENCE = [
     ("a@s.test", "one"), ("a@s.test", "one"), ("b@s.test", "one"), ("a@s.test", "two"), ("b@s.test", "two"),
     ("", "one"), ("", "one"), ("a@s.test", "one"), ("b@s.test", "three"), ("a@s.test", "three"), ("", "two"),
 ]  # fmt: skip
-ONE_PASSWORD = "smtp_sasl_password_maps = inline:{127.0.0.1=host:secret}\n"
-PASSWORDS = "smtp_sasl_password_maps = inline:{a@s.test=a:secret, 127.0.0.1=host:secret}\n"
-BY_SENDER = "smtp_sender_dependent_authentication = yes\n"
+PLACES = {"one": "[127.0.0.1]", "two": "[localhost]", "three": "127.0.0.1"}
+ONE_PASSWORD = ["smtp_sasl_password_maps = inline:{127.0.0.1=host:secret}"]
+PASSWORDS = ["smtp_sasl_password_maps = inline:{ {a@s.test=a:secret}, {127.0.0.1=host:secret} }"]
+BY_SENDER = ["smtp_sender_dependent_authentication = yes"]
+OFF = ["smtp_sasl_auth_enable = no"]
 REUSE = {
     "passwords": ONE_PASSWORD,
     "passwords by sender": PASSWORDS + BY_SENDER,
-    "no passwords by sender": BY_SENDER.replace("\n", "\nsmtp_sasl_auth_enable = no\n"),
-    "nothing enabled": PASSWORDS + BY_SENDER + "smtp_sasl_auth_enable = no\n",
-    "dummy": f"{ONE_PASSWORD}smtp_send_dummy_mail_auth = yes\n",
+    "no passwords by sender": BY_SENDER + OFF,
+    "nothing enabled": PASSWORDS + BY_SENDER + OFF,
+    "dummy": [*ONE_PASSWORD, "smtp_send_dummy_mail_auth = yes"],
 }
 
 
-@pytest.mark.parametrize("case", REUSE, ids=lambda case: case.replace(" ", "-"))
-def test_connections_are_used_again_for_whom_they_may_be(instance, real_postfix, case: str) -> None:
+def test_connections_are_used_again_for_whom_they_may_be(instance, real_postfix) -> None:
     results = []
-    settings = "\n".join({**_settings(ON), **_settings(REUSE[case])}.values())
-    settings += "\nsmtp_connection_cache_destinations = static:all\nsmtp_connection_cache_time_limit = 100s\n"
+    settings = f"{ON}smtp_connection_cache_destinations = static:all\nsmtp_connection_cache_time_limit = 100s\n"
     for make in (real_postfix, instance):
-        with Broken(OFFER) as server:
-            places = {"one": "[127.0.0.1]", "two": "[localhost]", "three": "127.0.0.1"}
-            table = ", ".join([f"{{{name}.test = smtp:{host}:{server.port}}}" for name, host in places.items()])
-            mail = make(f"{settings}transport_maps = inline:{{ {table} }}\n{OURS}")
-            said = [send(mail, 0, sender, f"r{n}@{place}.test") for n, (sender, place) in enumerate(SEQUENCE)]
-            sessions = [[re.sub(r" SIZE=\d+", "", line) for line in session] for session in server.sessions]
+        with ExitStack() as stack:
+            servers = [stack.enter_context(Broken(OFFER)) for _ in REUSE]
+            entries = [
+                f"{{{name}{n}.test = u{n}:{host}:{server.port}}}"
+                for n, server in enumerate(servers)
+                for name, host in PLACES.items()
+            ]
+            services = "".join([_service(f"u{n}", options) for n, options in enumerate(REUSE.values())])
+            mail = make(f"{settings}transport_maps = inline:{{ {', '.join(entries)} }}\n{OURS}", services)
+            results.append({case: _reuse(mail, n, servers[n]) for n, case in enumerate(REUSE)})
             mail.stop()
-            results.append((said, sessions))
-    assert results[0] == results[1]
+    for case in REUSE:
+        assert results[1][case] == results[0][case], case
 
 
-def _settings(text: str) -> dict[str, str]:
-    return {line.partition("=")[0].strip(): line for line in text.splitlines()}
+def _reuse(mail, number: int, server: Broken) -> tuple[list[str], list[list[str]]]:
+    """What is logged, and what each connection was used for."""
+    said = [send(mail, 0, sender, f"r{n}@{place}{number}.test") for n, (sender, place) in enumerate(SEQUENCE)]
+    return said, [[re.sub(r" SIZE=\d+", "", line) for line in session] for session in server.sessions]
+
+
+def _service(name: str, options: list[str]) -> str:
+    return f"{name} unix - - n - - smtp{''.join([f' -o {{ {option} }}' for option in options])}\n"
 
 
 NO = "535 5.7.8 bad password, user"
 YES = "235 2.7.0 in"
-FAILURES: dict[str, tuple[str, list[str]]] = {
-    "refused": ("", [NO]),
-    "refused hard": ("smtp_sasl_auth_soft_bounce = no\n", [NO]),
-    "not now": ("", ["454 4.7.0 not now", YES]),
-    "refused with another code": ("", ["534 5.7.9 too weak", YES]),
-    "refused in lines": ("", ["535-5.7.8 bad\r\n535 5.7.8 password"]),
-    "refused without status": ("", ["535 no; not"]),
-    "let in": ("", [YES]),
+FAILURES: dict[str, tuple[list[str], list[str]]] = {
+    "refused": ([], [NO]),
+    "refused hard": (["smtp_sasl_auth_soft_bounce = no"], [NO]),
+    "not now": ([], ["454 4.7.0 not now", YES]),
+    "refused with another code": ([], ["534 5.7.9 too weak", YES]),
+    "refused in lines": ([], ["535-5.7.8 bad\r\n535 5.7.8 password"]),
+    "refused without status": ([], ["535 no; not"]),
+    "let in": ([], [YES]),
 }
+SERVICES = {(case, password): f"u{n}{password}" for n, case in enumerate(FAILURES) for password in ("a", "b")}
 
 
-@pytest.mark.parametrize("case", FAILURES, ids=lambda case: case.replace(" ", "-"))
-def test_logins_that_failed_are_not_tried_again(instance, real_postfix, instance_directory: Path, case: str) -> None:
-    more, answers = FAILURES[case]
+def test_logins_that_failed_are_not_tried_again(instance, real_postfix) -> None:
     results = []
+    cache = "smtp_sasl_auth_cache_name = proxy:lmdb:$data_directory/failed\n"
     for make in (real_postfix, instance):
-        with Broken({**OFFER, "AUTH": answers}) as server:
-            table = ", ".join([f"{{u{n}.test = u{n}:[127.0.0.1]:{server.port}}}" for n in range(2)])
-            settings = f"{ON}{more}transport_maps = inline:{{ {table} }}\n{OURS}"
-            settings += "smtp_sasl_auth_cache_name = proxy:lmdb:$data_directory/failed\n"
+        with ExitStack() as stack:
+            servers = {case: Broken({**OFFER, "AUTH": [*answers]}) for case, (_, answers) in FAILURES.items()}
+            for server in servers.values():
+                stack.enter_context(server)
+            places = [(name, f"{name}:[127.0.0.1]:{servers[case].port}") for (case, _), name in SERVICES.items()]
+            table = [f"{{{name}.test = {place}}}" for name, place in places]
             services = "proxywrite unix - - n - 1 proxymap\n"
-            for n, password in enumerate(["secret", "other"]):
-                services += f"u{n} unix - - n - - smtp -o smtp_sasl_password_maps=static:user:{password}\n"
-            mail = make(settings, services)
-            said = [send(mail, 0, "", f"r{n}@u{place}.test") for n, place in enumerate([0, 0, 1, 1, 0])]
-            entries = _entries(mail)
+            for (case, password), name in SERVICES.items():
+                login = f"smtp_sasl_password_maps = static:user{name[:-1]}:{password}"
+                services += _service(name, [login, *FAILURES[case][0]])
+            mail = make(f"{ON}{cache}transport_maps = inline:{{ {', '.join(table)} }}\n{OURS}", services)
+            found = {case: _failures(mail, case, servers[case]) for case in FAILURES}
+            results.append({**found, "entries": _entries(mail)})
             mail.stop()
-            results.append((said, [len(session) for session in server.sessions], entries))
-    assert results[0] == results[1]
+    assert len(results[0]["entries"]) == 4
+    for case, found in results[0].items():
+        assert results[1][case] == found, case
 
 
-def _entries(mail) -> str:
-    found = mail.command("postmap", "-s", _cache(mail)).stdout
-    text = found if isinstance(found, str) else found.decode()
-    return re.sub(r"\b\d{10};", "TIME;", text)
+def _failures(mail, case: str, server: Broken) -> tuple[list[str], list[int]]:
+    """What is logged, and how much is said to the server each time."""
+    names = [SERVICES[case, password] for password in "aabba"]
+    said = [send(mail, 0, "", f"r{n}@{name}.test") for n, name in enumerate(names)]
+    return said, [len(session) for session in server.sessions]
 
 
-def _cache(mail) -> str:
-    found = mail.command("postconf", "-xh", "data_directory").stdout
-    return f"lmdb:{(found if isinstance(found, str) else found.decode()).strip()}/failed"
+def _entries(mail) -> list[str]:
+    directory = _output(mail.command("postconf", "-xh", "data_directory")).strip()
+    text = _output(mail.command("postmap", "-s", f"lmdb:{directory}/failed"))
+    return re.sub(r"\b\d{10};", "TIME;", text).replace("\n535 5.7.8 pass", " 535 5.7.8 pass").splitlines()
+
+
+def _output(done) -> str:
+    return done.stdout if isinstance(done.stdout, str) else done.stdout.decode()
