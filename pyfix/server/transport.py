@@ -20,6 +20,8 @@ MUCH = 1 << 18
 """The same, while more comes than that."""
 AT_ONCE = 256
 """Connections read from in one turn."""
+NOBODY = asyncio.Protocol()
+"""In place of a protocol that has heard all, so that neither keeps the other in memory."""
 
 
 class Poller:
@@ -164,6 +166,7 @@ class SocketTransport:
         if self._reading:
             self._poller.forget(self._fd)
         self._sock.close()
+        self._protocol = NOBODY
 
     def abort(self) -> None:
         """Hang up now."""
@@ -182,4 +185,5 @@ class SocketTransport:
 
     def _tell(self, error: OSError | None) -> None:
         self._sock.close()
-        self._protocol.connection_lost(error)
+        protocol, self._protocol = self._protocol, NOBODY
+        protocol.connection_lost(error)
