@@ -43,6 +43,7 @@ PATIENCE = 10.0
 """Seconds that lines wait for postlogd."""
 
 _GAP_NS = round(GAP * 1e9)
+_STAMP = b"\x01%016x"
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _SYSLOG = {
     Priority.PANIC: syslog.LOG_CRIT,
@@ -74,11 +75,15 @@ class Frame:
 
     def line(self, text: str) -> str:
         """The whole line, without its end."""
-        second, pid = int(time.time()), self.pid or os.getpid()
+        return self.before(int(time.time())) + text
+
+    def before(self, second: int) -> str:
+        """What stands before a line of this second."""
+        pid = self.pid or os.getpid()
         if second != self._second or pid != self._shown:
             self._second, self._shown = second, pid
             self._before = f"{stamp(second)} {self._host} {self.tag}[{pid}]: "
-        return self._before + text
+        return self._before
 
 
 def stamp(second: float) -> str:
@@ -132,6 +137,8 @@ class Postlog:
         self._stamps = stamps
         self._fallback: Sink | None = None
         self._waiting: deque[tuple[Priority, str, str, int]] = deque()
+        self._before = ""  # what stands before a line until the monotonic clock says:
+        self._until = 0
         self._loop: Scheduler | None = None
         self._thread = 0  # the loop's
         self._call_in_loop: Callable[..., object] = lambda call, *args: call(*args)
@@ -147,7 +154,11 @@ class Postlog:
             self._call_in_loop(self, priority, text)
             return
         now = time.monotonic_ns()
-        self._waiting.append((priority, text, self._frame.line(text), now))
+        if now >= self._until or self._loop is None:
+            second, past = divmod(time.time_ns(), 1_000_000_000)
+            self._before = self._frame.before(second)
+            self._until = now - past + 1_000_000_000
+        self._waiting.append((priority, text, self._before, now))
         if self._loop is None:
             self._send(0)
         elif not self._scheduled:
@@ -159,6 +170,7 @@ class Postlog:
         """From now on send lines together, at the end of a loop turn or GAP seconds after the last, never waiting."""
         self._loop = loop
         self._frame.pid = os.getpid()  # nothing with a loop forks
+        self._until = 0
         self._thread = get_ident()
         self._call_in_loop = getattr(loop, "call_soon_threadsafe", self._call_in_loop)
 
@@ -197,8 +209,10 @@ class Postlog:
         while waiting:
             lines: list[bytes] = []
             size = 0
-            for _, _, text, moment in waiting:
-                line = stamp_of(moment) + encoded(text) if self._stamps else encoded(text)
+            for _, text, before, moment in waiting:
+                line = (before + text).encode("utf-8", "surrogateescape")[:LINE]
+                if self._stamps:
+                    line = _STAMP % moment + line
                 size += len(line) + 1
                 if size > DATAGRAM and lines:
                     break
@@ -226,7 +240,7 @@ class Postlog:
 
 def stamp_of(moment: int) -> bytes:
     """What stands before a line of that moment (time.monotonic_ns()): later lines are greater."""
-    return b"\x01%016x" % moment
+    return _STAMP % moment
 
 
 def encoded(line: str) -> bytes:
