@@ -11,8 +11,6 @@ See also: cleanup.py for the protocol, serial_cleanup.py for programs without a 
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 from pyfix.clients.answer import ServiceGone
 from pyfix.clients.cleanup import (
     ACCEPTED,
@@ -107,8 +105,10 @@ class CleanupClient:
         """A new message. flags: FLAG bits. Retry: there is no cleanup, or it can't make a file."""
         spare = self._spares.take(flags)
         if spare is not None:
-            with suppress(Retry):  # then it is as if there had been none
+            try:
                 return await self._opened(spare, flags)
+            except Retry:
+                pass  # it is as if there had been none
         try:
             return await self._open(flags)
         except ServiceGone:  # it may have retired just now

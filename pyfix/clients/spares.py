@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from functools import lru_cache
-from typing import NamedTuple
 
 from pyfix.clients.cleanup import AHEAD, UNUSED
 from pyfix.clients.stream import Exchange
@@ -17,12 +16,8 @@ from pyfix.clients.stream import Exchange
 KEEP = 0.5  # seconds
 
 
-class Spare(NamedTuple):
-    """One file. flags: of its message; asked: when, the loop's seconds."""
-
-    flags: int
-    asked: float
-    exchange: Exchange
+Spare = tuple[int, float, Exchange]
+"""One file: flags of its message; when it was asked for, the loop's seconds; the request."""
 
 
 class Spares:
@@ -35,8 +30,8 @@ class Spares:
 
     def take(self, flags: int) -> Exchange | None:
         """The request for one that a message with these flags may have."""
-        if self._kept and self._kept[0].flags == flags:
-            return self._kept.popleft().exchange
+        if self._kept and self._kept[0][0] == flags:
+            return self._kept.popleft()[2]
         return None
 
     def ask(self, message: Exchange, flags: int) -> None:
@@ -48,14 +43,14 @@ class Spares:
             return
         exchange.send(request(flags))
         loop = asyncio.get_running_loop()
-        self._kept.append(Spare(flags, loop.time(), exchange))
+        self._kept.append((flags, loop.time(), exchange))
         if not self._timed:
             self._timed = True
             loop.call_later(KEEP, self._look_at_clock, loop)
 
     def _look_at_clock(self, loop: asyncio.AbstractEventLoop) -> None:
-        while self._kept and self._kept[0].asked + KEEP <= loop.time():
-            exchange = self._kept.popleft().exchange
+        while self._kept and self._kept[0][1] + KEEP <= loop.time():
+            exchange = self._kept.popleft()[2]
             exchange.send(UNUSED)
             exchange.close()
         self._timed = bool(self._kept)

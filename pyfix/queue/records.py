@@ -181,7 +181,9 @@ def encode_line(line: bytes, limit: int) -> bytes:
 
 def attribute(name: str, value: str) -> bytes:
     """A named attribute as a record."""
-    return encode(ATTR, f"{name}={value}".encode("utf-8", "surrogateescape"))
+    data = f"{name}={value}".encode("utf-8", "surrogateescape")
+    size = len(data)
+    return ATTR + (_LENGTHS[size] if size <= 2048 else _length(size)) + data
 
 
 def attributes(pairs: Iterable[tuple[str, str]]) -> bytes:

@@ -37,6 +37,7 @@ LONGEST_NUMBER = 20  # digits
 
 _ANY = "([^\0]*)"
 _DIGITS = f"([0-9]{{1,{LONGEST_NUMBER}}})"
+_NUMBER = re.compile(_DIGITS)
 
 
 class Form:
@@ -46,7 +47,7 @@ class Form:
     looked at one by one.
     """
 
-    __slots__ = ("_data", "_match", "_names", "_nuls", "_numbers", "_template", "fields")
+    __slots__ = ("_data", "_heads", "_match", "_names", "_nuls", "_numbers", "_template", "fields")
 
     def __init__(self, *fields: tuple[str, Kind]) -> None:
         self.fields = fields
@@ -59,6 +60,7 @@ class Form:
         self._numbers = [(at, 1 << size - 1, 1 << size) for at, size in bits]  # place, first negative one, how many
         self._data = [at for at, (_, kind) in enumerate(fields) if kind is DATA]
         self._nuls = 2 * len(fields) + 1
+        self._heads = [*self._names, ""]  # what stands before the NULs at even places
 
     def encode(self, *values: str | int | bytes) -> bytes:
         """The list with these values, in the order of the fields."""
@@ -86,15 +88,18 @@ class Form:
     def decode(self, data: bytes) -> list[Any]:
         """The values of a list that is all of `data`. AttrError when it is any other list."""
         text = data.decode("utf-8", "surrogateescape")
-        found = self._match(text)
-        if found is None or found.end() != len(text):
+        words = text.split("\0")
+        if words[::2] != self._heads or len(words) != self._nuls + 1:
             raise AttrError(self._complaint(text))
-        return self._typed(found.groups())
+        row = words[1:-1:2]
+        for at, _, _ in self._numbers:
+            if _NUMBER.fullmatch(row[at]) is None:
+                raise AttrError(self._complaint(text))
+        return self._typed(row)
 
-    def _typed(self, words: tuple[str, ...]) -> list[Any]:
-        row: list[Any] = list(words)
+    def _typed(self, row: list[Any]) -> list[Any]:
         for at, negative, count in self._numbers:
-            value = row[at] = int(words[at])
+            value = row[at] = int(row[at])
             if value >= negative:
                 row[at] = value - count
         for at in self._data:
@@ -113,7 +118,7 @@ class Form:
             found = self._match(text, at)
             if found is None:
                 raise AttrError(self._complaint(text[at:]))
-            rows.append(self._typed(found.groups()))
+            rows.append(self._typed([*found.groups()]))
             at = found.end()
         return rows
 
@@ -127,7 +132,7 @@ class Form:
             if given[at] != name:
                 found = given[at][:100].encode("ascii", "replace").decode()
                 return f"unexpected attribute {found} (expecting: {name})"
-            if kind in {INT, LONG} and at < len(values) and re.fullmatch(_DIGITS, values[at]) is None:
+            if kind in {INT, LONG} and at < len(values) and _NUMBER.fullmatch(values[at]) is None:
                 return f"bad numerical attribute value {values[at][:40]!r}"
         return "unexpected attribute after the last, or end of list missing"
 

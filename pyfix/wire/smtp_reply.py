@@ -23,7 +23,10 @@ class Reply:
         self.lines = lines
         self.ok = code < 400
         """The command was accepted."""
-        self.data = self._encode()
+        if status and len(lines) == 1:
+            self.data = f"{code} {status} {lines[0]}\r\n".encode("utf-8", "surrogateescape")
+        else:
+            self.data = self._encode()
         """The reply as it goes over the wire."""
 
     @classmethod
