@@ -19,6 +19,8 @@ class DebugPeers:
         parent = parent_matches(mail.parent_domain_matches_subdomains, name)
         self._peers = AddressMatch(mail.debug_peer_list, name=name, parent=parent)
         self._level = mail.debug_peer_level
+        self.any = bool(self._peers)
+        """There may be some."""
 
     async def level(self, address: str, name: str) -> int:
         """How much is to be logged of a peer; 0: nothing but the usual. A list that can't tell adds nothing."""

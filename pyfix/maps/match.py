@@ -13,9 +13,9 @@ TableError: it must not be taken for a "no".
 Parameters: parent_domain_matches_subdomains. See also: postconf(5) mynetworks.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from itertools import groupby
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from pyfix.maps.addresses import parents
 from pyfix.maps.items import Item, read_items
@@ -217,9 +217,9 @@ class DomainMatch(MatchList):
             text, name, lambda run: [Domains(run, parent=parent)], domains=True, parent=parent, utf8=utf8
         )
 
-    async def matches(self, domain: str) -> bool:
+    def matches(self, domain: str) -> Coroutine[Any, Any, bool]:
         """Whether the list has the domain; TableError when that can't be told."""
-        return await self._decide(domain, "")
+        return self._decide(domain, "")
 
 
 class AddressMatch(MatchList):
@@ -236,9 +236,9 @@ class AddressMatch(MatchList):
             utf8=utf8,
         )
 
-    async def matches(self, address: str, name: str = "") -> bool:
+    def matches(self, address: str, name: str = "") -> Coroutine[Any, Any, bool]:
         """Whether the list has the client's address (no brackets) or name; TableError: can't be told."""
-        return await self._decide(name, address)
+        return self._decide(name, address)
 
 
 class StringMatch(MatchList):
@@ -248,9 +248,9 @@ class StringMatch(MatchList):
         """name: the parameter's, for the log."""
         super().__init__(text, name, lambda run: [Strings(run)], domains=False, parent=False, utf8=utf8)
 
-    async def matches(self, string: str) -> bool:
+    def matches(self, string: str) -> Coroutine[Any, Any, bool]:
         """Whether the list has the string; TableError when that can't be told."""
-        return await self._decide(string, "")
+        return self._decide(string, "")
 
 
 def parent_matches(parent_domain_matches_subdomains: str, parameter: str) -> bool:

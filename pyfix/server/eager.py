@@ -12,7 +12,8 @@ from typing import Any
 
 from pyfix.unix.moment import Moment
 
-_ENDED = object()
+ENDED = object()
+"""In place of what a coroutine waits for that has come to its end."""
 
 
 class _Rest:
@@ -51,8 +52,8 @@ def start(coro: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
     What it raises before it waits is raised here, later by the task. It must not use
     what needs a current task (asyncio.timeout) before its first wait.
     """
-    waits_for = next(coro.__await__(), _ENDED)  # where send() would raise StopIteration, with a traceback
-    if waits_for is _ENDED:
+    waits_for = next(coro.__await__(), ENDED)  # where send() would raise StopIteration, with a traceback
+    if waits_for is ENDED:
         return None
     return asyncio.get_running_loop().create_task(_finish(_Rest(coro, waits_for)))
 
@@ -97,5 +98,5 @@ def drive(coro: Coroutine[Any, Any, None], done: Callable[[BaseException | None]
 
     The caller keeps what is returned.
     """
-    waits_for = next(coro.__await__(), _ENDED)  # as start() does
-    return None if waits_for is _ENDED else Driven(coro, waits_for, done)
+    waits_for = next(coro.__await__(), ENDED)  # as start() does
+    return None if waits_for is ENDED else Driven(coro, waits_for, done)

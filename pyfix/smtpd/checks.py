@@ -51,6 +51,7 @@ from pyfix.smtpd.relay import is_ours
 from pyfix.smtpd.resolver import resolver
 from pyfix.smtpd.restrictions import (
     DUNNO,
+    OK,
     WARN_IF_REJECT,
     BadArgument,
     Check,
@@ -122,7 +123,10 @@ async def permit_mynetworks(check: Check, _: object) -> Verdict:
     """The client is in mynetworks."""
     if not await check.site.mynetworks.matches(check.peer.address, check.peer.name):
         return DUNNO
-    await check.site.old_defaults.note_network(check.peer)
+    if check.site.old_defaults.networks:
+        await check.site.old_defaults.note_network(check.peer)
+    if not check.site.logs_permits:
+        return OK
     return await check.permit("permit_mynetworks", Stage.CLIENT, check.peer.client)
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine
 from time import monotonic
 from typing import Any, cast
 
-from pyfix.server.eager import Driven, drive
+from pyfix.server.eager import ENDED, Driven
 from pyfix.smtpd import log
 from pyfix.smtpd.session import Conversation
 from pyfix.unix import msg
@@ -68,7 +68,8 @@ class Connection(asyncio.Protocol):
         self._paused = False
         self._gone = False
         self._writable: asyncio.Future[None] | None = None
-        self._heard = monotonic()
+        self._heard = 0.0  # when, as far as the clock was looked at since
+        self._stirred = True  # the client has said something since, or we have
 
     # asyncio's side
 
@@ -78,7 +79,7 @@ class Connection(asyncio.Protocol):
         self._run(self._begin())
 
     def data_received(self, data: bytes) -> None:
-        self._heard = monotonic()
+        self._stirred = True
         if self._task is None and not self._input:
             self._run(self._conversation.receive(data))
             return
@@ -110,19 +111,21 @@ class Connection(asyncio.Protocol):
     def _run(self, coro: Coroutine[Any, Any, None]) -> None:
         """Go on now, and later in a task if there is something to wait for."""
         try:
-            self._task = drive(coro, self._waited)
+            waits_for = next(coro.__await__(), ENDED)  # see eager.drive
         except Exception as error:  # a bug in us: it ends this session, and the worker hears of it
             self._break(error)
             return
-        if self._task is None:
+        if waits_for is ENDED:
             self._decided()
+        else:
+            self._task = Driven(coro, waits_for, self._waited)
 
     def _waited(self, error: BaseException | None) -> None:
         self._task = None
         if error is not None:
             self._break(None if isinstance(error, asyncio.CancelledError) else error)
         else:
-            self._heard = monotonic()
+            self._stirred = True
             self._decided()
 
     def _break(self, error: BaseException | None) -> None:
@@ -165,6 +168,10 @@ class Connection(asyncio.Protocol):
 
     def look_at_clock(self, now: float) -> None:
         """Leave a client that has said nothing for too long, unless it waits for us. now: monotonic seconds."""
+        if self._stirred:
+            self._stirred = False
+            self._heard = now
+            return
         deciding = self._task is not None and self._writable is None
         if deciding or now < self._heard + self._timeout:
             return

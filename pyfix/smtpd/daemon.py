@@ -56,7 +56,7 @@ class Smtpd:
             sock.close()
             over(None)
             return
-        names = self.site.names.known(ends.address)
+        names = self.site.names.known(ends[0])
         if names is not None:
             self._begin(self._poller, sock, ends, names, over)
             return
@@ -65,13 +65,13 @@ class Smtpd:
         task.add_done_callback(self._looking_up.discard)
 
     async def _look_up_and_begin(self, poller: Poller, sock: socket.socket, ends: peer.Addresses, over: Over) -> None:
-        self._begin(poller, sock, ends, await self.site.names.names(ends.address), over)
+        self._begin(poller, sock, ends, await self.site.names.names(ends[0]), over)
 
     def _begin(
         self, poller: Poller, sock: socket.socket, ends: peer.Addresses, names: peer.Names, over: Over
     ) -> None:
         site = self.site
-        known = peer.Peer(names, *ends, log_port=site.cfg.smtpd_client_port_logging)
+        known = peer.Peer(names, *ends, site.cfg.smtpd_client_port_logging)
         conversation = Conversation(site, self._policy, self._space, known)
         connection = Connection(conversation, site.cfg.smtpd_timeout, self._watch, over)
         SocketTransport(poller, sock, connection).begin()

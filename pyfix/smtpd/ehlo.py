@@ -25,7 +25,10 @@ async def offered(site: Site, address: str) -> frozenset[str]:
     """The keywords that a client hears."""
     discard = await _discarded(site, address)
     if not discard:
-        return _left(site, frozenset())
+        keywords = _left(site, frozenset())
+        if not site.discard_keywords:
+            site.keywords = keywords
+        return keywords
     words, silent = discarded(discard)
     if words and not silent:
         msg.info(log.discarding(", ".join(words)))

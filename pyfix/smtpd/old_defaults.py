@@ -24,7 +24,7 @@ SAFE_RELAY = "permit_mynetworks, permit_sasl_authenticated, defer_unauth_destina
 
 
 class OldDefaults:
-    """Which of them are in force. any: one that is asked about a recipient."""
+    """Which of them are in force. any: one that is asked about a recipient; networks: what note_network is about."""
 
     def __init__(self, main: MainCf) -> None:
         self.smtputf8 = keeps_old_default(main, "smtputf8_enable")
@@ -36,6 +36,7 @@ class OldDefaults:
         if keeps_old_default(main, "mynetworks_style") and main.raw("mynetworks") is None:
             host = default_mynetworks(main.with_overrides([("mynetworks_style", "host")]))
             self._host = AddressMatch(host, name="mynetworks")
+        self.networks = self._host is not None
 
     async def note_network(self, peer: Peer) -> None:
         """A client was permitted as one of mynetworks: tell of one that will not be."""

@@ -15,7 +15,7 @@ import socket
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from pyfix.smtpd import log
 from pyfix.unix import msg
@@ -40,14 +40,8 @@ class Names:
 NAMELESS = Names()
 
 
-class Addresses(NamedTuple):
-    """Both ends of a connection, as Peer has them."""
-
-    address: str
-    port: str
-    server_address: str
-    server_port: str
-    family: int
+Addresses = tuple[str, str, str, str, int]
+"""Both ends of a connection, as Peer has them: address, port, server_address, server_port, family."""
 
 
 class Peer:
@@ -63,7 +57,6 @@ class Peer:
         server_address: str,
         server_port: str,
         family: int,
-        *,
         log_port: bool = False,
     ) -> None:
         self.names = names
@@ -159,10 +152,10 @@ def is_host_name(name: str) -> bool:
 def addresses(sock: socket.socket, client: Any) -> Addresses:
     """Who is connected to whom. client: the peer as accept() tells it."""
     if not isinstance(client, tuple):  # of a Unix socket
-        return Addresses("127.0.0.1", "0", "127.0.0.1", "0", _FOUR)
+        return "127.0.0.1", "0", "127.0.0.1", "0", _FOUR
     server = sock.getsockname()
     address, local = _unmapped(client[0]), _unmapped(server[0])
-    return Addresses(address, str(client[1]), local, str(server[1]), _SIX if ":" in address else _FOUR)
+    return address, str(client[1]), local, str(server[1]), _SIX if ":" in address else _FOUR
 
 
 _FOUR, _SIX = int(socket.AF_INET), int(socket.AF_INET6)

@@ -25,8 +25,7 @@ from pyfix.smtpd.context import RewriteContext
 from pyfix.smtpd.delegated import Delegated
 from pyfix.smtpd.notice import Trouble
 from pyfix.smtpd.old_defaults import SAFE_RELAY
-from pyfix.smtpd.peer import Peer
-from pyfix.smtpd.restrictions import Carried, Check, Envelope, Lists, Rule, Rules, Stage, has_any
+from pyfix.smtpd.restrictions import RECIPIENT, Carried, Check, Envelope, Lists, Rule, Rules, Stage, has_any
 from pyfix.smtpd.site import NO_UNKNOWN_RECIPIENT_CHECKS, Site
 from pyfix.unix import msg
 from pyfix.wire.smtp_reply import Reply
@@ -49,7 +48,8 @@ class Policy:
         self._data = self._list("smtpd_data_restrictions")
         self._end_of_data = self._list("smtpd_end_of_data_restrictions")
         self._etrn = self._list("smtpd_etrn_restrictions")
-        self._rewrite_context = RewriteContext(site)
+        self.rewrites_locally = RewriteContext(site).has
+        """Whether incomplete header addresses of a client get our domain. Retry: that can't be told."""
         self._reject_unlisted = (
             site.cfg.smtpd_reject_unlisted_recipient and NO_UNKNOWN_RECIPIENT_CHECKS not in site.overrides
         )
@@ -107,9 +107,9 @@ class Policy:
         refusal = await self._ask_earlier(check) if self._asks_earlier else None
         for rules in self._for_recipient:
             if refusal is None:
-                refusal = await check.run(Stage.RECIPIENT, recipient, rules)
+                refusal = await check.run(RECIPIENT, recipient, rules)
         if refusal is None and self._reject_unlisted and not check.listed_checked:
-            refusal = await check.run(Stage.RECIPIENT, recipient, UNLISTED_RECIPIENT)
+            refusal = await check.run(RECIPIENT, recipient, UNLISTED_RECIPIENT)
         return refusal or check.settle()
 
     async def data(self, check: Check) -> Reply | None:
@@ -129,10 +129,6 @@ class Policy:
         if refusal is None and self._etrn:
             refusal = await check.run(Stage.ETRN, domain, self._etrn)
         return refusal or check.settle()
-
-    async def rewrites_locally(self, peer: Peer) -> bool:
-        """Whether incomplete header addresses of this client get our domain. Retry: that can't be told."""
-        return await self._rewrite_context.has(peer)
 
     async def _ask_earlier(self, check: Check) -> Reply | None:
         return await self._ask_client(check) or await self._ask_helo(check) or await self._ask_sender(check)

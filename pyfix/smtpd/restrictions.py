@@ -62,6 +62,9 @@ class Stage(Enum):
     ETRN = "Etrn command"
 
 
+CLIENT, RECIPIENT = Stage.CLIENT, Stage.RECIPIENT  # a member's name is looked up in ten times the time
+
+
 class Envelope(NamedTuple):
     """What a policy server wants to know of the message. size: bytes, as said or as they came; instance:
     the same for all that is asked about one message; empty where there is none."""
@@ -108,7 +111,7 @@ class Check:
         self.recipients = 0
         self.size: int | None = None
         self.pipelined = False
-        self.stage = self.list_stage = Stage.CLIENT
+        self.stage = self.list_stage = CLIENT
         self.name = ""
         """What is being decided about, as replies show it."""
         self.rules: Rules | None = None

@@ -19,7 +19,7 @@ from pyfix.clients.rewrite import FLAG_ERROR
 from pyfix.mail.error import MailError, Retry
 from pyfix.smtpd import ehlo, log
 from pyfix.smtpd.delegated import Delegated
-from pyfix.smtpd.notice import Trouble, of_status
+from pyfix.smtpd.notice import NO_TROUBLE, Trouble, of_status
 from pyfix.smtpd.space import needed
 from pyfix.smtpd.talk import OUT_OF_STEP, Talk, neutered
 from pyfix.smtpd.transaction import Transaction
@@ -100,12 +100,20 @@ class Conversation(Talk):
         except MailError:
             return False
 
-    async def _hello(self, event: on.Hello) -> None:
+    def _hello(self, event: on.Hello) -> Awaitable[None] | None:
         if not self._policy.delay:
-            refusal = await self._policy.hello(self._check(event.verb, helo=event.name), self._carried)
-            if refusal is not None:
-                self.reply(event, refusal)
-                return
+            return self._ask_about_hello(event)
+        self._greet(event)
+        return None
+
+    async def _ask_about_hello(self, event: on.Hello) -> None:
+        refusal = await self._policy.hello(self._check(event.verb, helo=event.name), self._carried)
+        if refusal is not None:
+            self.reply(event, refusal)
+        else:
+            self._greet(event)
+
+    def _greet(self, event: on.Hello) -> None:
         self._forget()
         self._shorten_history()
         self.helo = neutered(event.name)
@@ -115,7 +123,7 @@ class Conversation(Talk):
         else:
             self.reply(event, self.site.hello)
 
-    async def _simple(self, event: on.Simple) -> None:
+    def _simple(self, event: on.Simple) -> None:
         if event.verb == "RSET":
             self._forget()
             self._shorten_history()
@@ -208,9 +216,7 @@ class Conversation(Talk):
         if refusal is not None:
             self.reply(event, refusal)
             return
-        self._transaction = Transaction(
-            event, protocol=self.protocol, helo=self.helo, context="local" if local else "remote"
-        )
+        self._transaction = Transaction(event, self.protocol, self.helo, "local" if local else "remote")
         if not self.site.utf8:
             self.site.old_defaults.note_address("sender", event.address, self.peer)
         if not self.site.cfg.smtpd_delay_open_until_valid_rcpt:
@@ -266,8 +272,15 @@ class Conversation(Talk):
             transaction.add(event)
         self.reply(event, refusal or RECIPIENT_OK)
 
-    async def _data(self, event: on.Data) -> None:
-        refusal = await self._policy.data(self._check("DATA")) if self._policy.asks_data else None
+    def _data(self, event: on.Data) -> Awaitable[None] | None:
+        if self._policy.asks_data:
+            return self._ask_about_data(event)
+        self._begin_content()
+        self.reply(event, GO_AHEAD)
+        return None
+
+    async def _ask_about_data(self, event: on.Data) -> None:
+        refusal = await self._policy.data(self._check("DATA"))
         if refusal is None:
             self._begin_content()
         self.reply(event, refusal or GO_AHEAD)
@@ -355,7 +368,7 @@ class Conversation(Talk):
             self.reply(event, refusal)
             return
         self.errors = self._junk = 0
-        self.history.trouble = Trouble.NONE
+        self.history.trouble = NO_TROUBLE
         size = f"{event.size} bytes " if event.verb == "BDAT" else ""
         self.reply(event, Reply(250, "2.0.0", f"Ok: {size}queued as {queue_id}"))
         self._shorten_history()
@@ -380,7 +393,7 @@ class Conversation(Talk):
         NO_SPACE: Trouble.RESOURCE,
         NO_RECIPIENTS: Trouble.NONE,
     }
-    _REACTIONS: ClassVar[Mapping[type[on.Event], Callable[..., Awaitable[None]]]] = {
+    _REACTIONS: ClassVar[Mapping[type[on.Event], Callable[..., Awaitable[None] | None]]] = {
         on.Bad: _bad,
         on.Unknown: _unknown,
         on.Hello: _hello,

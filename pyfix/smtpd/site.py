@@ -130,6 +130,8 @@ class Site:
         self.cfg = SmtpdParams(main)
         self.utf8 = self.mail.smtputf8_enable
         self.greeting = Reply(220, "", self.cfg.smtpd_banner)
+        self.keywords: frozenset[str] | None = None
+        """What EHLO announces to all clients, once that is known; it may hang on the client."""
         self._limits: dict[tuple[str, frozenset[str]], Limits] = {}
         self.first_limits = self.limits("no", frozenset())
         mode = self.cfg.smtpd_forbid_bare_newline.lower()

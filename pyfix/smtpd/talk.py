@@ -42,7 +42,8 @@ JUNK = frozenset(verb for verb, command in COMMANDS.items() if command.junk)
 class Talk:
     """One client's session: what it has been told, what is known about it. Subclasses react to events."""
 
-    _REACTIONS: ClassVar[Mapping[type[on.Event], Callable[..., Awaitable[None]]]] = {}
+    _REACTIONS: ClassVar[Mapping[type[on.Event], Callable[..., Awaitable[None] | None]]] = {}
+    """What each event leads to; what is left to be waited for, or None."""
     _TROUBLES: ClassVar[Mapping[Reply, Trouble]] = {}
 
     def __init__(self, site: Site, policy: Policy, space: Space, peer: Peer) -> None:
@@ -78,16 +79,18 @@ class Talk:
         self._count_as_ok = False
         self._bare_newline = "no"
         self._check_type = Check
+        self._enough_said = site.cfg.smtpd_history_flush_threshold // 10  # no reply has more than ten lines
 
     # The session
 
     async def begin(self) -> None:
         """The client is there and has a name: greet it."""
         msg.info(log.connect(self.peer.client))
-        if await self.site.debug_peers.level(self.peer.address, self.peer.name):
+        debug = self.site.debug_peers
+        if (debug.any or msg.verbose) and await debug.level(self.peer.address, self.peer.name):
             self.wire = TracedSession(self.wire.limits, self.peer.client, self.wire.transcript)
             self._check_type = TracedCheck
-        self._keywords = await ehlo.offered(self.site, self.peer.address)
+        self._keywords = self.site.keywords or await ehlo.offered(self.site, self.peer.address)
         await self._set_limits()
         if not self._policy.delay:
             self._denied = await self._policy.connect(self._check("CONNECT"), self._carried)
@@ -113,14 +116,16 @@ class Talk:
 
     async def receive(self, data: bytes) -> None:
         """React to what the client has sent."""
-        if self.history.said:
+        if len(self.history.said) > self._enough_said:
             self._shorten_history()
         wire = self.wire
         event = wire.receive(data)
         while event is not None:
             if self._denied is None or type(event) is on.Pipelined or event.verb == "QUIT":
                 try:
-                    await self._REACTIONS[type(event)](self, event)
+                    rest = self._REACTIONS[type(event)](self, event)
+                    if rest is not None:
+                        await rest
                 except MailError as error:
                     self._fail(event, error)
             else:
@@ -163,7 +168,8 @@ class Talk:
         self.history.forget()
 
     def _shorten_history(self) -> None:
-        if self.history.is_longer(self.site.cfg.smtpd_history_flush_threshold):
+        history = self.history
+        if len(history.said) > self._enough_said and history.is_longer(self.site.cfg.smtpd_history_flush_threshold):
             self.tell_postmaster()
 
     def too_early(self, data: bytes) -> None:

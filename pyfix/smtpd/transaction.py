@@ -33,7 +33,7 @@ DRAIN = 1 << 20  # bytes of content between two looks at how cleanup is doing
 class Transaction:
     """A message from MAIL to its end."""
 
-    def __init__(self, mail: Mail, *, protocol: str, helo: str | None, context: str) -> None:
+    def __init__(self, mail: Mail, protocol: str, helo: str | None, context: str) -> None:
         """protocol: SMTP or ESMTP; context: "local" or "remote" header rewriting."""
         self.sender = mail.address
         self.params = mail.params
@@ -80,23 +80,27 @@ class Transaction:
         """The envelope is complete; the content begins with prepended headers and our Received:."""
         assert self.message is not None
         text = self._received(site, peer, self.message.queue_id).encode("utf-8", "surrogateescape")
-        lines = [*delegated.headers(), *text.split(b"\n")]
-        self._envelope += [delegated.take(), MESG, rec.encode_text(lines)]
-        self.message.write(b"".join(self._envelope), clean=b"".join(lines).find(b"\r") < 0)
+        lines, prepended = text.split(b"\n"), delegated.headers()
+        self._envelope += [delegated.take(), MESG, rec.encode_text(prepended + lines)]
+        self.message.write(b"".join(self._envelope), clean=not prepended and text.find(b"\r") < 0)
         self._envelope.clear()
 
     async def write(self, blocks: list[Piece]) -> None:
         """Some content."""
         assert self.message is not None
+        clean = True
+        parts: list[bytes | bytearray] = []
         for block in blocks:
-            if isinstance(block, Rows):
-                records = rec.encode_rows(block.data, block.width)
+            clean = clean and block.clean
+            if type(block) is Rows:
+                parts.append(rec.encode_rows(block.data, block.width))
             else:
-                records = rec.encode_text(block.lines)
-                if block.partial is not None:  # never of a clean one
-                    records += rec.encode(rec.CONT, block.partial)
-            self.message.write(records, text=block.clean)
-            self._undrained += len(records)
+                parts.append(rec.encode_text(block.lines))
+                if block.partial is not None:
+                    parts.append(rec.encode(rec.CONT, block.partial))
+        records = parts[0] if len(parts) == 1 else b"".join(parts)
+        self.message.write(records, text=clean)
+        self._undrained += len(records)
         if self._undrained > DRAIN:
             self._undrained = 0
             await self.message.drain()
@@ -108,7 +112,7 @@ class Transaction:
             self.cancel()
             return self._trouble(site)
         after = delegated.take()
-        self.message.write(XTRA + after + END, clean=not after)
+        self.message.write(XTRA + after + END if after else NOTHING_AFTER, clean=not after)
         self.status, reason = await self.message.finish()
         return Reply.from_text(reply(self.status, reason)) if self.status else None
 
@@ -165,6 +169,7 @@ REWRITE_CONTEXT = {context: rec.attribute("rewrite_context", context) for contex
 MESG = rec.encode(rec.MESG)
 XTRA = rec.encode(rec.XTRA)
 END = rec.encode(rec.END)
+NOTHING_AFTER = XTRA + END
 
 
 @lru_cache(1000)

@@ -68,6 +68,7 @@ Piece = Block | Rows
 FEW, MANY = 1024, 8192  # bytes from which on it pays to look whether lines are of one length: once, again
 TRIES = 4  # how often in one receive()
 CR, LF, DOT = b"\r\n."  # as numbers: looking for a piece of one byte costs an exception first
+WHITE = frozenset({b" ", b"\t"})
 WIDEST = 129  # bytes of a row: longer lines are rare
 
 
@@ -250,8 +251,10 @@ class Content:
         for number, line in enumerate(lines):
             if not line.lstrip(b">").startswith(b"From "):
                 self._top = False
+                if not number and line[:1] not in WHITE:
+                    return lines
                 lines = [b"X-Mailbox-Line: " + line for line in lines[:number]] + lines[number:]
-                if line[:1] in {b" ", b"\t"}:
+                if line[:1] in WHITE:
                     lines.insert(number, b"")
                 return lines
         return [b"X-Mailbox-Line: " + line for line in lines]

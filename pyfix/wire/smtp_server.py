@@ -77,7 +77,7 @@ class Session:
         self.transcript: Transcript | None = None
         """Where commands (with their ends) and replies are noted."""
         self.more = False
-        """There is input that next() has not looked at."""
+        """There is input that next() has not looked at, or something else for it to say."""
         self._buffer = b""
         self._at = 0
         self._out = b""
@@ -95,14 +95,19 @@ class Session:
 
     def receive(self, data: bytes) -> Event | None:
         """Take what the client has sent: the first event in it, or None."""
-        self._buffer = self._buffer[self._at :] + data if self.more else data
+        if self.more:
+            data = self._buffer[self._at :] + data
+        self._buffer = data
+        size = len(data)
+        if not self.more and self.state is not DATA and 0 <= data.find(b"\n") == size - 1 <= self.limits.line_length:
+            self._at = size
+            return self._whole_line(data)
         self._at = 0
         return self.next()
 
     def next(self) -> Event | None:
         """The event that follows, once the last one is dealt with; None: more must come first."""
-        state = self.state
-        if state is DATA:
+        if self.state is DATA:
             return self._next_of_data()
         if self._instead is not None:
             return self._instead()
@@ -112,11 +117,15 @@ class Session:
             return self._no_line(at, end)
         self._at = end
         self.more = end < len(buffer)
-        line = buffer[at:end]
+        return self._whole_line(buffer[at:end])
+
+    def _whole_line(self, line: bytes) -> Event | None:
+        """A command line with its end."""
         if self.transcript is not None:
             self.transcript.append(line)
+        limits = self.limits
         command, plain, in_place, verb, _ = understood(line, limits.utf8)
-        if state in in_place and not self.more and (self.hello is not None or not limits.hello_required):
+        if self.state in in_place and not self.more and (self.hello is not None or not limits.hello_required):
             self.where = verb
             self._asked, self._leads_to = plain, command.leads_to
             return plain
@@ -193,6 +202,7 @@ class Session:
         """No more events will come."""
         self.state = State.CLOSED
         self._instead = _nothing
+        self.more = True
 
     # Commands
 
