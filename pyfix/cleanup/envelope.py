@@ -297,6 +297,15 @@ class Envelope:
 class _Plain(dict[bytes, str | None]):
     """Names of attributes that are only to be kept, by record; None: it means something here, is odd, long, or cut."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.runs: dict[bytes, tuple[bytes, list[str]]] = {}
+
+    def learn(self, records: bytes, names: list[str]) -> None:
+        if len(self.runs) >= PLAIN_LIMIT:
+            self.runs.clear()
+        self.runs[records[: 2 + records[1]]] = records, names
+
     def __missing__(self, record: bytes) -> str | None:
         if len(self) >= PLAIN_LIMIT:
             self.clear()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import deque
-from collections.abc import Mapping
+from typing import Protocol
 
 from pyfix.clients.cleanup import CLEAN_END, MORE, TEXT
 from pyfix.queue import records as rec
@@ -29,6 +29,24 @@ SPACES = bytes.maketrans(b"\r\n", b"  ")
 
 Record = tuple[int, bytes, bytes]
 """Type, data, the record as it is."""
+
+
+VARYING = frozenset({"log_ident", "log_client_port", "client_port"})
+"""Attributes that are others in each message: the runs between them come again and again."""
+
+
+class Plain(Protocol):
+    """Names of attributes that are only to be kept, by record with its type and length, maybe cut off; None: not so.
+
+    runs: records that follow on each other, and their names, by the first of them.
+    """
+
+    runs: dict[bytes, tuple[bytes, list[str]]]
+
+    def __getitem__(self, record: bytes, /) -> str | None: ...
+
+    def learn(self, records: bytes, names: list[str], /) -> None:
+        """These follow on each other."""
 
 
 class InputError(Exception):
@@ -107,23 +125,35 @@ class Feed:
             return kind, data, buf[at:start] + data
         return kind, data, buf[at:end]
 
-    def attributes(self, plain: Mapping[bytes, str | None]) -> tuple[list[str], bytes]:
-        """The next attributes as far as they are there and plain: what `plain` has for each; their records.
-
-        plain: by record with its type and length, maybe cut off at its end.
-        """
+    def attributes(self, plain: Plain) -> tuple[list[str], bytes]:
+        """The next attributes as far as they are there and plain: what `plain` has for each; their records."""
         buf, at = self._buf, self._at
+        runs = plain.runs
         found: list[str] = []
+        start, before = at, 0  # of the attributes that may be a run
         try:
             while buf[at] == ATTR:
                 end = at + 2 + buf[at + 1]
-                name = plain[buf[at:end]]
+                record = buf[at:end]
+                run = runs.get(record)
+                if run is not None and buf.startswith(run[0], at):
+                    found += run[1]
+                    at += len(run[0])
+                    start, before = at, len(found)
+                    continue
+                name = plain[record]
                 if name is None:
                     break
+                if name in VARYING:
+                    if len(found) - before > 1:
+                        plain.learn(buf[start:at], found[before:])
+                    start, before = end, len(found) + 1
                 found.append(name)
                 at = end
         except IndexError:  # that is all there is
             pass
+        if len(found) - before > 1:
+            plain.learn(buf[start:at], found[before:])
         begin, self._at = self._at, at
         return found, buf[begin:at]
 

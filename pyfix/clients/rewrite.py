@@ -8,8 +8,9 @@ One exchange is one frame there and one back: `request=rewrite rule address` wit
 from __future__ import annotations
 
 import re
+from collections.abc import Coroutine
 from functools import lru_cache
-from typing import Protocol
+from typing import Any, Protocol
 
 from pyfix.clients.answer import ServiceGone
 from pyfix.mail.address import quote, unquote
@@ -110,8 +111,12 @@ class Completed:
     def __init__(self, client: Rewriter) -> None:
         self._client = client
 
-    async def resolve(self, sender: str, address: str) -> Resolved:
+    def resolve(self, sender: str, address: str) -> Coroutine[Any, Any, Resolved]:
         """Where an address (internal form) goes."""
         if address and not is_complete(address):
-            address = unquote(await self._client.rewrite(RULE_LOCAL, quote(address)))
+            return self._complete(sender, address)
+        return self._client.resolve(sender, address)
+
+    async def _complete(self, sender: str, address: str) -> Resolved:
+        address = unquote(await self._client.rewrite(RULE_LOCAL, quote(address)))
         return await self._client.resolve(sender, address)

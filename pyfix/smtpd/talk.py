@@ -118,12 +118,12 @@ class Talk:
         """React to what the client has sent."""
         if len(self.history.said) > self._enough_said:
             self._shorten_history()
-        wire = self.wire
+        wire, reactions = self.wire, self._REACTIONS
         event = wire.receive(data)
         while event is not None:
             if self._denied is None or type(event) is on.Pipelined or event.verb == "QUIT":
                 try:
-                    rest = self._REACTIONS[type(event)](self, event)
+                    rest = reactions[type(event)](self, event)
                     if rest is not None:
                         await rest
                 except MailError as error:

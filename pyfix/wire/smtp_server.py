@@ -96,12 +96,11 @@ class Session:
     def receive(self, data: bytes) -> Event | None:
         """Take what the client has sent: the first event in it, or None."""
         if self.more:
-            data = self._buffer[self._at :] + data
-        self._buffer = data
-        size = len(data)
-        if not self.more and self.state is not DATA and 0 <= data.find(b"\n") == size - 1 <= self.limits.line_length:
-            self._at = size
+            self._buffer = self._buffer[self._at :] + data
+        elif self.state is not DATA and 0 <= data.find(b"\n") == len(data) - 1 <= self.limits.line_length:
             return self._whole_line(data)
+        else:
+            self._buffer = data
         self._at = 0
         return self.next()
 
