@@ -121,22 +121,33 @@ class SocketTransport:
         if self._out:
             self._out += data
             return
-        rest = self._send(data)
+        try:
+            sent = self._sock.send(data)
+        except OSError as error:
+            self._wait_to_write(self._unsent(data, error))
+            return
+        if sent < len(data):
+            self._wait_to_write(data[sent:])
+
+    def _wait_to_write(self, rest: bytes) -> None:
         if rest:
             self._out = rest
             self._poller.loop.add_writer(self._fd, self._write_more)
             self._protocol.pause_writing()
 
+    def _unsent(self, data: bytes, error: OSError) -> bytes:
+        """What is still to be sent after an error: all, or nothing more at all."""
+        if isinstance(error, BlockingIOError | InterruptedError):
+            return data
+        self._lose(error)
+        return b""
+
     def _send(self, data: bytes) -> bytes:
         """What could not be sent."""
         try:
-            sent = self._sock.send(data)
-            return data[sent:] if sent < len(data) else b""
-        except (BlockingIOError, InterruptedError):
-            return data
+            return data[self._sock.send(data) :]
         except OSError as error:
-            self._lose(error)
-            return b""
+            return self._unsent(data, error)
 
     def _write_more(self) -> None:
         self._out = self._send(self._out)

@@ -25,6 +25,7 @@ from pyfix.smtpd.context import RewriteContext
 from pyfix.smtpd.delegated import Delegated
 from pyfix.smtpd.notice import Trouble
 from pyfix.smtpd.old_defaults import SAFE_RELAY
+from pyfix.smtpd.recipients import surely_listed
 from pyfix.smtpd.restrictions import RECIPIENT, Carried, Check, Envelope, Lists, Rule, Rules, Stage, has_any
 from pyfix.smtpd.site import NO_UNKNOWN_RECIPIENT_CHECKS, Site
 from pyfix.unix import msg
@@ -108,9 +109,13 @@ class Policy:
         for rules in self._for_recipient:
             if refusal is None:
                 refusal = await check.run(RECIPIENT, recipient, rules)
-        if refusal is None and self._reject_unlisted and not check.listed_checked:
+        if refusal is None and self._reject_unlisted and not check.listed_checked and not self._is_listed(check):
             refusal = await check.run(RECIPIENT, recipient, UNLISTED_RECIPIENT)
         return refusal or check.settle()
+
+    def _is_listed(self, check: Check) -> bool:
+        """Whether that need not be asked."""
+        return not check.traced and check.resolved is not None and surely_listed(self._site, check.resolved)
 
     async def data(self, check: Check) -> Reply | None:
         """At DATA and at the first BDAT, when there is something to ask."""

@@ -30,6 +30,7 @@ from pyfix.maps.maps import Maps
 from pyfix.smtpd.site import Site
 
 ERROR, RETRY = "error", "retry"
+UNDELIVERABLE = frozenset({ERROR, RETRY})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,13 @@ CLASSES = {
 }
 
 
+def surely_listed(site: Site, resolved: Resolved) -> bool:
+    """Whether a recipient is not unknown, and no table must be asked to know that."""
+    if resolved.flags & FLAG_FAIL or site.recipient_rewriting:
+        return False
+    return resolved.flags & CLASS_MASK not in CLASSES and resolved.transport not in UNDELIVERABLE
+
+
 async def unlisted(site: Site, resolved: Resolved, *, is_sender: bool) -> Refusal | None:
     """Why an address is unknown; None when it is not. Retry: that can't be told now."""
     if resolved.flags & FLAG_FAIL:
@@ -71,7 +79,7 @@ async def unlisted(site: Site, resolved: Resolved, *, is_sender: bool) -> Refusa
     for maps in site.sender_rewriting if is_sender else site.recipient_rewriting:
         if await _has(site, maps, resolved):
             return None
-    if resolved.transport in {ERROR, RETRY}:
+    if resolved.transport in UNDELIVERABLE:
         return _by_transport(resolved, is_sender=is_sender)
     kind = CLASSES.get(resolved.flags & CLASS_MASK)
     if kind is None or await _is_listed(site, kind, resolved):

@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 from pyfix.clients.cleanup import FLAG_DISCARD
 from pyfix.clients.rewrite import Resolved
@@ -98,6 +98,9 @@ class Check:
         *("pipelined", "stage", "list_stage", "name", "rules", "listed_checked", "deferred", "reply", "resolved"),
         *("_session", "_warn", "_defer_if_reject", "_depth"),
     )
+
+    traced: ClassVar[bool] = False
+    """Each step is logged, those too that can come to one end only."""
 
     def __init__(self, site: Site, peer: Peer, session: Session, where: str, delegated: Delegated) -> None:
         self.site = site

@@ -20,7 +20,6 @@ from pyfix.mail.error import MailError, Retry
 from pyfix.smtpd import ehlo, log
 from pyfix.smtpd.delegated import Delegated
 from pyfix.smtpd.notice import NO_TROUBLE, Trouble, of_status
-from pyfix.smtpd.space import needed
 from pyfix.smtpd.talk import OUT_OF_STEP, Talk, neutered
 from pyfix.smtpd.transaction import Transaction
 from pyfix.unix import msg
@@ -224,12 +223,13 @@ class Conversation(Talk):
         self.reply(event, SENDER_OK)
 
     def _ascii_only(self, address: str, smtputf8: bool) -> Reply | None:
-        strict = self.site.mail.strict_smtputf8 and self.site.utf8
-        return NOT_ASCII if strict and not smtputf8 and not address.isascii() else None
+        if smtputf8 or address.isascii():
+            return None
+        return NOT_ASCII if self.site.mail.strict_smtputf8 and self.site.utf8 else None
 
     def _size(self, event: on.Mail) -> Reply | None:
         refusal = None
-        required = needed(self.site.cfg.queue_minfree, self._limit)
+        required = self.site.space_needed
         if self._limit and event.params.size > self._limit:
             refusal = TOO_BIG
         elif required and (free := self._space.free()) < required:

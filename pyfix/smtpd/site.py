@@ -36,6 +36,7 @@ from pyfix.smtpd.notice import Postmaster
 from pyfix.smtpd.old_defaults import OldDefaults
 from pyfix.smtpd.peer import LookUp, NameCache, look_up
 from pyfix.smtpd.peer_dns import DnsNames
+from pyfix.smtpd.space import needed
 from pyfix.wire.smtp_command import Limits
 from pyfix.wire.smtp_reply import Reply
 
@@ -130,6 +131,7 @@ class Site:
         self.cfg = SmtpdParams(main)
         self.utf8 = self.mail.smtputf8_enable
         self.greeting = Reply(220, "", self.cfg.smtpd_banner)
+        self.space_needed = needed(self.cfg.queue_minfree, self.mail.message_size_limit)
         self.keywords: frozenset[str] | None = None
         """What EHLO announces to all clients, once that is known; it may hang on the client."""
         self._limits: dict[tuple[str, frozenset[str]], Limits] = {}

@@ -55,6 +55,7 @@ class TracedCheck(Check):
     """A decision each step of which is logged."""
 
     __slots__ = ()
+    traced = True
 
     async def evaluate(self, rules: Rules) -> Verdict:
         stage = self.stage.value

@@ -148,8 +148,15 @@ class Transaction:
             parts.append(rec.attribute("ret_flags", str(params.ret)))
         parts.append(rec.encode(rec.FROM, self.sender.encode("utf-8", "surrogateescape")))
         begin, middle, end = _about_client(
-            *(peer.name, peer.address, peer.names.reverse_name, peer.server_address, peer.server_port, peer.family),
-            *(self.helo or "", self.protocol, params.body),
+            peer.name,
+            peer.address,
+            peer.names.reverse_name,
+            peer.server_address,
+            peer.server_port,
+            peer.family,
+            self.helo or "",
+            self.protocol,
+            params.body,
         )
         port = peer.port
         parts += begin, rec.attribute("log_client_port", port), middle, rec.attribute("client_port", port), end

@@ -147,17 +147,17 @@ class Session:
         self._out += reply.data
         leads_to, self._leads_to = self._leads_to, None
         if leads_to is not None and reply.ok:
-            self._enter(leads_to)
+            self.state = leads_to
+            if leads_to is DATA:
+                self._content = self._new_content()
+            elif leads_to is READY:
+                self._reset()
 
-    def _enter(self, state: State) -> None:
-        self.state = state
-        if state is DATA:
-            self._content = self._new_content()
-        elif state is READY:
-            self._content = None
-            if isinstance(self._asked, Hello):
-                self.hello = self._asked
-                self.extended = self.extended or self.hello.extended
+    def _reset(self) -> None:
+        self._content = None
+        if isinstance(self._asked, Hello):
+            self.hello = self._asked
+            self.extended = self.extended or self.hello.extended
 
     def greet(self, reply: Reply) -> None:
         """Say something unasked: the greeting, a 421."""
