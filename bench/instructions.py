@@ -1,0 +1,359 @@
+"""instructions - what a message of 4 kB costs smtpd and cleanup in process, as valgrind counts it
+
+usage: python -m bench.instructions smtpd|cleanup [--messages N] [--calls]
+
+One daemon's code runs against doubles of all around it, so that the figure is the same each time whatever
+else the machine does. The doubles' share is in it (some 27,000 with smtpd, 10,000 with cleanup), the kernel's
+is not. --calls: the calls of a message instead, by function.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import gc
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from bench.source import text
+from pyfix.cleanup.daemon import Cleanup
+from pyfix.clients import cleanup as service
+from pyfix.clients.rewrite import CLASS_DEFAULT, Resolved
+from pyfix.clients.rewrite_client import RewriteClient
+from pyfix.clients.spares import request as ahead_request
+from pyfix.clients.stream import Connection
+from pyfix.config.main_cf import MainCf
+from pyfix.server import eager
+from pyfix.server.context import Context
+from pyfix.server.daemon import GC_THRESHOLDS
+from pyfix.server.stream import Link
+from pyfix.smtpd.connection import Watch
+from pyfix.smtpd.daemon import Smtpd
+from pyfix.unix import msg
+from pyfix.unix.maillog_client import Frame, Postlog
+from pyfix.wire.stream import FrameReader, encode_frame
+
+BATCH = 4
+"""Messages that are in one daemon at a time."""
+SETTINGS = """
+compatibility_level = 3.6
+myhostname = bench.example
+mydestination =
+mynetworks = 127.0.0.0/8
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+alias_maps =
+local_recipient_maps =
+smtpd_peername_lookup = no
+maillog_file = /dev/stdout
+"""
+HEAD = b"Date: Thu, 26 Nov 2026 05:31:27 +0000 (UTC)\r\nMessage-Id: <6c67.0003.%04d@vm>\r\n\r\n"
+DIALOG = (b"HELO vm\r\n", b"MAIL FROM:<sender@example.com>\r\n", b"RCPT TO:<user@example.org>\r\n", b"DATA\r\n")
+
+
+class Loop:
+    """As much of an event loop as is used where nothing waits."""
+
+    def __init__(self) -> None:
+        self.soon: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
+        self._later: list[tuple[Callable[..., object], tuple[Any, ...]]] = []
+        asyncio._set_running_loop(self)  # type: ignore[arg-type]
+
+    def get_debug(self) -> bool:
+        return False
+
+    def call_soon(self, call: Callable[..., object], *args: Any, context: object = None) -> None:
+        del context
+        self.soon.append((call, args))
+
+    def call_later(self, _: float, call: Callable[..., object], *args: Any) -> None:
+        self._later.append((call, args))
+
+    def time(self) -> float:
+        return time.monotonic()
+
+    def create_future(self) -> asyncio.Future[Any]:
+        return asyncio.Future(loop=self)  # type: ignore[arg-type]
+
+    def turn(self) -> None:
+        """Until nothing is left to do."""
+        while self.soon:
+            call, args = self.soon.popleft()
+            call(*args)
+
+    def tick(self) -> None:
+        """What was to be done later."""
+        later, self._later = self._later, []
+        for call, args in later:
+            call(*args)
+
+
+class Out:
+    """A transport that keeps what is written."""
+
+    def __init__(self) -> None:
+        self.written: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        self.written.append(data)
+
+    def is_closing(self) -> bool:
+        return False
+
+
+class Client:
+    """A client's socket."""
+
+    def __init__(self) -> None:
+        self.data = b""
+        self.read: Callable[[], None]
+
+    def fileno(self) -> int:
+        return 9
+
+    def getsockname(self) -> tuple[str, int]:
+        return ("127.0.0.1", 25)
+
+    def recv(self, _: int) -> bytes:
+        return self.data
+
+    def send(self, data: bytes) -> int:
+        return len(data)
+
+    def close(self) -> None:
+        pass
+
+
+class Poll:
+    """In place of transport.Poller."""
+
+    def __init__(self, loop: Loop) -> None:
+        self.loop = loop
+        self.read: Callable[[], None]
+
+    def add(self, _: int, read: Callable[[], None]) -> None:
+        self.read = read
+
+    def forget(self, _: int) -> None:
+        pass
+
+
+class SmtpdBench:
+    """smtpd with clients that send one message each, and a cleanup that takes them."""
+
+    def __init__(self, loop: Loop, main: MainCf) -> None:
+        self._loop = loop
+        self._smtpd = Smtpd(Context("smtp", "smtpd", main))
+        self._poll = Poll(loop)
+        self._smtpd._poller = self._poll  # type: ignore[assignment]
+        self._smtpd._watch = Watch(loop)  # type: ignore[arg-type]
+        self._out = Out()
+        self._connection = Connection("public/cleanup")
+        self._connection.connection_made(self._out)  # type: ignore[arg-type]
+        self._smtpd.site.cleanup._channel._connection = self._connection  # type: ignore[attr-defined]
+        self._rewrite = RewriteClient()
+        self._smtpd.site.rewrite._client = self._rewrite  # type: ignore[attr-defined]
+        self._ids = 0
+        self._port = 30000
+        self.bodies: list[bytes] = []
+        self.keep = False
+        self._text = [(text(4096).replace(b"Subject: load\r\n\r\n", HEAD % n)) for n in range(BATCH)]
+
+    def message(self) -> None:
+        for address in ("sender@example.com", "user@example.org"):
+            self._rewrite._resolved.put((address,), Resolved("discard", "bench", address, CLASS_DEFAULT))
+        for _ in range(BATCH):
+            self._one()
+        self._loop.tick()
+
+    def _one(self) -> None:
+        client = Client()
+        self._port = self._port + 1 if self._port < 60000 else 30000
+        self._smtpd.take(client, ("127.0.0.1", self._port), self._over)  # type: ignore[arg-type]
+        read = self._poll.read
+        for line in DIALOG:
+            client.data = line
+            read()
+            if self._out.written or self._loop.soon:
+                self._answer()
+        client.data = self._text[self._ids % BATCH]
+        read()
+        self._answer()
+        client.data = b"QUIT\r\n"
+        read()
+
+    def _over(self, error: BaseException | None) -> None:
+        assert error is None, error
+
+    def _answer(self) -> None:
+        self._loop.turn()
+        data = b"".join(self._out.written)
+        self._out.written.clear()
+        if self.keep:
+            self.bodies.append(data)
+        answers = []
+        at = 0
+        while at < len(data):
+            stream, attrs, body = (int.from_bytes(data[at + n : at + n + 4], "big") for n in (0, 4, 8))
+            at += 12 + attrs + body
+            if body:
+                answers.append(encode_frame(stream, service.ACCEPTED))
+            else:
+                self._ids += 1
+                answers.append(encode_frame(stream, service.OPENED.encode(f"{self._ids % 1000000:05X}123456")))
+        self._connection.data_received(b"".join(answers))
+
+
+class CleanupBench:
+    """cleanup with an smtpd that has four messages at a time."""
+
+    def __init__(self, loop: Loop, main: MainCf, bodies: list[bytes]) -> None:
+        self._loop = loop
+        for name in ("incoming", "hold"):
+            os.mkdir(name)
+        self._cleanup = Cleanup(Context("cleanup", "cleanup", main))
+        eager.start(self._cleanup.start())
+        self._cleanup._qmgr._sock = self  # type: ignore[assignment]
+        self._out = Out()
+        self._link = Link(self._cleanup._server)
+        self._link.connection_made(self._out)  # type: ignore[arg-type]
+        self._flags = service.FLAG_MASK_EXTERNAL | service.FLAG_SMTP_REPLY
+        self._stream = 0
+        self._reader = FrameReader()
+        self._templates = [self._template(body) for body in bodies]
+        self._open = self._ask(BATCH)
+
+    def send(self, words: bytes) -> int:
+        """(As qmgr's socket.)"""
+        return len(words)
+
+    def _template(self, data: bytes) -> tuple[bytes, list[bytes]]:
+        (_, attrs, body), *_ = FrameReader().receive(data)
+        queue_id = re.search(rb"log_ident=([0-9A-F]{11})", body)[1]  # type: ignore[index]
+        port = re.search(rb"client_port=([0-9]{5})", body)[1]  # type: ignore[index]
+        return attrs, body.replace(port, b"@@@@@").split(queue_id)
+
+    def _ask(self, count: int) -> list[tuple[int, bytes]]:
+        self._link.data_received(b"".join(self._ahead() for _ in range(count)))
+        return self._opened()
+
+    def _ahead(self) -> bytes:
+        self._stream += 1
+        return encode_frame(self._stream, ahead_request(self._flags))
+
+    def _opened(self) -> list[tuple[int, bytes]]:
+        self._loop.turn()
+        frames = self._reader.receive(b"".join(self._out.written))
+        self._out.written.clear()
+        return [(stream, attrs[9:-2]) for stream, attrs, _ in frames if attrs.startswith(b"queue_id")]
+
+    def message(self) -> None:
+        frames = []
+        for number, (stream, queue_id) in enumerate(self._open):
+            attrs, parts = self._templates[number]
+            body = queue_id.join(parts).replace(b"@@@@@", b"%d" % (30000 + stream % 30000))
+            frames += [encode_frame(stream, attrs, body), self._ahead()]
+        self._link.data_received(b"".join(frames))
+        now = self._open
+        self._open = self._opened()
+        assert len(self._open) == BATCH
+        for _, queue_id in now:
+            os.unlink(b"incoming/" + queue_id)
+        self._loop.tick()
+
+
+def drive(daemon: str, messages: int, *, calls: bool) -> None:
+    """Take that many messages."""
+    gc.set_threshold(*GC_THRESHOLDS)
+    loop = Loop()
+    with tempfile.TemporaryDirectory() as top, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as postlogd:
+        os.chdir(top)
+        postlogd.bind("log")
+        postlogd.setblocking(False)
+        log = Postlog("log", Frame("postfix/bench", "bench"), lambda: print, stamps=True)
+        log.collect(loop)
+        msg.to(log)
+        bench = prepared(daemon, loop)
+        bench.message()
+        if calls:
+            found: Counter[str] = Counter()
+            sys.setprofile(partial(note, found))
+        for _ in range(messages // BATCH):
+            bench.message()
+            with contextlib.suppress(BlockingIOError):
+                while postlogd.recv(65536):
+                    pass
+        sys.setprofile(None)
+        os.chdir("/")
+    if calls:
+        show(found, messages)
+
+
+def prepared(daemon: str, loop: Loop) -> SmtpdBench | CleanupBench:
+    """The daemon, with all around it; cleanup is given what smtpd sends."""
+    main = MainCf.from_text(SETTINGS)
+    smtpd = SmtpdBench(loop, main)
+    if daemon == "smtpd":
+        return smtpd
+    smtpd.keep = True
+    smtpd.message()
+    return CleanupBench(loop, main, [body for body in smtpd.bodies if len(body) > 1000])
+
+
+def note(found: Counter[str], frame: Any, event: str, arg: Any) -> None:
+    """(For sys.setprofile.) A call."""
+    code = frame.f_code
+    place = f"{code.co_filename.rpartition('/pyfix/')[2]} {code.co_qualname}"
+    if event == "call" and "bench/" not in place:
+        found[f"py {place}"] += 1
+    elif event == "c_call" and "bench/" not in place:
+        found[f"C  {arg.__qualname__} in {place}"] += 1
+
+
+def show(found: Counter[str], messages: int) -> None:
+    """Calls a message, in all and by function."""
+    for kind in ("py", "C "):
+        rows = [(name, calls / messages) for name, calls in found.most_common() if name.startswith(kind)]
+        print(f"{sum(calls for _, calls in rows):8.2f} {kind}")
+        for name, calls in rows:
+            print(f"{calls:8.2f}   {name}")
+
+
+def count(daemon: str, messages: int) -> int:
+    """Instructions of a run."""
+    words = ["valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null", sys.executable]
+    words += ["-m", "bench.instructions", daemon, "--drive", "--messages", str(messages)]
+    done = subprocess.run(words, check=True, capture_output=True, text=True, env={**os.environ, "PYTHONHASHSEED": "0"})
+    found = re.search(r"I\s+refs:\s+([\d,]+)", done.stderr)
+    assert found is not None, done.stderr
+    return int(found[1].replace(",", ""))
+
+
+def main() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(description="instructions a message")
+    parser.add_argument("daemon", choices=["smtpd", "cleanup"])
+    parser.add_argument("--messages", type=int, default=200)
+    parser.add_argument("--drive", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--calls", action="store_true")
+    asked = parser.parse_args()
+    if asked.drive or asked.calls:
+        drive(asked.daemon, asked.messages, calls=asked.calls)
+    else:
+        few, many = count(asked.daemon, asked.messages), count(asked.daemon, 3 * asked.messages)
+        print(f"{asked.daemon}: {(many - few) / (2 * asked.messages):,.0f} instructions a message")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
