@@ -37,7 +37,6 @@ LONGEST_NUMBER = 20  # digits
 
 _ANY = "([^\0]*)"
 _DIGITS = f"([0-9]{{1,{LONGEST_NUMBER}}})"
-_NUMBER = re.compile(_DIGITS)
 
 
 class Form:
@@ -88,14 +87,15 @@ class Form:
     def decode(self, data: bytes) -> list[Any]:
         """The values of a list that is all of `data`. AttrError when it is any other list."""
         text = data.decode("utf-8", "surrogateescape")
-        words = text.split("\0")
-        if words[::2] != self._heads or len(words) != self._nuls + 1:
-            raise AttrError(self._complaint(text))
-        row = words[1:-1:2]
-        for at, _, _ in self._numbers:
-            if _NUMBER.fullmatch(row[at]) is None:
-                raise AttrError(self._complaint(text))
-        return self._typed(row)
+        if self._numbers:
+            found = self._match(text)
+            if found is not None and found.end() == len(text):
+                return self._typed([*found.groups()])
+        else:
+            words = text.split("\0")
+            if words[::2] == self._heads and len(words) == self._nuls + 1:
+                return self._typed(words[1:-1:2])
+        raise AttrError(self._complaint(text))
 
     def _typed(self, row: list[Any]) -> list[Any]:
         for at, negative, count in self._numbers:
@@ -132,7 +132,7 @@ class Form:
             if given[at] != name:
                 found = given[at][:100].encode("ascii", "replace").decode()
                 return f"unexpected attribute {found} (expecting: {name})"
-            if kind in {INT, LONG} and at < len(values) and _NUMBER.fullmatch(values[at]) is None:
+            if kind in {INT, LONG} and at < len(values) and re.fullmatch(_DIGITS, values[at]) is None:
                 return f"bad numerical attribute value {values[at][:40]!r}"
         return "unexpected attribute after the last, or end of list missing"
 
