@@ -66,6 +66,7 @@ gone-friend@partner.test
 VACATION = """\
 #!/bin/sh
 day=$(sed -n '/^$/,$d; s/^X-Day: //p')
+test -n "$day" || exit 75  # the input of an agent that was killed ends early
 echo "$day" >>{directory}/vacation.log
 test -n "$SENDER" || exit 0
 MAIL_CONFIG={directory}/etc exec {directory}/sendmail -i -f '<>' -- "$SENDER" <<END
