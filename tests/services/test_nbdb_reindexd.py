@@ -5,18 +5,22 @@ Where Postfix 3.11 is installed, it is asked too.
 
 import os
 import pwd
+import re
 import shutil
 import socket
 import tempfile
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from tests.e2e.instance import instance, instance_directory
+from pyfix.config.main_cf import MainCf
+from pyfix.services.nbdb_reindexd import NbdbReindexd, RefusedError
+from tests.e2e.instance import instance, instance_directory, other_user
 from tests.real_postfix import release
 
-__all__ = ["instance", "instance_directory"]
+__all__ = ["instance", "instance_directory", "other_user"]
 
 MAIN_CF = """\
 default_database_type = lmdb
@@ -110,6 +114,9 @@ def test_indexes_are_made_as_the_owner_of_the_legacy_one(sides):
         wait_for(side, f"]: successfully executed 'postmap lmdb:{top}/u/map' as uid {uid}")
         status = (top / "u/map.lmdb").stat()
         assert (status.st_uid, status.st_gid, status.st_mode & 0o777) == (uid, gid, 0o640)
+        os.chown(source(top / "u/of-root", owner=(uid, gid)), 0, 0)
+        assert ask(side, "hash", top / "u/of-root") == (0, "")
+        assert (top / "u/of-root.lmdb").stat().st_uid == uid
         assert ask(side, "hash", source(top / "t/cdb")) == (0, "")
         assert (top / "t/cdb.cdb").exists()
         for spec in (f"lmdb:{top}/t/map", f"cdb:{top}/t/cdb"):
@@ -219,7 +226,41 @@ def test_a_command_that_fails_leaves_nothing(sides):
         assert sorted(file.name for file in (top / "u").iterdir()) == ["map", "map.db"]
 
 
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        ("echo x > {index}; echo why; echo more; exit 1", "why"),
+        ("echo x > {index}; kill -9 $$", "(postmap failure reason unavailable); alternatively, execute the failed "),
+    ],
+)
+def test_what_a_command_has_begun_goes_with_its_failure(tmp_path, script, reason):
+    index, me = tmp_path / "map.lmdb", (os.geteuid(), os.getegid())
+    service = SimpleNamespace(
+        _main=MainCf.from_text("", config_dir=str(tmp_path)),
+        _command=lambda *_: ("sh", "-c", script.format(index=index)),
+        _environment=lambda: {"PATH": "/usr/bin:/bin"},
+    )
+    with pytest.raises(RefusedError, match=re.escape(f"could not execute command 'postmap lmdb:map': {reason}")):
+        NbdbReindexd._run(service, "postmap", "lmdb:map", str(index), *me)
+    assert not index.exists()
+
+
 def test_it_does_nothing_at_another_level(sides):
     for side, top in sides("non_bdb_migration_level = enable-redirect\n"):
         assert ask(side, "hash", source(top / "t/map")) == (1, "the nbdb_reindex service is disabled")
         assert not (top / "t/map.lmdb").exists()
+
+
+def test_started_by_an_ordinary_user_it_makes_indexes_of_that_user(instance, trusted, other_user):
+    (trusted / "u").mkdir()
+    os.chown(trusted / "u", *nobody())
+    mail = instance(main_cf=MAIN_CF.format(top=trusted), master_cf=MASTER_CF, user=other_user)
+    assert ask(mail, "hash", source(trusted / "u/map", owner=nobody())) == (0, "")
+    uid = pwd.getpwnam("daemon").pw_uid
+    path = source(trusted / "u/other", owner=(uid, 0))
+    reason = OWNED.format(path, uid) + f"parent directory '{trusted}/u'" + BY_OTHERS
+    status, said = ask(mail, "hash", path)
+    assert (status, said.startswith(reason)) == (1, True), said
+    os.chown(trusted / "u", 0, 0)
+    reason = f"open lookup table source file {path} as uid={uid} gid=0: Operation not permitted"
+    assert ask(mail, "hash", path) == (1, reason)
