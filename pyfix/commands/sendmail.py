@@ -12,7 +12,7 @@ Start-up is all that most calls cost, so that modules are imported where they ar
 quick_conf.
 
 Parameters: queue_directory, message_size_limit, line_length_limit, header_size_limit, sendmail_fix_line_endings,
-            authorized_submit_users, enable_long_queue_ids
+            authorized_submit_users, enable_long_queue_ids, export_environment
 Sources: sendmail(1), commands sheet.
 """
 
@@ -40,6 +40,7 @@ DEFAULTS = {
     "sendmail_fix_line_endings": "always",
     "authorized_submit_users": "static:anyone",
     "enable_long_queue_ids": "no",
+    "export_environment": "TZ MAIL_CONFIG LANG",
 }
 
 
@@ -174,6 +175,8 @@ def _enqueue(options: Options, operands: list[str]) -> None:
         full_name = options.full_name
     if (users := values["authorized_submit_users"]) != "static:anyone":
         _may_submit(users, uid)
+    if "{" in values["export_environment"]:
+        _check_environment(values["export_environment"])
     sender = login if options.sender is None else _named_sender(options.sender)
     who = f"{sender}({uid})"
     if options.verp is not None and not sender:
@@ -235,6 +238,14 @@ def _may_submit(users: str, uid: int) -> None:
 
     if name := run_now(UserAcl(users, "authorized_submit_users").refused(uid)):
         raise Stop(f"User {name}({uid}) is not allowed to submit mail")
+
+
+def _check_environment(exported: str) -> None:
+    """Stop: nobody knows what that lets through. Postfix's hands its environment to postdrop."""
+    from pyfix.config.environment import problems
+
+    for problem in problems(exported):
+        raise Stop(f"export_environment: {problem}")
 
 
 # Other modes

@@ -109,7 +109,8 @@ class Entry:
         own_line = False
         for word in self._printed():
             was, own_line = own_line, word.startswith("-o ")
-            bare = len(word) - 2 * word.startswith("{")  # Postfix does not count braces here
+            braced = word.startswith("{") and any(char in SPACE for char in word)
+            bare = len(word) - 2 * braced  # Postfix does not count braces here
             full = len(lines[-1]) > INDENT and len(lines[-1]) + 1 + bare >= WIDTH
             if fold and (was or own_line or full):
                 lines.append(" " * INDENT + word)
@@ -124,7 +125,9 @@ class Entry:
         for word in options:
             setting = next(options, None) if word == "-o" else None
             yield _braced(word) if setting is None else f"-o {_braced(setting)}"
-        yield from (_braced(word) for word in self.arguments[end:])
+        for at, word in enumerate(self.arguments[end:]):
+            # Postfix has no braces at all around the first of them.
+            yield word if at == 0 and _stays_whole(word) else _braced(word)
 
 
 def field_index(field: str) -> int:
@@ -168,6 +171,16 @@ def _setting(word: str) -> str:
         except ValueError as problem:
             msg.warning(f'master.cf: {problem}: "{bare}"')
     return bare
+
+
+def _stays_whole(word: str) -> bool:
+    """Whether it is read as one word without braces around it: white space in it is within braces of its own."""
+    depth = 0
+    for char in word:
+        if char in SPACE and depth <= 0:
+            return False
+        depth += (char == "{") - (char == "}")
+    return bool(word) and word[0] != "{"
 
 
 def _braced(word: str) -> str:

@@ -33,6 +33,8 @@ def entry(text: str) -> Entry:
         ("a unix - - - - - x -oa=b -o { c = d  e } -o {f=}", "… x -o a=b -o {c=d  e} -o f="),
         ("a unix - - - - - x {b c} {} -o { x = y }", "… x {b c} {} -o {x = y}"),
         ("a unix - - - - - x -- -o", "… x -- -o"),
+        ("a unix - - - - - x user={b c} user={d e}", "… x user={b c} {user={d e}}"),
+        ("a unix - - - - - x -v {user={b c}} {d}", "… x -v user={b c} d"),
         ("a unix - - - - - x -o", "… x -o"),
     ],
 )
@@ -52,10 +54,11 @@ def test_a_folded_entry_has_each_setting_on_its_own_line() -> None:
 
 
 def test_what_is_shown_reads_as_the_same_entry() -> None:
-    first = entry("a unix - - - - - x -o { b = c  d } -o e= -v {f g} {} h -o i")
-    for fold in (False, True):
-        again = entry(first.text(fold=fold))
-        assert (again.fields, again.arguments) == (first.fields, first.arguments)
+    for arguments in ("-o { b = c  d } -o e= -v {f g} {} h -o i", "f={g h} i={j k}", "{{a b}} {c d}{e f}", "{}"):
+        first = entry(f"a unix - - - - - x {arguments}")
+        for fold in (False, True):
+            again = entry(first.text(fold=fold))
+            assert (again.fields, again.arguments) == (first.fields, first.arguments)
 
 
 def test_of_two_settings_the_last_counts() -> None:
