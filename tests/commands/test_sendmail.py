@@ -158,7 +158,7 @@ def test_what_debians_refuses_is_refused_in_the_same_words(sides):
     assert list((ours.queue / "maildrop").iterdir()) == []
 
 
-@pytest.mark.parametrize("value", ["TZ {a", "{a}b", "MAIL_CONFIG {a=b} { c d = e }"])
+@pytest.mark.parametrize("value", ["TZ {a", "{a}b", "MAIL_CONFIG {a=b} { c = d e }"])
 def test_braces_in_export_environment_must_be_right(sides, value):
     with (sides[0].config / "main.cf").open("a") as file:
         file.write(f"export_environment = {value}\n")
