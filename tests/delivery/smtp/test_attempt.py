@@ -134,6 +134,22 @@ def test_a_connection_is_kept_and_used_again(client, store) -> None:
     assert [text.partition(" delay=")[0] for text in reuse][1:] == ["conn_use=2,", "conn_use=3,"]
 
 
+def test_a_refusal_on_a_kept_connection_has_the_next_exchanger_tried(client, store) -> None:
+    with socket.socket() as closed, Broken({"MAIL": [DEFAULTS["MAIL"], "451 4.3.0 later"]}) as server:
+        closed.bind(("127.0.0.2", server.port))
+        names = {("d.test", "MX"): [Record("a.test", 10), Record("b.test", 20)]}
+        names["a.test", "A"] = [Record("127.0.0.1")]
+        names["b.test", "A"] = [Record("127.0.0.2")]
+        client.resolver._records = names
+        flags = Flags.SUCCESS | Flags.BOUNCE | Flags.CONN_LOAD | Flags.CONN_STORE
+        where = f"d.test:{server.port}"
+        client.deliver_all([store.request(store.put(f"{name}@d.test"), where, flags=flags) for name in "ab"])
+    assert len(server.sessions) == 1
+    assert store.lines[1].endswith("said: 451 4.3.0 later (in reply to MAIL FROM command)")  # without a recipient
+    assert f"connect to b.test[127.0.0.2]:{server.port}: Connection refused" in store.lines[2]
+    assert [text[:8] for text in statuses(store)] == ["sent (25", "deferred"]
+
+
 def test_connections_to_some_destinations_are_kept_whatever_qmgr_says(client, store) -> None:
     main_cf = "smtp_connection_cache_destinations = inline:{127.0.0.1=x}"
     with Broken() as server:
