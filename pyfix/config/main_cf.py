@@ -76,7 +76,7 @@ class MainCf:
         """The same from a text; path is for messages only."""
         settings: dict[str, Setting] = {}
         for name, setting in _settings(text, path):
-            if name in settings:
+            if name in settings and settings[name].value != setting.value:
                 msg.warning(f"{setting.where}: overriding earlier entry: {name}={settings[name].value}")
             settings[name] = setting
         return cls(config_dir, path, settings, {}).with_overrides(overrides)

@@ -70,7 +70,7 @@ class Template:
         for match in _PART.finditer(text):
             letter = match[1]
             if letter not in set("%sudSUD123456789") or not letter:
-                raise OpenError(f"{table}: invalid {name} template: {text}")
+                raise OpenError(_bad_template(text, name, table))
             before += text[at : match.start()]
             at = match.end()
             if letter == "%":
@@ -117,6 +117,11 @@ class Template:
         return None if parts is None else self.filled(parts, quote)
 
 
+def _bad_template(text: str, name: str, table: str) -> str:
+    kind = "result" if name == "result_format" else "query"
+    return f"db_common_parse: {table.partition(':')[2]}: Invalid {kind} template: {text}"
+
+
 class Answers:
     """Which keys are looked up, and what is made of that which was found. name: the table's type:name."""
 
@@ -152,7 +157,7 @@ class Answers:
             if formatted is None:
                 continue
             found.append(formatted)
-            if self._limit and len(found) > self._limit:
+            if 0 < self._limit < len(found):
                 self.too_many(key)
         return ",".join(found) if found else None
 

@@ -73,7 +73,9 @@ class MemcacheTable:
         if not self._answers.wants(key):
             return None
         name = self._name(key)
-        if not 0 < len(name) <= LONGEST_KEY or any(byte <= 32 or byte == 127 for byte in name):
+        if not name or any(byte <= 32 or byte == 127 for byte in name):
+            return None
+        if len(name) > LONGEST_KEY:
             return None if self._backup is None else self._backup.lookup_now(key)
         try:
             value = self._ask(lambda server: self._get(server, name))

@@ -24,7 +24,7 @@ from pyfix.config import in_force
 from pyfix.config.main_cf import BadConfig
 from pyfix.config.params.mail import MailParams
 from pyfix.maps.servers import Servers, WrongQuestionError
-from pyfix.maps.table import NotNowError, OpenError, Options, Source, TableError
+from pyfix.maps.table import Care, NotNowError, OpenError, Options, Source, TableError
 from pyfix.maps.watch import Watch
 from pyfix.unix import msg
 from pyfix.unix.moment import Moment
@@ -35,7 +35,7 @@ from pyfix.wire.stream import CONNECTION, FrameReader, StreamError, encode_frame
 PROTOCOL = "proxymap_protocol"
 OK, NOKEY, RETRY, BAD, DENY, CONFIG = range(6)
 FIRST, NEXT = range(2)
-FOLD, UTF8 = 1, 2
+FOLD, UTF8, NO_SUBSTITUTION = 1, 2, 4
 """Bits of instance_flags."""
 
 TIMEOUT = 100  # seconds, longer than a database is waited for
@@ -91,7 +91,11 @@ class ProxyTable:
         """path: of the service's socket."""
         self._table = options.spec(name)
         self._name = name
-        flags = str((FOLD if options.fold else 0) | (UTF8 if options.utf8 else 0))
+        flags = str(
+            (FOLD if options.fold else 0)
+            | (UTF8 if options.utf8 else 0)
+            | (NO_SUBSTITUTION if Care.NO_SUBSTITUTION in options.care else 0)
+        )
         self._request = (("request", "lookup"), ("table", name), ("instance_flags", flags), ("flags", "0"))
         self._path = path
         self._link: Link | None = None

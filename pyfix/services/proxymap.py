@@ -25,8 +25,8 @@ from pyfix.maps import index
 from pyfix.maps.braces import BraceError, content, split
 from pyfix.maps.lmdb import index_path
 from pyfix.maps.open import in_place_of, open_table
-from pyfix.maps.proxy import BAD, DENY, FIRST, FOLD, NOKEY, OK, PROTOCOL, RETRY, UTF8
-from pyfix.maps.table import LocalTable, OpenError, Options, TableError, fold_key
+from pyfix.maps.proxy import BAD, DENY, FIRST, FOLD, NO_SUBSTITUTION, NOKEY, OK, PROTOCOL, RETRY, UTF8
+from pyfix.maps.table import Care, LocalTable, OpenError, Options, TableError, fold_key
 from pyfix.server import eager
 from pyfix.server.context import Context
 from pyfix.server.stream import Link, StreamServer
@@ -157,7 +157,11 @@ class Proxymap:
             if self._writable(name):
                 self._make(name)
             table = open_table(
-                name, config_dir=self._config_dir, fold=bool(flags & FOLD), utf8=bool(flags & UTF8)
+                name,
+                config_dir=self._config_dir,
+                fold=bool(flags & FOLD),
+                utf8=bool(flags & UTF8),
+                care=Care.NO_SUBSTITUTION if flags & NO_SUBSTITUTION else Care.NONE,
             )
             self._tables[name, flags] = table
         return table

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.asked import Asked, asked
-from tests.real_postfix import real_postfix
+from tests.real_postfix import real_postfix, version
 
 __all__ = ["real_postfix"]
 
@@ -89,6 +89,8 @@ def outcomes(mail) -> dict[str, str]:
 def told(log: str, top: Path) -> list[str]:
     """What is said of tables. The reason of a failed lookup is real Postfix's last error, whatever that was."""
     lines = re.findall(r"postfix/([\w-]+)\[\d+\]: ((?:warning|error|fatal): .*)", log)
+    if version() < (3, 11):  # its proxymap does not care
+        lines = [(program, line) for program, line in lines if program != "proxymap"]
     found = {f"{program} {line}".replace(str(top), "") for program, line in lines if not LATE.search(line)}
     return sorted({re.sub(r"127\.0\.0\.1:\d+|(?<=: lookup user@virtual.test: ).*", "#", line) for line in found})
 

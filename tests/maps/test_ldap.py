@@ -192,7 +192,7 @@ def test_who_we_are_may_come_from_the_socket(directory: tuple[int, Path], here: 
         ("server_host =\n", "{cf}, line 3: bad string length 0 < 1: server_host = "),
         ("version = 1\n", "{cf}, line 3: invalid version parameter value 1 < 2"),
         ("recursion_limit = 0\n", "{cf}, line 3: invalid recursion_limit parameter value 0 < 1"),
-        ("result_format = %x\n", "ldap:{cf}: invalid result_format template: %x"),
+        ("result_format = %x\n", "db_common_parse: {cf}: Invalid result template: %x"),
     ],
 )
 def test_bad_parameters_are_told(here: Path, text: str, reason: str) -> None:

@@ -228,8 +228,8 @@ def test_a_server_that_is_down_is_an_error_and_rests(
 @pytest.mark.parametrize(
     ("parameters", "reason"),
     [
-        ("query = %x\n", "sqlite:{cf}: invalid query template: %x"),
-        ("query = 1\nresult_format = 50%\n", "sqlite:{cf}: invalid result_format template: 50%"),
+        ("query = %x\n", "db_common_parse: {cf}: Invalid query template: %x"),
+        ("query = 1\nresult_format = 50%\n", "db_common_parse: {cf}: Invalid result template: 50%"),
         ("query = 1\nexpansion_limit = many\n", "{cf}, line 3: bad numerical configuration: expansion_limit = many"),
         ("foo\n", '{cf}, line 2: missing \'=\' after attribute name: "foo"'),
     ],
