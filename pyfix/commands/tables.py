@@ -37,6 +37,8 @@ READ_ONLY = frozenset(
     {"cidr", "inline", "ldap", "mysql", "pcre", "pgsql", "pipemap", "randmap", "regexp", "socketmap", "sqlite", "tcp",
      "texthash", "unionmap", "unix"}
 )  # fmt: skip
+MOMENTARY = frozenset({"environ", "internal"})
+"""What is added to them is gone with the process."""
 
 ROOM = 4
 """How much larger than its source an index may become, most likely: else it is begun again."""
@@ -267,14 +269,24 @@ def _delete(settings: Settings) -> int:
         options = in_place_of(Options(table_type, config_dir=settings.config_dir), name)
         if options.type != table_type:
             table_type, spec = options.type, options.spec(name)
+        if table_type == "internal":  # a new one: nothing is in it
+            continue
         if table_type not in INDEXED:
-            _refuse_delete(settings, spec, table_type)
+            _refuse_delete(settings, *_watched(spec, table_type))
         if table_type != "lmdb":
             convert(name, settings.style(spec))
         elif not os.path.exists(index_path(name)):
             index.rebuild(name, lambda _: None, settings.style(spec))
         found += index.delete(name, [settings.key(key) for key in keys], map_size=settings.map_size)
     return not found
+
+
+def _watched(spec: str, table_type: str) -> tuple[str, str]:
+    """The table that a debug: table logs, and its type; of any other type, itself."""
+    while spec.startswith("debug:") and spec.count(":") > 1:
+        spec = spec.removeprefix("debug:")
+        table_type = spec.partition(":")[0]
+    return spec, table_type
 
 
 def _refuse_delete(settings: Settings, spec: str, table_type: str) -> None:
@@ -323,7 +335,10 @@ def _build(settings: Settings) -> int:
 
 def _add(settings: Settings, table_type: str, name: str) -> None:
     table_type = made_as(table_type, name, settings.config_dir)
-    _check_type(table_type, f"{table_type}:{name}", adds=True)
+    if table_type in MOMENTARY:
+        return
+    spec, watched = _watched(f"{table_type}:{name}", table_type)
+    _check_type(watched, spec, adds=True)
     if table_type not in INDEXED:
         msg.fatal("unsupported non-bulk change request")
     lines = list(stdin_lines())  # may be asked for twice

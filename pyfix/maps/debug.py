@@ -22,12 +22,12 @@ class DebugTable:
         self.watch: Watch | None = source.watch
 
     def lookup(self, key: str) -> str | None:
-        """The other table's answer; its TableError passes through."""
+        """The other table's answer; its TableError with the name of this one."""
         try:
             value = self._source.lookup(key)
-        except TableError:
+        except TableError as error:
             msg.info(looked_up(self._name, key, "error"))
-            raise
+            raise TableError(f"debug:{self._name}", error.reason) from None
         msg.info(looked_up(self._name, key, "not_found" if value is None else value))
         return value
 

@@ -168,6 +168,9 @@ USAGE = "usage: postmap [-bfFhimnNoprsuUvw] [-c config_dir] [-d key] [-q key] [m
         (["-i", "socketmap:inet:h:1:x"], "socketmap:inet:h:1:x map requires O_RDONLY access mode"),
         (["-i", "unionmap:{static:x}"], "unionmap:{static:x} map requires O_RDONLY access mode"),
         (["-i", "static:x"], "table static:x: update operation is not supported"),
+        (["-i", "debug:inline:{a=b}"], "inline:{a=b} map requires O_RDONLY access mode"),
+        (["-d", "a", "debug:debug:inline:{a=b}"], "inline:{a=b} map requires O_RDONLY access mode"),
+        (["-q", "a", "debug:fail:x"], "table debug:fail:x: query error: Application error"),
         (["-i", "fail:x"], "table fail:x: write error: Application error"),
         (["-i", "nosuch:x"], "unsupported map type: nosuch"),
         (["-d", "a", "hash:nofile"], "open database nofile.lmdb: No such file or directory"),
@@ -182,6 +185,22 @@ def test_what_can_not_be_done_ends_in_one_fatal_line(run: Run, args: list[str], 
     status, out, err = run(*args)
     assert (status, out) == (1, "")
     assert err.splitlines()[-1] == f"cmd: fatal: {fatal}"
+
+
+@pytest.mark.parametrize("table", ["internal:x", "environ:x"])
+def test_what_is_added_to_a_table_of_the_process_goes_with_it(run: Run, table: str) -> None:
+    assert run("-i", table, stdin=b"a 1\n") == (0, "", "")
+    assert run("-q", "a", table) == (1, "", "")
+
+
+def test_nothing_is_in_a_new_table_to_be_deleted(run: Run) -> None:
+    assert run("-d", "a", "internal:x") == (1, "", "")
+
+
+def test_empty_keys_and_lines_are_looked_up_too(run: Run) -> None:
+    assert run("-q", "-", "static:x", stdin=b"\na\n") == (0, "\tx\na\tx\n", "")
+    assert run("-q", "", "static:x") == (0, "x\n", "")
+    assert run("-q", "", "inline:{a=b}") == (1, "", "")
 
 
 def test_mime_without_headers_or_body_is_told_to_be_ignored(run: Run) -> None:
