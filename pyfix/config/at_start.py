@@ -105,6 +105,8 @@ def _plain_text(name: str, value: str, settings: "Mapping[str, str]", *, root: b
         return "$" not in value
     if name == "inet_interfaces" and value == "127.0.0.1":  # of every host that speaks IPv4 at all
         return settings.get("inet_protocols", "all") in {"all", "ipv4"}
+    if name == "non_bdb_custom_mapping":
+        return not value
     if name == "import_environment" and ("{" in value or "=" in value):
         return False
     if name in USUAL:

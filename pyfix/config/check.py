@@ -84,7 +84,8 @@ def _check_meanings(main: MainCf) -> None:
     if cfg.syslog_facility not in FACILITIES:
         problem = f"parameter syslog_facility: unrecognized value: {cfg.syslog_facility}"
         raise main.bad("syslog_facility", problem)
-    nbdb_util.level(main)
+    if nbdb_util.level(main) is not nbdb_util.Level.DISABLE:
+        nbdb_util.custom_mapping(main)
     if os.geteuid() == 0:
         _check_owners(cfg)
 

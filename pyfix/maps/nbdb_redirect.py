@@ -19,14 +19,13 @@ import os
 
 from pyfix.config import in_force
 from pyfix.config.main_cf import BadConfig, MainCf
-from pyfix.config.nbdb_util import LEGACY, Level, level
+from pyfix.config.nbdb_util import LEGACY, Level, custom_mapping, level
 from pyfix.config.params.mail import MailParams
 from pyfix.config.params.nbdb_reindexd import NbdbReindexdParams
 from pyfix.maps.open import TYPES, open_or_fail
 from pyfix.maps.table import LocalTable, OpenError, Options, TableError
 from pyfix.unix import msg
 
-CUSTOM = "non_bdb_custom_mapping"
 SUFFIXES = {"cdb": ".cdb", "lmdb": ".lmdb"}
 """What the names of index files end in."""
 
@@ -94,7 +93,7 @@ def mapped_type(main: MainCf, table_type: str, name: str) -> str:
 
 def _looked_up(main: MainCf, table_type: str, name: str) -> str | None:
     """What non_bdb_custom_mapping says. MappingError."""
-    spec = NbdbReindexdParams(main).non_bdb_custom_mapping
+    spec = custom_mapping(main)
     if not spec:
         return None
     table = _custom.get(spec) or _custom.setdefault(spec, _opened(spec, main.config_dir))
@@ -109,9 +108,6 @@ def _looked_up(main: MainCf, table_type: str, name: str) -> str | None:
 
 
 def _opened(spec: str, config_dir: str) -> LocalTable:
-    table_type = spec.partition(":")[0]
-    if table_type in LEGACY:
-        msg.fatal(f"{CUSTOM} must not use legacy type: '{table_type}'")
     try:
         return open_or_fail(spec, config_dir=config_dir, fold=False, default="")
     except OpenError as error:

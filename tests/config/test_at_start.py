@@ -9,6 +9,7 @@ from pyfix.config.param import Bool, Int, Raw, Str, Time
 
 KINDS = [(FLAGS, Bool), (NUMBERS, Int), (TIMES, Time), (WORDS, Str), (TEXTS, Str)]
 
+MOVING = "non_bdb_migration_level = enable-redirect"
 # Observed of Postfix 3.11.7: the text that follows "fatal: " there.
 BAD = [
     ("message_size_limit = abc", "bad numerical configuration: message_size_limit = abc"),
@@ -42,6 +43,8 @@ BAD = [
     ("inet_interfaces = 192.0.2.77", "parameter inet_interfaces: no local interface found for 192.0.2.77"),
     ("maillog_file = /etc/x", "maillog_file value '/etc/x' does not match any prefix in maillog_file_prefixes"),
     ("maillog_file = x", "maillog_file value 'x' does not match any prefix in maillog_file_prefixes"),
+    (f"non_bdb_custom_mapping = foo\n{MOVING}", 'open dictionary: expecting "type:name" form instead of "foo"'),
+    (f"non_bdb_custom_mapping = hash:x\n{MOVING}", "non_bdb_custom_mapping must not use legacy type: 'hash'"),
     ("mydestination = ${x", 'parameter mydestination: truncated macro reference: "${x"'),
 ]  # fmt: skip
 GOOD = [
