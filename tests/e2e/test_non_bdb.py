@@ -227,7 +227,7 @@ def test_the_custom_mapping_goes_by_the_table_first_and_may_not_be_one_of_those(
             told = [f"postmap: redirecting hash:{t}/{name} to {found}:{t}/{name}"]
             assert run(side, "postmap", f"hash:{source(t / name)}") == (0, "", told)
         side.command("postconf", f"non_bdb_custom_mapping=hash:{t}/map")
-        for command in ("postmap -q a static:x".split(), f"postmap -q a hash:{t}/map".split(), ["postqueue", "-p"]):
+        for command in (["postmap", "-q", "a", "static:x"], ["postmap", "-s", f"hash:{t}/map"], ["postqueue", "-p"]):
             code, out, said = run(side, *command)
             assert (out, code != 0) == ("", True)
             legacy = r"fatal: (\S+ line \d+: )?non_bdb_custom_mapping must not use legacy type: 'hash'"
