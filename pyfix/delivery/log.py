@@ -59,6 +59,11 @@ def lookup_failed(maps: str, key: str, reason: str) -> str:
     return f"table {maps}: lookup {key}: {reason}"
 
 
+def bad_path(user: str, path: str, maps: str) -> str:
+    """A mailbox that would be elsewhere than below virtual_mailbox_base."""
+    return f"recipient {user}: bad mailbox path {path} in {maps}"
+
+
 def not_found(user: str, maps: str) -> str:
     """A recipient has a mailbox, but no uid or gid."""
     return f"recipient {user}: not found in {maps}"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.real_postfix import real_postfix
+from tests.real_postfix import real_postfix, version
 
 __all__ = ["real_postfix"]
 
@@ -27,6 +27,8 @@ NUMBERS = {
 }  # fmt: skip
 BOXES = {
     "file": "f", "maildir": "d/", "below": "a/b/f", "below-dir": "a/b/d/", "absolute": "/abs", "up": "../up/f",
+    "up-in": "isdir/../f2", "up-end": "isdir/..", "dots": "a..b", "up-dir": "isdir/../d3/", "dot-dot": "..x/f",
+    "up-not": "a../f",
     "dot": ".",
     "slash": "/", "two-slashes": "d2//", "space": "a b", "is-dir": "isdir", "is-file/": "isfile/", "closed": "closed/f",
     "closed-dir": "closed/d/", "device": "null", "link": "link", "dangling": "dangling", "others": "others",
@@ -51,6 +53,10 @@ RECIPIENTS = [
     '"q q+e"@v.test',
     '"q..q"@w.test', "big@v.test", "big2@v.test",
 ]  # fmt: skip
+
+
+STRICT = re.compile(r"box-(up.*|dot-dot)@|[ug]id-(ends-in-word|two|comma|point|hex)@")
+"""What only Postfix 3.11 refuses."""
 
 
 def prepare(top: Path) -> None:
@@ -116,6 +122,8 @@ NAME = re.compile(r"(?<=/tmp/)[\d.]+P\d+\.[\w.-]+")
 @pytest.mark.parametrize("case", CASES)
 def test_mailboxes_are_those_of_postfix(case: str, instance, real_postfix, instance_directory: Path) -> None:
     main_cf, recipients, size = CASES[case]
+    if version() < (3, 11):
+        recipients = [recipient for recipient in recipients if not STRICT.match(recipient)]
     results = []
     for make in (real_postfix, instance):
         top = instance_directory / f"top{len(results)}"

@@ -1,7 +1,7 @@
 """mailbox - where a recipient's mail goes, and whose files they are
 
 The tables are asked for the whole address in lower case, then without extension, then for
-@domain. A path that ends in a slash is a maildir, any other a mbox.
+@domain. A path that ends in a slash is a maildir, any other a mbox; one with `../` in it is an error.
 
 Without root nobody can become another user: then virtual_uid_maps and virtual_gid_maps are not
 asked, and all mailboxes belong to the user who runs the daemon.
@@ -25,6 +25,7 @@ from pyfix.maps.table import TableError
 from pyfix.unix import msg
 from pyfix.unix.as_user import can_switch
 
+_UP = re.compile(r"(?:^|/)\.\./")
 _NUMBER = re.compile(r"\s*\+?([0-9]{1,10})", re.ASCII)
 
 
@@ -65,6 +66,9 @@ class Mailboxes:
         path = self._find(self._mailboxes, user)
         if path is None:
             raise Refused(f'unknown user: "{user}"', status="5.1.1")
+        if _UP.search(path):
+            msg.warning(log.bad_path(user, path, self._mailboxes.name))
+            raise Retry(CONFIGURATION_ERROR, status="4.3.5")
         if not can_switch():
             return Mailbox(f"{self._base}/{path}", os.getuid(), os.getgid())
         uid = self._id(self._uids, user, "uid", self._minimum_uid)
@@ -83,7 +87,7 @@ class Mailboxes:
         if value is None:
             msg.warning(log.not_found(user, maps.name))
             raise Retry(CONFIGURATION_ERROR, status="4.3.5")
-        number = _NUMBER.match(value)
+        number = _NUMBER.fullmatch(value)
         if number is None or int(number[1]) < minimum:
             msg.warning(log.bad_id(user, kind, value, maps.name))
             raise Retry(CONFIGURATION_ERROR, status="4.3.5")
