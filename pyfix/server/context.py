@@ -1,4 +1,5 @@
 """context - what a program is told about itself when it is made"""
+
 from typing import NamedTuple
 
 from pyfix.config.main_cf import MainCf
