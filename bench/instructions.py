@@ -1,6 +1,6 @@
-"""instructions - what a message of 4 kB costs smtpd and cleanup in process, as valgrind counts it
+"""instructions - what a message of 4 kB costs smtpd, cleanup and discard in process, as valgrind counts it
 
-usage: python -m bench.instructions smtpd|cleanup [--messages N] [--calls]
+usage: python -m bench.instructions smtpd|cleanup|discard [--messages N] [--calls]
 
 One daemon's code runs against doubles of all around it, so that the figure is the same each time whatever
 else the machine does. The doubles' share is in it (some 27,000 with smtpd, 10,000 with cleanup), the kernel's
@@ -28,11 +28,15 @@ from typing import Any
 from bench.source import text
 from pyfix.cleanup.daemon import Cleanup
 from pyfix.clients import cleanup as service
+from pyfix.clients.deliver import NORMAL, Request, Stats
 from pyfix.clients.rewrite import CLASS_DEFAULT, Resolved
 from pyfix.clients.rewrite_client import RewriteClient
 from pyfix.clients.spares import request as ahead_request
 from pyfix.clients.stream import Connection
 from pyfix.config.main_cf import MainCf
+from pyfix.delivery.discard import Discard
+from pyfix.queue.file import Recipient
+from pyfix.queue.records import RCPT
 from pyfix.server import eager
 from pyfix.server.context import Context
 from pyfix.server.daemon import GC_THRESHOLDS
@@ -58,6 +62,8 @@ smtpd_peername_lookup = no
 maillog_file = /dev/stdout
 """
 HEAD = b"Date: Thu, 26 Nov 2026 05:31:27 +0000 (UTC)\r\nMessage-Id: <6c67.0003.%04d@vm>\r\n\r\n"
+FUTURE = 1 << 32
+"""A time from which on every delay is 0, however long the run takes."""
 DIALOG = (b"HELO vm\r\n", b"MAIL FROM:<sender@example.com>\r\n", b"RCPT TO:<user@example.org>\r\n", b"DATA\r\n")
 
 
@@ -272,6 +278,40 @@ class CleanupBench:
         self._loop.tick()
 
 
+class DiscardBench:
+    """discard with a qmgr that asks for four messages at a time, whose files it has."""
+
+    def __init__(self, loop: Loop, main: MainCf) -> None:
+        self._loop = loop
+        os.mkdir("active")
+        self._out = Out()
+        self._link = Link(Discard(Context("discard", "discard", main))._server)
+        self._link.connection_made(self._out)  # type: ignore[arg-type]
+        self._stream = 0
+        self._files = []
+        self._requests = []
+        for number in range(BATCH):
+            queue_id = f"{number:05X}123456"
+            self._files.append(os.open(f"active/{queue_id}", os.O_RDWR | os.O_CREAT))
+            times = Stats(FUTURE, FUTURE)
+            who = ("vm", "127.0.0.1", "30000", "SMTP", "vm", "", "", "", queue_id, "local")
+            recipient = Recipient(0, "user@example.org", "user@example.org", "rfc822;user@example.org", 0)
+            about = ("active", queue_id, 0, 4096, "bench", "", 0, "sender@example.com", "", 0)
+            self._requests.append(Request(NORMAL, *about, times, *who, [recipient]).encode())
+
+    def message(self) -> None:
+        frames = []
+        for fd, (attrs, body) in zip(self._files, self._requests, strict=True):
+            os.pwrite(fd, RCPT, 0)
+            self._stream += 1
+            frames.append(encode_frame(self._stream, attrs, body))
+        self._link.data_received(b"".join(frames))
+        self._loop.turn()
+        assert self._out.written
+        self._out.written.clear()
+        self._loop.tick()
+
+
 def drive(daemon: str, messages: int, *, calls: bool) -> None:
     """Take that many messages."""
     gc.set_threshold(*GC_THRESHOLDS)
@@ -299,9 +339,11 @@ def drive(daemon: str, messages: int, *, calls: bool) -> None:
         show(found, messages)
 
 
-def prepared(daemon: str, loop: Loop) -> SmtpdBench | CleanupBench:
+def prepared(daemon: str, loop: Loop) -> SmtpdBench | CleanupBench | DiscardBench:
     """The daemon, with all around it; cleanup is given what smtpd sends."""
     main = MainCf.from_text(SETTINGS)
+    if daemon == "discard":
+        return DiscardBench(loop, main)
     smtpd = SmtpdBench(loop, main)
     if daemon == "smtpd":
         return smtpd
@@ -342,7 +384,7 @@ def count(daemon: str, messages: int) -> int:
 def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(description="instructions a message")
-    parser.add_argument("daemon", choices=["smtpd", "cleanup"])
+    parser.add_argument("daemon", choices=["smtpd", "cleanup", "discard"])
     parser.add_argument("--messages", type=int, default=200)
     parser.add_argument("--drive", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--calls", action="store_true")

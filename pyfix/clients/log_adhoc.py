@@ -82,9 +82,9 @@ def delivery_status(
     features: str = "",
 ) -> str:
     """The line. features: ", tls=..." and its kind, empty or with its comma; limit: digits of delays."""
-    to = quote(recipient.address)
-    original = recipient.original
-    if original and original.casefold() != recipient.address.casefold():
+    address, original = recipient.address, recipient.original
+    to = quote(address)
+    if original and original != address and original.casefold() != address.casefold():
         to = f"{to}>, orig_to=<{quote(original)}"
     reuse = f", conn_use={stats.reuse_count + 1}" if stats.reuse_count > 0 else ""
     return (

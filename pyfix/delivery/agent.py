@@ -32,6 +32,7 @@ import socket
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from copy import copy
+from types import CoroutineType
 from typing import Any
 
 from pyfix.clients.bounce import PROTOCOL as BOUNCE_PROTOCOL
@@ -51,7 +52,7 @@ from pyfix.clients.log_adhoc import delivery_status
 from pyfix.clients.serial import SerialChannel
 from pyfix.config.params.mail import MailParams
 from pyfix.delivery import log, status_filter
-from pyfix.delivery.outcome import Fate, Outcome, Settled, Turn, Who
+from pyfix.delivery.outcome import BOUNCED, SENT, Outcome, Settled, Turn, Who
 from pyfix.mail.dsn import with_class
 from pyfix.mail.error import MailError
 from pyfix.maps.maps import Maps
@@ -186,10 +187,10 @@ class Frame:
             await self._owner
 
     async def _settle_all(self, delivery: Delivery, outcomes: Outcomes) -> None:
-        if isinstance(outcomes, Coroutine):
+        if isinstance(outcomes, CoroutineType):  # the abstract Coroutine takes ten times the time
             await outcomes
         else:
-            for step in outcomes:
+            for step in outcomes:  # type: ignore[union-attr]  # mypy thinks of other coroutines than async def's
                 if isinstance(step, Turn):
                     await step
                 else:
@@ -211,16 +212,16 @@ class Frame:
         fate = outcome.fate
         if delivery.request.flags & PROBE:
             done = await self._settle_probe(delivery, outcome)
-        elif fate is Fate.SENT:
+        elif fate is SENT:
             done = await self._sent(delivery, outcome)
-        elif fate is Fate.BOUNCED and not self._soft_bounce:
+        elif fate is BOUNCED and not self._soft_bounce:
             done = await self._bounced(delivery, outcome)
         else:
             done = await self._deferred(delivery, outcome)
         if not done:
             delivery.answer.status = DEFERRED
             delivery.waiting.add(outcome.recipient.offset)
-        elif not outcome.part and delivery.request.flags & (Flags.SUCCESS if fate is Fate.SENT else Flags.BOUNCE):
+        elif not outcome.part and delivery.request.flags & (Flags.SUCCESS if fate is SENT else Flags.BOUNCE):
             mark_done(delivery.fd, outcome.recipient.offset)
 
     def _settle_parts(self, delivery: Delivery, recipient: Recipient) -> None:
@@ -260,7 +261,7 @@ class Frame:
 
     async def _deferred(self, delivery: Delivery, outcome: Outcome) -> bool:
         word = "deferred"
-        if outcome.fate is Fate.BOUNCED:
+        if outcome.fate is BOUNCED:
             word = "SOFTBOUNCE"
             outcome.dsn.status = with_class(outcome.dsn.status, "4")
             outcome.dsn.action = "delayed"
@@ -278,7 +279,7 @@ class Frame:
 
     async def _settle_probe(self, delivery: Delivery, outcome: Outcome) -> bool:
         """A probe is never deferred: what became of it is what was asked."""
-        word = outcome.dsn.action = outcome.fate.value[1]
+        word = outcome.dsn.action = outcome.fate.probe
         if delivery.request.flags & Flags.USR_VRFY:
             await self._trace(delivery.request, outcome)
         self._log(delivery, outcome, word)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from pyfix.delivery.outcome import Fate, Outcome
+from pyfix.delivery.outcome import SENT, Outcome
 from pyfix.maps.maps import Maps
 from pyfix.maps.table import TableError
 from pyfix.unix import msg
@@ -27,7 +27,7 @@ async def apply(maps: Maps, outcome: Outcome) -> None:
     if found is None:
         return
     parts = LIKE_THE_QUERY.fullmatch(found)
-    if parts is None or (parts[1][0] == "2") is not (outcome.fate is Fate.SENT):
+    if parts is None or (parts[1][0] == "2") is not (outcome.fate is SENT):
         msg.warning(bad_status(maps.name, found))
     else:
         outcome.become(parts[1], parts[2])
