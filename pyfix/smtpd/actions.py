@@ -105,7 +105,7 @@ async def _warn(check: Check, _: Found, text: str) -> Verdict:
 async def _hold(check: Check, found: Found, text: str) -> Verdict:
     if _has_message(check, found, "HOLD") and not check.delegated.flags & FLAG_HOLD:
         check.note("hold", log.triggers(found.name, found.stage.value, text or "triggers HOLD action"))
-        check.delegated.flags |= FLAG_HOLD
+        check.delegate().flags |= FLAG_HOLD
     return DUNNO
 
 
@@ -113,21 +113,21 @@ async def _discard(check: Check, found: Found, text: str) -> Verdict:
     if not _has_message(check, found, "DISCARD"):
         return DUNNO
     check.note("discard", log.triggers(found.name, found.stage.value, text or "triggers DISCARD action"))
-    check.delegated.flags |= FLAG_DISCARD
+    check.delegate().flags |= FLAG_DISCARD
     return OK
 
 
 async def _bcc(check: Check, found: Found, text: str) -> Verdict:
     if _has_message(check, found, "BCC") and _is_address(found, text):
         check.note("bcc", log.triggers(found.name, found.stage.value, f"triggers BCC {text}"))
-        check.delegated.bcc.append(text)
+        check.delegate().bcc.append(text)
     return DUNNO
 
 
 async def _redirect(check: Check, found: Found, text: str) -> Verdict:
     if _has_message(check, found, "REDIRECT") and _is_address(found, text):
         check.note("redirect", log.triggers(found.name, found.stage.value, f"triggers REDIRECT {text}"))
-        check.delegated.redirect = text
+        check.delegate().redirect = text
     return DUNNO
 
 
@@ -140,7 +140,7 @@ async def _filter(check: Check, found: Found, text: str) -> Verdict:
         msg.warning(log.bad_entry(found.table, found.key, "requires transport:destination"))
     else:
         check.note("filter", log.triggers(found.name, found.stage.value, f"triggers FILTER {text}"))
-        check.delegated.filter = text
+        check.delegate().filter = text
     return DUNNO
 
 
@@ -149,7 +149,7 @@ async def _prepend(check: Check, found: Found, text: str) -> Verdict:
         msg.warning(log.too_late(found.table, "PREPEND"))
     elif _has_transaction(check, found, "PREPEND"):
         if HEADER.match(text):
-            check.delegated.prepended.append(text)
+            check.delegate().prepended.append(text)
         else:
             msg.warning(log.bad_entry(found.table, found.key, "requires header: text"))
     return DUNNO

@@ -12,22 +12,20 @@ from pyfix.queue import records as rec
 
 
 class Delegated:
-    """The actions of one message. flags: of the cleanup service; prepended: whole headers.
+    """The actions of one message. flags: of the cleanup service; prepended: whole headers; used: there is one.
 
     With FLAG_DISCARD nothing more is asked about the message.
     """
 
-    __slots__ = ("_flags_sent", "bcc", "filter", "flags", "prepended", "redirect")
+    __slots__ = ("_flags_sent", "bcc", "filter", "flags", "prepended", "redirect", "used")
 
     def __init__(self) -> None:
+        self.used = False
         self.flags = self._flags_sent = 0
         self.filter = ""
         self.redirect = ""
         self.bcc: list[str] = []
         self.prepended: list[str] = []
-
-    def __bool__(self) -> bool:
-        return bool(self.flags or self.filter or self.redirect or self.bcc or self.prepended)
 
     def take(self) -> bytes:
         """The records of what was said since the last time; headers are not among them."""

@@ -132,6 +132,11 @@ class Check:
         self._defer_if_reject: Reply | None = None
         self._depth = 0
 
+    def delegate(self) -> Delegated:
+        """What cleanup and qmgr are to do, of which there is something from now on."""
+        self.delegated.used = True
+        return self.delegated
+
     def envelope(self) -> Envelope:
         """What a policy server wants to know of the message."""
         return self._session.envelope(self.size)

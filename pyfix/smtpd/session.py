@@ -362,7 +362,7 @@ class Conversation(Talk):
         else:
             transaction.cancel()
         self._transaction = None
-        if self._delegated:
+        if self._delegated.used:
             self._delegated = Delegated()
         if refusal is not None:
             self.reply(event, refusal)

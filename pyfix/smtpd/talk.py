@@ -312,7 +312,7 @@ class Talk:
         )
 
     def _forget(self) -> None:
-        if self._delegated:
+        if self._delegated.used:
             self._delegated = Delegated()
         if self._transaction is not None:
             self._transaction.cancel()

@@ -80,9 +80,13 @@ class Transaction:
         """The envelope is complete; the content begins with prepended headers and our Received:."""
         assert self.message is not None
         text = self._received(site, peer, self.message.queue_id).encode("utf-8", "surrogateescape")
-        lines, prepended = text.split(b"\n"), delegated.headers()
-        self._envelope += [delegated.take(), MESG, rec.encode_text(prepended + lines)]
-        self.message.write(b"".join(self._envelope), clean=not prepended and text.find(b"\r") < 0)
+        lines, clean = text.split(b"\n"), text.find(b"\r") < 0
+        if delegated.used:
+            prepended = delegated.headers()
+            lines, clean = prepended + lines, clean and not prepended
+            self._envelope.append(delegated.take())
+        self._envelope += [MESG, rec.encode_text(lines)]
+        self.message.write(b"".join(self._envelope), clean=clean)
         self._envelope.clear()
 
     async def write(self, blocks: list[Piece]) -> None:
@@ -111,7 +115,7 @@ class Transaction:
         if self.status:
             self.cancel()
             return self._trouble(site)
-        after = delegated.take()
+        after = delegated.take() if delegated.used else b""
         self.message.write(XTRA + after + END if after else NOTHING_AFTER, clean=not after)
         self.status, reason = await self.message.finish()
         return Reply.from_text(reply(self.status, reason)) if self.status else None
