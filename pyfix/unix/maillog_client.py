@@ -180,6 +180,9 @@ class Postlog:
         self._send(0)
         self._give_up(len(self._waiting))
 
+    def __del__(self) -> None:
+        self._sock.close()
+
     def _schedule(self, delay: float) -> None:
         assert self._loop is not None
         self._scheduled = True
