@@ -240,6 +240,10 @@ class AddressMatch(MatchList):
         """Whether the list has the client's address (no brackets) or name; TableError: can't be told."""
         return self._decide(name, address)
 
+    def known(self, address: str, name: str = "") -> bool | None:
+        """The same without waiting, when it was asked before and no table is in the list; None: it must be asked."""
+        return self._known.get((name, address))
+
 
 class StringMatch(MatchList):
     """Lists of plain strings, compared without case."""

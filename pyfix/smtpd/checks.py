@@ -121,7 +121,11 @@ def _requested(check: Check, word: str) -> Reply:
 
 async def permit_mynetworks(check: Check, _: object) -> Verdict:
     """The client is in mynetworks."""
-    if not await check.site.mynetworks.matches(check.peer.address, check.peer.name):
+    networks, peer = check.site.mynetworks, check.peer
+    inside = networks.known(peer.address, peer.name)
+    if inside is None:
+        inside = await networks.matches(peer.address, peer.name)
+    if not inside:
         return DUNNO
     if check.site.old_defaults.networks:
         await check.site.old_defaults.note_network(check.peer)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from time import monotonic
-from typing import Any, cast
+from typing import Any
 
 from pyfix.server.eager import ENDED, Driven
 from pyfix.smtpd import log
@@ -74,7 +74,7 @@ class Connection(asyncio.Protocol):
     # asyncio's side
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by class
+        self._transport = transport  # type: ignore[assignment]  # uvloop's is none by class
         self._watch.add(self)
         self._run(self._begin())
 

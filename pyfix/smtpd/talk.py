@@ -91,7 +91,12 @@ class Talk:
             self.wire = TracedSession(self.wire.limits, self.peer.client, self.wire.transcript)
             self._check_type = TracedCheck
         self._keywords = self.site.keywords or await ehlo.offered(self.site, self.peer.address)
-        await self._set_limits()
+        mode = self.site.bare_newline
+        if mode != "no":
+            excluded = self.site.bare_newline_exclusions.known(self.peer.address, self.peer.name)
+            if await self._is_excluded() if excluded is None else excluded:
+                mode = "no"
+        self._set_limits(mode)
         if not self._policy.delay:
             self._denied = await self._policy.connect(self._check("CONNECT"), self._carried)
         if self._denied is None:
@@ -100,10 +105,8 @@ class Talk:
             self.wire.greet(self._denied)
             self.over = self._denied.code in HANG_UP
 
-    async def _set_limits(self) -> None:
-        mode = self.site.bare_newline
-        if mode != "no" and await self._is_excluded():
-            mode = "no"
+    def _set_limits(self, mode: str) -> None:
+        """mode: as smtpd_forbid_bare_newline has it, for this client."""
         self._bare_newline = mode
         self.note_bare_lf = mode == "note"
         self.wire.limits = self.site.limits(mode, self._keywords)
