@@ -68,6 +68,15 @@ def test_an_address_list(address: str, name: str, matches: bool) -> None:
     assert run_now(networks.matches(address, name)) is matches
 
 
+@pytest.mark.parametrize(("text", "after"), [("10.0.0.0/8", [True, False]), ("10.0.0.0/8 inline:{x=y}", [None, None])])
+def test_what_was_asked_is_known_unless_a_table_may_have_changed(text: str, after: list[bool | None]) -> None:
+    networks = AddressMatch(text, name="mynetworks")
+    clients = [("10.0.0.1", "a.test"), ("11.0.0.1", "a.test")]
+    assert [networks.known(*client) for client in clients] == [None, None]
+    assert [run_now(networks.matches(*client)) for client in clients] == [True, False]
+    assert [networks.known(*client) for client in clients] == after
+
+
 def test_a_bad_pattern_is_trouble_for_clients_it_might_mean(log: list[str]) -> None:
     networks = AddressMatch("127.0.0.0/8 192.168.2.5/24 10.0.0.0/8 [::1]/128", name="mynetworks")
     assert run_now(networks.matches("127.0.0.1"))
