@@ -349,6 +349,8 @@ def _add(settings: Settings, table_type: str, name: str) -> None:
 
 
 def _rebuild(settings: Settings, table_type: str, name: str) -> None:
+    if table_type == "proxy":
+        msg.fatal("can't create maps via the proxy service")
     with _opened(name) as file:
         table_type = made_as(table_type, name, settings.config_dir)
         _check_type(table_type, f"{table_type}:{name}", adds=False)
@@ -378,7 +380,7 @@ def _check_type(table_type: str, spec: str, *, adds: bool) -> None:
     if table_type not in BUILT:
         if adds and table_type in READ_ONLY:
             raise OpenError(f"{spec} map requires O_RDONLY access mode")
-        if adds and table_type == "fail":
+        if table_type == "fail":
             raise OpenError(f"table {spec}: write error: Application error")
         if adds:
             raise OpenError(f"table {spec}: update operation is not supported")

@@ -1,6 +1,8 @@
 """compound - what unionmap and pipemap share: tables named within `{}`
 
     unionmap:{type:name, type:name}     pipemap:{type:name, type:name}
+
+Whether such a table is one of patterns, which is not asked for parts of an address, its first table says.
 """
 
 from pyfix.maps.braces import BraceError, content, split
@@ -26,6 +28,7 @@ class Parts:
             )
             for spec in _specs(options, name)
         ]
+        self.fixed = self.tables[0].fixed
         self.waits = any(table.waits for table in self.tables)
         self.watch = Together([table.stamp for table in self.tables])
 
@@ -35,6 +38,17 @@ class Parts:
             return table.lookup_now(key)
         except TableError as error:
             raise TableError(self.name, error.reason) from None
+
+
+def first_type(spec: str) -> str:
+    """The type of a table, of a compound one that of its first."""
+    table_type, _, name = spec.partition(":")
+    if table_type not in ("pipemap", "unionmap"):
+        return table_type
+    try:
+        return first_type(split(content(name))[0])
+    except (BraceError, IndexError):
+        return table_type
 
 
 def _specs(options: Options, name: str) -> list[str]:

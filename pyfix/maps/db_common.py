@@ -28,11 +28,16 @@ Quote = Callable[[str], str]
 _PART = re.compile(r"%(.?)", re.DOTALL)
 
 
-class DbParams(Params):
+class DomainParams(Params):
     """Parameters of every such table."""
 
     domain = Str("")
-    result_format = Str("%s", min=1)
+
+
+class DbParams(DomainParams):
+    """Those of every table whose values are put together."""
+
+    result_format = Str("%s")
     expansion_limit = Int("0", min=0)
 
 
@@ -122,16 +127,11 @@ def _bad_template(text: str, name: str, table: str) -> str:
     return f"db_common_parse: {table.partition(':')[2]}: Invalid {kind} template: {text}"
 
 
-class Answers:
-    """Which keys are looked up, and what is made of that which was found. name: the table's type:name."""
+class Keys:
+    """Which keys are looked up. name: the table's type:name."""
 
-    def __init__(self, cfg: DbParams, table_type: str, name: str, *, result_format: str = "") -> None:
-        """result_format: in place of the parameter. OpenError: a bad template."""
-        self._type = table_type
+    def __init__(self, cfg: DomainParams, table_type: str, name: str) -> None:
         self.name = f"{table_type}:{name}"
-        self._where = name
-        self._limit = cfg.expansion_limit
-        self._format = Template(result_format or cfg.result_format, name="result_format", table=self.name)
         self._domains = StringMatch(cfg.domain, name=f"{name}:domain") if cfg.domain else None
 
     def wants(self, key: str) -> bool:
@@ -146,6 +146,18 @@ class Answers:
             return True
         local, _, domain = key.rpartition("@")
         return bool(local and domain) and run_now(self._domains.matches(domain))
+
+
+class Answers(Keys):
+    """Which keys are looked up, and what is made of that which was found."""
+
+    def __init__(self, cfg: DbParams, table_type: str, name: str, *, result_format: str = "") -> None:
+        """result_format: in place of the parameter. OpenError: a bad template."""
+        super().__init__(cfg, table_type, name)
+        self._type = table_type
+        self._where = name
+        self._limit = cfg.expansion_limit
+        self._format = Template(result_format or cfg.result_format, name="result_format", table=self.name)
 
     def joined(self, key: str, values: Iterable[str | None]) -> str | None:
         """The formatted values, joined by commas; None when there are none. TableError: too many."""

@@ -51,7 +51,7 @@ class LdapTable:
         self._cfg = cfg
         self._driver = driver
         self._parse_url = parse_url
-        old = cfg.main.raw("result_format") is None
+        old = not cfg.main.raw("result_format")
         self._answers = Answers(cfg, "ldap", name, result_format=cfg.result_filter if old else cfg.result_format)
         table = self._answers.name
         self._filter = Template(cfg.query_filter, name="query_filter", table=table)

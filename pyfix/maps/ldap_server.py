@@ -38,7 +38,7 @@ class LdapParams(DbParams):
     server_host = Str("localhost", min=1)
     server_port = Int("389", min=0, max=65535)
     search_base = Str("")
-    query_filter = Str("mailacceptinggeneralid=%s", min=1)
+    query_filter = Str("mailacceptinggeneralid=%s")
     result_filter = Str("%s", min=1)
     result_attribute = Str("maildrop")
     special_result_attribute = Str("")

@@ -15,7 +15,7 @@ from typing import ClassVar
 from pyfix.config.param import Int, Str
 from pyfix.maps.auto_clnt import Stream, connect, remember
 from pyfix.maps.cfg_parser import read_params
-from pyfix.maps.db_common import Answers, DbParams, Template
+from pyfix.maps.db_common import DomainParams, Keys, Template
 from pyfix.maps.lines import decode, encode
 from pyfix.maps.open import open_or_fail
 from pyfix.maps.servers import Servers
@@ -26,12 +26,12 @@ PORT = 11211
 LONGEST_KEY = 250  # bytes, says memcached
 
 
-class MemcacheParams(DbParams):
+class MemcacheParams(DomainParams):
     """The parameters of a table."""
 
     memcache = Str("inet:localhost:11211")
     backup = Str("")
-    key_format = Str("%s", min=1)
+    key_format = Str("%s")
     key_digest = Str("")
     flags = Int("0")
     ttl = Int("3600")
@@ -54,8 +54,8 @@ class MemcacheTable:
         if cfg.key_digest and not _known(cfg.key_digest):
             raise OpenError(f"open {name}: key digest {cfg.key_digest} is not available")
         self._cfg = cfg
-        self._answers = Answers(cfg, "memcache", name)
-        self._key = Template(cfg.key_format, name="key_format", table=self._answers.name)
+        self._keys = Keys(cfg, "memcache", name)
+        self._key = Template(cfg.key_format, name="key_format", table=self._keys.name)
         self._backup = backup
         where = cfg.memcache if cfg.memcache.startswith(("inet:", "unix:")) else f"inet:{cfg.memcache}"
         remember(where)
@@ -70,7 +70,7 @@ class MemcacheTable:
 
     def lookup(self, key: str) -> str | None:
         """What memcached has, else what the backup has; TableError when neither can say."""
-        if not self._answers.wants(key):
+        if not self._keys.wants(key):
             return None
         name = self._name(key)
         if not name or any(byte <= 32 or byte == 127 for byte in name):
@@ -95,8 +95,8 @@ class MemcacheTable:
         try:
             return hashlib.new(self._cfg.key_digest, name, usedforsecurity=False).hexdigest().encode()
         except TypeError:  # a digest of any length
-            msg.warning(f"{self._answers.name}: {self._cfg.key_digest} message digest failed")
-            raise TableError(self._answers.name, "") from None
+            msg.warning(f"{self._keys.name}: {self._cfg.key_digest} message digest failed")
+            raise TableError(self._keys.name, "") from None
 
     def _from_backup(self, backup: LocalTable, key: str, name: bytes) -> str | None:
         value = backup.lookup_now(key)
@@ -107,7 +107,7 @@ class MemcacheTable:
         return value
 
     def _ask(self, question: Callable[[Stream], bytes | None]) -> bytes | None:
-        return self._servers.ask(question, table=self._answers.name)
+        return self._servers.ask(question, table=self._keys.name)
 
     def _get(self, server: Stream, name: bytes) -> bytes | None:
         server.send(b"get %b\r\n" % name)

@@ -36,6 +36,7 @@ MOST = 100  # values of an answer
 class MongodbParams(DbParams):
     """The parameters of a table."""
 
+    result_format = Str("%s", min=1)
     expansion_limit = Int("10", min=0, max=MOST)
     uri = Str("", min=1)
     dbname = Str("", min=1)

@@ -11,10 +11,9 @@ from pyfix.maps.watch import Watch
 class PipeTable:
     """Tables one after the other."""
 
-    fixed = False
-
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self.fixed = parts.fixed
         self.waits = parts.waits
         self.watch: Watch | None = parts.watch
 

@@ -23,6 +23,7 @@ from typing import ClassVar, cast
 from pyfix.config import in_force
 from pyfix.config.main_cf import BadConfig
 from pyfix.config.params.mail import MailParams
+from pyfix.maps.compound import first_type
 from pyfix.maps.servers import Servers, WrongQuestionError
 from pyfix.maps.table import Care, NotNowError, OpenError, Options, Source, TableError
 from pyfix.maps.watch import Watch
@@ -39,7 +40,7 @@ FOLD, UTF8, NO_SUBSTITUTION = 1, 2, 4
 """Bits of instance_flags."""
 
 TIMEOUT = 100  # seconds, longer than a database is waited for
-PATTERNS = frozenset({"cidr", "fail", "pcre", "pipemap", "randmap", "regexp", "socketmap", "tcp", "unionmap"})
+PATTERNS = frozenset({"cidr", "fail", "pcre", "randmap", "regexp", "socketmap", "tcp"})
 """Types that get whole keys only."""
 
 
@@ -99,7 +100,7 @@ class ProxyTable:
         self._request = (("request", "lookup"), ("table", name), ("instance_flags", flags), ("flags", "0"))
         self._path = path
         self._link: Link | None = None
-        self.fixed = name.partition(":")[0] not in PATTERNS
+        self.fixed = first_type(name) not in PATTERNS
         self._servers = Servers("proxymap", [path], Proxymap, retry_interval=0, idle_interval=1000)
 
     def lookup(self, key: str) -> str | None:

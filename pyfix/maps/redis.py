@@ -25,6 +25,7 @@ from pyfix.unix import jail
 class RedisParams(DbParams):
     """The parameters of a table."""
 
+    result_format = Str("%s", min=1)
     hosts = Str("redis://127.0.0.1:6379/0")
     user = Str("")
     password = Str("")

@@ -18,6 +18,7 @@ Rows = Iterable[Iterable[str | None]]
 class SqlParams(DbParams):
     """How the query is given."""
 
+    result_format = Str("%s", min=1)
     query = Str("")
     table = Str("")
     select_field = Str("")

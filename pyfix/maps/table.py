@@ -57,7 +57,8 @@ class Source(Protocol):
     """What a table type implements. watch: None where no file can change.
 
     One that asks a server has an attribute `waits`, which is true; its lookup is called by several
-    threads. It may have lookup_kept (see pyfix.maps.kept).
+    threads. It may have lookup_kept (see pyfix.maps.kept). One that wants keys as they were asked for, though it is
+    of fixed strings, has an attribute `folds_itself`, which is true.
     """
 
     fixed: bool
@@ -205,7 +206,7 @@ class LocalTable:
     def _use(self, source: Source) -> None:
         self._source = source
         self._due = None if source.watch is None else source.watch.due
-        self._folds = self._fold and source.fixed
+        self._folds = folds(source, fold=self._fold)
         self.fixed = source.fixed
         self.waits = bool(getattr(source, "waits", False))
         self._lookup_kept: LookupKept | None = getattr(source, "lookup_kept", None)
@@ -253,6 +254,11 @@ def is_utf8(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def folds(source: Source, *, fold: bool) -> bool:
+    """Whether keys are folded for a table. fold: those of fixed strings are."""
+    return fold and source.fixed and not getattr(source, "folds_itself", False)
 
 
 def fold_key(key: str, *, utf8: bool = True) -> str:

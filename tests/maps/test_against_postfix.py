@@ -151,6 +151,12 @@ def test_other_types(postfix: Run) -> None:
     compare(postfix, *[(spec, "k") for spec in SPECS])
 
 
+def test_a_compound_table_folds_keys_if_its_first_does(postfix: Run) -> None:
+    fixed, pattern = "inline:{key=KEY}", "regexp:{{/KEY/i up},{/key/i low}}"
+    tables = [f"unionmap:{{{fixed},{pattern}}}", f"unionmap:{{{pattern},{fixed}}}", f"pipemap:{{{fixed},{pattern}}}"]
+    compare(postfix, *[(spec, "KEY") for spec in [*tables, f"unionmap:{{{tables[0]},{pattern}}}"]])
+
+
 TEXT = (
     b'# c\nKey  value  with  space  \n continued\n"quoted key" v2\nk: v\nnovalue\ndup a\ndup b\n'
     b'a"b c"d v\n"x y v\nb\\ c v w\n"q\\" r" v\n\n#\nz v\\"\n'

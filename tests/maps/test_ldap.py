@@ -59,6 +59,8 @@ SPECIAL = BASE + "special_result_attribute = memberdn, memberurl\n"
 TABLES = {
     "plain": BASE,
     "format": BASE + "result_format = <%s> %u for %U\n",
+    "empty format": BASE + "result_format =\n",
+    "format that is not the old one": BASE + "result_format =\nresult_filter = <%s>\n",
     "parts": "search_base = dc=test\nquery_filter = (|(mail=%u@%d)(cn=%u))\nresult_attribute = maildrop\n",
     "labels": "search_base = dc=%d\nquery_filter = (mail=*@%2.%1)\nresult_attribute = maildrop\n",
     "base": "search_base = cn=%u,dc=test\nscope = base\nquery_filter = (objectClass=*)\nresult_attribute = maildrop\n",
@@ -95,6 +97,13 @@ def test_answers_are_those_of_real_postfix(
     theirs = dict(line.split("\t") for line in done.stdout.decode().splitlines())
     ours = {key: value for key in KEYS if (value := table.lookup_now(key)) is not None}
     assert ours == theirs, done.stderr
+
+
+def test_an_empty_filter_is_the_servers_to_refuse(directory: tuple[int, Path], here: Path, log: list[str]) -> None:
+    table = open_or_fail(write(here, directory[0], "search_base = dc=test\nquery_filter =\n"))
+    assert log == [f"warning: dict_ldap_open: {here}/ldap.cf: Fixed query_filter  is probably useless"]
+    with pytest.raises(TableError):
+        table.lookup_now("one@example.com")
 
 
 def test_a_group_of_groups_is_followed(directory: tuple[int, Path], here: Path) -> None:

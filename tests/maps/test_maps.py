@@ -4,8 +4,9 @@ import pytest
 
 from pyfix.maps.maps import Maps
 from pyfix.maps.open import open_or_fail
+from pyfix.maps.proxy import ProxyTable
 from pyfix.maps.run_now import run_now
-from pyfix.maps.table import TableError
+from pyfix.maps.table import Options, TableError
 
 
 def test_the_first_table_with_an_answer_wins() -> None:
@@ -17,6 +18,16 @@ def test_partial_keys_go_to_tables_of_fixed_strings_only() -> None:
     maps = Maps("regexp:{{/./ pattern}} inline:{@d=fixed}", name="m")
     assert run_now(maps.find("@d")) == "pattern"
     assert run_now(maps.find("@d", partial=True)) == "fixed"
+
+
+@pytest.mark.parametrize("table_type", ["unionmap", "pipemap"])
+def test_a_compound_table_is_of_what_its_first_is_of(table_type: str) -> None:
+    fixed, pattern, last = "inline:{@d=x}", "regexp:{{/^@D/i x}}", "inline:{x=y}"
+    for first, found in ((fixed, True), (pattern, False), (f"unionmap:{{{fixed}}}", True)):
+        maps = Maps(f"{table_type}:{{{first}, {last if table_type == 'pipemap' else pattern}}}", name="m")
+        assert (run_now(maps.find("@d", partial=True)) is not None) is found
+        proxied = ProxyTable(Options("proxy"), f"{table_type}:{{{first}, {pattern}}}", "/none")
+        assert proxied.fixed is found
 
 
 def test_no_tables_have_no_answer() -> None:

@@ -94,6 +94,18 @@ def test_debug_logs_what_is_asked(log: list[str]) -> None:
     assert log == ['inline:{k=v} lookup: "k" = "v"', 'inline:{k=v} lookup: "x" = "not_found"']
 
 
+def test_debug_logs_a_key_as_it_was_asked_for(log: list[str]) -> None:
+    assert open_or_fail("debug:debug:inline:{k=v}").lookup_now("K") == "v"
+    assert open_or_fail("debug:inline:{k=v}", fold=False).lookup_now("K") is None
+    assert open_or_fail("debug:pcre:{{/k/i v}}").lookup_now("K") is None
+    assert log == [
+        'inline:{k=v} lookup: "K" = "v"',
+        'debug:inline:{k=v} lookup: "K" = "v"',
+        'inline:{k=v} lookup: "K" = "not_found"',
+        'pcre:{{/k/i v}} lookup: "K" = "not_found"',
+    ]
+
+
 def test_texthash_reports_bad_lines_and_keeps_the_first_of_two(here: Path, log: list[str]) -> None:
     (here / "t").write_bytes(b"Key  a  b\nbad\nkey c\nx\xff y\n\xc3\x89 e\n")
     table = open_or_fail("texthash:t")
