@@ -15,7 +15,7 @@ Parameters: domain, result_format, expansion_limit. Sources: mysql_table(5), lda
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from pyfix.config.param import Int, Params, Str
 from pyfix.maps.match import StringMatch
@@ -162,19 +162,26 @@ class Answers(Keys):
     def joined(self, key: str, values: Iterable[str | None]) -> str | None:
         """The formatted values, joined by commas; None when there are none. TableError: too many."""
         found: list[str] = []
-        for value in values:
-            if value == "":
-                msg.warning(f'table "{self.name}": empty lookup result for: "{key}" -- ignored')
-            formatted = self._format.expand(value, key) if value else None
-            if formatted is None:
-                continue
-            found.append(formatted)
+        for text in self.formatted(key, values):
+            found.append(text)
             if 0 < self._limit < len(found):
                 self.too_many(key)
         return ",".join(found) if found else None
 
+    def formatted(self, key: str, values: Iterable[str | None]) -> Iterator[str]:
+        """What result_format makes of the values, as many as there are; empty ones are warned about."""
+        for value in values:
+            if value == "":
+                msg.warning(f'table "{self.name}": empty lookup result for: "{key}" -- ignored')
+            text = self._format.expand(value, key) if value else None
+            if text is not None:
+                yield text
+
     def too_many(self, key: str) -> None:
         """More values than expansion_limit: TableError."""
         colon = "" if self._type == "sqlite" else ":"  # as in Postfix
-        msg.warning(f"dict_{self._type}_lookup: {self._where}: Expansion limit exceeded for key{colon} '{key}'")
+        if self._type == "mongodb":
+            msg.warning(f"{self.name}: expansion limit exceeded for key: '{key}'")
+        else:
+            msg.warning(f"dict_{self._type}_lookup: {self._where}: Expansion limit exceeded for key{colon} '{key}'")
         raise TableError(self.name, "")

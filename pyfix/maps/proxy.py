@@ -42,6 +42,8 @@ FOLD, UTF8, NO_SUBSTITUTION = 1, 2, 4
 TIMEOUT = 100  # seconds, longer than a database is waited for
 PATTERNS = frozenset({"cidr", "fail", "pcre", "randmap", "regexp", "socketmap", "tcp"})
 """Types that get whole keys only."""
+AS_WRITTEN = frozenset({"mongodb"})
+"""Types that get keys as they were asked for, though they are of fixed strings."""
 
 
 class Proxymap:
@@ -101,6 +103,7 @@ class ProxyTable:
         self._path = path
         self._link: Link | None = None
         self.fixed = first_type(name) not in PATTERNS
+        self.folds_itself = first_type(name) in AS_WRITTEN
         self._servers = Servers("proxymap", [path], Proxymap, retry_interval=0, idle_interval=1000)
 
     def lookup(self, key: str) -> str | None:

@@ -107,7 +107,8 @@ def mongodb() -> Iterator[Parts]:
         }
         port = server.listener.getsockname()[1]
         uri = "mongodb://localhost:PORT/?serverSelectionTimeoutMS=500"
-        yield port, f'uri = {uri}\ndbname = mail\ncollection = users\nquery_filter = {{"k": "%u"}}\n'
+        query = 'query_filter = {"k": "%u"}\nresult_attribute = goto\n'
+        yield port, f"uri = {uri}\ndbname = mail\ncollection = users\n{query}"
 
 
 @contextmanager

@@ -64,7 +64,8 @@ def mongodb() -> Iterator[str]:
             },
             "ok": 1.0,
         }
-        yield f'uri = {server.uri}\ndbname = mail\ncollection = users\nquery_filter = {{"k": "%u"}}\n'
+        query = 'query_filter = {"k": "%u"}\nresult_attribute = goto\n'
+        yield f"uri = {server.uri}\ndbname = mail\ncollection = users\n{query}"
 
 
 @pytest.mark.parametrize("kind", ["ldap", "mysql", "pgsql", "redis", "mongodb"])

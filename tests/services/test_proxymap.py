@@ -21,7 +21,10 @@ from tests.maps.conftest import log
 
 __all__ = ["log"]
 
-READ = "inline:{{a=1}}, proxy:inline:{{a=1,b=2}}, proxy:fail:x proxy:lmdb:{top}/t proxy:python:slow_table:look"
+READ = (
+    "inline:{{a=1}}, proxy:inline:{{a=1,b=2}}, proxy:fail:x proxy:lmdb:{top}/t proxy:python:slow_table:look"
+    " proxy:mongodb:{top}/m.cf"
+)
 
 
 @pytest.fixture
@@ -70,6 +73,20 @@ def run(top: Path, work: Callable[[Proxymap], Awaitable[None]], service: str = "
             await work(program)
 
     asyncio.run(main())
+
+
+def test_keys_of_mongodb_stay_as_they_are_written(top: Path) -> None:
+    pytest.importorskip("pymongo", reason="the extra mongodb is not installed")
+    from tests.maps import test_mongodb
+
+    async def work(_: Proxymap) -> None:
+        table = open_or_fail(f"proxy:mongodb:{top}/m.cf")
+        assert [await table.lookup(key) for key in ("one@example.com", "One@example.com")] == ["uno@one.test", None]
+
+    with test_mongodb.serving() as server:
+        test_mongodb.write(top, server, test_mongodb.GOTO)
+        run(top, work)
+        assert [asked["filter"]["k"] for asked in server.asked] == ["one@example.com", "One@example.com"]
 
 
 def test_a_table_is_asked_through_the_service(top: Path) -> None:
