@@ -168,9 +168,10 @@ def show(options: Options) -> None:
         return
     main = MainCf.load(options.directory, options.overrides)
     catalog = Catalog(main, _entries_or_none(options))
-    _warn(options, catalog.undefined(strict=True))
+    _warn(catalog.undefined(strict=True))
     _show_names(options, main, catalog)
-    _warn(options, catalog.unused())
+    if "q" not in options:
+        _warn(catalog.unused())
 
 
 def show_master(options: Options) -> None:
@@ -180,15 +181,15 @@ def show_master(options: Options) -> None:
     main = MainCf.load(options.directory, options.overrides)
     entries = _entries(options)
     catalog = Catalog(main, entries)
-    _warn(options, catalog.undefined(strict=True))
+    _warn(catalog.undefined(strict=True))
     postconf_master.show(options.master_mode, options.operands, options.letters, catalog.values, entries)
-    _warn(options, catalog.unused(main=False))
+    if "q" not in options:
+        _warn(catalog.unused(main=False))
 
 
-def _warn(options: Options, complaints: Iterable[str]) -> None:
+def _warn(complaints: Iterable[str]) -> None:
     for complaint in complaints:
-        if "q" not in options:
-            msg.warning(complaint)
+        msg.warning(complaint)
 
 
 def _entries(options: Options) -> list[Entry]:

@@ -12,7 +12,7 @@ import stat
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from enum import Enum
-from typing import BinaryIO
+from io import FileIO
 
 from pyfix.config.syntax import SPACE, BadConfig, split_setting
 from pyfix.unix import msg
@@ -100,7 +100,7 @@ def rewrite(path: str, change: Callable[[str], str]) -> None:
         lock = _locked(f"{real}.tmp")
     except OSError as e:
         raise BadConfig(f"open {path}.tmp: {e.strerror}") from e
-    with os.fdopen(lock, "wb") as new:
+    with FileIO(lock, "wb") as new:  # nothing is left to write, and to fail, when it is closed
         try:
             text, found = _read(path, real)
             _write(new, change(text).encode("utf-8", "surrogateescape"), found)
@@ -133,11 +133,11 @@ def _read(path: str, real: str) -> tuple[str, os.stat_result]:
         raise BadConfig(f"open {path} for reading: {e.strerror}") from e
 
 
-def _write(file: BinaryIO, data: bytes, like: os.stat_result) -> None:
+def _write(file: FileIO, data: bytes, like: os.stat_result) -> None:
     fd = file.fileno()
     os.fchmod(fd, 0o600)
-    file.write(data)
-    file.flush()
+    while data:  # a disk that fills up takes a part
+        data = data[file.write(data) :]
     with suppress(PermissionError):  # only root gives files away
         os.fchown(fd, like.st_uid, like.st_gid)
     os.fchmod(fd, stat.S_IMODE(like.st_mode))

@@ -5,9 +5,11 @@ A name takes the variable over, `name=value` sets one, `{ name = value }` one wi
 Sources: postconf(5)
 """
 
+import os
 from collections.abc import Iterator, Mapping
 
 from pyfix.config.syntax import SPACE, split_braced
+from pyfix.unix import msg
 
 _SEPARATORS = SPACE + ","
 
@@ -22,6 +24,13 @@ def let_through(wanted: str, given: Mapping[str, str]) -> dict[str, str]:
         elif name in given:
             result[name] = given[name]
     return result
+
+
+def exported(wanted: str) -> dict[str, str]:
+    """The part of this process's environment that commands see. Fatal: nobody knows what the value lets through."""
+    for problem in problems(wanted):
+        msg.fatal(f"export_environment: {problem}")
+    return let_through(wanted, os.environ)
 
 
 def problems(wanted: str) -> Iterator[str]:

@@ -25,7 +25,7 @@ from enum import Flag, auto
 from typing import NamedTuple
 
 from pyfix.clients.deliver import Request
-from pyfix.config.environment import let_through
+from pyfix.config.environment import exported
 from pyfix.config.families import member
 from pyfix.config.params.mail import MailParams
 from pyfix.config.params.pipe import PipeParams
@@ -154,7 +154,7 @@ class Pipe(SerialAgent):
             argv[0],
             attributes.uid,
             attributes.gid,
-            let_through(self._mail.export_environment, os.environ),
+            exported(self._mail.export_environment),
             argv=tuple(argv),
             directory=attributes.directory,
             chroot=attributes.chroot,

@@ -34,7 +34,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 import pyfix
-from pyfix.config.environment import let_through
+from pyfix.config.environment import exported
 from pyfix.config.nbdb_util import Level, level
 from pyfix.config.params.mail import MailParams
 from pyfix.config.params.nbdb_reindexd import NbdbReindexdParams
@@ -184,9 +184,9 @@ class NbdbReindexd:
         return sys.executable, "-P", "-s", "-X", "utf8", "-m", module, "-c", self._main.config_dir, "--", spec
 
     def _environment(self) -> dict[str, str]:
-        exported = let_through(MailParams(self._main).export_environment, os.environ)
         source = os.path.dirname(os.path.dirname(pyfix.__file__))
-        return {"PATH": PATH, **exported, "MAIL_CONFIG": self._main.config_dir, "PYTHONPATH": source}
+        wanted = exported(MailParams(self._main).export_environment)
+        return {"PATH": PATH, **wanted, "MAIL_CONFIG": self._main.config_dir, "PYTHONPATH": source}
 
 
 def _status(what: str, path: str) -> os.stat_result:

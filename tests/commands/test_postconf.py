@@ -188,9 +188,11 @@ def test_an_object_of_json_for_each(run, options: list[str], line: str) -> None:
     assert run("-q", *options).lines() == [line]
 
 
-def test_q_leaves_only_warnings_about_what_was_asked_for(run) -> None:
-    assert run("-q", "nosuch").err == "postconf: warning: nosuch: unknown parameter\n"
-    assert run("-qM").err == run("-qP").err == run("-qn").err == ""
+def test_q_leaves_out_the_names_that_nothing_looks_at_and_no_others(run) -> None:
+    undefined = "postconf: warning: master.cf: undefined parameter: quux\n"
+    assert run("-q", "nosuch").err == f"{undefined}postconf: warning: nosuch: unknown parameter\n"
+    assert run("-qM").err == run("-qP").err == run("-qn").err == undefined
+    assert "unused" in run("-M").err
 
 
 def test_services_are_edited(run, instance: Path) -> None:

@@ -16,7 +16,7 @@ import os
 import time
 
 from pyfix.clients.deliver import Request
-from pyfix.config.environment import let_through
+from pyfix.config.environment import exported
 from pyfix.delivery.command import Command, Verdict, judge, run
 from pyfix.delivery.local.expand import Undefined, expand
 from pyfix.delivery.local.file import letter_for, safe_rights
@@ -102,4 +102,4 @@ def environment(setup: Setup, state: State, request: Request) -> dict[str, str]:
     values |= {"RECIPIENT": state.recipient.address, "SENDER": state.sender}
     allowed = frozenset(setup.cfg.command_expansion_filter)
     safe = {name: "".join([char if char in allowed else "_" for char in value]) for name, value in values.items()}
-    return {**let_through(setup.mail.export_environment, os.environ), **safe}
+    return {**exported(setup.mail.export_environment), **safe}
