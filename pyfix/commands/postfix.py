@@ -310,6 +310,7 @@ SCRIPTS = frozenset({"non-bdb", "tls"})
 """Commands whose lines have a name of their own in the log."""
 TOLD = (
     "stop", "reload", "abort", "flush", "check", "status", "set-permissions", "upgrade-configuration", "logrotate",
+    "tls", "non-bdb",
 )  # fmt: skip
 
 

@@ -100,6 +100,7 @@ def test_unknown_command_is_fatal(instance):
     done = instance(start=False).command("postfix", "frobnicate")
     assert done.returncode == 1
     assert done.stderr.startswith("postfix/postlog: fatal: unknown command: 'frobnicate'. Usage: ")
+    assert done.stderr.endswith(", logrotate, tls, non-bdb)\n")
 
 
 def test_flush_of_what_does_not_run_says_so_as_postqueue(instance):
