@@ -12,7 +12,6 @@ Sources:    local(8) EXTERNAL COMMAND DELIVERY
 
 from __future__ import annotations
 
-import os
 import time
 
 from pyfix.clients.deliver import Request
