@@ -21,9 +21,11 @@ from pyfix.mail.tokens import COMMENT, WORDS, Address, Item, internal, parse
 
 ATOM = r"""[^\x00-\x20\x7f<>()@,;:\\".\[\]|%!]+"""
 DOT_STRING = rf"{ATOM}(?:\.{ATOM})*"
-LITERAL = r"\[[0-9A-Za-z.:]+\]"
+OPEN_LITERAL = r"\[[0-9A-Za-z.:]+"
+LITERAL = rf"{OPEN_LITERAL}\]"
 MAILBOX = rf"{DOT_STRING}@(?:{DOT_STRING}|{LITERAL})"
 PLAIN_PATH = re.compile(rf"<({MAILBOX})?>")
+UNCLOSED_PATH = re.compile(rf"<({DOT_STRING}@{OPEN_LITERAL})>")
 CLOSERS = {"<": ">", "[": "]", '"': '"'}
 LABELS = frozenset({"from:", "to:"})
 
@@ -33,6 +35,9 @@ def parse_path(text: str, *, strict: bool = False) -> str | None:
     plain = PLAIN_PATH.fullmatch(text)
     if plain is not None:
         return plain[1] or ""
+    unclosed = UNCLOSED_PATH.fullmatch(text)
+    if unclosed is not None:  # like Postfix, which closes it
+        return f"{unclosed[1]}]"
     items = parse(text)
     addresses = [item for item in items if isinstance(item, Address)]
     if len(addresses) > 1:

@@ -28,6 +28,18 @@ SETTINGS = {
     "reject bare": ["smtpd_forbid_bare_newline = reject"],
 }
 DIALOGS: list[tuple[str, list[bytes]]] = [
+    *[
+        (
+            name,
+            [
+                b"EHLO a\r\n", b"MAIL FROM:<a@[bad>\r\n", b"MAIL FROM:<a@[>\r\n",
+                b"MAIL FROM:<a@[192.0.2.5>x\r\n", b"MAIL FROM:<a@[192.0.2.5>\r\n",
+                b"RCPT TO:<joe@[127.0.0.1>\r\n", b"RCPT TO:<joe@[IPv6:::1>\r\n",
+                b"RSET\r\n", b"MAIL FROM:<a@[192.0.2.5> SIZE=9\r\n",
+            ],
+        )
+        for name in ("usual", "strict")
+    ],
     (
         "usual",
         [
