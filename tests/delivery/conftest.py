@@ -98,7 +98,7 @@ class Logs:
         self.entries: list[tuple[str, str, str]] = []
 
     async def append(self, service: str, queue_id: str, recipient: Recipient, dsn: object) -> bool:
-        self.entries.append((service, recipient.address, f"{dsn.status} {dsn.action} {dsn.reason}"))  # type: ignore[attr-defined]
+        self.entries.append((service, recipient.address, f"{dsn.status} {dsn.action} {dsn.reason}"))
         return self.take
 
     async def one(self, report: ReportRequest, recipient: Recipient, dsn: object) -> bool:

@@ -12,7 +12,7 @@ from tests.e2e.test_chroot import MASTER_CF
 from tests.maps import servers
 from tests.maps.kerberos import realm
 from tests.maps.relay import Mode, Relay, relay
-from tests.maps.test_mongodb import serving
+from tests.maps.test_mongodb import goto, serving
 from tests.maps.test_servers import answer_socketmap, answer_tcp, small_server
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
@@ -97,14 +97,7 @@ def memcache() -> Iterator[Parts]:
 @contextmanager
 def mongodb() -> Iterator[Parts]:
     with serving() as server:
-        server.answer = lambda command: {
-            "cursor": {
-                "id": 0,
-                "ns": "mail.users",
-                "firstBatch": [{"goto": "alice@demo.test"}] if command["filter"] == {"k": "alice"} else [],
-            },
-            "ok": 1.0,
-        }
+        server.answer = goto
         port = server.listener.getsockname()[1]
         uri = "mongodb://localhost:PORT/?serverSelectionTimeoutMS=500"
         query = 'query_filter = {"k": "%u"}\nresult_attribute = goto\n'

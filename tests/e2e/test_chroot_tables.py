@@ -8,7 +8,7 @@ import pytest
 
 from tests.e2e.test_chroot import MASTER_CF
 from tests.maps import servers
-from tests.maps.test_mongodb import serving
+from tests.maps.test_mongodb import goto, serving
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
@@ -56,14 +56,7 @@ def redis() -> Iterator[str]:
 @pytest.fixture
 def mongodb() -> Iterator[str]:
     with serving() as server:
-        server.answer = lambda command: {
-            "cursor": {
-                "id": 0,
-                "ns": "mail.users",
-                "firstBatch": [{"goto": "alice@demo.test"}] if command["filter"] == {"k": "alice"} else [],
-            },
-            "ok": 1.0,
-        }
+        server.answer = goto
         query = 'query_filter = {"k": "%u"}\nresult_attribute = goto\n'
         yield f"uri = {server.uri}\ndbname = mail\ncollection = users\n{query}"
 

@@ -184,7 +184,7 @@ def test_real_postmap_reads_what_we_build(postfix: Run, here: Path) -> None:
         index.rebuild("t", fill, index.Style("lmdb:t", nul=nul))
         dump = postfix("postmap", "-s", "lmdb:t").stdout
         assert dump.splitlines() == [
-            f"{key}\t{value}".encode() for key, value in open_or_fail("lmdb:t").source.items()  # type: ignore[attr-defined]
+            f"{key}\t{value}".encode() for key, value in open_or_fail("lmdb:t").source.items()
         ]
         assert postfix("postmap", "-q", "User7@example.com", "lmdb:t").stdout == b"value 7\n"
 

@@ -30,7 +30,7 @@ def test_what_was_built_is_found(here: Path, nul: bool) -> None:
     table = open_or_fail("cdb:t")
     assert {key: table.lookup_now(key) for key in PAIRS} == PAIRS
     assert [table.lookup_now(key) for key in ("x", "", "USER1@example.com")] == [None, None, "value 1"]
-    assert dict(table.source.items()) == PAIRS  # type: ignore[attr-defined]
+    assert dict(table.source.items()) == PAIRS
     assert [path.name for path in here.iterdir()] == ["t.cdb"]
     assert (here / "t.cdb").stat().st_mode & 0o777 == 0o640
 

@@ -41,7 +41,7 @@ def test_a_berkeley_file_is_read(berkeley: tuple[str, Path]) -> None:
     table = open_or_fail(f"{berkeley[0]}:t")
     assert {key: table.lookup_now(key) for key in PAIRS} == PAIRS
     assert [table.lookup_now(key) for key in ["", "a", "user1@example.co", "zz", "\uffff"]] == [None] * 5
-    assert dict(table.source.items()) == PAIRS  # type: ignore[attr-defined]
+    assert dict(table.source.items()) == PAIRS
 
 
 def test_an_update_of_a_berkeley_file_is_seen(berkeley: tuple[str, Path], postfix: Run) -> None:
@@ -74,7 +74,7 @@ def test_the_newer_index_counts(berkeley: tuple[str, Path], here: Path) -> None:
 def test_a_change_takes_over_what_the_berkeley_file_has(berkeley: tuple[str, Path], here: Path) -> None:
     hash_table.convert("t", index.Style("hash:t"))
     (here / "t.db").unlink()
-    assert dict(open_or_fail("hash:t").source.items()) == PAIRS  # type: ignore[attr-defined]
+    assert dict(open_or_fail("hash:t").source.items()) == PAIRS
 
 
 def test_a_broken_berkeley_file_is_told_or_answers_but_never_stops(berkeley: tuple[str, Path]) -> None:

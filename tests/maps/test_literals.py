@@ -100,6 +100,6 @@ def test_an_index_changes_no_answer(rules: list[str], keys: list[str]) -> None:
         indexed = open_or_fail(spec)
     finally:
         patterns.LONG = before
-    for rule in plain.source._patterns._rules:  # type: ignore[attr-defined]
+    for rule in plain.source._patterns._rules:
         rule.needs = ()
     assert [indexed.lookup_now(key) for key in keys] == [plain.lookup_now(key) for key in keys]

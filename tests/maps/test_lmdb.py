@@ -51,7 +51,7 @@ def test_what_was_built_is_found(here: Path, table_type: str, nul: bool) -> None
         None,
     ]
     assert table.fixed
-    assert list(table.source.items()) == [("a", "1"), ("b c", "3"), ("é", "zwei")]  # type: ignore[attr-defined]
+    assert list(table.source.items()) == [("a", "1"), ("b c", "3"), ("é", "zwei")]
 
 
 def test_two_tables_share_a_file(here: Path) -> None:
@@ -119,7 +119,7 @@ def test_a_reader_that_was_overtaken_asks_again_under_the_lock(
 ) -> None:
     build("t", {"a": "1"})
     table = open_or_fail("hash:t")
-    begin, begun = table.source._begin, 0  # type: ignore[attr-defined]
+    begin, begun = table.source._begin, 0
 
     def overtaken() -> lmdb.Transaction:
         nonlocal begun
@@ -159,7 +159,7 @@ def test_entries_are_added_and_deleted(here: Path, log: list[str]) -> None:
         index.add("t", lambda table, both=both: [table.put(*pair) for pair in both], style)  # type: ignore[misc]
     assert log == ['warning: lmdb:t: duplicate entry: "a"']
     assert index.delete("t", ["WARN", "none", ""], map_size=SIZE) == 1
-    assert list(open_or_fail("lmdb:t").source.items()) == [  # type: ignore[attr-defined]
+    assert list(open_or_fail("lmdb:t").source.items()) == [
         ("IGNORE", "x"),
         ("REPLACE", "x"),
         ("a", "REPLACE"),

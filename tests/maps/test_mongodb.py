@@ -64,6 +64,12 @@ def found(command: dict[str, Any]) -> dict[str, Any]:
     return {"cursor": {"id": 0, "ns": f"{command['$db']}.{command['find']}", "firstBatch": documents}, "ok": 1.0}
 
 
+def goto(command: dict[str, Any]) -> dict[str, Any]:
+    """One user, alice, whose mail goes to another domain."""
+    documents = [{"goto": "alice@demo.test"}] if command["filter"] == {"k": "alice"} else []
+    return {"cursor": {"id": 0, "ns": "mail.users", "firstBatch": documents}, "ok": 1.0}
+
+
 class Server:
     """What it was asked, and what it says to `find`: a document, or bytes after which it hangs up."""
 

@@ -353,8 +353,8 @@ def test_libpq_is_told_all_of_it(
 def test_intervals_are_the_tables(kind: str, here: Path) -> None:
     pytest.importorskip({"mysql": "pymysql", "pgsql": "psycopg"}.get(kind, kind))
     (here / "t.cf").write_text("dbname = d\nquery = SELECT '%s'\nretry_interval = 7\nidle_interval = 8\n")
-    servers_of = open_or_fail(f"{kind}:{here}/t.cf").source._servers  # type: ignore[attr-defined]
+    servers_of = open_or_fail(f"{kind}:{here}/t.cf").source._servers
     assert (servers_of._retry_interval, servers_of._idle_interval) == (7, 8)
     (here / "t.cf").write_text("dbname = d\nquery = SELECT '%s'\n")
-    servers_of = open_or_fail(f"{kind}:{here}/t.cf").source._servers  # type: ignore[attr-defined]
+    servers_of = open_or_fail(f"{kind}:{here}/t.cf").source._servers
     assert (servers_of._retry_interval, servers_of._idle_interval) == (60, 60)

@@ -111,7 +111,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def rested(table: LocalTable) -> None:
     """Let the time pass that a server is left alone for."""
-    for server in table.source._servers._servers:  # type: ignore[attr-defined]
+    for server in table.source._servers._servers:
         server.rests_until = 0.0
 
 
