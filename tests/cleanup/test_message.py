@@ -2,7 +2,7 @@
 
 import pytest
 
-from pyfix.clients.cleanup import CLEAN_END, END, FLAG_AUTOUTF8, FRAME, MORE, STATUS, TEXT
+from pyfix.clients.cleanup import CLEAN_END, END, FLAG_AUTOUTF8, FLAG_BCC_OK, FLAG_MAP_OK, FRAME, MORE, STATUS, TEXT
 from pyfix.clients.cleanup_client import Message
 from pyfix.config.main_cf import MainCf
 from pyfix.maps.run_now import run_now
@@ -210,3 +210,9 @@ def test_smtputf8_is_wanted_where_letters_need_it_if_that_is_looked_for(ours, re
     content = lines(b"Received: x\n" + header.encode() + b"\n\nbody")
     _, data, _ = ours().put(stream(TIME + records_of, content), FLAG_AUTOUTF8)
     assert _sendopts(data) == sendopts
+
+
+def test_a_recipient_that_nothing_else_changes_has_its_copy_made(ours):
+    flags = FLAG_BCC_OK | FLAG_MAP_OK
+    _, data, _ = ours("recipient_bcc_maps = inline:{r@x.test=copy@d.test}\n").put(SHORT, flags)
+    assert records(data, rec.RCPT) == [b"r@x.test", b"copy@d.test"]

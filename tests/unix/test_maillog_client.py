@@ -70,6 +70,20 @@ def test_lines_of_one_turn_travel_together(sink, server):
     assert second.endswith(b": two")
 
 
+def test_each_line_has_the_second_in_which_it_was_said(sink, server, monkeypatch):
+    loop = Loop()
+    now = 1_767_225_600_900_000_000
+    monkeypatch.setattr("time.time_ns", lambda: now)
+    monkeypatch.setattr("time.monotonic_ns", lambda: now - 1_700_000_000_000_000_000)
+    sink.collect(loop)
+    for _ in range(3):
+        sink(INFO, "tick")
+        now += 90_000_000
+    loop.turn()
+    seconds = [line[13:15] for line in server.recv(9999).splitlines()]
+    assert seconds == [b"00", b"00", b"01"]
+
+
 def test_lines_wait_for_postlogd(sink, tmp_path, fallback):
     loop = Loop()
     sink.collect(loop)

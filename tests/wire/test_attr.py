@@ -47,6 +47,14 @@ def test_other_lists_are_refused(data: bytes, complaint: str) -> None:
         FORM.decode(data)
 
 
+@pytest.mark.parametrize("data", [b"a\0x\0b\0y\0", b"a\0x\0\0", b"a\0x\0b\0y\0c\0z\0\0", b"a\0x\0c\0y\0\0", b"\0", b""])
+def test_other_lists_than_those_of_texts_are_refused_too(data: bytes) -> None:
+    form = Form(("a", STR), ("b", STR))
+    assert form.decode(b"a\0x\0b\0y\0\0") == ["x", "y"]
+    with pytest.raises(AttrError):
+        form.decode(data)
+
+
 def test_nul_in_a_value_can_not_forge_an_attribute() -> None:
     with pytest.raises(AttrError, match="NUL"):
         FORM.encode("a\0status", 0, 0, b"")
