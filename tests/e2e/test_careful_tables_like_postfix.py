@@ -110,7 +110,8 @@ def test_tables_are_refused_where_postfix_refuses_them(
             settings = MAIN_CF.format(top=top, proxied=proxied, **tables)
             lines = [f"{name} = {spec}\n" for name, spec in tables.items() if not name.startswith("access_")]
             mail = make(settings + "".join(lines))
-            results.append((outcomes(mail), told(mail.log(), top)))
-            mail.stop()
+            found = outcomes(mail)
+            mail.stop()  # and with it, each daemon's last lines are written
+            results.append((found, told(mail.log(), top)))
     assert results[1] == results[0]
     assert results[0][1] or "proxy" in kind
