@@ -1,10 +1,10 @@
-"""instructions - what a message of 4 kB costs smtpd, cleanup and discard in process, as valgrind counts it
+"""instructions - what a message of 4 kB costs a daemon in process, as valgrind counts it
 
-usage: python -m bench.instructions smtpd|cleanup|discard [--messages N] [--calls]
+usage: python -m bench.instructions smtpd|cleanup|qmgr|discard|virtual [--messages N] [--calls]
 
 One daemon's code runs against doubles of all around it, so that the figure is the same each time whatever
-else the machine does. The doubles' share is in it (some 27,000 with smtpd, 10,000 with cleanup), the kernel's
-is not. --calls: the calls of a message instead, by function.
+else the machine does. The doubles' share is in it (some 27,000 with smtpd, 10,000 with cleanup,12,000 with qmgr), the
+kernel's is not. --calls: the calls of a message instead, by function.
 """
 
 from __future__ import annotations
@@ -23,19 +23,22 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from bench.source import text
 from pyfix.cleanup.daemon import Cleanup
 from pyfix.clients import cleanup as service
-from pyfix.clients.deliver import NORMAL, Request, Stats
+from pyfix.clients.deliver import NORMAL, Answer, Request, Stats
 from pyfix.clients.rewrite import CLASS_DEFAULT, Resolved
 from pyfix.clients.rewrite_client import RewriteClient
 from pyfix.clients.spares import request as ahead_request
 from pyfix.clients.stream import Connection
 from pyfix.config.main_cf import MainCf
 from pyfix.delivery.discard import Discard
-from pyfix.queue.file import Recipient
+from pyfix.delivery.virtual.daemon import Virtual
+from pyfix.qmgr.agents import Agent
+from pyfix.qmgr.daemon import Qmgr
+from pyfix.queue.file import Recipient, read_envelope
 from pyfix.queue.records import RCPT
 from pyfix.server import eager
 from pyfix.server.context import Context
@@ -44,6 +47,7 @@ from pyfix.server.stream import Link
 from pyfix.smtpd.connection import Watch
 from pyfix.smtpd.daemon import Smtpd
 from pyfix.unix import msg
+from pyfix.unix.as_user import become, can_switch
 from pyfix.unix.maillog_client import Frame, Postlog
 from pyfix.wire.stream import FrameReader, encode_frame
 
@@ -60,11 +64,24 @@ alias_maps =
 local_recipient_maps =
 smtpd_peername_lookup = no
 maillog_file = /dev/stdout
+virtual_mailbox_base = {mail}
+virtual_mailbox_maps = static:user/
+virtual_uid_maps = static:{uid}
+virtual_gid_maps = static:{uid}
 """
+MAILBOXES = 5000
+"""Whose the mailboxes are."""
 HEAD = b"Date: Thu, 26 Nov 2026 05:31:27 +0000 (UTC)\r\nMessage-Id: <6c67.0003.%04d@vm>\r\n\r\n"
 FUTURE = 1 << 32
 """A time from which on every delay is 0, however long the run takes."""
 DIALOG = (b"HELO vm\r\n", b"MAIL FROM:<sender@example.com>\r\n", b"RCPT TO:<user@example.org>\r\n", b"DATA\r\n")
+
+
+class Bench(Protocol):
+    """A daemon and its doubles."""
+
+    def message(self) -> None:
+        """Take BATCH messages."""
 
 
 def opened(thing: object) -> Any:
@@ -101,6 +118,10 @@ class Loop:
         while self.soon:
             call, args = self.soon.popleft()
             call(*args)
+
+    def forget(self) -> None:
+        """Do nothing of what was to be done later."""
+        self._later.clear()
 
     def tick(self) -> None:
         """What was to be done later."""
@@ -242,6 +263,8 @@ class CleanupBench:
         self._stream = 0
         self._reader = FrameReader()
         self._templates = [self._template(body) for body in bodies]
+        self.files: list[tuple[bytes, bytes]] = []
+        self.keep = False
         self._open = self._ask(BATCH)
 
     def send(self, words: bytes) -> int:
@@ -279,7 +302,61 @@ class CleanupBench:
         self._open = self._opened()
         assert len(self._open) == BATCH
         for _, queue_id in now:
-            os.unlink(b"incoming/" + queue_id)
+            path = b"incoming/" + queue_id
+            if self.keep:
+                with open(path, "rb") as file:
+                    self.files.append((queue_id, file.read()))
+            os.unlink(path)
+        self._loop.tick()
+
+
+class QmgrBench:
+    """qmgr, four messages at a time, with a cleanup that names its files and an agent that delivers them."""
+
+    def __init__(self, loop: Loop, main: MainCf, files: list[tuple[bytes, bytes]]) -> None:
+        self._loop = loop
+        for name in ("active", "deferred"):
+            os.mkdir(name)
+        self._rewrite = RewriteClient()
+        self._qmgr = opened(Qmgr(Context("qmgr", "qmgr", main), self._rewrite))
+        eager.start(self._qmgr.start())
+        loop.turn()
+        loop.forget()
+        self._out = Out()
+        self._connection = opened(Connection("private/discard"))
+        self._connection.connection_made(self._out)
+        self._qmgr._deliveries.transport("discard").agents._agents.append(Agent(self._connection, 100))
+        self._messages = [self._file(*about) for about in files]
+        self._known = Resolved("discard", "bench", "user@example.org", CLASS_DEFAULT)
+        self._ids = 0
+
+    def _file(self, queue_id: bytes, data: bytes) -> tuple[bytes, int, int, int]:
+        """A file: path, descriptor, where in it are the queue id and the client's port, which differ each time."""
+        path = b"file." + queue_id
+        fd = os.open(path, os.O_RDWR | os.O_CREAT)
+        os.write(fd, data)
+        (port,) = re.finditer(rb"log_client_port=([0-9]{5})", data)
+        (ident,) = re.finditer(rb"log_ident=" + queue_id, data)
+        return path, fd, ident.end() - len(queue_id), port.start(1)
+
+    def message(self) -> None:
+        self._rewrite._resolved.put((self._known.recipient,), self._known)
+        names = []
+        for path, fd, ident, port in self._messages:
+            self._ids += 1
+            queue_id = b"%05X123456" % self._ids
+            os.pwrite(fd, queue_id, ident)
+            os.pwrite(fd, b"%d" % (30000 + self._ids % 30000), port)
+            os.link(path, b"incoming/" + queue_id)
+            names.append(queue_id)
+        self._qmgr.named(names)
+        self._loop.turn()
+        requests = FrameReader().receive(b"".join(self._out.written))
+        assert len(requests) == len(names)
+        self._out.written.clear()
+        self._connection.data_received(b"".join([encode_frame(stream, Answer().encode()) for stream, *_ in requests]))
+        self._loop.turn()
+        assert not self._qmgr._active.messages
         self._loop.tick()
 
 
@@ -317,6 +394,41 @@ class DiscardBench:
         self._loop.tick()
 
 
+class VirtualBench:
+    """virtual with a qmgr that asks for four messages at a time, for one maildir."""
+
+    def __init__(self, main: MainCf, files: list[tuple[bytes, bytes]]) -> None:
+        self._virtual = opened(Virtual(Context("virtual", "virtual", main)))
+        owner, _ = self._virtual._owner
+        os.chmod(".", 0o711)
+        for name, uid in (("active", owner), ("mail", MAILBOXES)):
+            os.mkdir(name)
+            if can_switch():
+                os.chown(name, uid, -1)
+        self._stream = 0
+        self._files = []
+        self._requests = []
+        become(*self._virtual._owner)
+        for queue_id, data in files:
+            fd = os.open(b"active/" + queue_id, os.O_RDWR | os.O_CREAT)
+            os.write(fd, data)
+            envelope = read_envelope(fd)
+            (recipient,) = envelope.recipients
+            self._files.append((fd, recipient.offset))
+            whose = (envelope.sender, "", 0, Stats(FUTURE, FUTURE), *envelope.handed_on(), envelope.recipients)
+            what = (queue_id.decode(), envelope.content_offset, envelope.content_len, "bench", "", 0)
+            self._requests.append(opened(Request)(NORMAL, "active", *what, *whose).encode())
+
+    def message(self) -> None:
+        frames = []
+        for (fd, offset), (attrs, body) in zip(self._files, self._requests, strict=True):
+            os.pwrite(fd, RCPT, offset)
+            self._stream += 1
+            frames.append((self._stream, attrs, body))
+        answers = self._virtual.answers(frames)
+        assert answers == [encode_frame(stream, Answer().encode()) for stream, *_ in frames]
+
+
 def drive(daemon: str, messages: int, *, calls: bool) -> None:
     """Take that many messages."""
     gc.set_threshold(*GC_THRESHOLDS)
@@ -339,14 +451,15 @@ def drive(daemon: str, messages: int, *, calls: bool) -> None:
                 while postlogd.recv(65536):
                     pass
         sys.setprofile(None)
+        become(0, 0)
         os.chdir("/")
     if calls:
         show(found, messages)
 
 
-def prepared(daemon: str, loop: Loop) -> SmtpdBench | CleanupBench | DiscardBench:
-    """The daemon, with all around it; cleanup is given what smtpd sends."""
-    main = MainCf.from_text(SETTINGS)
+def prepared(daemon: str, loop: Loop) -> Bench:
+    """The daemon, with all around it; cleanup is given what smtpd sends, qmgr and virtual what cleanup writes."""
+    main = MainCf.from_text(SETTINGS.format(mail=f"{os.getcwd()}/mail", uid=MAILBOXES))
     if daemon == "discard":
         return DiscardBench(loop, main)
     smtpd = SmtpdBench(loop, main)
@@ -354,7 +467,12 @@ def prepared(daemon: str, loop: Loop) -> SmtpdBench | CleanupBench | DiscardBenc
         return smtpd
     smtpd.keep = True
     smtpd.message()
-    return CleanupBench(loop, main, [body for body in smtpd.bodies if len(body) > 1000])
+    cleanup = CleanupBench(loop, main, [body for body in smtpd.bodies if len(body) > 1000])
+    if daemon == "cleanup":
+        return cleanup
+    cleanup.keep = True
+    cleanup.message()
+    return QmgrBench(loop, main, cleanup.files) if daemon == "qmgr" else VirtualBench(main, cleanup.files)
 
 
 def note(found: Counter[str], frame: Any, event: str, arg: Any) -> None:
@@ -389,7 +507,7 @@ def count(daemon: str, messages: int) -> int:
 def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(description="instructions a message")
-    parser.add_argument("daemon", choices=["smtpd", "cleanup", "discard"])
+    parser.add_argument("daemon", choices=["smtpd", "cleanup", "qmgr", "discard", "virtual"])
     parser.add_argument("--messages", type=int, default=200)
     parser.add_argument("--drive", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--calls", action="store_true")

@@ -18,7 +18,7 @@ from pyfix.delivery.outcome import Who
 from pyfix.server.context import Context
 from pyfix.server.serial_link import SerialLink
 from pyfix.unix.as_user import become
-from pyfix.wire.stream import encode_frame
+from pyfix.wire.stream import Frame, encode_frame
 
 BATCH = 20  # requests: as many as one destination has at once by default
 
@@ -66,8 +66,10 @@ class BatchAgent(SerialAgent):
         """One connection of qmgr's, to its end."""
         link = SerialLink(sock, PROTOCOL, self._greeting, self._wake)
         for frames in link.batches():
-            deliveries = [self._frame.handle(attrs, body) for _, attrs, body in frames]
-            answers = take_turns(deliveries, self._owner, become)
-            link.send_all(
-                [encode_frame(stream, answer) for (stream, _, _), answer in zip(frames, answers, strict=True)]
-            )
+            link.send_all(self.answers(frames))
+
+    def answers(self, frames: list[Frame]) -> list[bytes]:
+        """Do what these frames ask, together; the frames that answer."""
+        deliveries = [self._frame.handle(attrs, body) for _, attrs, body in frames]
+        answers = take_turns(deliveries, self._owner, become)
+        return [encode_frame(stream, answer) for (stream, _, _), answer in zip(frames, answers, strict=True)]
