@@ -21,9 +21,6 @@ from typing import Any, Protocol
 from pyfix.server import bug, control
 from pyfix.unix import msg
 
-BURST = 64
-"""Connections taken in one turn of the loop."""
-
 
 class Program(Protocol):
     """What the frame asks of an event-loop program."""
@@ -149,22 +146,20 @@ class Worker:
             control.say(self._status, word)
 
     def _accept(self, listener: Listener) -> None:
-        for _ in range(BURST):
-            try:
-                sock, client = listener.take()
-            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-                return
-            except OSError as error:
-                msg.warning(f"accept connection: {error.strerror}")
-                return
-            sock.setblocking(False)
-            if self._take is None:
-                self._begin(self._program.serve(sock), sock)
-            else:
-                self._count()
-                self._take(sock, client, partial(self._over_without_task, sock))
-            if not self._accepting:
-                return
+        """Take one connection: where more wait the loop says so again, which costs less than to ask and hear no."""
+        try:
+            sock, client = listener.take()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return
+        except OSError as error:
+            msg.warning(f"accept connection: {error.strerror}")
+            return
+        sock.setblocking(False)
+        if self._take is None:
+            self._begin(self._program.serve(sock), sock)
+        else:
+            self._count()
+            self._take(sock, client, partial(self._over_without_task, sock))
 
     def _read_fifo(self, fd: int) -> None:
         """What was written into a fifo is one session of a trigger service."""
