@@ -102,7 +102,8 @@ def read_log(queue: Opener, log: str, queue_id: str, *, lock: bool = True) -> li
 
     lock: wait for who is writing; else what is not whole yet is left out.
     """
-    return _entries(_read(queue, log, queue_id, lock=lock), log, queue_id)
+    text = _read(queue, log, queue_id, lock=lock)
+    return _entries(text[: _whole(text)], log, queue_id)
 
 
 def read_reasons(queue: Opener, log: str, queue_id: str) -> list[tuple[str, str, str]]:
@@ -116,7 +117,7 @@ def read_reasons(queue: Opener, log: str, queue_id: str) -> list[tuple[str, str,
         found[entry[0]] = entry
         at = entry.end()
     if at < len(text):
-        entries = _entries(text, log, queue_id)
+        entries = _entries(text[: _whole(text)], log, queue_id)
         return [(e.recipient.address, e.recipient.original, e.reason) for e in entries]
     return [
         ("" if e[1] == "<>" else unquote(e[1]), unquote(e[2] or ""), e[3].rstrip()) for e in found.values()
@@ -133,7 +134,7 @@ def remove_log(queue: Remover, log: str, queue_id: str) -> bool:
 
 
 def _read(queue: Opener, log: str, queue_id: str, *, lock: bool) -> str:
-    """The whole entries of a log; empty when there is none. OSError."""
+    """A log, whose last entry may not be whole; empty when there is none. OSError."""
     try:
         fd = queue.open(log, queue_id)
     except FileNotFoundError:
@@ -146,8 +147,7 @@ def _read(queue: Opener, log: str, queue_id: str, *, lock: bool) -> str:
             data = os.pread(fd, os.fstat(fd).st_size, 0)
     finally:
         os.close(fd)
-    text = data.decode("utf-8", "surrogateescape")
-    return text[: _whole(text)]
+    return data.decode("utf-8", "surrogateescape")
 
 
 def _append(fd: int, data: bytes) -> None:

@@ -98,7 +98,7 @@ def hash_directory(queue_id: str, depth: int) -> str:
     """Where an id lives in a hashed queue: "C/A/" at depth 2, a step for each digit of its microseconds."""
     if depth <= 0:
         return ""
-    if depth == 1 and not is_long(queue_id):
+    if depth == 1 and "z" not in queue_id:  # it is short, as most are
         return f"{queue_id[0]}/"
     letters = (_hex_microseconds(queue_id) if is_long(queue_id) else queue_id)[:depth].ljust(depth, "_")
     return "/".join(letters) + "/"

@@ -92,15 +92,14 @@ class Showq:
             return set()
 
     def _told(self, name: str, listed: Listed) -> bytes:
-        recipients = listed.recipients
-        if any(not address for _, address, _, _ in recipients):
-            recipients = [(o, address or self._null_sender, log, why) for o, address, log, why in recipients]
+        null = self._null_sender
+        recipients = [(original, address or null, log, why) for original, address, log, why in listed.recipients]
         return showq.encode(
             name,
             listed.queue_id,
             listed.time,
             listed.size,
             listed.forced_expire,
-            listed.sender or self._null_sender,
+            listed.sender or null,
             recipients,
         )
