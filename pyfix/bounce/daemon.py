@@ -78,6 +78,10 @@ class Bounce:
         """Let clients go elsewhere."""
         await self._server.retire()
 
+    def quiet_since(self) -> float:
+        """When the last request came; who waits for its end keeps his connection for that long."""
+        return self._server.heard
+
     def frame(self, link: Link, stream: int, attrs: bytes, body: bytes) -> None:  # noqa: ARG002 - no body here
         """One request."""
         try:

@@ -175,6 +175,10 @@ class Cleanup:
         """Ask all clients to go elsewhere."""
         await self._server.retire()
 
+    def quiet_since(self) -> float | None:
+        """When a client last sent something; None while there is a message."""
+        return None if self._sessions else self._server.heard
+
     # Frames
 
     def frame(self, link: Link, stream: int, attrs: bytes, body: bytes) -> None:

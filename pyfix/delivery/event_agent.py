@@ -28,6 +28,7 @@ class EventAgent:
     ) -> None:
         self._channels = {name: Channel(f"private/{name}", BOUNCE_PROTOCOL) for name in SERVICES}
         self._frame = make_frame(context, BounceClient(dict(self._channels)), deliver, relay, status_filter)
+        self._under_way = 0
         self._server = StreamServer(PROTOCOL, self, [(CONCURRENCY, str(concurrency))])
 
     async def start(self) -> None:
@@ -41,6 +42,10 @@ class EventAgent:
         """Let qmgr go elsewhere."""
         await self._server.retire()
 
+    def quiet_since(self) -> float | None:
+        """When qmgr last asked for a delivery; None while one is under way."""
+        return None if self._under_way else self._server.heard
+
     def frame(self, link: Link, stream: int, attrs: bytes, body: bytes) -> None:
         """One request."""
         eager.start(self._answer(link, stream, attrs, body))
@@ -49,4 +54,8 @@ class EventAgent:
         """qmgr has hung up; what it asked for comes to its end."""
 
     async def _answer(self, link: Link, stream: int, attrs: bytes, body: bytes) -> None:
-        link.send(stream, await self._frame.handle(attrs, body))
+        self._under_way += 1
+        try:
+            link.send(stream, await self._frame.handle(attrs, body))
+        finally:
+            self._under_way -= 1

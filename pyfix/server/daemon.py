@@ -89,7 +89,8 @@ def warm_up(names: Iterable[str]) -> None:
 def _live(order: Start, main: MainCf, status: socket.socket, listeners: list[int]) -> None:
     cfg = MailParams(main)
     lock = _only_one(order, cfg.process_id_directory) if order.single else -1
-    context = _context(order, main, status)
+    max_idle = None if order.program in programs.NO_MAX_IDLE else float(cfg.max_idle)
+    context = _context(order, main, status, max_idle)
     if context.jailed:
         jail.expect()
     try:
@@ -98,7 +99,6 @@ def _live(order: Start, main: MainCf, status: socket.socket, listeners: list[int
         msg.fatal(str(error))
     _silence(order.program)
     privileges.drop(cfg.mail_owner, chroot="." if order.chroot else None, keep_root=not order.unpriv)
-    max_idle = None if order.program in programs.NO_MAX_IDLE else float(cfg.max_idle)
     sessions = cfg.max_use * _at_once(order, cfg.default_process_limit)
     max_sessions = None if order.program in programs.NO_MAX_USE else sessions
     if order.program in programs.SERIAL:
@@ -120,7 +120,7 @@ def _live(order: Start, main: MainCf, status: socket.socket, listeners: list[int
         os.close(lock)
 
 
-def _context(order: Start, main: MainCf, status: socket.socket) -> Context:
+def _context(order: Start, main: MainCf, status: socket.socket, max_idle: float | None) -> Context:
     return Context(
         service=order.service,
         program=order.program,
@@ -131,6 +131,7 @@ def _context(order: Start, main: MainCf, status: socket.socket) -> Context:
         privileged=privileges.is_root() and not order.unpriv,
         jailed=order.chroot and privileges.is_root(),
         wake=status.fileno(),
+        max_idle=max_idle,
     )
 
 

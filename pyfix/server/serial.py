@@ -16,6 +16,10 @@ from pyfix.server import bug, control
 from pyfix.unix import msg
 
 
+class UnwantedError(Exception):
+    """A session ended because nobody wanted anything for max_idle seconds."""
+
+
 class SerialWorker:
     """One process's only session.
 
@@ -57,12 +61,14 @@ class SerialWorker:
             listener.close()
 
     def _serve(self, sock: socket.socket) -> bool:
-        """One session; False when it ended by a bug."""
+        """One session; False when it is to be the last: it ended by a bug, or nobody wants any."""
         try:
             with sock:
                 self._program.serve(sock)
         except ConnectionError:  # the peer went while the program was not looking
             return True
+        except UnwantedError:
+            return False
         except Exception as error:
             msg.error(bug.line(error, "session"))
             return False

@@ -10,6 +10,7 @@ import socket
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
+from pyfix.server.serial import UnwantedError
 from pyfix.unix import msg
 from pyfix.wire.stream import CONNECTION, GOAWAY, Frame, FrameReader, encode_frame, greeting
 
@@ -20,19 +21,33 @@ class SerialLink:
     """The one peer of a program that does one thing at a time.
 
     sock: connected, blocking; wake: a descriptor that turns readable when the program
-    is to retire (-1: none), asked only while no request is there.
+    is to retire (-1: none), asked only while no request is there; max_idle: seconds without a request
+    after which it is to retire as well (None: any number).
     """
 
     def __init__(
-        self, sock: socket.socket, protocol: str, extra: Iterable[tuple[str, str]] = (), wake: int = -1
+        self,
+        sock: socket.socket,
+        protocol: str,
+        extra: Iterable[tuple[str, str]] = (),
+        wake: int = -1,
+        max_idle: float | None = None,
     ) -> None:
         self._sock = sock
-        self._wake = wake
+        self._retires = False
+        self._unwanted = False
+        self._max_idle = max_idle
+        self._poll = select.poll()
+        for fd in {sock.fileno(), wake} - {-1}:
+            self._poll.register(fd, select.POLLIN)
         self._reader = FrameReader()
         self._sock.sendall(greeting(protocol, extra))
 
     def requests(self) -> Iterator[Frame]:
-        """Each frame as it comes, until the peer closes. StreamError for bytes that are none."""
+        """Each frame as it comes, until the peer closes.
+
+        StreamError for bytes that are none. UnwantedError instead of an end when nothing came for max_idle seconds.
+        """
         for frames in self.batches():
             yield from frames
 
@@ -43,11 +58,13 @@ class SerialLink:
             try:
                 data = self._sock.recv(READ_SIZE)
             except ConnectionError:
-                return
+                data = b""
             if not data:
-                return
+                break
             if frames := self._reader.receive(data):
                 yield frames
+        if self._unwanted:
+            raise UnwantedError
 
     def send(self, stream: int, attrs: bytes, body: bytes = b"") -> None:
         """One frame of the answer, at once. A peer that has gone does not hear it."""
@@ -62,13 +79,11 @@ class SerialLink:
 
     def _wait(self) -> None:
         """Wait for input; when it is time to retire, say so to the peer once."""
-        if self._wake < 0:
+        if self._retires:
             return
-        poll = select.poll()
-        poll.register(self._sock, select.POLLIN)
-        poll.register(self._wake, select.POLLIN)
-        ready = dict(poll.poll())
-        if self._wake in ready and self._sock.fileno() not in ready:
-            self._wake = -1
+        ready = dict(self._poll.poll(None if self._max_idle is None else self._max_idle * 1000))
+        if self._sock.fileno() not in ready:
+            self._retires = True
+            self._unwanted = not ready
             with suppress(ConnectionError):  # a peer that has gone needs not be told
                 self._sock.sendall(encode_frame(CONNECTION, GOAWAY))

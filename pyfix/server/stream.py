@@ -32,11 +32,13 @@ class Link(asyncio.Protocol):
         self._server = server
         self._reader = FrameReader()
         self._out: TurnWriter
-        self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._loop = asyncio.get_running_loop()
+        self.gone: asyncio.Future[None] = self._loop.create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._server.heard = self._loop.time()
         # uvloop's transports are not registered as WriteTransport
-        self._out = TurnWriter(cast(asyncio.WriteTransport, transport), asyncio.get_running_loop())
+        self._out = TurnWriter(cast(asyncio.WriteTransport, transport), self._loop)
         self._out.write(self._server.greeting)
 
     def data_received(self, data: bytes) -> None:
@@ -46,6 +48,7 @@ class Link(asyncio.Protocol):
             msg.warning(f"broken request to the {self._server.protocol} service: {error}")
             self.close()
             return
+        self._server.heard = self._loop.time()
         service = self._server.service
         self.hold()
         for stream, attrs, body in frames:
@@ -82,7 +85,8 @@ class Link(asyncio.Protocol):
 class StreamServer:
     """All peers of one service in this worker.
 
-    protocol: the name in the greeting; extra: attributes that the greeting adds.
+    protocol: the name in the greeting; extra: attributes that the greeting adds; heard: when a peer last came or
+    said something, in the loop's time.
     A program hands its `serve` and `retire` on to these.
     """
 
@@ -91,6 +95,7 @@ class StreamServer:
         self.service = service
         self.greeting = greeting(protocol, extra)
         self.links: set[Link] = set()
+        self.heard = 0.0
         self._retiring = False
 
     async def serve(self, sock: socket.socket) -> None:

@@ -2,7 +2,7 @@
 
 It accepts on the listening sockets that master holds, up to its share of the service's
 sessions; above it connections wait in the backlog, or for another worker. It leaves
-after max_idle seconds without a session, after max_use times its share of sessions, when
+after max_idle seconds in which nobody wanted anything, after max_use times its share of sessions, when
 master says so, and at once when master has gone. One session's bug ends that session;
 the others come to their end, and a new worker takes over.
 
@@ -37,6 +37,13 @@ class Program(Protocol):
 
 Over = Callable[[BaseException | None], None]
 """Called when a session is over; with its error when it ended by a bug."""
+
+
+class Kept(Program, Protocol):
+    """A program to which clients keep connections, whether they want something or not."""
+
+    def quiet_since(self) -> float | None:
+        """When somebody last wanted something, in the loop's time; None while somebody does."""
 
 
 class Taking(Program, Protocol):
@@ -79,6 +86,7 @@ class Worker:
     ) -> None:
         self._program = program
         self._take: Callable[[socket.socket, Any, Over], None] | None = getattr(program, "take", None)
+        self._quiet_since: Callable[[], float | None] = getattr(program, "quiet_since", _never)
         self._status = status
         self._fifos = [fd for fd in listeners if _is_fifo(fd)]
         self._sockets = [Listener(fd) for fd in listeners if fd not in self._fifos]
@@ -95,7 +103,6 @@ class Worker:
         self._accepting = False
         self._leaving = False
         self._retired: asyncio.Task[None] | None = None
-        self._idle_timer: asyncio.TimerHandle | None = None
         self._idle_since = 0.0
         self._loop: asyncio.AbstractEventLoop
         self._over: asyncio.Event
@@ -115,7 +122,9 @@ class Worker:
         await self._program.start()
         self._loop.add_reader(self._status, self._hear)
         self._accept_more()
-        self._if_idle()
+        self._idle_since = self._loop.time()
+        if self._max_idle is not None:
+            self._loop.call_later(self._max_idle, self._look_at_clock, self._max_idle)
         await self._over.wait()
         self._stop_accepting()
         self._loop.remove_reader(self._status)
@@ -218,6 +227,8 @@ class Worker:
     def _ended(self) -> None:
         """One session less."""
         self._sessions -= 1
+        if not self._sessions:
+            self._idle_since = self._loop.time()
         if not self._told_served:
             self._told_served = True
             control.say(self._status, control.SERVED)
@@ -225,26 +236,17 @@ class Worker:
             self._leave_if_done()
         else:
             self._accept_more()
-            self._if_idle()
 
     # Leaving
 
-    def _if_idle(self) -> None:
-        if self._max_idle is None or self._sessions:
-            return
-        self._idle_since = self._loop.time()
-        if self._idle_timer is None:  # one that runs is not worth its end
-            self._idle_timer = self._loop.call_later(self._max_idle, self._look_at_clock)
-
-    def _look_at_clock(self) -> None:
-        self._idle_timer = None
-        if self._max_idle is None or self._sessions:
-            return
-        left = self._idle_since + self._max_idle - self._loop.time()
-        if left > 0:
-            self._idle_timer = self._loop.call_later(left, self._look_at_clock)
-        else:
+    def _look_at_clock(self, max_idle: float) -> None:
+        """Leave, or look again when it may be time to."""
+        since = self._quiet_since() if self._sessions else self._idle_since
+        left = max_idle if since is None else since + max_idle - self._loop.time()
+        if left <= 0:
             self._retire()
+        elif not self._leaving:
+            self._loop.call_later(left, self._look_at_clock, max_idle)
 
     def _hear(self) -> None:
         try:
@@ -286,6 +288,10 @@ class Worker:
         text = bug.line(error, "a task") if error is not None else str(about.get("message"))
         msg.error(text)
         self._retire()
+
+
+def _never() -> None:
+    """Sessions end when nobody wants anything: while there is one, it is never quiet."""
 
 
 def _ignore() -> None:

@@ -94,6 +94,10 @@ class Proxymap:
             if link not in self._busy:
                 link.close()
 
+    def quiet_since(self) -> float | None:
+        """When the last request came; None while one is under way."""
+        return None if self._busy else self._server.heard
+
     def frame(self, link: Link, stream: int, attrs: bytes, body: bytes) -> None:  # noqa: ARG002 - the interface's
         """One request."""
         self._busy[link] = self._busy.get(link, 0) + 1

@@ -58,6 +58,10 @@ class TrivialRewrite:
         """Ask all peers to go elsewhere."""
         await self._server.retire()
 
+    def quiet_since(self) -> float:
+        """When the last question came."""
+        return self._server.heard
+
     def frame(self, link: Link, stream: int, attrs: bytes, body: bytes) -> None:  # noqa: ARG002
         """One question."""
         eager.start(self._answer(link, stream, attrs))

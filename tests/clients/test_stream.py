@@ -11,6 +11,7 @@ import pytest
 
 from pyfix.clients.answer import ServiceGone
 from pyfix.clients.stream import Channel, Connection
+from pyfix.server.serial import UnwantedError
 from pyfix.server.serial_link import SerialLink
 from pyfix.server.stream import Link, StreamServer
 
@@ -136,6 +137,36 @@ def test_another_protocol_is_refused(tmp_path: Path) -> None:
                 await channel.request(b"x")
 
     asyncio.run(scenario())
+
+
+def test_a_serial_program_that_nobody_wants_ends_when_its_peer_has_gone_elsewhere(tmp_path: Path) -> None:
+    ours, theirs = socket.socketpair()
+    ended: list[BaseException] = []
+
+    def program() -> None:
+        link = SerialLink(theirs, "serial_protocol", max_idle=0.05)
+        try:
+            for stream, attrs, body in link.requests():
+                link.send(stream, attrs, body)
+        except UnwantedError as error:
+            ended.append(error)
+        theirs.close()
+
+    async def scenario() -> None:
+        _, connection = await asyncio.get_running_loop().create_connection(lambda: Connection("pair"), sock=ours)
+        await connection.greeting
+        exchange = connection.exchange()
+        while connection.usable:
+            await asyncio.sleep(0)
+        exchange.send(b"on its way already")
+        assert await exchange.receive() == (b"on its way already", b"")
+        exchange.close()
+        await asyncio.to_thread(thread.join)
+
+    thread = threading.Thread(target=program)
+    thread.start()
+    asyncio.run(scenario())
+    assert len(ended) == 1
 
 
 def test_a_serial_program_answers_in_turn_and_leaves_when_woken(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import threading
 import pytest
 
 from pyfix.server import control
-from pyfix.server.serial import SerialWorker
+from pyfix.server.serial import SerialWorker, UnwantedError
 from pyfix.unix import sockets
 
 
@@ -58,6 +58,23 @@ def test_leaves_when_nobody_comes(master):
     _, status, thread = master(max_idle=0.01)
     thread.join(10)
     assert [status.recv(99), status.recv(99)] == [control.AVAILABLE, control.LEAVING]
+
+
+def test_leaves_when_a_session_ends_because_nobody_wants_anything(tmp_path, channel):
+    class Unwanted:
+        def serve(self, sock):
+            sock.recv(99)
+            raise UnwantedError
+
+    status, theirs = channel
+    status.setblocking(True)
+    listener = sockets.listen_unix(str(tmp_path / "s"), 5)
+    thread = threading.Thread(target=SerialWorker(Unwanted(), [listener.detach()], theirs).run)
+    thread.start()
+    assert ask(str(tmp_path / "s"), b"a") == b""
+    thread.join(10)
+    assert not thread.is_alive()
+    assert [status.recv(99) for _ in range(3)] == [control.AVAILABLE, control.BUSY, control.LEAVING]
 
 
 def test_leaves_after_its_number_of_sessions(master):

@@ -1,5 +1,7 @@
 import asyncio
 
+import pytest
+
 from pyfix.server import control
 
 
@@ -64,6 +66,30 @@ def test_leaves_when_nobody_comes(worker, echo):
             assert await master.word() == control.AVAILABLE
             assert await master.word() == control.LEAVING
             await master.task
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("quiet", [True, False], ids=["nobody wants anything", "somebody does"])
+def test_leaves_beside_clients_who_stay_when_they_want_nothing(worker, echo, quiet):
+    async def scenario():
+        loop = asyncio.get_running_loop()
+        since = loop.time() + 0.05
+        echo.quiet_since = lambda: since if quiet else None
+        async with worker(echo, max_idle=0.05) as master:
+            assert await master.word() == control.AVAILABLE
+            reader, writer = await master.connect()
+            writer.write(b"x")
+            assert await reader.read(99) == b"x"
+            if quiet:
+                assert await master.word() == control.LEAVING
+                assert since + 0.05 <= loop.time()
+                writer.write(b"still here")
+                assert await reader.read(99) == b"still here"
+            else:
+                with pytest.raises(TimeoutError):
+                    await asyncio.wait_for(master.word(), 0.3)
+            writer.close()
 
     run(scenario())
 

@@ -22,6 +22,10 @@ class Cache:
         self._kept: dict[Session, asyncio.TimerHandle] = {}
         self._ending: set[asyncio.Task[None]] = set()
 
+    def __bool__(self) -> bool:
+        """Whether there is any."""
+        return bool(self._kept)
+
     def put(self, session: Session) -> None:
         """Keep a connection."""
         loop = asyncio.get_running_loop()
