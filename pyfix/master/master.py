@@ -207,6 +207,11 @@ class Master:
         fork = bool(sys.flags.utf8_mode) and self._code.is_current()
         self._zygotes[keeps_root] = start_zygote(self._config.cfg.main, programs, self._environment, fork=fork)
 
+    def _let_zygote_go(self) -> None:
+        """The one for services that keep root is only there while one of them is served."""
+        if True in self._zygotes and not any(self._keeps_root(child.service.entry) for child in self._children):
+            self._zygotes.pop(True).close()
+
     def _zygote_ended(self, kind: bool, pid: int, code: int) -> None:
         zygote = self._zygotes.pop(kind)
         path = f"{self._config.cfg.daemon_directory}/zygote"
@@ -312,6 +317,7 @@ class Master:
             if child.failed_to_start(code):
                 child.service.throttle(path)
         child.service.lost(child)
+        self._let_zygote_go()
         self._stop_if_done()
 
 

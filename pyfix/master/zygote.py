@@ -1,8 +1,9 @@
 """zygote - master's hold on the process that workers are forked from
 
-One for services without privileges and, once it is needed, one for those that keep root. Each is a fork of master, with
-which it shares what both have in memory, as long as master's own code is what would be read from disk now; after an
-upgrade, or where main.cf has words for the interpreter (PYTHON... in import_environment), it is a new interpreter.
+One for services without privileges and, as long as they have workers, one for those that keep root. Each is a fork of
+master, with which it shares what both have in memory, as long as master's own code is what would be read from disk
+now; after an upgrade, or where main.cf has words for the interpreter (PYTHON... in import_environment), it is a new
+interpreter.
 Where orphans can't be adopted (no subreaper), workers are started by exec instead.
 """
 

@@ -218,6 +218,19 @@ def test_either_zygote_may_be_killed(toys, connect, killed):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user has one zygote for all")
 @pytest.mark.parametrize("toys", ["root"], indirect=True)
+def test_the_zygote_that_keeps_root_goes_with_its_last_worker_and_comes_back(toys, connect):
+    mail = toys(ECHO + "\n{port1} inet n n n - 10 toy:Echo", "max_idle = 1s")
+    for _ in range(2):
+        client = connect(mail.ports[1])
+        pid = client.pid()
+        mail.wait_until(lambda: len(mail.pids_of("zygote")) == 2)
+        client.sock.close()
+        mail.wait_until(lambda pid=pid: pid not in mail.pids_of("toy:Echo") and len(mail.pids_of("zygote")) == 1)
+    assert "warning" not in mail.log()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user has one zygote for all")
+@pytest.mark.parametrize("toys", ["root"], indirect=True)
 def test_a_program_that_takes_the_first_zygote_along_leaves_the_others_alone(toys, connect):
     services = "{port0} inet n n n - 10 toy_exits:Echo\n{port1} inet n - n - 10 toy:Echo"
     mail = toys(services, "service_throttle_time = 1s")
