@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from typing import ClassVar
 
 from pyfix.cleanup import log
@@ -18,6 +19,7 @@ from pyfix.cleanup.map import ENVELOPE_SENDER, AddressMapper
 from pyfix.cleanup.recipient import Recipients
 from pyfix.cleanup.rules import Rules
 from pyfix.cleanup.store import Store
+from pyfix.cleanup.usual import Clients
 from pyfix.cleanup.verdict import malformed
 from pyfix.clients.cleanup import FLAG_BCC_OK, FLAG_MAP_OK, FLAG_MASK_EXTRA
 from pyfix.queue import records as rec
@@ -25,7 +27,7 @@ from pyfix.unix import msg
 
 RECIPIENT_TYPES = frozenset(rec.RCPT + rec.DONE + rec.ORCP + rec.DRCP + rec.KILL + b"on")
 EXTRACTED = (rec.EXTRACTED | frozenset(rec.FLGS)) - frozenset(rec.PTR + rec.DTXT)
-ATTR = rec.ATTR[0]
+ATTR, RCPT = rec.ATTR[0], rec.RCPT[0]
 ATTRIBUTE_TYPES = {name: kind[0] for name, kind in rec.ATTRIBUTE_TYPES.items()}
 MIXED = 1  # size record: recipient records stand among others
 CONTEXTS = frozenset({"local", "remote"})
@@ -56,7 +58,29 @@ class Envelope:
         self.sendopts = 0
         self.qmgr_opts = 0
         self.attributes: dict[str, str] = {}
-        """Values by name, but for those that PLAIN knows: of these the names."""
+        """By name. Some have only their names here, of which nobody asks for the value."""
+
+    def begin(self, buf: bytes) -> int:
+        """What smtpd says before the first recipient, if buf begins with it; how many bytes that has, or 0."""
+        beginning = KNOWN.beginning(buf)
+        if beginning is None:
+            return 0
+        arrival, context, sender, second, end, attributes = beginning
+        address = _text(sender)
+        if self._rules.sender_bcc or not self._mapper.is_final(address):
+            return 0
+        self.arrival = arrival
+        self.sender = address
+        self.attributes.update(attributes, rewrite_context=context)
+        self._check_count()
+        self._has_create_time = True
+        self._store.add(buf[:second] + _create_time(int(time.time())) + buf[second:end])
+        return end
+
+    def recipient(self, address: bytes, orcpt: bytes) -> Awaitable[None] | None:
+        """A recipient and what DSN calls it, as take() has them in two records."""
+        self._take_orcpt(_text(orcpt))
+        return self.take(RCPT, address, b"")
 
     def take(self, kind: int, data: bytes, whole: bytes) -> Awaitable[None] | None:
         """One record; what is left to be waited for. whole: with its type and length."""
@@ -192,16 +216,6 @@ class Envelope:
 
     # Attributes
 
-    def keep(self, names: list[str], records: bytes) -> None:
-        """Attributes of these names that PLAIN knows, and their records."""
-        self.attributes.update(dict.fromkeys(names, ""))
-        if self.arrival and not self._has_create_time:
-            self._write_create_time()
-        if self._in_recipients:
-            self.qmgr_opts |= MIXED
-        self._check_count()
-        self._store.add(records)
-
     def attribute(self, data: bytes, whole: bytes) -> None:
         """One attribute, like take()."""
         raw, equals, raw_value = data.partition(b"=")
@@ -277,8 +291,8 @@ class Envelope:
 
     def _write_create_time(self) -> None:
         self._has_create_time = True
-        self.attributes["create_time"] = now = str(int(time.time()))
-        self._store.attribute("create_time", now)
+        self.attributes["create_time"] = ""
+        self._store.add(_create_time(int(time.time())))
 
     def _note_recipients(self, kind: int) -> None:
         """The first recipient's records begin, or other records stand between them."""
@@ -294,35 +308,13 @@ class Envelope:
             self._store.record(rec.WARN, b"%15d" % (self.arrival + self._rules.delay_warning))
 
 
-class _Plain(dict[bytes, str | None]):
-    """Names of attributes that are only to be kept, by record; None: it means something here, is odd, long, or cut."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.runs: dict[bytes, tuple[bytes, list[str]]] = {}
-
-    def learn(self, records: bytes, names: list[str]) -> None:
-        if len(self.runs) >= PLAIN_LIMIT:
-            self.runs.clear()
-        self.runs[records[: 2 + records[1]]] = records, names
-
-    def __missing__(self, record: bytes) -> str | None:
-        if len(self) >= PLAIN_LIMIT:
-            self.clear()
-        name = self[record] = _plain_name(record)
-        return name
+KNOWN = Clients(Envelope.CHECKERS.keys() | {name.decode() for name in ATTRIBUTE_TYPES})
 
 
-def _plain_name(record: bytes) -> str | None:
-    raw, _, value = record[2:].partition(b"=")
-    if len(record) != 2 + record[1] or record[1] > 127 or not raw or not value or raw in ATTRIBUTE_TYPES:
-        return None
-    name = _text(raw)
-    return None if name in Envelope.CHECKERS else name
-
-
-PLAIN = _Plain()
-PLAIN_LIMIT = 4096
+@lru_cache(2)
+def _create_time(second: int) -> bytes:
+    """(Many messages share a second.)"""
+    return rec.attribute("create_time", str(second))
 
 
 def _text(data: bytes) -> str:

@@ -9,14 +9,13 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import deque
-from typing import Protocol
 
 from pyfix.clients.cleanup import CLEAN_END, MORE, TEXT
 from pyfix.queue import records as rec
 from pyfix.queue.records import CorruptQueueFile, Truncated
 
-ATTR = rec.ATTR[0]
-NORM = rec.NORM[0]
+ATTR, NORM, RCPT = rec.ATTR[0], rec.NORM[0], rec.RCPT[0]
+ORCPT = b"dsn_orig_rcpt="
 HEAD = re.compile(rb"(?:[!-9;-\x7e]++:.*+\n(?:[ \t].*+\n)*+)++", re.ASCII)
 """Headers; no white space before their colons."""
 HEADER = re.compile(rb"([!-9;-\x7e]++):(.*+(?:\n[ \t].*+)*+)", re.ASCII)
@@ -26,27 +25,8 @@ AFTER_CONTENT = rec.encode(rec.XTRA) + rec.encode(rec.END)
 LINE_ENDS = frozenset(b"\r\n")
 SPACES = bytes.maketrans(b"\r\n", b"  ")
 
-
 Record = tuple[int, bytes, bytes]
 """Type, data, the record as it is."""
-
-
-VARYING = frozenset({"log_ident", "log_client_port", "client_port"})
-"""Attributes that are others in each message: the runs between them come again and again."""
-
-
-class Plain(Protocol):
-    """Names of attributes that are only to be kept, by record with its type and length, maybe cut off; None: not so.
-
-    runs: records that follow on each other, and their names, by the first of them.
-    """
-
-    runs: dict[bytes, tuple[bytes, list[str]]]
-
-    def __getitem__(self, record: bytes, /) -> str | None: ...
-
-    def learn(self, records: bytes, names: list[str], /) -> None:
-        """These follow on each other."""
 
 
 class InputError(Exception):
@@ -125,37 +105,35 @@ class Feed:
             return kind, data, buf[at:start] + data
         return kind, data, buf[at:end]
 
-    def attributes(self, plain: Plain) -> tuple[list[str], bytes]:
-        """The next attributes as far as they are there and plain: what `plain` has for each; their records."""
+    def there(self) -> bytes:
+        """All that is there of what was not read."""
+        return self._buf[self._at :] if self._at else self._buf
+
+    def skip(self, size: int) -> None:
+        """So many bytes of it have been read."""
+        self._at += size
+
+    def skip_record(self, record: bytes) -> bool:
+        """Whether this record is next, and there; it has been read then."""
+        if self._buf.startswith(record, self._at):
+            self._at += len(record)
+            return True
+        return False
+
+    def recipient(self) -> tuple[bytes, bytes] | None:
+        """The next recipient and what DSN calls it, if the two records that smtpd makes of it are next, and there."""
         buf, at = self._buf, self._at
-        runs = plain.runs
-        found: list[str] = []
-        start, before = at, 0  # of the attributes that may be a run
         try:
-            while buf[at] == ATTR:
-                end = at + 2 + buf[at + 1]
-                record = buf[at:end]
-                run = runs.get(record)
-                if run is not None and buf.startswith(run[0], at):
-                    found += run[1]
-                    at += len(run[0])
-                    start, before = at, len(found)
-                    continue
-                name = plain[record]
-                if name is None:
-                    break
-                if name in VARYING:
-                    if len(found) - before > 1:
-                        plain.learn(buf[start:at], found[before:])
-                    start, before = end, len(found) + 1
-                found.append(name)
-                at = end
-        except IndexError:  # that is all there is
-            pass
-        if len(found) - before > 1:
-            plain.learn(buf[start:at], found[before:])
-        begin, self._at = self._at, at
-        return found, buf[begin:at]
+            end = at + 2 + buf[at + 1]
+            after = end + 2 + buf[end + 1]
+            if buf[at] != ATTR or not buf.startswith(ORCPT, at + 2) or buf[end] != RCPT or after > len(buf):
+                return None
+            if buf[at + 1] > 127 or buf[end + 1] > 127 or end == at + 2 + len(ORCPT):
+                return None
+        except IndexError:
+            return None
+        self._at = after
+        return buf[end + 2 : after], buf[at + 2 + len(ORCPT) : end]
 
     def head(self, limit: int) -> bytes:
         """All headers, with a line feed behind each line, where they are there and plain: lines() takes them.

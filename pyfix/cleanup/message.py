@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pyfix.cleanup import log
 from pyfix.cleanup.bounce import BOUNCEABLE
-from pyfix.cleanup.envelope import PLAIN, Envelope
+from pyfix.cleanup.envelope import Envelope
 from pyfix.cleanup.feed import Feed, InputError, Record
 from pyfix.cleanup.header import Headers
 from pyfix.cleanup.map import AddressMapper
@@ -102,16 +102,18 @@ class Message:
 
     async def _read_envelope(self) -> None:
         feed, envelope = self._feed, self._envelope
-        while True:
-            kind, data, whole = feed.record_now() or await feed.record()
-            if kind == MESG_TYPE:
-                break
-            rest = envelope.take(kind, data, whole)
+        feed.skip(envelope.begin(feed.there()))
+        while not feed.skip_record(MESG):
+            usual = feed.recipient()
+            if usual is not None:
+                rest = envelope.recipient(*usual)
+            else:
+                kind, data, whole = feed.record_now() or await feed.record()
+                if kind == MESG_TYPE:
+                    break
+                rest = envelope.take(kind, data, whole)
             if rest is not None:
                 await rest
-            names, records = feed.attributes(PLAIN)
-            if names:
-                envelope.keep(names, records)
         envelope.complete()
 
     # Content
