@@ -7,19 +7,18 @@ there. Whoever reads waits only when all that has come is used up.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections import deque
+from collections.abc import Mapping
+from typing import TypeVar
 
 from pyfix.clients.cleanup import CLEAN_END, MORE, TEXT
 from pyfix.queue import records as rec
 from pyfix.queue.records import CorruptQueueFile, Truncated
 
 ATTR, NORM, RCPT = rec.ATTR[0], rec.NORM[0], rec.RCPT[0]
-ORCPT = b"dsn_orig_rcpt="
-HEAD = re.compile(rb"(?:[!-9;-\x7e]++:.*+\n(?:[ \t].*+\n)*+)++", re.ASCII)
-"""Headers; no white space before their colons."""
-HEADER = re.compile(rb"([!-9;-\x7e]++):(.*+(?:\n[ \t].*+)*+)", re.ASCII)
-"""One of them: name, what follows the colon."""
+ORCPT = b"dsn_orig_rcpt"
+BLANK = b" "[0]
+BLANKS = frozenset(b" \t")
 TEXT_TYPES = frozenset(rec.NORM + rec.CONT)
 AFTER_CONTENT = rec.encode(rec.XTRA) + rec.encode(rec.END)
 LINE_ENDS = frozenset(b"\r\n")
@@ -27,6 +26,11 @@ SPACES = bytes.maketrans(b"\r\n", b"  ")
 
 Record = tuple[int, bytes, bytes]
 """Type, data, the record as it is."""
+
+
+Look = TypeVar("Look")
+Header = tuple[Look, bytes, bytes, int, int]
+"""What one knows of its name; that name; what follows the colon; where its records begin and end."""
 
 
 class InputError(Exception):
@@ -41,14 +45,13 @@ class Feed:
     """
 
     __slots__ = (
-        *("_at", "_buf", "_clean", "_clean_to", "_ended", "_ends", "_line", "_parts", "_waiter"),
+        *("_at", "_buf", "_clean", "_clean_to", "_ended", "_head_end", "_parts", "_waiter"),
         *("size", "unfinished_line"),
     )
 
     def __init__(self, *, clean: bool = True) -> None:
         self._clean = clean
-        self._ends: list[int]  # of the records of lines that head() has found
-        self._line: int  # how many of them were taken
+        self._head_end = 0
         self.unfinished_line = False
         self._buf = b""
         self._at = 0
@@ -115,10 +118,11 @@ class Feed:
 
     def skip_record(self, record: bytes) -> bool:
         """Whether this record is next, and there; it has been read then."""
-        if self._buf.startswith(record, self._at):
-            self._at += len(record)
-            return True
-        return False
+        end = self._at + len(record)
+        if self._buf[self._at : end] != record:
+            return False
+        self._at = end
+        return True
 
     def recipient(self) -> tuple[bytes, bytes] | None:
         """The next recipient and what DSN calls it, if the two records that smtpd makes of it are next, and there."""
@@ -126,66 +130,77 @@ class Feed:
         try:
             end = at + 2 + buf[at + 1]
             after = end + 2 + buf[end + 1]
-            if buf[at] != ATTR or not buf.startswith(ORCPT, at + 2) or buf[end] != RCPT or after > len(buf):
-                return None
-            if buf[at + 1] > 127 or buf[end + 1] > 127 or end == at + 2 + len(ORCPT):
+            if buf[end] != RCPT or buf[at] != ATTR or buf[at + 1] | buf[end + 1] > 127 or after > len(buf):
                 return None
         except IndexError:
             return None
+        name, _, orcpt = buf[at + 2 : end].partition(b"=")
+        if name != ORCPT or not orcpt:
+            return None
         self._at = after
-        return buf[end + 2 : after], buf[at + 2 + len(ORCPT) : end]
+        return buf[end + 2 : after], orcpt
 
-    def head(self, limit: int) -> bytes:
-        """All headers, with a line feed behind each line, where they are there and plain: lines() takes them.
+    def head(self, looked_at: Mapping[bytes, Look | None], limit: int) -> tuple[list[Header[Look]], bool] | None:
+        """The headers that are to be looked at, and whether all are ASCII. lines() reads them.
 
-        Nothing where something is odd, or over `limit` bytes: that is left for record().
+        looked_at: what one knows of a name; None: there is nothing to look at; KeyError: that is no name.
+        None where they are not all there, something is odd, or over `limit` bytes: that is left for record().
         """
-        lines = self._head_lines()
-        lines.append(b"")
-        text = b"\n".join(lines)
-        if len(text) > limit or b"\r" in text or text.count(b"\n") >= len(lines) or HEAD.fullmatch(text) is None:
-            return b""
-        return text
+        buf, at = self._buf, self._at
+        begin, look, name, value = at, None, b"", b""
+        found: list[Header[Look]] = []
+        try:
+            while size := buf[at + 1]:
+                start = at + 2
+                end = start + size
+                if size > 127:
+                    start, end = self._place_of_long(at)
+                if buf[at] != NORM or not end:
+                    return None
+                line = buf[start:end]
+                if line[0] <= BLANK and line[0] in BLANKS and at > self._at:
+                    if look is not None:
+                        value += b"\n" + line
+                else:
+                    if look is not None:
+                        found.append((look, name, value, begin, at))
+                    name, colon, value = line.partition(b":")
+                    look, begin = looked_at[name], at
+                    if not colon:
+                        return None
+                at = end
+            if buf[at] != NORM:
+                return None
+        except LookupError:
+            return None
+        if look is not None:
+            found.append((look, name, value, begin, at))
+        records = buf[self._at : at]
+        if not 0 < len(records) <= limit or (at > self._clean_to and _has_line_ends(records)):
+            return None
+        self._head_end = at
+        return found, _is_ascii(records)
 
-    def lines(self, count: int = -1) -> bytes:
-        """The records of so many more lines of what head() has found, or of all that are left."""
-        self._line = self._line + count if count >= 0 else len(self._ends)
-        begin = self._at
-        if self._line:
-            self._at = self._ends[self._line - 1]
+    def lines(self, end: int | None = None) -> bytes:
+        """The records of lines that head() has seen: up to there, or all that are left."""
+        begin, self._at = self._at, self._head_end if end is None else end
         return self._buf[begin : self._at]
 
-    def _head_lines(self) -> list[bytes]:
-        """The lines before an empty one; none where that has not come yet."""
-        buf, at = self._buf, self._at
-        lines: list[bytes] = []
-        ends: list[int] = []
-        self._ends = ends
-        self._line = 0
-        try:
-            while buf[at] == NORM:
-                start, size = at + 2, buf[at + 1]
-                if not size:
-                    return lines
-                at = start + size
-                if size > 127:
-                    start, at = self._place_of_long(start - 2)
-                    if not at:
-                        break
-                lines.append(buf[start:at])
-                ends.append(at)
-        except IndexError:  # that is all there is
-            pass
-        return []
+    def clean_text(self) -> bytes:
+        """All that is left, if it is known to be clean, and there."""
+        begin, end = self._at, self._clean_to
+        if begin >= end:
+            return b""
+        self._at = end
+        self.unfinished_line = False
+        return self._buf[begin:end]
 
     async def text(self) -> bytes | None:
         """All text records that are there; None: the next record is no text. InputError."""
         while True:
             begin = self._at
-            if begin <= self._clean_to:
-                self._at = self._clean_to
-                self.unfinished_line = False
-                return self._buf[begin : self._at] or None
+            if begin == self._clean_to:
+                return None
             if begin == len(self._buf):
                 await self._arrival()
                 if self._parts[0][1] == TEXT:
@@ -253,8 +268,18 @@ class Feed:
         """Have what is left of the buffer, and more, in the buffer."""
         self._buf = rest + data
         self._at = 0
-        whole = request == CLEAN_END and not rest and data.endswith(AFTER_CONTENT)
+        whole = request == CLEAN_END and not rest and data[-len(AFTER_CONTENT) :] == AFTER_CONTENT
         self._clean_to = len(data) - len(AFTER_CONTENT) if whole else -1
+
+
+def _is_ascii(text: bytes) -> bool:
+    """Whether there is nothing but ASCII in these records; in lengths there may be."""
+    return text.isascii() or all(data.isascii() for _, _, data in rec.iterate(text))
+
+
+def _has_line_ends(text: bytes) -> bool:
+    """Whether there is a CR or LF within these records."""
+    return any(13 in data or 10 in data for _, _, data in rec.iterate(text))
 
 
 def clean(text: bytes) -> bytes:

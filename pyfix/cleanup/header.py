@@ -14,11 +14,12 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Coroutine
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from pyfix.cleanup import log
 from pyfix.cleanup.envelope import Envelope
-from pyfix.cleanup.feed import HEADER, Feed
+from pyfix.cleanup.feed import Feed
 from pyfix.cleanup.map import HEADER_RECIPIENT, HEADER_SENDER, AddressMapper
 from pyfix.cleanup.rules import HeaderRules
 from pyfix.cleanup.store import Store
@@ -44,6 +45,12 @@ from pyfix.unix import msg
 NEEDS_QUOTES = re.compile(r'[%!()<>@,;:\\".\[\]|]')
 MAILER_DAEMON = "MAILER-DAEMON"
 WHITE_SPACE = b" \t\r\n"
+NAME = re.compile(rb"[!-9;-\x7e]+", re.ASCII)
+NAMES = 500
+"""How many are known at a time."""
+
+Look = tuple[bytes, int, "Callable[[Headers, bytes], None] | None", bool]
+"""Name in lower case; what is in it (RESENT, ADDRESSES); who wants to see the value; whether the header goes."""
 
 
 class Headers:
@@ -57,6 +64,7 @@ class Headers:
         self._hops = 0
         self._resent = ""
         self._seen: set[bytes] = set()
+        self._looked_at = looked_at(rules.drop)
         self._rule = self._rewrite_rule()
         self.message_id = ""
         self.encoding = ""
@@ -76,19 +84,19 @@ class Headers:
 
         Nothing else was read then, which is what the result says. None: they must be taken one by one.
         """
-        text = feed.head(self._rules.size_limit)
-        if not text:
+        head = feed.head(self._looked_at, self._rules.size_limit)
+        if head is None:
             return None
-        self.utf8 = not text.isascii()
-        store, headers, taken = self._store, HEADER.findall(text), 0
-        for number, (name, value) in enumerate(headers):
-            changed = self.take(name, value)
+        headers, ascii_only = head
+        self.utf8 = not ascii_only
+        store = self._store
+        for look, name, value, begin, end in headers:
+            changed = self._look(look, name, value)
             if changed is not None:
-                store.add(feed.lines(_height(headers[taken:number])))
-                records = feed.lines(_height([(name, value)]))
+                store.add(feed.lines(begin))
+                records = feed.lines(end)
                 new = await changed
                 store.add(records if new is None else new)
-                taken = number + 1
         store.add(feed.lines())
         return NOTHING
 
@@ -99,17 +107,17 @@ class Headers:
 
         name: no white space behind it; raw: what follows the colon, lines joined by line feeds.
         """
-        folded = name.lower()
-        if folded not in LOOKED_AT and folded not in self._rules.drop:
-            return None
-        kind = KNOWN.get(folded, 0)
+        look = self._looked_at[name]
+        return None if look is None else self._look(look, name, raw)
+
+    def _look(self, look: Look, name: bytes, raw: bytes) -> Coroutine[Any, Any, bytes | None] | None:
+        folded, kind, noticed, dropped = look
         self._seen.add(folded)
         if kind & RESENT:
             self._resent = "Resent-"
-        noticed = self._NOTICED.get(folded)
         if noticed is not None:
             noticed(self, raw.strip(WHITE_SPACE))
-        if folded in self._rules.drop:
+        if dropped:
             return _dropped()
         if kind & ADDRESSES and self._rule is not None and not self._is_final(raw):
             return self._rewritten(name, raw, kind, self._rule)
@@ -241,17 +249,33 @@ class Headers:
             self._store.add(self._lines([self._rules.undisclosed]))
 
 
-LOOKED_AT = KNOWN.keys() | Headers._NOTICED.keys() | {b"date"}  # noqa: SLF001 - of this module
+class LookedAt(dict[bytes, Look | None]):
+    """What to look at in headers, by their names as they are written, learned as they come. KeyError: that is none.
+
+    drop: names of headers that are to go.
+    """
+
+    def __init__(self, drop: frozenset[bytes]) -> None:
+        super().__init__()
+        self._drop = drop
+
+    def __missing__(self, name: bytes) -> Look | None:
+        if NAME.fullmatch(name) is None:
+            raise KeyError(name)
+        if len(self) >= NAMES:
+            self.clear()
+        folded, noticed = name.lower(), Headers._NOTICED.get(name.lower())  # noqa: SLF001 - of this module
+        known = folded in KNOWN or folded == b"date" or noticed is not None or folded in self._drop
+        look = self[name] = (folded, KNOWN.get(folded, 0), noticed, folded in self._drop) if known else None
+        return look
+
+
+looked_at = lru_cache(1)(LookedAt)
 NOTHING = (b"", b"")
 
 
 async def _dropped() -> bytes:
     return b""
-
-
-def _height(headers: list[tuple[bytes, bytes]]) -> int:
-    """How many lines they have."""
-    return len(headers) + sum([value.count(b"\n") for _, value in headers])
 
 
 def _comment(words: list[str]) -> list[str]:

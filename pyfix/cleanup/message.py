@@ -78,7 +78,6 @@ class Message:
             headers = Headers(store, self._mapper, self._rules.headers, self._envelope)
             refusal = await self._read_content(headers)
             size = store.position - start
-            store.add(XTRA)
             await self._read_extracted(headers)
             store.add(END)
             self._finish(size, start, headers, refusal)
@@ -215,11 +214,13 @@ class Message:
         if whole:
             store.add(whole)
             unfinished = whole[:1] == rec.CONT and [kind for _, kind, _ in rec.iterate(whole)][-1] == rec.CONT
-        while self._pushed_back is None and (text := await feed.text()) is not None:
+        while self._pushed_back is None and (text := feed.clean_text() or await feed.text()) is not None:
             store.add(text)
             unfinished = feed.unfinished_line
             if limit and store.position > limit:
                 self._too_big()
+            if not unfinished and feed.skip_record(XTRA):
+                return
         if unfinished:
             store.record(rec.NORM)
         kind, _, _ = await self._next()
@@ -233,13 +234,15 @@ class Message:
     # The end
 
     async def _read_extracted(self, headers: Headers) -> None:
+        feed, about = self._feed, XTRA
         if headers.message_id:
-            self._store.attribute("message_id", headers.message_id)
+            about += rec.attribute("message_id", headers.message_id)
         encoding = headers.encoding or self._envelope.attributes.get("encoding", "")
         if encoding:
-            self._store.attribute("encoding", encoding)
-        while True:
-            kind, data, whole = self._feed.record_now() or await self._feed.record()
+            about += rec.attribute("encoding", encoding)
+        self._store.add(about)
+        while not feed.skip_record(END):
+            kind, data, whole = feed.record_now() or await feed.record()
             if kind == END_TYPE:
                 break
             await self._envelope.extracted(kind, data, whole)

@@ -97,30 +97,26 @@ class Recipients:
             self._write(final, original, orcpt, kept)
 
     def _write(self, address: str, original: str, orcpt: str, notify: int) -> None:
-        if self._is_known(address, original, orcpt, notify):
+        records, key = _prepared(address, original, orcpt, notify)
+        if not self._rules.original_counts:
+            key = key[:1]
+        seen, limit = self._seen, self._rules.duplicate_limit
+        if key in seen:
             return
-        self._store.add(_records(address, original, orcpt, notify))
+        if limit == 0 or len(seen) < limit:  # beyond it nobody remembers
+            seen.add(key)
+        self._store.add(records)
         self.count += 1
         if not address.isascii():
             self.utf8 = True
 
-    def _is_known(self, address: str, original: str, orcpt: str, notify: int) -> bool:
-        """Whether the same recipient is in the file already (beyond the limit nobody remembers)."""
-        seen, limit, folded = self._seen, self._rules.duplicate_limit, address.lower()
-        key = (orcpt.lower(), notify, original.lower(), folded) if self._rules.original_counts else (folded,)
-        if key in seen:
-            return True
-        if limit == 0 or len(seen) < limit:
-            seen.add(key)
-        return False
-
 
 @lru_cache(1000)
-def _records(address: str, original: str, orcpt: str, notify: int) -> bytes:
-    """A recipient as it stands in the file. (Many come again.)"""
+def _prepared(address: str, original: str, orcpt: str, notify: int) -> tuple[bytes, tuple[str | int, ...]]:
+    """A recipient as it stands in the file, and what makes it another one, the address first. (Many come again.)"""
     about = [("notify_flags", str(notify) if notify else ""), ("dsn_orig_rcpt", orcpt)]
     names = [(rec.ORCP, _bytes(original)), (rec.RCPT, _bytes(address))]
-    return rec.attributes(about) + rec.encode_all(names)
+    return rec.attributes(about) + rec.encode_all(names), (address.lower(), orcpt.lower(), notify, original.lower())
 
 
 def _typed(address: str, flags: int) -> str:

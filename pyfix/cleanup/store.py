@@ -94,9 +94,8 @@ class Store:
 
     def finish(self, size: bytes) -> None:
         """Write what is left. size: the size record."""
-        keep_place = self._written > 0
+        at = 0 if self._written else len(size)
         self._flush(size)
-        at = 0 if keep_place else len(size)
         while at < len(size):
             at += os.pwrite(self.file.fd, size[at:], at)
 
@@ -130,14 +129,12 @@ class Store:
         if self._unnamed is not None:
             self._unnamed.name(self.file)
             self._unnamed = None
-        if not self._written:
-            self._parts.insert(0, size)
-        data = memoryview(b"".join(self._parts))
+        data = b"".join(self._parts if self._written else [size, *self._parts])
         self._parts.clear()
         self._enough = self.position + PIECE
-        while data:
-            done = os.write(self.file.fd, data)
-            self._written += done
-            data = data[done:]
+        done = os.write(self.file.fd, data)
+        while done < len(data):
+            done += os.write(self.file.fd, memoryview(data)[done:])
+        self._written += done
         if self._written >= PIECE:
             start_writing(self.file.fd)

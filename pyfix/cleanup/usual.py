@@ -25,6 +25,9 @@ CONTEXTS = {rec.attribute("rewrite_context", context): context for context in ("
 Attributes = dict[str, str]
 """The value of `encoding`; of others the names."""
 
+Known = tuple[bytes, bytes, Attributes | None]
+"""What stands between the values of both ports, and behind the second; what all is, None: not only to be kept."""
+
 Beginning = tuple[int, str, bytes, int, int, Attributes]
 """Time, rewrite_context, sender; where the second record begins, and what follows on all this; the other attributes."""
 
@@ -34,7 +37,7 @@ class Clients:
 
     def __init__(self, special: Container[str]) -> None:
         self._special = special
-        self._known: dict[tuple[bytes, bytes, bytes], Attributes | None] = {}
+        self._known: dict[bytes, Known] = {}  # by what stands before the value of the first port
 
     def beginning(self, buf: bytes) -> Beginning | None:
         """What stands at the beginning; None: it is not all there, or not as usual."""
@@ -43,34 +46,47 @@ class Clients:
             context = ident + HEAD + buf[ident + 1]
             sender = context + HEAD + buf[context + 1]
             about = sender + HEAD + buf[sender + 1]
+            if buf[0] != TIME or buf[ident] != ATTR or buf[sender] != FROM:
+                return None
+            if buf[1] | buf[ident + 1] | buf[sender + 1] > LONGEST or buf[ident + 1] == len(LOG_IDENT):
+                return None
             where = CONTEXTS.get(buf[context:sender])
-            if where is None or not buf.startswith(LOG_IDENT, ident + HEAD) or buf[sender] != FROM:
+            seconds = buf[HEAD:ident].partition(b" ")[0]
+            if where is None or buf[ident + HEAD : ident + HEAD + len(LOG_IDENT)] != LOG_IDENT or not seconds.isdigit():
                 return None
             end, attributes = self._about(buf, about)
-            seconds, _ = buf[HEAD:ident].split(b" ")
         except (IndexError, ValueError):
             return None
-        if attributes is None or buf[0] != TIME or buf[ident] != ATTR or not seconds.isdigit():
-            return None
-        if max(buf[1], buf[ident + 1], buf[sender + 1]) > LONGEST or buf[ident + 1] == len(LOG_IDENT):
+        if attributes is None:
             return None
         return int(seconds), where, buf[sender + HEAD : about], ident, end, attributes
 
     def _about(self, buf: bytes, at: int) -> tuple[int, Attributes | None]:
         """Where the attributes of a client end, and which these are. IndexError, ValueError: they are not all there."""
         port = buf.index(PORT, at) + len(PORT)
-        after = port + buf[port - len(PORT) - 1] - len(PORT)
-        again = buf.index(SAME_PORT, after) + len(SAME_PORT)
-        behind = again + buf[again - len(SAME_PORT) - 1] - len(SAME_PORT)
-        last = buf.index(LAST, behind)
+        behind = port + buf[port - len(PORT) - 1] - len(PORT)
+        known = self._known.get(buf[at:port])
+        if known is not None:
+            between, last, attributes = known
+            again = behind + len(between)
+            after = again + buf[again - len(SAME_PORT) - 1] - len(SAME_PORT)
+            end = after + len(last)
+            if buf[behind:again] == between and buf[after:end] == last:
+                return end, attributes
+        return self._learned(buf, at, port, behind)
+
+    def _learned(self, buf: bytes, at: int, port: int, behind: int) -> tuple[int, Attributes | None]:
+        """The same, of one that was not known, or has changed."""
+        again = buf.index(SAME_PORT, behind) + len(SAME_PORT)
+        after = again + buf[again - len(SAME_PORT) - 1] - len(SAME_PORT)
+        last = buf.index(LAST, after)
         end = last + buf[last - 1]
-        key = buf[at:port], buf[after:again], buf[behind:end]
-        if key not in self._known:
-            if len(self._known) >= REMEMBERED:
-                self._known.clear()
-            places = {port - len(PORT), again - len(SAME_PORT), last}
-            self._known[key] = self._parsed(buf[at:end], {place - at for place in places})
-        return end, self._known[key]
+        if len(self._known) >= REMEMBERED:
+            self._known.clear()
+        places = {port - len(PORT), again - len(SAME_PORT), last}
+        attributes = self._parsed(buf[at:end], {place - at for place in places})
+        self._known[buf[at:port]] = buf[behind:again], buf[after:end], attributes
+        return end, attributes
 
     def _parsed(self, buf: bytes, places: set[int]) -> Attributes | None:
         """The attributes, if they are all to be kept, and some have their data at `places`."""

@@ -55,9 +55,10 @@ class Trigger:
             self.send_now(SCAN_INCOMING)
             return
         words = f"<{'><'.join(ids)}>".encode("ascii")
-        sent = 0
-        with contextlib.suppress(OSError):
+        try:
             sent = self._sock.send(words)
+        except OSError:
+            sent = 0
         if sent < len(words):
             self._hang_up()
             self.send_now(SCAN_INCOMING)

@@ -7,7 +7,7 @@ from pyfix.clients.cleanup_client import Message
 from pyfix.config.main_cf import MainCf
 from pyfix.maps.run_now import run_now
 from pyfix.queue import records as rec
-from tests.cleanup.peer import BODY, ENVELOPE, RCPT, SENDER, TIME, A, Ours, R, lines, stream
+from tests.cleanup.peer import BODY, ENVELOPE, RCPT, SENDER, TIME, A, Ours, R, comparable, lines, stream
 
 BASE = """
 myhostname = mx.example.com
@@ -108,6 +108,59 @@ def test_a_line_end_in_a_header_can_not_make_another_header(ours):
     content = lines(b"Received: x") + R(rec.NORM, b"X: y\r\nBcc: z") + lines(b"\nbody")
     _, data, _ = ours().put(stream(ENVELOPE, content))
     assert b"X: y  Bcc: z" in records(data, rec.NORM)
+
+
+@pytest.mark.parametrize("request_", [MORE, END, CLEAN_END])
+def test_headers_at_the_beginning_of_a_frame_are_rewritten_where_they_stand(ours, request_):
+    content = lines(b"To: a,\n b\nReceived: x\nX: y\n z\nBcc: q\nCc: c\nSubject: " + b"s" * 300 + b"\n\nbody")
+    after = R(rec.XTRA) + R(rec.END)
+    parts = [(ENVELOPE + R(rec.MESG), MORE), (content + (b"" if request_ == MORE else after), request_)]
+    if request_ == MORE:
+        parts.append((after, END))
+    _, data, _ = ours().put_parts(parts)
+    assert records(data, rec.NORM)[:9] == [
+        b"To: a@example.com, b@example.com",
+        b"Received: x",
+        b"X: y",
+        b" z",
+        b"Cc: c@example.com",
+        b"Subject: " + b"s" * 300,
+        *records(data, rec.NORM)[6:9],
+    ]
+    assert [line.partition(b":")[0] for line in records(data, rec.NORM)[6:10]] == [b"Message-Id", b"Date", b"From", b""]
+
+
+HEADS = {
+    "two of a name": b"Received: x\nReceived: y\nMessage-Id: <a@b>\nMessage-Id: <c@d>",
+    "white space before the colon": b"Received: x\nTo : a@b.test\nFrom:\tc@d.test",
+    "a line that is no header": b"Received: x\nTo: a@b.test\nno header\nFrom: c@d.test",
+    "a name alone": b"Received: x\nTo\nFrom: c@d.test",
+    "no name": b"Received: x\n: y\nFrom: c@d.test",
+    "a name with odd letters": b"Received: x\nT\xc3\xb6: y\nFrom: c@d.test",
+    "a control character": b"Received: x\n\x01X: y\nFrom: c@d.test",
+    "a continuation first": b" Received: x\nFrom: c@d.test",
+    "nothing but continuations": b"Received: x\n\t\n \nTo: a@b.test\n \n",
+    "other letters than ASCII": b"Received: x\nSubject: \xc3\xb6\nTo: a@b.test",
+    "long lines": b"Received: " + b"x" * 200 + b"\n " + b"y" * 300 + b"\nTo: a@b.test,\n " + b"c" * 130 + b"@d.test",
+    "long lines with other letters": b"Received: " + b"x" * 2000 + b"\nX: " + b"\xc3\xb6" * 80 + b"\nTo: a@b.test",
+    "a dropped one": b"Received: x\nBCC: a@b.test\n c@d.test\nReturn-Path: <x>\nTo: e@f.test",
+    "resent": b"Received: x\nResent-To: a@b.test\nResent-Message-Id: <x@y>\nTo: e",
+    "encoding": b"Received: x\nContent-Transfer-Encoding: 8bit\nTLS-Required: no\nFrom: <>",
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("head", HEADS.values(), ids=HEADS)
+@pytest.mark.parametrize("request_", [END, CLEAN_END])
+def test_headers_at_once_are_what_they_are_one_by_one(ours, head, request_, monkeypatch):
+    monkeypatch.setattr("pyfix.cleanup.envelope.time.time", lambda: 1764100000.0)
+    whole = stream(ENVELOPE, lines(head + b"\n\nbody" if head else b"\nbody"))
+    found = []
+    for parts in ([(whole, request_)], [(whole[at : at + 1], MORE) for at in range(len(whole))]):
+        cleanup = ours("enable_long_queue_ids = yes\n")
+        verdict, data, queue_id = cleanup.put_parts(parts)
+        found.append((verdict, comparable(data, queue_id), [line.replace(queue_id, "Q") for line in cleanup.log]))
+    assert found[0] == found[1]
 
 
 def test_the_first_header_that_is_too_long_loses_its_end(ours):
