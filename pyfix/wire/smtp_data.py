@@ -67,13 +67,13 @@ class Rows:
 Piece = Block | Rows
 FEW, MANY = 1024, 8192  # bytes from which on it pays to look whether lines are of one length: once, again
 TRIES = 4  # how often in one receive()
-CR, LF, DOT = b"\r\n."  # as numbers: looking for a piece of one byte costs an exception first
+CR, LF = b"\r\n"  # as numbers: looking for a piece of one byte costs an exception first
 WHITE = frozenset({b" ", b"\t"})
 WIDEST = 129  # bytes of a row: longer lines are rare
 
 
 def rows(data: bytes, at: int, stop: int) -> Rows | None:
-    """The lines that begin at `at` and have one length; None: they are few, or one has a dot in front.
+    """The lines that begin at `at` and have one length, up to one with a dot in front; None: they are few.
 
     data: whole lines with CR LF from `at` to `stop`.
     """
@@ -85,8 +85,11 @@ def rows(data: bytes, at: int, stop: int) -> Rows | None:
         ends = data[at + offset : at + count * width : width]
         if ends != byte * count:
             count = len(ends) - len(ends.lstrip(byte))
+    dot = data[at : at + count * width : width].find(b".")
+    if dot >= 0:
+        count = dot
     size = count * width
-    if size < FEW or DOT in data[at : at + size : width]:
+    if size < FEW:
         return None
     found = bytearray(b"  ")
     found += memoryview(data)[at : at + size - 2]
@@ -94,10 +97,16 @@ def rows(data: bytes, at: int, stop: int) -> Rows | None:
     return None if CR in found or LF in found else Rows(found, width)
 
 
-def _unstuffed(text: bytes) -> bytes:
-    if b"\r\n." in text:
-        text = text.replace(b"\r\n.", b"\r\n")
-    return text[1:] if text[:1] == b"." else text
+def _undotted(text: bytes) -> tuple[bytes, int | None]:
+    """Whole lines, one with a dot in front among them, without the dots that SMTP adds: those before the end of the
+    message; where in the text what follows the message begins, None: it does not end there."""
+    if text.startswith(b".\r\n"):
+        return b"", 3
+    end = text.find(b"\r\n.\r\n")
+    if end >= 0:
+        text = text[: end + 2]
+    text = text.replace(b"\r\n.", b"\r\n")
+    return text[1:] if text[:1] == b"." else text, end + 5 if end >= 0 else None
 
 
 class Content:
@@ -132,15 +141,9 @@ class Content:
         """Take what is complete: blocks, where the rest begins, whether the message ended there."""
         if self._mid_line or self._after_bare:
             return self._carefully(data, at)
-        if data.startswith(b".\r\n", at):
-            return [], at + 3, True
-        end = dot = data.find(b"\r\n.", at)
-        if dot >= 0 and not data.startswith(b"\r\n", dot + 3):
-            end = data.find(b"\r\n.\r\n", dot)
-        stop = (end if end >= 0 else data.rfind(b"\r\n", at)) + 2
-        if stop < 2:
+        stop = len(data) if data.endswith(b"\r\n") else data.rfind(b"\r\n", at) + 2
+        if stop < at + 2:
             return self._carefully(data, at)
-        stuffed = dot != end or data.startswith(b".", at)
         found: list[Piece] = []
         tries = TRIES if stop - at >= MANY else 2
         while at < stop:
@@ -156,13 +159,19 @@ class Content:
                     cut = data.find(b"\r\n\r\n", at, stop) + 4
                     if cut < 4:
                         cut = stop
-            lines = self._lines(_unstuffed(data[at:cut]) if stuffed else data[at:cut])
-            if lines is None:
-                rest, at, ended = self._carefully(data, at)
-                return found + rest, at, ended
-            found.append(self._block(lines, clean=True))
+            text, after = data[at:cut], None
+            if b"\r\n." in text or text[:1] == b".":
+                text, after = _undotted(text)
+            if text:
+                lines = self._lines(text)
+                if lines is None:
+                    rest, at, ended = self._carefully(data, at)
+                    return found + rest, at, ended
+                found.append(self._block(lines, clean=True))
+            if after is not None:
+                return found, at + after, True
             at = cut
-        return found, (end + 5 if end >= 0 else stop), end >= 0
+        return found, stop, False
 
     def _lines(self, text: bytes) -> list[bytes] | None:
         """Lines of a text of whole ones, which are counted; None: there is something odd about them."""
