@@ -11,7 +11,7 @@ See also: cleanup.py for the protocol, serial_cleanup.py for programs without a 
 
 from __future__ import annotations
 
-from pyfix.clients.answer import ServiceGone
+from pyfix.clients.answer import Answer, ServiceGone
 from pyfix.clients.cleanup import (
     ACCEPTED,
     CANCEL,
@@ -54,13 +54,17 @@ class Message:
 
         text: they are what TEXT says; clean: whole ones, and all content among them is what CLEAN_END says.
         """
-        if self._parts and text is not self._text and self._have + len(records) > MIXED:
+        size = self._have + len(records)
+        if text is not self._text and self._parts and size > MIXED:
             self._send(TEXT if self._text else MORE)
+            size = len(records)
         self._parts.append(records)
-        self._have += len(records)
-        self._text = self._text and text
-        self._clean = self._clean and (text or clean)
-        if self._have >= FRAME:
+        self._have = size
+        if not text:
+            self._text = False
+            if not clean:
+                self._clean = False
+        if size >= FRAME:
             self._send(TEXT if self._text else MORE)
 
     async def drain(self) -> None:
@@ -106,7 +110,7 @@ class CleanupClient:
         spare = self._spares.take(flags)
         if spare is not None:
             try:
-                return await self._opened(spare, flags)
+                return self._message(spare, spare.arrived() or await _first_answer(spare), flags)
             except Retry:
                 pass  # it is as if there had been none
         try:
@@ -117,23 +121,29 @@ class CleanupClient:
     async def _open(self, flags: int) -> Message:
         exchange = await self._channel.exchange()
         exchange.send(open_request(flags))
-        return await self._opened(exchange, flags)
+        return self._message(exchange, await _first_answer(exchange), flags)
 
-    async def _opened(self, exchange: Exchange, flags: int) -> Message:
+    def _message(self, exchange: Exchange, answer: Answer, flags: int) -> Message:
+        attrs, _ = answer
+        if attrs == NEVER_AHEAD:
+            self._spares.limit = 0
         try:
-            attrs, _ = await exchange.receive()
-            if attrs == NEVER_AHEAD:
-                self._spares.limit = 0
             (queue_id,) = OPENED.decode(attrs)
         except AttrError as error:
             exchange.close()
             raise Retry("queue file write error", detail=str(error)) from error
-        except BaseException:
-            exchange.send(CANCEL)
-            exchange.close()
-            raise
         return Message(exchange, queue_id, flags, self._spares)
 
     def close(self) -> None:
         """Give up the connection; messages under way hear Retry."""
         self._channel.close()
+
+
+async def _first_answer(exchange: Exchange) -> Answer:
+    """What comes first; who does not wait for it wants no message either."""
+    try:
+        return await exchange.receive()
+    except BaseException:
+        exchange.send(CANCEL)
+        exchange.close()
+        raise

@@ -86,6 +86,13 @@ class Rewriter(Protocol):
         """Where an address (internal form) goes."""
 
 
+class Remembering(Rewriter, Protocol):
+    """One that keeps what it has heard."""
+
+    def known(self, sender: str, address: str) -> Resolved | None:
+        """Where an address goes, when nobody need be asked."""
+
+
 CLASSES = {
     CLASS_LOCAL: "local", CLASS_ALIAS: "alias", CLASS_VIRTUAL: "virtual",
     CLASS_RELAY: "relay", CLASS_DEFAULT: "default",
@@ -108,7 +115,7 @@ def problem_talking(service: str, gone: ServiceGone) -> str:
 class Completed:
     """The rewrite service, asked by who has addresses as clients gave them: local mail's rule completes them first."""
 
-    def __init__(self, client: Rewriter) -> None:
+    def __init__(self, client: Remembering) -> None:
         self._client = client
 
     def resolve(self, sender: str, address: str) -> Coroutine[Any, Any, Resolved]:
@@ -116,6 +123,12 @@ class Completed:
         if address and not is_complete(address):
             return self._complete(sender, address)
         return self._client.resolve(sender, address)
+
+    def known(self, sender: str, address: str) -> Resolved | None:
+        """Where an address goes, when nobody need be asked."""
+        if address and not is_complete(address):
+            return None
+        return self._client.known(sender, address)
 
     async def _complete(self, sender: str, address: str) -> Resolved:
         address = unquote(await self._client.rewrite(RULE_LOCAL, quote(address)))

@@ -105,10 +105,14 @@ class RewriteClient:
 
     async def resolve(self, sender: str, address: str) -> Resolved:
         """Where an address goes (internal form; the empty sender is the null sender)."""
-        known = self._resolved.get((address,)) or self._resolved.get((sender, address))
+        known = self.known(sender, address)
         if known is not None:
             return known
         return await self._once((RESOLVE, sender, address), self._ask_resolve, sender, address)
+
+    def known(self, sender: str, address: str) -> Resolved | None:
+        """Where an address goes, when nobody need be asked."""
+        return self._resolved.get((address,)) or self._resolved.get((sender, address))
 
     def forget(self) -> None:
         """Drop all answers, as after a reload."""

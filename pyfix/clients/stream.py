@@ -7,7 +7,6 @@ needed, shared by all requests, and replaced when the server says goaway or is g
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from typing import Protocol, cast
 
 from pyfix.clients.answer import Answer, ServiceGone
@@ -33,26 +32,34 @@ class Exchange:
     def __init__(self, connection: Connection, stream: int) -> None:
         self._connection = connection
         self._stream = stream
-        self._answers: deque[Answer | ServiceGone] = deque()
+        self._answers: list[Answer | ServiceGone] = []
         self._waiter: Moment | None = None
 
     def send(self, attrs: bytes, *body: bytes | bytearray) -> None:
         """One frame of the request, its body in parts; all of one loop turn leave together."""
-        self._connection.send(self._stream, attrs, *body)
+        self._connection.out.write(encode_frame(self._stream, attrs, *body))
 
     async def drain(self) -> None:
         """Wait while the server reads more slowly than is sent."""
         await self._connection.writable()
+
+    def arrived(self) -> Answer | None:
+        """The next frame of the answer, if it is there."""
+        answers = self._answers
+        if answers and not isinstance(answer := answers[0], ServiceGone):
+            del answers[0]
+            return answer
+        return None
 
     async def receive(self) -> Answer:
         """The next frame of the answer. ServiceGone when none will come."""
         while not self._answers:
             self._waiter = Moment()
             await self._waiter
-        answer = self._answers.popleft()
+        answer = self._answers[0]
         if isinstance(answer, ServiceGone):
-            self._answers.append(answer)
             raise answer
+        del self._answers[0]
         return answer
 
     def another(self) -> Exchange | None:
@@ -78,7 +85,8 @@ class Connection(asyncio.Protocol):
         self.usable = True  # for new requests
         self.greeting: asyncio.Future[dict[str, str]] = asyncio.get_running_loop().create_future()
         self._reader = FrameReader()
-        self._out: TurnWriter
+        self.out: TurnWriter
+        """What takes frames."""
         self._transport: asyncio.WriteTransport
         self._open: dict[int, Receiver] = {}
         self._last = 0
@@ -94,17 +102,14 @@ class Connection(asyncio.Protocol):
         """A request of one frame whose answer is heard without a task; its number, for forget()."""
         self._last += 1
         self._open[self._last] = receiver
-        self.send(self._last, attrs, body)
+        self.out.write(encode_frame(self._last, attrs, body) if body else encode_frame(self._last, attrs))
         return self._last
-
-    def send(self, stream: int, attrs: bytes, *body: bytes | bytearray) -> None:
-        """One frame of a request."""
-        self._out.write(encode_frame(stream, attrs, *body))
 
     def forget(self, stream: int) -> None:
         """A request is over; what still comes for it is dropped."""
         self._open.pop(stream, None)
-        self._leave_if_done()
+        if not self.usable:
+            self._leave_if_done()
 
     @property
     def outstanding(self) -> int:
@@ -113,27 +118,27 @@ class Connection(asyncio.Protocol):
 
     async def writable(self) -> None:
         """Wait until the server has read most of what was sent."""
-        self._out.flush()
+        self.out.flush()
         if self._resumed is not None:
             await asyncio.shield(self._resumed)
 
     def close(self) -> None:
         """Take no new requests and leave now."""
         self.usable = False
-        self._out.close()
+        self.out.close()
 
     def _leave_if_done(self) -> None:
         if not self.usable and not self._open:
-            self._out.close()
+            self.out.close()
 
     # asyncio's side
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.WriteTransport, transport)  # uvloop's is not registered as one
-        self._out = TurnWriter(self._transport, asyncio.get_running_loop())
+        self.out = TurnWriter(self._transport, asyncio.get_running_loop())
 
     def data_received(self, data: bytes) -> None:
-        self._out.hold()
+        self.out.hold()
         try:
             for stream, attrs, body in self._reader.receive(data):
                 if stream == CONNECTION:
@@ -143,7 +148,7 @@ class Connection(asyncio.Protocol):
         except (StreamError, AttrError):
             self._transport.abort()
         finally:
-            self._out.release()
+            self.out.release()
 
     def _about_connection(self, attrs: bytes) -> None:
         if attrs == GOAWAY:

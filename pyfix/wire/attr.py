@@ -94,7 +94,8 @@ class Form:
         else:
             words = text.split("\0")
             if words[::2] == self._heads and len(words) == self._nuls + 1:
-                return self._typed(words[1:-1:2])
+                values = words[1:-1:2]
+                return self._typed(values) if self._data else values
         raise AttrError(self._complaint(text))
 
     def _typed(self, row: list[Any]) -> list[Any]:
