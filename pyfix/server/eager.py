@@ -46,13 +46,18 @@ async def _finish(rest: _Rest) -> None:
     await rest
 
 
+def begun(coro: Coroutine[Any, Any, None]) -> Any:
+    """Run `coro` up to where it waits: for what, or ENDED."""
+    return next(coro.__await__(), ENDED)  # where send() would raise StopIteration, with a traceback
+
+
 def start(coro: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
     """Run `coro` up to where it waits: None when it came to its end, else the task that goes on.
 
     What it raises before it waits is raised here, later by the task. It must not use
     what needs a current task (asyncio.timeout) before its first wait.
     """
-    waits_for = next(coro.__await__(), ENDED)  # where send() would raise StopIteration, with a traceback
+    waits_for = begun(coro)
     if waits_for is ENDED:
         return None
     return asyncio.get_running_loop().create_task(_finish(_Rest(coro, waits_for)))
@@ -98,5 +103,5 @@ def drive(coro: Coroutine[Any, Any, None], done: Callable[[BaseException | None]
 
     The caller keeps what is returned.
     """
-    waits_for = next(coro.__await__(), ENDED)  # as start() does
+    waits_for = begun(coro)
     return None if waits_for is ENDED else Driven(coro, waits_for, done)

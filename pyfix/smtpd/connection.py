@@ -10,13 +10,14 @@ Parameters: smtpd_timeout.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from time import monotonic
-from typing import Any
 
-from pyfix.server.eager import ENDED, Driven
+from pyfix.mail.error import MailError
+from pyfix.server.eager import ENDED, Driven, begun
 from pyfix.smtpd import log
 from pyfix.smtpd.session import Conversation
+from pyfix.smtpd.talk import Rest
 from pyfix.unix import msg
 
 ENOUGH = 1 << 18  # bytes that wait for a decision
@@ -59,6 +60,7 @@ class Connection(asyncio.Protocol):
     ) -> None:
         self._over: Callable[[BaseException | None], None] | None = over
         self._conversation = conversation
+        self._wire = conversation.wire
         self._timeout = timeout
         self._watch = watch
         self._transport: asyncio.Transport
@@ -76,13 +78,30 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]  # uvloop's is none by class
         self._watch.add(self)
-        self._run(self._begin())
+        try:
+            rest = self._conversation.begin()
+            if rest is None:
+                self._decided()
+            else:
+                self._start(self._begin(rest))
+        except Exception as error:  # a bug in us: it ends this session, and the worker hears of it
+            self._break(error)
 
     def data_received(self, data: bytes) -> None:
         self._stirred = True
-        if self._task is None and not self._input:
-            self._run(self._conversation.receive(data))
+        if self._task is not None:
+            self._keep(data)
             return
+        try:
+            waiting = self._conversation.react(self._wire.receive(data))
+            if waiting is None:
+                self._decided()
+            else:
+                self._task = Driven(*waiting, self._waited)
+        except Exception as error:
+            self._break(error)
+
+    def _keep(self, data: bytes) -> None:
         self._input.append(data)
         self._waiting += len(data)
         if self._waiting > ENOUGH and not self._paused:
@@ -108,25 +127,29 @@ class Connection(asyncio.Protocol):
 
     # The conversation
 
-    def _run(self, coro: Coroutine[Any, Any, None]) -> None:
-        """Go on now, and later in a task if there is something to wait for."""
-        try:
-            waits_for = next(coro.__await__(), ENDED)  # see eager.drive
-        except Exception as error:  # a bug in us: it ends this session, and the worker hears of it
-            self._break(error)
-            return
+    def _start(self, rest: Rest) -> None:
+        """Something else than a reaction is to be waited for."""
+        waits_for = begun(rest)
         if waits_for is ENDED:
-            self._decided()
+            self._take_up()
         else:
-            self._task = Driven(coro, waits_for, self._waited)
+            self._task = Driven(rest, waits_for, self._waited)
 
     def _waited(self, error: BaseException | None) -> None:
+        """What had to be waited for has come to its end."""
         self._task = None
-        if error is not None:
+        self._stirred = True
+        if error is not None and not isinstance(error, MailError):
             self._break(None if isinstance(error, asyncio.CancelledError) else error)
-        else:
-            self._stirred = True
-            self._decided()
+            return
+        try:
+            waiting = self._conversation.go_on(error)
+            if waiting is None:
+                self._take_up()
+            else:
+                self._task = Driven(*waiting, self._waited)
+        except Exception as bug:
+            self._break(bug)
 
     def _break(self, error: BaseException | None) -> None:
         self._conversation.lost()
@@ -134,35 +157,41 @@ class Connection(asyncio.Protocol):
         self._transport.abort()
 
     def _decided(self) -> None:
-        """Nothing is being decided: send the replies, go on with what has come meanwhile."""
-        out = self._conversation.wire.output()
-        if out:
+        """Nothing is being decided: send the replies."""
+        wire = self._wire
+        if wire.out:
+            out, wire.out = wire.out, b""
             self._transport.write(out)
         if self._writable is not None:  # a client that does not read is not listened to
-            self._run(self._room())
+            self._start(self._room())
         elif self._conversation.over:
             self._close()
-        elif self._input and not self._gone:
+
+    def _take_up(self) -> None:
+        """The same, and go on with what has come meanwhile, if there is still somebody to answer."""
+        self._decided()
+        if self._task is not None or self._over is None:
+            return
+        if self._gone:
+            self._say_lost()
+        elif self._input:
             data = b"".join(self._input)
             self._input.clear()
             self._waiting = 0
             if self._paused:
                 self._paused = False
                 self._transport.resume_reading()
-            self._run(self._conversation.receive(data))
-        elif self._gone:
-            self._say_lost()
+            self.data_received(data)
+
+    async def _begin(self, rest: Rest) -> None:
+        """Meanwhile a client that does not wait may have talked."""
+        await rest
+        if self._input and self._conversation.site.cfg.smtpd_forbid_unauth_pipelining:
+            self._conversation.too_early(b"".join(self._input))
 
     async def _room(self) -> None:
         if self._writable is not None:
             await self._writable
-
-    async def _begin(self) -> None:
-        await self._conversation.begin()
-        early = b"".join(self._input)
-        if early and self._conversation.site.cfg.smtpd_forbid_unauth_pipelining:
-            self._conversation.wire.output()
-            self._conversation.too_early(early)
 
     # The end
 
@@ -180,13 +209,13 @@ class Connection(asyncio.Protocol):
         msg.info(log.timeout(conversation.queue_id, where, client, conversation.received))
         conversation.history.aborted = "timeout"
         conversation.say_goodbye(421, "4.4.2", "Error: timeout exceeded")
-        self._transport.write(conversation.wire.output())
+        self._transport.write(self._wire.out)
         self._close()
 
     def _lost(self) -> None:
         self._gone = True
         if self._task is None and self._over is not None:
-            self._decided()
+            self._take_up()
 
     def _say_lost(self) -> None:
         conversation = self._conversation

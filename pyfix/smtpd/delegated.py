@@ -12,15 +12,14 @@ from pyfix.queue import records as rec
 
 
 class Delegated:
-    """The actions of one message. flags: of the cleanup service; prepended: whole headers; used: there is one.
+    """The actions of one message. flags: of the cleanup service; prepended: whole headers.
 
     With FLAG_DISCARD nothing more is asked about the message.
     """
 
-    __slots__ = ("_flags_sent", "bcc", "filter", "flags", "prepended", "redirect", "used")
+    __slots__ = ("_flags_sent", "bcc", "filter", "flags", "prepended", "redirect")
 
     def __init__(self) -> None:
-        self.used = False
         self.flags = self._flags_sent = 0
         self.filter = ""
         self.redirect = ""
@@ -47,6 +46,10 @@ class Delegated:
     def headers(self) -> list[bytes]:
         """The lines that go before our Received: header."""
         return [_bytes(text) for text in self.prepended]
+
+
+NOTHING = Delegated()
+"""Of most messages; nobody adds to it."""
 
 
 def _bytes(text: str) -> bytes:

@@ -104,7 +104,7 @@ class Postmaster:
 
     def tell(self, cleanup: Cleanup, client: str, history: History) -> None:
         """Send the transcript, if there was trouble of a kind that the postmaster wants to know."""
-        if history.trouble is NO_TROUBLE or not history.trouble & self._wanted:
+        if not history.trouble & self._wanted:
             return
         text = ["Transcript of session follows.", "", *history.lines(), ""]
         if history.aborted:

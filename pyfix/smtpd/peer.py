@@ -154,7 +154,9 @@ def addresses(sock: socket.socket, client: Any) -> Addresses:
     if not isinstance(client, tuple):  # of a Unix socket
         return "127.0.0.1", "0", "127.0.0.1", "0", _FOUR
     server = sock.getsockname()
-    address, local = _unmapped(client[0]), _unmapped(server[0])
+    address, local = client[0], server[0]
+    if ":" in address:
+        address, local = _unmapped(address), _unmapped(local)
     return address, str(client[1]), local, str(server[1]), _SIX if ":" in address else _FOUR
 
 
@@ -162,7 +164,5 @@ _FOUR, _SIX = int(socket.AF_INET), int(socket.AF_INET6)
 
 
 def _unmapped(address: str) -> str:
-    if ":" not in address:
-        return address
     address = address.partition("%")[0]
     return address[7:] if address.lower().startswith("::ffff:") and "." in address else address

@@ -12,19 +12,21 @@ smtpd_restriction_classes, smtpd_reject_unlisted_sender, smtpd_reject_unlisted_r
 
 from __future__ import annotations
 
-from pyfix.clients.rewrite import CLASS_RELAY
+from pyfix.clients.rewrite import CLASS_RELAY, Resolved
 from pyfix.config.param import BadConfig
 from pyfix.smtpd import log
 from pyfix.smtpd.checks import (
     REJECTING,
     WORDS,
+    permit_mynetworks,
     reject_unlisted_recipient,
     reject_unlisted_sender,
 )
 from pyfix.smtpd.context import RewriteContext
-from pyfix.smtpd.delegated import Delegated
+from pyfix.smtpd.delegated import NOTHING, Delegated
 from pyfix.smtpd.notice import Trouble
 from pyfix.smtpd.old_defaults import SAFE_RELAY
+from pyfix.smtpd.peer import Peer
 from pyfix.smtpd.recipients import surely_listed
 from pyfix.smtpd.restrictions import RECIPIENT, Carried, Check, Envelope, Lists, Rule, Rules, Stage, has_any
 from pyfix.smtpd.site import NO_UNKNOWN_RECIPIENT_CHECKS, Site
@@ -49,8 +51,8 @@ class Policy:
         self._data = self._list("smtpd_data_restrictions")
         self._end_of_data = self._list("smtpd_end_of_data_restrictions")
         self._etrn = self._list("smtpd_etrn_restrictions")
-        self.rewrites_locally = RewriteContext(site).has
-        """Whether incomplete header addresses of a client get our domain. Retry: that can't be told."""
+        self.rewrites_locally = RewriteContext(site)
+        """Whose incomplete header addresses get our domain."""
         self._reject_unlisted = (
             site.cfg.smtpd_reject_unlisted_recipient and NO_UNKNOWN_RECIPIENT_CHECKS not in site.overrides
         )
@@ -64,6 +66,9 @@ class Policy:
         if site.cfg.smtpd_relay_before_recipient_restrictions:
             self._for_recipient.reverse()
         self._for_recipient = [rules for rules in self._for_recipient if rules]
+        trusting = all(rules.rules[0].function is permit_mynetworks for rules in self._for_recipient)
+        quiet = not (site.logs_permits or site.old_defaults.any or site.old_defaults.networks)
+        self._trusts_mynetworks = trusting and quiet and self.delay and not self._asks_earlier
 
     def check(self) -> None:
         """See that not everybody may relay. BadConfig otherwise."""
@@ -99,6 +104,14 @@ class Policy:
         carried.sender = check.deferred
         return refusal
 
+    def surely_takes(self, peer: Peer, resolved: Resolved) -> bool:
+        """Whether rcpt() would have nothing against it: each list first of all permits who is in mynetworks."""
+        return (
+            self._trusts_mynetworks
+            and bool(self._site.mynetworks.known(peer.address, peer.name))
+            and (not self._reject_unlisted or surely_listed(self._site, resolved))
+        )
+
     async def rcpt(self, check: Check, carried: Carried) -> Reply | None:
         """At RCPT and VRFY: all that is left to ask about this recipient."""
         recipient = check.recipient or ""
@@ -109,13 +122,11 @@ class Policy:
         for rules in self._for_recipient:
             if refusal is None:
                 refusal = await check.run(RECIPIENT, recipient, rules)
-        if refusal is None and self._reject_unlisted and not check.listed_checked and not self._is_listed(check):
-            refusal = await check.run(RECIPIENT, recipient, UNLISTED_RECIPIENT)
-        return refusal or check.settle()
-
-    def _is_listed(self, check: Check) -> bool:
-        """Whether that need not be asked."""
-        return not check.traced and check.resolved is not None and surely_listed(self._site, check.resolved)
+        if refusal is None and self._reject_unlisted and not check.listed_checked:
+            resolved = check.resolved
+            if check.traced or resolved is None or not surely_listed(self._site, resolved):
+                refusal = await check.run(RECIPIENT, recipient, UNLISTED_RECIPIENT)
+        return refusal or (check.settle() if check.deferred is not None else None)
 
     async def data(self, check: Check) -> Reply | None:
         """At DATA and at the first BDAT, when there is something to ask."""
@@ -164,6 +175,10 @@ class Unheard:
         """No message is known."""
         return Envelope("SMTP", "", "", size or 0)
 
+    def delegate(self) -> Delegated:
+        """Nobody does it."""
+        return Delegated()
+
 
 class OldPolicy(Policy):
     """The same, where an old compatibility_level decides something about recipients: it says so."""
@@ -188,7 +203,7 @@ class OldPolicy(Policy):
 
     async def _would_refuse(self, check: Check) -> bool:
         """Whether today's relay restrictions would."""
-        silent = Check(check.site, check.peer, Unheard(), check.where, Delegated())
+        silent = Check(check.site, check.peer, Unheard(), check.where, NOTHING)
         silent.helo, silent.sender, silent.recipient = check.helo, check.sender, check.recipient
         return await silent.run(Stage.RECIPIENT, check.recipient or "", self._safe_relay) is not None
 

@@ -27,7 +27,7 @@ from pyfix.clients.rewrite import Resolved
 from pyfix.mail.error import MailError
 from pyfix.maps.braces import split
 from pyfix.smtpd import log
-from pyfix.smtpd.delegated import Delegated
+from pyfix.smtpd.delegated import NOTHING, Delegated
 from pyfix.smtpd.notice import Trouble
 from pyfix.smtpd.peer import Peer
 from pyfix.smtpd.recipients import Refusal
@@ -85,6 +85,9 @@ class Session(Protocol):
     def envelope(self, size: int | None) -> Envelope:
         """What is known of the message. size: bytes of content, None: what MAIL said."""
 
+    def delegate(self) -> Delegated:
+        """What is to be done with its message begins to be something."""
+
 
 class Check:
     """One decision under way: what is known, and what came out.
@@ -99,6 +102,13 @@ class Check:
         *("_session", "_warn", "_defer_if_reject", "_depth"),
     )
 
+    stage: Stage
+    list_stage: Stage
+    name: str
+    """What is being decided about, as replies show it (as all that follows: from run() on)."""
+    _warn: int  # the depth at which warn_if_reject was said; 0: not in force
+    _depth: int
+    _defer_if_reject: Reply | None
     traced: ClassVar[bool] = False
     """Each step is logged, those too that can come to one end only."""
 
@@ -114,9 +124,6 @@ class Check:
         self.recipients = 0
         self.size: int | None = None
         self.pipelined = False
-        self.stage = self.list_stage = CLIENT
-        self.name = ""
-        """What is being decided about, as replies show it."""
         self.rules: Rules | None = None
         """The last list that was asked."""
         self.listed_checked = False
@@ -128,13 +135,11 @@ class Check:
         self.resolved: Resolved | None = None
         """Where the recipient goes, once that was asked."""
         self._session = session
-        self._warn = 0  # the depth at which warn_if_reject was said; 0: not in force
-        self._defer_if_reject: Reply | None = None
-        self._depth = 0
 
     def delegate(self) -> Delegated:
-        """What cleanup and qmgr are to do, of which there is something from now on."""
-        self.delegated.used = True
+        """What cleanup and qmgr are to do, to be added to."""
+        if self.delegated is NOTHING:
+            self.delegated = self._session.delegate()
         return self.delegated
 
     def envelope(self) -> Envelope:
@@ -275,6 +280,10 @@ class Carried:
         self.client: Reply | None = None
         self.helo: Reply | None = None
         self.sender: Reply | None = None
+
+
+NOT_CARRIED = Carried()
+"""With smtpd_delay_reject = yes."""
 
 
 def _sound(reply: Reply) -> Reply:

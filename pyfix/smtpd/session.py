@@ -10,17 +10,17 @@ Sources: smtpd(8).
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 from pyfix.clients import flush
 from pyfix.clients.cleanup import STAT_BARE_LF, STAT_SIZE, STAT_WRITE
-from pyfix.clients.rewrite import FLAG_ERROR
+from pyfix.clients.rewrite import FLAG_ERROR, Resolved
 from pyfix.mail.error import MailError, Retry
 from pyfix.smtpd import ehlo, log
-from pyfix.smtpd.delegated import Delegated
+from pyfix.smtpd.delegated import NOTHING
 from pyfix.smtpd.notice import NO_TROUBLE, Trouble, of_status
-from pyfix.smtpd.talk import OUT_OF_STEP, Talk, neutered
+from pyfix.smtpd.talk import OUT_OF_STEP, Rest, Talk, neutered
 from pyfix.smtpd.transaction import Transaction
 from pyfix.unix import msg
 from pyfix.wire import smtp_event as on
@@ -86,7 +86,7 @@ class Conversation(Talk):
             msg.warning(log.not_smtp(self.peer.client, event.text))
             self.count_refused(event.verb)
             self.wire.greet(GOODBYE)
-            self.over = True
+            self.end()
         else:
             self.reply(event, NOT_A_COMMAND)
 
@@ -99,7 +99,7 @@ class Conversation(Talk):
         except MailError:
             return False
 
-    def _hello(self, event: on.Hello) -> Awaitable[None] | None:
+    def _hello(self, event: on.Hello) -> Rest | None:
         if not self._policy.delay:
             return self._ask_about_hello(event)
         self._greet(event)
@@ -114,7 +114,6 @@ class Conversation(Talk):
 
     def _greet(self, event: on.Hello) -> None:
         self._forget()
-        self._shorten_history()
         self.helo = neutered(event.name)
         if event.extended:
             self.protocol = "ESMTP"
@@ -125,10 +124,15 @@ class Conversation(Talk):
     def _simple(self, event: on.Simple) -> None:
         if event.verb == "RSET":
             self._forget()
-            self._shorten_history()
         if event.verb == "QUIT":
-            self.over = True
+            self.end()
         self.reply(event, SIMPLE[event.verb])
+
+    def _denied_or_quit(self, event: on.Simple) -> None:
+        if event.verb == "QUIT":
+            self._simple(event)
+        else:
+            self.deny(event)
 
     async def _vrfy(self, event: on.Verify) -> None:
         if self.site.cfg.disable_vrfy_command:
@@ -172,7 +176,7 @@ class Conversation(Talk):
         if self.site.cfg.smtpd_forbid_unauth_pipelining:
             self.count_refused(event.verb)
             self.wire.greet(OUT_OF_STEP)
-            self.over = True
+            self.end()
 
     async def _long_line(self, event: on.LongLine) -> None:
         msg.warning(log.long_line(self.peer.client, self.site.mail.line_length_limit, event.text))
@@ -195,35 +199,42 @@ class Conversation(Talk):
     # A message
 
     async def _mail(self, event: on.Mail) -> None:
-        if event.address and await self._has_bad_syntax(
-            "", event.address, utf8=event.params.smtputf8
-        ):
-            msg.warning(log.illegal_address(self.peer.client, "MAIL", event.given))
-            self.reply(event, BAD_SENDER)
-            return
-        try:
-            local = await self._policy.rewrites_locally(self.peer)
-        except MailError:
-            check = self._check("MAIL")
-            check.refuse_hard(NO_CONTEXT, Trouble.DATA)
-            self.reply(event, check.reply or NO_CONTEXT)
-            return
-        refusal = self._ascii_only(event.address, event.params.smtputf8) or self._size(event)
+        site, address = self.site, event.address
+        if address:
+            known = site.rewrite.known("", address) if address.isascii() else None
+            if (
+                await self._has_bad_syntax("", address, utf8=event.params.smtputf8)
+                if known is None
+                else known.flags & FLAG_ERROR
+            ):
+                msg.warning(log.illegal_address(self.peer.client, "MAIL", event.given))
+                self.reply(event, BAD_SENDER)
+                return
+        local = self._policy.rewrites_locally.known(self.peer)
+        if local is None:
+            try:
+                local = await self._policy.rewrites_locally.has(self.peer)
+            except MailError:
+                check = self._check("MAIL")
+                check.refuse_hard(NO_CONTEXT, Trouble.DATA)
+                self.reply(event, check.reply or NO_CONTEXT)
+                return
+        refusal = self._ascii_only(address, event.params.smtputf8) or self._size(event)
         if refusal is None and not self._policy.delay:
-            check = self._check("MAIL", sender=event.address, size=event.params.size)
+            check = self._check("MAIL", sender=address, size=event.params.size)
             refusal = await self._policy.mail(check, self._carried)
         if refusal is not None:
             self.reply(event, refusal)
             return
         self._transaction = Transaction(event, self.protocol, self.helo, "local" if local else "remote")
-        if not self.site.utf8:
-            self.site.old_defaults.note_address("sender", event.address, self.peer)
-        if not self.site.cfg.smtpd_delay_open_until_valid_rcpt:
+        if not site.utf8:
+            site.old_defaults.note_address("sender", address, self.peer)
+        if not site.cfg.smtpd_delay_open_until_valid_rcpt:
             await self._open(self._transaction)
         self.reply(event, SENDER_OK)
 
     def _ascii_only(self, address: str, smtputf8: bool) -> Reply | None:
-        if smtputf8 or address.isascii():
+        if address.isascii() or smtputf8:
             return None
         return NOT_ASCII if self.site.mail.strict_smtputf8 and self.site.utf8 else None
 
@@ -240,39 +251,44 @@ class Conversation(Talk):
         return refusal
 
     async def _open(self, transaction: Transaction) -> None:
-        await transaction.open(self.site, self.peer)
+        transaction.begin(await self.site.cleanup.open(transaction.flags(self.site)), self.site, self.peer)
         msg.info(log.client_is(transaction.queue_id, self.peer.client))
 
     async def _rcpt(self, event: on.Rcpt) -> None:
         transaction = self._transaction
         assert transaction is not None
-        check = self._check("RCPT", event.address)
-        if not transaction.params.smtputf8 and _is_foreign(event.address):
-            bad = "@" in event.address
-        else:
-            bad = (await check.resolve_recipient()).flags & FLAG_ERROR > 0
-        refusal = self._ascii_only(event.address, transaction.params.smtputf8)
-        if bad:
-            msg.warning(log.illegal_address(self.peer.client, "RCPT", event.given))
-            refusal = BAD_RECIPIENT
+        site, address, smtputf8 = self.site, event.address, transaction.params.smtputf8
+        resolved: Resolved | None = None
+        if address.isascii() or smtputf8 or not _is_foreign(address):
+            resolved = site.rewrite.known(transaction.sender, address)
+            if resolved is None:
+                resolved = await site.rewrite.resolve(transaction.sender, address)
+        bad = "@" in address if resolved is None else resolved.flags & FLAG_ERROR
+        refusal = BAD_RECIPIENT if bad else self._ascii_only(address, smtputf8)
         if refusal is not None:
+            if bad:
+                msg.warning(log.illegal_address(self.peer.client, "RCPT", event.given))
             self.reply(event, refusal)
             return
-        if transaction.recipients >= self.site.cfg.smtpd_recipient_limit:
+        if transaction.recipients >= site.cfg.smtpd_recipient_limit:
             transaction.refused += 1
-            self._count_as_ok = transaction.refused <= self.site.cfg.smtpd_recipient_overshoot_limit
+            self._count_as_ok = transaction.refused <= site.cfg.smtpd_recipient_overshoot_limit
             self.reply(event, TOO_MANY_RECIPIENTS)
             return
-        if not self.site.utf8:
-            self.site.old_defaults.note_address("recipient", event.address, self.peer)
-        refusal = await self._policy.rcpt(check, self._carried)
+        if not site.utf8:
+            site.old_defaults.note_address("recipient", address, self.peer)
+        if resolved is None or self._is_traced or not self._policy.surely_takes(self.peer, resolved):
+            check = self._check("RCPT", address)
+            check.resolved = resolved
+            refusal = await self._policy.rcpt(check, self._carried)
         if refusal is None:
             if transaction.message is None:
                 await self._open(transaction)
             transaction.add(event)
         self.reply(event, refusal or RECIPIENT_OK)
+        self._shorten_history()
 
-    def _data(self, event: on.Data) -> Awaitable[None] | None:
+    def _data(self, event: on.Data) -> Rest | None:
         if self._policy.asks_data:
             return self._ask_about_data(event)
         self._begin_content()
@@ -317,18 +333,25 @@ class Conversation(Talk):
         if event.last:
             self._forget()
 
-    async def _text(self, event: on.Text | on.MessageEnd) -> None:
+    def _text(self, event: on.Text) -> Rest | None:
         transaction = self._transaction
         assert transaction is not None
+        self._take(event, transaction)
+        return self._drain(transaction) if transaction.is_ahead() else None
+
+    def _take(self, event: on.Text | on.MessageEnd, transaction: Transaction) -> None:
         if self._limit and event.size > self._limit and not transaction.status & STAT_SIZE:
             transaction.status |= STAT_SIZE
             msg.warning(log.big_message(self.queue_id))
         if not transaction.status:
-            try:
-                await transaction.write(event.blocks)
-            except Retry as error:
-                msg.warning(f"{self.queue_id}: {error}")
-                transaction.status |= STAT_WRITE
+            transaction.write(event.blocks)
+
+    async def _drain(self, transaction: Transaction) -> None:
+        try:
+            await transaction.drain()
+        except Retry as error:
+            msg.warning(f"{self.queue_id}: {error}")
+            transaction.status |= STAT_WRITE
 
     async def _chunk_end(self, event: on.ChunkEnd) -> None:
         transaction = self._transaction
@@ -347,7 +370,7 @@ class Conversation(Talk):
         transaction = self._transaction
         assert transaction is not None
         if event.blocks:
-            await self._text(event)
+            self._take(event, transaction)
         if event.bare and self._bare_newline == "reject":
             transaction.status |= STAT_BARE_LF
             self._log_bare_lf("END-OF-MESSAGE")
@@ -356,14 +379,18 @@ class Conversation(Talk):
         if self._policy.asks_end_of_data:
             refusal = await self._policy.end_of_data(self._check("END-OF-MESSAGE", size=event.size))
         if refusal is None:
-            refusal = await self._finish(transaction)
+            try:
+                refusal = await transaction.finish(self.site, self._delegated)
+            except Retry as error:
+                msg.warning(f"{queue_id}: {error}")
+                transaction.status |= STAT_WRITE
+                refusal = Reply(451, "4.3.0", "Error: queue file write error")
             if refusal is not None:
                 self.history.trouble |= of_status(transaction.status)
         else:
             transaction.cancel()
         self._transaction = None
-        if self._delegated.used:
-            self._delegated = Delegated()
+        self._delegated = NOTHING
         if refusal is not None:
             self.reply(event, refusal)
             return
@@ -372,14 +399,6 @@ class Conversation(Talk):
         size = f"{event.size} bytes " if event.verb == "BDAT" else ""
         self.reply(event, Reply(250, "2.0.0", f"Ok: {size}queued as {queue_id}"))
         self._shorten_history()
-
-    async def _finish(self, transaction: Transaction) -> Reply | None:
-        try:
-            return await transaction.finish(self.site, self._delegated)
-        except Retry as error:
-            msg.warning(f"{transaction.queue_id}: {error}")
-            transaction.status |= STAT_WRITE
-            return Reply(451, "4.3.0", "Error: queue file write error")
 
     _TROUBLES: ClassVar[Mapping[Reply, Trouble]] = {
         BAD_SENDER: Trouble.PROTOCOL,
@@ -393,7 +412,7 @@ class Conversation(Talk):
         NO_SPACE: Trouble.RESOURCE,
         NO_RECIPIENTS: Trouble.NONE,
     }
-    _REACTIONS: ClassVar[Mapping[type[on.Event], Callable[..., Awaitable[None] | None]]] = {
+    _REACTIONS: ClassVar[Mapping[type[on.Event], Callable[..., Rest | None]]] = {
         on.Bad: _bad,
         on.Unknown: _unknown,
         on.Hello: _hello,
@@ -411,6 +430,11 @@ class Conversation(Talk):
         on.Text: _text,
         on.ChunkEnd: _chunk_end,
         on.MessageEnd: _message_end,
+    }
+    _DENIALS: ClassVar[Mapping[type[on.Event], Callable[..., Rest | None]]] = {
+        **dict.fromkeys(_REACTIONS, Talk.deny),
+        on.Pipelined: _pipelined_command,
+        on.Simple: _denied_or_quit,
     }
 
 

@@ -57,6 +57,9 @@ class Resolver(Protocol):
     async def resolve(self, sender: str, address: str) -> Resolved:
         """Where an address goes."""
 
+    def known(self, sender: str, address: str) -> Resolved | None:
+        """The same, when nobody need be asked."""
+
 
 class Site:
     """Configuration, tables and services of one worker."""

@@ -11,20 +11,21 @@ Sources: smtpd(8).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from functools import lru_cache
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pyfix.mail.error import MailError
+from pyfix.server.eager import ENDED, begun
 from pyfix.smtpd import ehlo, log
-from pyfix.smtpd.delegated import Delegated
-from pyfix.smtpd.notice import History, Trouble
+from pyfix.smtpd.delegated import NOTHING, Delegated
+from pyfix.smtpd.notice import NO_TROUBLE, History, Trouble
 from pyfix.smtpd.peer import Peer
 from pyfix.smtpd.policy import Policy
-from pyfix.smtpd.restrictions import Carried, Check, Envelope
+from pyfix.smtpd.restrictions import NOT_CARRIED, Carried, Check, Envelope
 from pyfix.smtpd.site import Site
 from pyfix.smtpd.space import Space
-from pyfix.smtpd.trace import TracedCheck, TracedSession
+from pyfix.smtpd.trace import Trace, TracedCheck
 from pyfix.smtpd.transaction import Transaction
 from pyfix.unix import msg
 from pyfix.wire import smtp_event as on
@@ -38,12 +39,19 @@ CONTENT_VERBS = frozenset({"DATA", "BDAT"})
 PROTOCOL_EVENTS = frozenset({on.Bad, on.Unknown})
 JUNK = frozenset(verb for verb, command in COMMANDS.items() if command.junk)
 
+Rest = Coroutine[Any, Any, None]
+"""What is left of a reaction."""
+Waiting = tuple[Rest, Any]
+"""The rest of a reaction that waits, and for what."""
+
 
 class Talk:
     """One client's session: what it has been told, what is known about it. Subclasses react to events."""
 
-    _REACTIONS: ClassVar[Mapping[type[on.Event], Callable[..., Awaitable[None] | None]]] = {}
-    """What each event leads to; what is left to be waited for, or None."""
+    _REACTIONS: ClassVar[Mapping[type[on.Event], Callable[..., Rest | None]]] = {}
+    """What each event leads to; None: that is all."""
+    _DENIALS: ClassVar[Mapping[type[on.Event], Callable[..., Rest | None]]] = {}
+    """The same for a client that is told no whatever it says."""
     _TROUBLES: ClassVar[Mapping[Reply, Trouble]] = {}
 
     def __init__(self, site: Site, policy: Policy, space: Space, peer: Peer) -> None:
@@ -68,42 +76,55 @@ class Talk:
         self._policy = policy
         self._space = space
         self._limit = site.mail.message_size_limit
-        self._delegated = Delegated()
-        self._carried = Carried()
+        self._delegated = NOTHING
+        self._carried = NOT_CARRIED if policy.delay else Carried()
         self._transaction: Transaction | None = None
-        self._denied: Reply | None = None
+        self._reactions = self._REACTIONS
+        self._unsettled = False  # there were errors, or it is over
+        self._event: on.Event | None = None  # whose reaction has a rest
         self._keywords: frozenset[str] = frozenset()
         self._junk = 0
         self._pipelined = False
         self._slow = False
         self._count_as_ok = False
         self._bare_newline = "no"
-        self._check_type = Check
+        self._is_traced = False
         self._enough_said = site.cfg.smtpd_history_flush_threshold // 10  # no reply has more than ten lines
 
     # The session
 
-    async def begin(self) -> None:
-        """The client is there and has a name: greet it."""
+    def begin(self) -> Rest | None:
+        """The client is there and has a name: greet it. The rest is for go_on()."""
+        site = self.site
         msg.info(log.connect(self.peer.client))
-        debug = self.site.debug_peers
-        if (debug.any or msg.verbose) and await debug.level(self.peer.address, self.peer.name):
-            self.wire = TracedSession(self.wire.limits, self.peer.client, self.wire.transcript)
-            self._check_type = TracedCheck
-        self._keywords = self.site.keywords or await ehlo.offered(self.site, self.peer.address)
-        mode = self.site.bare_newline
+        mode: str | None = site.bare_newline
         if mode != "no":
-            excluded = self.site.bare_newline_exclusions.known(self.peer.address, self.peer.name)
-            if await self._is_excluded() if excluded is None else excluded:
-                mode = "no"
+            excluded = site.bare_newline_exclusions.known(self.peer.address, self.peer.name)
+            mode = None if excluded is None else "no" if excluded else mode
+        if site.keywords is None or mode is None or site.debug_peers.any or msg.verbose or not self._policy.delay:
+            return self._ask_about_client()
+        self._keywords = site.keywords
         self._set_limits(mode)
+        self.wire.greet(site.greeting)
+        return None
+
+    async def _ask_about_client(self) -> None:
+        site, peer = self.site, self.peer
+        if (site.debug_peers.any or msg.verbose) and await site.debug_peers.level(peer.address, peer.name):
+            self.wire.transcript = Trace(peer.client, self.wire.transcript)
+            self._is_traced = True
+        self._keywords = site.keywords or await ehlo.offered(site, peer.address)
+        excluded = site.bare_newline != "no" and await self._is_excluded()
+        self._set_limits("no" if excluded else site.bare_newline)
         if not self._policy.delay:
-            self._denied = await self._policy.connect(self._check("CONNECT"), self._carried)
-        if self._denied is None:
-            self.wire.greet(self.site.greeting)
-        else:
-            self.wire.greet(self._denied)
-            self.over = self._denied.code in HANG_UP
+            denied = await self._policy.connect(self._check("CONNECT"), self._carried)
+            if denied is not None:
+                self._reactions = self._DENIALS
+                self.wire.greet(denied)
+                if denied.code in HANG_UP:
+                    self.end()
+                return
+        self.wire.greet(site.greeting)
 
     def _set_limits(self, mode: str) -> None:
         """mode: as smtpd_forbid_bare_newline has it, for this client."""
@@ -117,42 +138,56 @@ class Talk:
         except MailError:
             return False
 
-    async def receive(self, data: bytes) -> None:
-        """React to what the client has sent."""
-        if len(self.history.said) > self._enough_said:
-            self._shorten_history()
-        wire, reactions = self.wire, self._REACTIONS
-        event = wire.receive(data)
+    def react(self, event: on.Event | None) -> Waiting | None:
+        """React to an event and those that follow, up to one that has to wait; when it has, go_on()."""
+        wire, reactions = self.wire, self._reactions
         while event is not None:
-            if self._denied is None or type(event) is on.Pipelined or event.verb == "QUIT":
-                try:
-                    rest = reactions[type(event)](self, event)
-                    if rest is not None:
-                        await rest
-                except MailError as error:
-                    self._fail(event, error)
-            else:
-                client = self.peer.client
-                self.wire.where = "CONNECT"
-                self.reply(event, Reply(503, "5.7.0", f"Error: access denied for {client}"))
+            try:
+                rest = reactions[type(event)](self, event)
+                if rest is not None and (waits_for := begun(rest)) is not ENDED:
+                    self._event = event
+                    return rest, waits_for
+            except MailError as error:
+                self._fail(event, error)
             if self._slow:
-                await self._slow_down()
-            if self.over:
-                return
-            if self.errors and self.errors >= self.site.cfg.smtpd_hard_error_limit:
-                self._too_many_errors()
-                return
-            event = wire.next() if wire.more else None
+                return self._slow_down()
+            event = self._next() if wire.more or self._unsettled else None
+        return None
+
+    def go_on(self, error: MailError | None) -> Waiting | None:
+        """What had to wait has come to its end; error: by that."""
+        if error is not None:
+            if self._event is None:
+                raise error
+            self._fail(self._event, error)
+        if self._slow:
+            return self._slow_down()
+        return self.react(self._next())
+
+    def _next(self) -> on.Event | None:
+        """The event that follows; None: there is none, or the session is over."""
+        if self.over:
+            return None
+        if self.errors and self.errors >= self.site.cfg.smtpd_hard_error_limit:
+            self._too_many_errors()
+            return None
+        return self.wire.next() if self.wire.more else None
+
+    def deny(self, event: on.Event) -> None:
+        """React to an event of a client for which nothing is done."""
+        self.wire.where = "CONNECT"
+        self.reply(event, Reply(503, "5.7.0", f"Error: access denied for {self.peer.client}"))
 
     def _fail(self, event: on.Event, error: MailError) -> None:
         if error.detail:
             msg.warning(f"{self.queue_id}: {error}")
         self.reply(event, Reply(error.code, error.status, f"Error: {error.text}"))
 
-    async def _slow_down(self) -> None:
+    def _slow_down(self) -> Waiting:
         """Let a client that makes errors wait for its reply."""
         self._slow = False
-        await asyncio.sleep(self.site.cfg.smtpd_error_sleep_time)
+        pause = asyncio.sleep(self.site.cfg.smtpd_error_sleep_time)
+        return pause, begun(pause)
 
     def _too_many_errors(self) -> None:
         msg.info(log.too_many_errors(self.queue_id, self.wire.where, self.peer.client))
@@ -162,11 +197,15 @@ class Talk:
     def say_goodbye(self, code: int, status: str, text: str) -> None:
         """End the session with a reply nobody asked for."""
         self.wire.greet(Reply(code, status, f"{self.site.mail.myhostname} {text}"))
-        self.over = True
+        self.end()
+
+    def end(self) -> None:
+        """Send what is to be sent, then hang up."""
+        self.over = self._unsettled = True
 
     def tell_postmaster(self) -> None:
         """Forget what was said; where there was trouble the postmaster may want to know."""
-        if self.site.postmaster is not None:
+        if self.history.trouble is not NO_TROUBLE and self.site.postmaster is not None:
             self.site.postmaster.tell(self.site.cleanup, self.peer.client, self.history)
         self.history.forget()
 
@@ -178,15 +217,17 @@ class Talk:
     def too_early(self, data: bytes) -> None:
         """The client talked before the greeting."""
         msg.info(log.pipelining("CONNECT", self.peer.client, data))
+        self.wire.out = b""
         self.wire.greet(OUT_OF_STEP)
-        self.over = True
+        self.end()
 
     def lost(self) -> None:
         """The client is gone, or about to be: nothing of a message under way stays."""
-        if self.wire.unfinished == "DATA":  # it was counted when it was accepted
+        unfinished = self.wire.unfinished
+        if unfinished == "DATA":  # it was counted when it was accepted
             self.refused["DATA"] = self.refused.get("DATA", 0) + 1
-        elif self.wire.unfinished:
-            self.count_refused(self.wire.unfinished)
+        elif unfinished:
+            self.count_refused(unfinished)
         if self._transaction is not None:
             self._transaction.cancel()
             self._transaction = None
@@ -205,19 +246,30 @@ class Talk:
 
     def reply(self, event: on.Event, reply: Reply) -> None:
         """Answer an event. All answers pass here."""
-        verb = event.verb
+        verb, counts = event.verb, self.counts
         if verb != "DATA" or type(event) is not on.MessageEnd:  # that was counted when it was accepted
-            self.counts[verb] = self.counts.get(verb, 0) + 1
+            counts[verb] = counts[verb] + 1 if verb in counts else 1
             if verb in JUNK:
                 self._junk += 1
                 self.errors += self._junk > self.site.cfg.smtpd_junk_command_limit + 1
+                self._unsettled = True
+        if self._unsettled or not reply.ok:
+            self._reply_closely(event, reply)
+        else:
+            self.wire.reply(reply)
+
+    def _reply_closely(self, event: on.Event, reply: Reply) -> None:
+        """The same for a client that makes errors, or says what leads nowhere."""
         if not reply.ok:
             self.history.trouble |= self._trouble(event, reply)
-            reply = self._refusal(verb, reply)
+            reply = self._refusal(event.verb, reply)
         if self.errors:
             cfg = self.site.cfg
             self._slow = self.errors > cfg.smtpd_soft_error_limit and cfg.smtpd_error_sleep_time > 0
         self.wire.reply(reply)
+        self._unsettled = self.over or self.errors > 0
+        if not self.over:
+            self._shorten_history()
 
     def _trouble(self, event: on.Event, reply: Reply) -> Trouble:
         """What kind of trouble a refusal is. What restrictions refuse is known by their note of it."""
@@ -230,7 +282,7 @@ class Talk:
         if self.site.cfg.smtpd_reject_footer:
             reply = self._with_footer(reply)
         if reply.code in HANG_UP:
-            self.over = True
+            self.end()
         if self._count_as_ok:
             self._count_as_ok = False
         else:
@@ -262,7 +314,8 @@ class Talk:
         helo: str | None = None,
         size: int | None = None,
     ) -> Check:
-        check = self._check_type(self.site, self.peer, self, where, self._delegated)
+        kind = TracedCheck if self._is_traced else Check
+        check = kind(self.site, self.peer, self, where, self._delegated)
         check.helo = self.helo if helo is None else neutered(helo)
         check.sender = sender
         check.recipient = recipient
@@ -290,6 +343,11 @@ class Talk:
         size = transaction.params.size if size is None else size
         return Envelope(self.protocol, queue_id, transaction.instance, size)
 
+    def delegate(self) -> Delegated:
+        """(For a check.) What is to be done with the message begins to be something."""
+        self._delegated = Delegated()
+        return self._delegated
+
     def _log(
         self,
         action: str,
@@ -315,8 +373,7 @@ class Talk:
         )
 
     def _forget(self) -> None:
-        if self._delegated.used:
-            self._delegated = Delegated()
+        self._delegated = NOTHING
         if self._transaction is not None:
             self._transaction.cancel()
             self._transaction = None

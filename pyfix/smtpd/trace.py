@@ -20,35 +20,27 @@ from typing import Any
 from pyfix.smtpd import log
 from pyfix.smtpd.restrictions import Check, Rule, Rules, Verdict
 from pyfix.unix import msg
-from pyfix.wire.smtp_command import Limits
 from pyfix.wire.smtp_reply import Reply
-from pyfix.wire.smtp_server import Session, Transcript
+from pyfix.wire.smtp_server import Transcript
 
 UNLISTED = frozenset({"smtpd_reject_unlisted_sender", "smtpd_reject_unlisted_recipient"})
 STATUS = {Verdict.DUNNO: 0, Verdict.OK: 1, Verdict.REJECT: 2}
 
 
-class TracedSession(Session):
-    """The protocol of a client whose commands and replies are logged. transcript: where else they are noted."""
+class Trace:
+    """Logs what a client says, and what it hears. transcript: where else that is noted."""
 
-    def __init__(self, limits: Limits, client: str, transcript: Transcript | None) -> None:
-        super().__init__(limits)
+    def __init__(self, client: str, transcript: Transcript | None) -> None:
         self._client = client
         self._transcript = transcript
-        self.transcript = self
 
     def append(self, item: bytes | Reply) -> None:
-        """(For the session.) Log a command."""
-        if isinstance(item, bytes):
-            msg.info(log.said("<", self._client, item.rstrip(b"\r\n")))
+        """A command with its line end, or a reply."""
+        direction, lines = ("<", item) if isinstance(item, bytes) else (">", item.data)
+        for line in lines.rstrip(b"\r\n").split(b"\r\n"):
+            msg.info(log.said(direction, self._client, line))
         if self._transcript is not None:
             self._transcript.append(item)
-
-    def output(self) -> bytes:
-        out = super().output()
-        for line in out.splitlines():
-            msg.info(log.said(">", self._client, line))
-        return out
 
 
 class TracedCheck(Check):

@@ -18,7 +18,7 @@ from pyfix.clients.post_mail import Message
 from pyfix.mail.address import quote
 from pyfix.mail.dates import mail_date
 from pyfix.queue import records as rec
-from pyfix.smtpd.delegated import Delegated
+from pyfix.smtpd.delegated import NOTHING, Delegated
 from pyfix.smtpd.peer import Peer
 from pyfix.smtpd.site import Site
 from pyfix.wire.smtp_data import Piece, Rows
@@ -63,10 +63,13 @@ class Transaction:
         """The recipient, when there is just one."""
         return self.first_recipient if self.recipients == 1 else None
 
-    async def open(self, site: Site, peer: Peer) -> None:
-        """Get a queue file. Retry when there is none."""
-        utf8 = FLAG_SMTPUTF8 if self.params.smtputf8 else 0
-        message = self.message = await site.cleanup.open(site.cleanup_flags | utf8)
+    def flags(self, site: Site) -> int:
+        """What cleanup is to do with it."""
+        return site.cleanup_flags | FLAG_SMTPUTF8 if self.params.smtputf8 else site.cleanup_flags
+
+    def begin(self, message: Message, site: Site, peer: Peer) -> None:
+        """It has got a queue file."""
+        self.message = message
         self.queue_id = message.queue_id
         self._envelope = [self._head(site, peer, message.queue_id)]
 
@@ -81,7 +84,7 @@ class Transaction:
         assert self.message is not None
         text = self._received(site, peer, self.message.queue_id).encode("utf-8", "surrogateescape")
         lines, clean = text.split(b"\n"), text.find(b"\r") < 0
-        if delegated.used:
+        if delegated is not NOTHING:
             prepended = delegated.headers()
             lines, clean = prepended + lines, clean and not prepended
             self._envelope.append(delegated.take())
@@ -89,7 +92,7 @@ class Transaction:
         self.message.write(b"".join(self._envelope), clean=clean)
         self._envelope.clear()
 
-    async def write(self, blocks: list[Piece]) -> None:
+    def write(self, blocks: list[Piece]) -> None:
         """Some content."""
         assert self.message is not None
         clean = True
@@ -105,9 +108,16 @@ class Transaction:
         records = parts[0] if len(parts) == 1 else b"".join(parts)
         self.message.write(records, text=clean)
         self._undrained += len(records)
-        if self._undrained > DRAIN:
-            self._undrained = 0
-            await self.message.drain()
+
+    def is_ahead(self) -> bool:
+        """So much was written that it is time to drain()."""
+        return self._undrained > DRAIN
+
+    async def drain(self) -> None:
+        """Wait while cleanup is behind. Retry: it is gone."""
+        assert self.message is not None
+        self._undrained = 0
+        await self.message.drain()
 
     async def finish(self, site: Site, delegated: Delegated) -> Reply | None:
         """All has come: None when cleanup has it, else what the client hears. Retry: cleanup is gone."""
@@ -115,7 +125,7 @@ class Transaction:
         if self.status:
             self.cancel()
             return self._trouble(site)
-        after = delegated.take() if delegated.used else b""
+        after = b"" if delegated is NOTHING else delegated.take()
         self.message.write(XTRA + after + END if after else NOTHING_AFTER, clean=not after)
         self.status, reason = await self.message.finish()
         return Reply.from_text(reply(self.status, reason)) if self.status else None
@@ -140,18 +150,11 @@ class Transaction:
     # Records
 
     def _head(self, site: Site, peer: Peer, queue_id: str) -> bytes:
-        content_filter = site.mail.content_filter
-        parts = [rec.encode(rec.TIME, b"%d %d" % divmod(int(self.arrived * 1e6), 1000000))]
-        if content_filter:
-            parts.append(rec.encode(rec.FILT, content_filter.encode("utf-8", "surrogateescape")))
-        parts += rec.attribute("log_ident", queue_id), REWRITE_CONTEXT[self.context]
         params = self.params
-        if params.envid is not None:
-            parts.append(rec.attribute("envelope_id", _decoded(params.envid)))
-        if params.ret:
-            parts.append(rec.attribute("ret_flags", str(params.ret)))
-        parts.append(rec.encode(rec.FROM, self.sender.encode("utf-8", "surrogateescape")))
-        begin, middle, end = _about_client(
+        envelope = _envelope(
+            site.mail.content_filter,
+            self.context,
+            peer.origin,
             peer.name,
             peer.address,
             peer.names.reverse_name,
@@ -162,8 +165,20 @@ class Transaction:
             self.protocol,
             params.body,
         )
-        port = peer.port
-        parts += begin, rec.attribute("log_client_port", port), middle, rec.attribute("client_port", port), end
+        arrived = b"%d %d" % divmod(int(self.arrived * 1e6), 1000000)
+        sender = rec.encode(rec.FROM, self.sender.encode("utf-8", "surrogateescape"))
+        if params.envid is not None or params.ret:
+            sender = self._about_notices() + sender
+        ident, port = queue_id.encode(), peer.port.encode()
+        size = len(port)
+        return envelope % (len(arrived), arrived, 10 + len(ident), ident, sender, 16 + size, port, 12 + size, port)
+
+    def _about_notices(self) -> bytes:
+        parts = []
+        if self.params.envid is not None:
+            parts.append(rec.attribute("envelope_id", _decoded(self.params.envid)))
+        if self.params.ret:
+            parts.append(rec.attribute("ret_flags", str(self.params.ret)))
         return b"".join(parts)
 
     def _received(self, site: Site, peer: Peer, queue_id: str) -> str:
@@ -176,7 +191,6 @@ class Transaction:
         )
 
 
-REWRITE_CONTEXT = {context: rec.attribute("rewrite_context", context) for context in ("local", "remote")}
 MESG = rec.encode(rec.MESG)
 XTRA = rec.encode(rec.XTRA)
 END = rec.encode(rec.END)
@@ -184,7 +198,10 @@ NOTHING_AFTER = XTRA + END
 
 
 @lru_cache(1000)
-def _about_client(
+def _envelope(
+    content_filter: str,
+    context: str,
+    origin: str,
     name: str,
     address: str,
     reverse_name: str,
@@ -194,11 +211,12 @@ def _about_client(
     helo: str,
     protocol: str,
     body: str,
-) -> tuple[bytes, bytes, bytes]:
-    """The attributes that all messages of a client have: before, between and behind those with its port."""
+) -> bytes:
+    """The first records of all messages that a client sends in one way, with `%` for what differs: when it came (%c:
+    the length, %b), log_ident (the same), records about the sender (%b), log_client_port, client_port."""
     before = [("encoding", body), ("log_client_name", name), ("log_client_address", address)]
     between = [
-        ("log_message_origin", f"{name}[{address}]"),
+        ("log_message_origin", origin),
         ("log_helo_name", helo),
         ("log_protocol_name", protocol),
         ("client_name", name),
@@ -212,7 +230,18 @@ def _about_client(
         ("protocol_name", protocol),
         ("client_address_type", str(family)),
     ]
-    return rec.attributes(before), rec.attributes(between), rec.attributes(behind)
+    fixed = [
+        rec.encode(rec.FILT, content_filter.encode("utf-8", "surrogateescape")) if content_filter else b"",
+        rec.attribute("rewrite_context", context),
+        rec.attributes(before),
+        rec.attributes(between),
+        rec.attributes(behind),
+    ]
+    filter_, rewrite, first, second, third = [part.replace(b"%", b"%%") for part in fixed]
+    return (
+        b"%b%%c%%b%b%b%%clog_ident=%%b%b%%b%b%b%%clog_client_port=%%b%b%b%%cclient_port=%%b%b"
+        % (rec.TIME, filter_, rec.ATTR, rewrite, first, rec.ATTR, second, rec.ATTR, third)
+    )
 
 
 @lru_cache(1000)

@@ -26,6 +26,7 @@ LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 IPV4 = r"(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])"
 LITERAL = rf"\[{IPV4}(?:\.{IPV4}){{3}}\]|\[IPv6:[0-9A-Fa-f:.]+\]"
 DOMAIN = re.compile(rf"(?![0-9.]+$){LABEL}(?:\.{LABEL})*|{LITERAL}", re.ASCII)
+REMEMBERED = 1000  # command lines
 CHUNK_DIGITS = 18  # of a chunk size; more is no size
 
 
@@ -54,7 +55,8 @@ class Limits:
 
     line_length: bytes of a command line, and of content that is one record; exact_line_ends: only
     CR LF ends a message; tell_bare_lines: BareLine events; utf8: commands must be UTF-8;
-    strict_paths: addresses as RFC 5321 has them only; hello_required: HELO before MAIL.
+    strict_paths: addresses as RFC 5321 has them only; hello_required: HELO before MAIL; usual: command lines
+    that were said lately, for all sessions that have these limits.
     """
 
     line_length: int = 2048
@@ -64,6 +66,26 @@ class Limits:
     strict_paths: bool = False
     hello_required: bool = False
     offered: frozenset[str] = field(default=KEYWORDS)
+    usual: dict[bytes, Usual] = field(default_factory=dict, compare=False, repr=False)
+
+    def remember(self, line: bytes, usual: Usual) -> None:
+        """A command line with its end, which means the same whenever it is in its place."""
+        if len(self.usual) >= REMEMBERED:
+            self.usual.clear()
+        self.usual[line] = usual
+
+
+class Usual:
+    """A command line that is known: its event, the state that it leads to (None: the same), the states where it
+    is in its place; last: it must end a group of pipelined commands."""
+
+    __slots__ = ("event", "last", "leads_to", "states")
+
+    def __init__(self, event: Event, leads_to: State | None, states: frozenset[State], *, last: bool) -> None:
+        self.event = event
+        self.leads_to = leads_to
+        self.states = states
+        self.last = last
 
 
 class Asker(Protocol):

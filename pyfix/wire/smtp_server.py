@@ -5,7 +5,8 @@
     while event is not None:
         session.reply(policy(event))
         event = session.next() if session.more else None
-    sock.send(session.output())
+    sock.send(session.out)
+    session.out = b""
 
 Decides what belongs to the protocol: syntax, the order of commands, what content is and
 where it ends. The owner decides the rest. Between an event that wants a reply and its
@@ -13,8 +14,8 @@ reply nothing else happens, so the owner may wait as long as it likes; what the 
 sends meanwhile goes into the next receive().
 
 State changes stand in the table COMMANDS (smtp_command): a command that the owner accepts leads to
-`leads_to`; one that is out of place meets a complaint from `complaints`. What is in its place, ordinary
-and all that has come is an event at once, everything else is looked at closely.
+`leads_to`; one that is out of place meets a complaint from `complaints`. A line that is in its place, and known
+from before, is an event at once; everything else is looked at closely.
 
 Sources: RFC 5321, RFC 2920 (pipelining), RFC 3030 (BDAT), RFC 6531 (UTF-8).
 """
@@ -23,10 +24,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Protocol
 
-from pyfix.wire.smtp_command import COMMANDS, IN_TRANSACTION, Command, Limits, State
+from pyfix.wire.smtp_command import COMMANDS, IN_TRANSACTION, Command, Limits, State, Usual
 from pyfix.wire.smtp_data import Content, Piece
 from pyfix.wire.smtp_event import (
     Bad,
@@ -78,9 +78,10 @@ class Session:
         """Where commands (with their ends) and replies are noted."""
         self.more = False
         """There is input that next() has not looked at, or something else for it to say."""
+        self.out = b""
+        """What is to be sent: whoever has sent it empties it."""
         self._buffer = b""
         self._at = 0
-        self._out = b""
         self._instead: Callable[[], Event | None] | None = None  # of reading a command
         self._skipping = False
         self._told_pipelining = False
@@ -89,7 +90,7 @@ class Session:
         self._content: Content | None = None
         self._chunk: Bdat | None = None
         self._chunk_left = 0
-        self._chunk_refusal: bytes | None = None
+        self._chunk_refusal: Reply | None = None
 
     # Input
 
@@ -97,9 +98,11 @@ class Session:
         """Take what the client has sent: the first event in it, or None."""
         if self.more:
             self._buffer = self._buffer[self._at :] + data
-        elif self.state is not DATA and 0 <= data.find(b"\n") == len(data) - 1 <= self.limits.line_length:
-            return self._whole_line(data)
         else:
+            if self.state is not DATA:
+                usual = self.limits.usual.get(data)
+                if usual is not None and self.state in usual.states:
+                    return self._usual(data, usual)
             self._buffer = data
         self._at = 0
         return self.next()
@@ -110,25 +113,28 @@ class Session:
             return self._next_of_data()
         if self._instead is not None:
             return self._instead()
-        buffer, at, limits = self._buffer, self._at, self.limits
+        buffer, at = self._buffer, self._at
         end = buffer.find(b"\n", at) + 1
-        if self._skipping or not 0 < end - at <= limits.line_length + 1:
+        if self._skipping or not 0 < end - at <= self.limits.line_length + 1:
             return self._no_line(at, end)
         self._at = end
         self.more = end < len(buffer)
-        return self._whole_line(buffer[at:end])
-
-    def _whole_line(self, line: bytes) -> Event | None:
-        """A command line with its end."""
+        line = buffer[at:end]
+        usual = self.limits.usual.get(line)
+        if usual is not None and self.state in usual.states and not (self.more and (usual.last or not self.extended)):
+            return self._usual(line, usual)
         if self.transcript is not None:
             self.transcript.append(line)
-        limits = self.limits
-        command, plain, in_place, verb, _ = understood(line, limits.utf8)
-        if self.state in in_place and not self.more and (self.hello is not None or not limits.hello_required):
-            self.where = verb
-            self._asked, self._leads_to = plain, command.leads_to
-            return plain
         return self._closely(line)
+
+    def _usual(self, line: bytes, usual: Usual) -> Event:
+        """A command line that was understood before, in its place."""
+        event = usual.event
+        if self.transcript is not None:
+            self.transcript.append(line)
+        self.where = event.verb
+        self._asked, self._leads_to = event, usual.leads_to
+        return event
 
     @property
     def pending(self) -> bytes:
@@ -139,19 +145,21 @@ class Session:
 
     def reply(self, reply: Reply) -> None:
         """Answer the last event; a positive answer moves the session on."""
+        if self._chunk is not None and reply.code not in HANG_UP:
+            self._chunk_refusal = reply
+            return
         if self.transcript is not None:
             self.transcript.append(reply)
-        if self._chunk is not None and reply.code not in HANG_UP:
-            self._chunk_refusal = reply.data
-            return
-        self._out += reply.data
-        leads_to, self._leads_to = self._leads_to, None
-        if leads_to is not None and reply.ok:
-            self.state = leads_to
-            if leads_to is DATA:
-                self._content = self._new_content()
-            elif leads_to is READY:
-                self._reset()
+        self.out += reply.data
+        leads_to = self._leads_to
+        if leads_to is not None:
+            self._leads_to = None
+            if reply.ok:
+                self.state = leads_to
+                if leads_to is DATA:
+                    self._content = self._new_content()
+                elif leads_to is READY:
+                    self._reset()
 
     def _reset(self) -> None:
         self._content = None
@@ -163,7 +171,7 @@ class Session:
         """Say something unasked: the greeting, a 421."""
         if self.transcript is not None:
             self.transcript.append(reply)
-        self._out += reply.data
+        self.out += reply.data
 
     @property
     def received(self) -> int:
@@ -191,11 +199,6 @@ class Session:
         """What was accepted so far of a message in chunks is refused after all."""
         self.state = State.LOST
         self._content = None
-
-    def output(self) -> bytes:
-        """What is to be sent, all replies since the last call."""
-        out, self._out = self._out, b""
-        return out
 
     def close(self) -> None:
         """No more events will come."""
@@ -245,11 +248,13 @@ class Session:
         return self._line(line)
 
     def _line(self, line: bytes) -> Event:
-        command, plain, _, verb, argument = understood(line, self.limits.utf8)
+        command, plain, verb, argument = understood(line, self.limits.utf8)
         if command is NO_COMMAND:
             self.where = "UNKNOWN"
             return plain or self._not_a_command(argument)
         self.where = verb
+        if plain is not None and line.endswith(b"\r\n") and not (command.hello and self.limits.hello_required):
+            self.limits.remember(line, Usual(plain, command.leads_to, command.in_place, last=command.last))
         if self._at < len(self._buffer) and (command.last or not self.extended) and not self._told_pipelining:
             self._told_pipelining = True
             self._hold(lambda: self._command(command, verb, argument, plain))
@@ -329,7 +334,7 @@ class Session:
 
     def _end_refused(self, chunk: Bdat) -> Event | None:
         assert self._chunk_refusal is not None
-        self._out += self._chunk_refusal
+        self.greet(self._chunk_refusal)
         self._content = None
         if chunk.last:
             self.state = READY
@@ -352,14 +357,11 @@ def _nothing() -> None:
 
 
 NO_COMMAND = Command(lambda _, argument: Bad("UNKNOWN", BAD_SYNTAX, text=argument))
-NOWHERE: frozenset[State] = frozenset()
-Understood = tuple[Command, Event | None, frozenset[State], str, str]
+Understood = tuple[Command, Event | None, str, str]
 
 
-@lru_cache(500)
 def understood(line: bytes, utf8: bool) -> Understood:
-    """A command line: its command, the event where it depends on nothing else, the states where it then is
-    in its place, its verb and argument.
+    """A command line: its command, the event where it depends on nothing else, its verb and argument.
 
     NO_COMMAND has the whole line as its argument, or an event where it is not UTF-8, and must be.
     """
@@ -367,13 +369,12 @@ def understood(line: bytes, utf8: bool) -> Understood:
         text = line.partition(b"\0")[0].decode("utf-8", "strict" if utf8 else "surrogateescape")
     except UnicodeDecodeError:
         text = line.decode("utf-8", "surrogateescape").rstrip("\r\n")
-        return NO_COMMAND, Bad("UNKNOWN", BAD_UTF8, text=text), NOWHERE, "", text
+        return NO_COMMAND, Bad("UNKNOWN", BAD_UTF8, text=text), "", text
     text = text.rstrip("\r\n")
     word, _, argument = text.strip(SPACE).partition(" ")
     verb = word.upper()
     command = COMMANDS.get(verb)
     if command is None:
-        return NO_COMMAND, None, NOWHERE, "", text
+        return NO_COMMAND, None, "", text
     plain = command.plain(argument.strip(SPACE)) if command.plain is not None else None
-    ordinary = plain is not None and line.endswith(b"\r\n")
-    return command, plain, command.in_place if ordinary else NOWHERE, verb, argument
+    return command, plain, verb, argument

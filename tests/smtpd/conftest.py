@@ -47,6 +47,12 @@ class FakeRewrite:
     async def resolve(self, sender: str, address: str) -> Resolved:
         if self.waits:
             await asyncio.sleep(0)
+        return self._answer(address)
+
+    def known(self, sender: str, address: str) -> Resolved | None:
+        return None if self.waits else self._answer(address)
+
+    def _answer(self, address: str) -> Resolved:
         if address in self.transports:
             return self.transports[address]
         local, at, domain = address.rpartition("@")

@@ -26,7 +26,8 @@ class Owner:
             self.events.append(event)
             self._react(event)
             event = self.session.next() if self.session.more else None
-        return self.session.output()
+        out, self.session.out = self.session.out, b""
+        return out
 
     def _react(self, event: on.Event) -> None:
         if isinstance(event, on.Text):
