@@ -202,7 +202,7 @@ class Cleanup:
             self._ahead.pop((link, stream), None)
             return
         if ahead:
-            if not self._ahead:
+            if not self._ahead and not self._batch:
                 self._loop.call_soon(self._open_ahead)
             self._ahead[link, stream] = flags
             return
@@ -213,7 +213,7 @@ class Cleanup:
             link.send(stream, service.STATUS.encode(STAT_WRITE, ""))
 
     def _open_ahead(self) -> None:
-        """Make files for messages that may come; those that are here have been seen to."""
+        """Make files for messages that may come; those that are here are being written, or have been."""
         asked, self._ahead = self._ahead, {}
         for (link, stream), flags in asked.items():
             if self._unnamed is None:
@@ -251,10 +251,10 @@ class Cleanup:
     def _commit_all(self) -> None:
         batch = [session for session in self._batch if session.store.file.fd >= 0]
         self._batch = []
-        results = make_durable([session.store.file for session in batch])
-        links = {session.link for session in batch}
+        links = {session.link for session in batch} | {link for link, _ in self._ahead}
         for link in links:
             link.hold()
+        results = make_durable([session.store.file for session in batch], self._open_ahead if self._ahead else None)
         for session, error in zip(batch, results, strict=True):
             session.committed(error)
         for link in links:

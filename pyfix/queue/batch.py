@@ -16,18 +16,23 @@ The call blocks. Threads that share the fsyncs were measured and did not pay: be
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from pyfix.queue.directory import NewFile
 from pyfix.queue.system import start_writing, write_data
 
 
-def make_durable(files: Sequence[NewFile]) -> list[OSError | None]:
-    """Finish files whose data are written. One result for each file: None, or why it is not safe on disk."""
-    if len(files) > 1:
+def make_durable(files: Sequence[NewFile], meanwhile: Callable[[], None] | None = None) -> list[OSError | None]:
+    """Finish files whose data are written. One result for each file: None, or why it is not safe on disk.
+
+    meanwhile: is done while the disk writes; it must not raise.
+    """
+    if len(files) > 1 or meanwhile is not None:
         for file in files:
             start_writing(file.fd)
+    if meanwhile is not None:
+        meanwhile()
     results = [_set_mode(file) for file in files]
     for number, file in enumerate(files):
         if results[number] is None:

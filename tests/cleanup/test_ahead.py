@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+from pyfix.cleanup import daemon
 from pyfix.cleanup.daemon import Cleanup
 from pyfix.clients import spares
 from pyfix.clients.cleanup import CANCEL, UNUSED, open_request
@@ -78,6 +79,30 @@ def test_the_next_message_has_a_file_without_asking(suite, requests):
         assert {os.stat(f"incoming/{name}").st_mode & 0o777 for name in (first, second)} == {0o700}
         assert os.stat(f"incoming/{second}").st_nlink == 1
 
+    session(suite, test)
+
+
+def test_it_is_made_while_the_disk_writes_and_answered_with_the_message_before(suite, monkeypatch):
+    async def test(_, client):
+        await put(client)
+        (_, _, spare), *_ = client._spares._kept
+        assert spare._answers
+        assert made == ["made", "durable"]
+
+    made = []
+    real = {"make_durable": daemon.make_durable, "Store": daemon.Store}
+
+    def make_durable(files, meanwhile):
+        results = real["make_durable"](files, meanwhile)
+        made.append("durable")
+        return results
+
+    def store(queue, unnamed=None):
+        made.extend(["made"] * (unnamed is not None))
+        return real["Store"](queue, unnamed)
+
+    monkeypatch.setattr(daemon, "make_durable", make_durable)
+    monkeypatch.setattr(daemon, "Store", store)
     session(suite, test)
 
 

@@ -54,9 +54,9 @@ def test_messages_of_one_turn_are_made_durable_together(suite, monkeypatch):
     batches = []
     real = daemon.make_durable
 
-    def noted(files):
+    def noted(files, meanwhile):
         batches.append(len(files))
-        return real(files)
+        return real(files, meanwhile)
 
     monkeypatch.setattr(daemon, "make_durable", noted)
 
@@ -182,7 +182,7 @@ def test_what_is_not_accepted_leaves_nothing(suite, data, status, heard):
 
 
 def test_a_full_disk_is_a_write_error(suite, monkeypatch):
-    def full(files):
+    def full(files, _):
         return [OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) for _ in files]
 
     monkeypatch.setattr(daemon, "make_durable", full)
