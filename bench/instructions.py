@@ -33,6 +33,7 @@ from pyfix.clients.rewrite import CLASS_DEFAULT, Resolved
 from pyfix.clients.rewrite_client import RewriteClient
 from pyfix.clients.spares import request as ahead_request
 from pyfix.clients.stream import Connection
+from pyfix.clients.trigger import Words
 from pyfix.config.main_cf import MainCf
 from pyfix.delivery.discard import Discard
 from pyfix.delivery.virtual.daemon import Virtual
@@ -40,6 +41,7 @@ from pyfix.qmgr.agents import Agent
 from pyfix.qmgr.daemon import Qmgr
 from pyfix.queue.file import Recipient, read_envelope
 from pyfix.queue.records import RCPT
+from pyfix.queue.usual import split_file
 from pyfix.server import eager
 from pyfix.server.context import Context
 from pyfix.server.daemon import GC_THRESHOLDS
@@ -327,32 +329,32 @@ class QmgrBench:
         self._connection.connection_made(self._out)
         self._qmgr._deliveries.transport("discard").agents._agents.append(Agent(self._connection, 100))
         self._messages = [self._file(*about) for about in files]
+        self._words = Words()
         self._known = Resolved("discard", "bench", "user@example.org", CLASS_DEFAULT)
         self._ids = 0
 
-    def _file(self, queue_id: bytes, data: bytes) -> tuple[bytes, int, int, int]:
-        """A file: path, descriptor, where in it are the queue id and the client's port, which differ each time."""
+    def _file(self, queue_id: bytes, data: bytes) -> tuple[bytes, bytes, bytes]:
+        """A file, and what stands before and behind its content; @ for id and port, which differ each time."""
         path = b"file." + queue_id
-        fd = os.open(path, os.O_RDWR | os.O_CREAT)
-        os.write(fd, data)
-        (port,) = re.finditer(rb"log_client_port=([0-9]{5})", data)
-        (ident,) = re.finditer(rb"log_ident=" + queue_id, data)
-        return path, fd, ident.end() - len(queue_id), port.start(1)
+        with open(path, "wb") as file:
+            file.write(data)
+        head, tail = split_file(data)
+        head = re.sub(rb"(client_port=)[0-9]{5}", rb"\1@@@@@", head)
+        return path, head.replace(b"log_ident=" + queue_id, b"log_ident=@@@@@123456"), tail
 
     def message(self) -> None:
         self._rewrite._resolved.put((self._known.recipient,), self._known)
-        names = []
-        for path, fd, ident, port in self._messages:
+        words = b""
+        for path, head, tail in self._messages:
             self._ids += 1
-            queue_id = b"%05X123456" % self._ids
-            os.pwrite(fd, queue_id, ident)
-            os.pwrite(fd, b"%d" % (30000 + self._ids % 30000), port)
-            os.link(path, b"incoming/" + queue_id)
-            names.append(queue_id)
-        self._qmgr.named(names)
+            number = b"%05d" % self._ids
+            os.link(path, b"incoming/%b123456" % number)
+            words += b"<%b123456 %d %d>%b%b" % (number, len(head), len(tail), head.replace(b"@@@@@", number), tail)
+        _, files = self._words.receive(words)
+        self._qmgr.named(files)
         self._loop.turn()
         requests = FrameReader().receive(b"".join(self._out.written))
-        assert len(requests) == len(names)
+        assert len(requests) == len(files)
         self._out.written.clear()
         self._connection.data_received(b"".join([encode_frame(stream, Answer().encode()) for stream, *_ in requests]))
         self._loop.turn()

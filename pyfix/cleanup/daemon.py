@@ -260,7 +260,7 @@ class Cleanup:
         for link in links:
             link.release()
         ready = [
-            session.store.queue_id
+            (session.store.queue_id, session.store.head, session.store.tail)
             for session, error in zip(batch, results, strict=True)
             if error is None and session.store.file.queue == "incoming"
         ]

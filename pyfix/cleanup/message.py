@@ -92,10 +92,12 @@ class Message:
         if not recipients.given:
             raise NotAcceptedError(STAT_RCPT)
         if refusal is not None:
-            store.finish(rec.size_record(size, start, recipients.count, sendopts=self._sendopts(headers)))
+            record = rec.size_record(size, start, recipients.count, sendopts=self._sendopts(headers))
+            store.finish(record, start, start + size)
             raise refusal
         options = envelope.qmgr_opts | recipients.qmgr_opts
-        store.finish(rec.size_record(size, start, recipients.count, options, 0, self._sendopts(headers)))
+        record = rec.size_record(size, start, recipients.count, options, 0, self._sendopts(headers))
+        store.finish(record, start, start + size)
         if envelope.flags & FLAG_HOLD and not envelope.flags & FLAG_DISCARD:
             store.hold()
 

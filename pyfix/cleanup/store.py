@@ -71,6 +71,8 @@ class Store:
         self._enough = PIECE
         self.position = rec.SIZE_SIZE
         """Where in the file the next record will be."""
+        self.head = self.tail = b""
+        """What stands before and behind the content of a finished file, if it was written in one piece."""
 
     @property
     def has_name(self) -> bool:
@@ -92,10 +94,13 @@ class Store:
         """Append an attribute."""
         self.add(rec.attribute(name, value))
 
-    def finish(self, size: bytes) -> None:
-        """Write what is left. size: the size record."""
-        at = 0 if self._written else len(size)
-        self._flush(size)
+    def finish(self, size: bytes, start: int, end: int) -> None:
+        """Write what is left. size: the size record; start, end: where the content begins and ends."""
+        in_one_piece = not self._written
+        data = self._flush(size)
+        if in_one_piece:
+            self.head, self.tail = data[:start], data[end:]
+        at = len(size) if in_one_piece else 0
         while at < len(size):
             at += os.pwrite(self.file.fd, size[at:], at)
 
@@ -125,7 +130,8 @@ class Store:
             with suppress(FileNotFoundError):
                 self._queue.remove(self.file.queue, self.file.id)
 
-    def _flush(self, size: bytes) -> None:
+    def _flush(self, size: bytes) -> bytes:
+        """Write what was collected, behind `size` when it is the first; what that was."""
         if self._unnamed is not None:
             self._unnamed.name(self.file)
             self._unnamed = None
@@ -138,3 +144,4 @@ class Store:
         self._written += done
         if self._written >= PIECE:
             start_writing(self.file.fd)
+        return data

@@ -6,9 +6,11 @@ with a NUL, after which the server hangs up; this one sends none and keeps its c
 trigger is a hint: the service also looks by itself at its start and from time to time, so that
 nothing here fails or blocks the caller.
 
-cleanup names to qmgr what is new in incoming, so that qmgr need not look for it: `<ID>` for each file. Names go
-only over a connection that has asked for a scan before, and whoever can't send one asks for a scan again; qmgr scans
-when a connection ends that has named files. So a name that is lost, with either side, has a scan behind it.
+cleanup names to qmgr what is new in incoming, so that qmgr need not look for it: `<ID>` for each file, or
+`<ID HEAD TAIL>` and so many bytes of it that stand before the content and behind it, so that qmgr need not read it
+either. Names go only over a connection that has asked for a scan before, and whoever can't send one asks for a scan
+again; qmgr scans when a connection ends that has named files. So a name that is lost, with either side, has a scan
+behind it.
 """
 
 from __future__ import annotations
@@ -23,8 +25,12 @@ from pyfix.unix import fifo
 RETRY_DELAY = 1.0  # seconds until a service that can't be reached is tried again
 
 SCAN_INCOMING = b"I"
-NAME = re.compile(rb"<([A-Za-z0-9_]{1,255})>", re.ASCII)
-LONGEST = 257  # bytes of a name
+NAME = re.compile(rb"<([A-Za-z0-9_]{1,255})(?: ([0-9]{1,4}) ([0-9]{1,4}))?>", re.ASCII)
+LONGEST = 267  # bytes of a name
+HANDED = 4096  # bytes of a file that go with its name, at most
+
+File = tuple[str, bytes, bytes]
+"""A file that is new: its id; what stands before the content and behind it, empty where that is too much."""
 
 
 class Trigger:
@@ -49,12 +55,12 @@ class Trigger:
             self._timer.cancel()
         self._flush()
 
-    def name(self, ids: list[str]) -> None:
+    def name(self, files: list[File]) -> None:
         """Tell qmgr now of files that are new and ready in incoming, by name where that is safe, else by a scan."""
         if self._sock is None or self._timer is not None:
             self.send_now(SCAN_INCOMING)
             return
-        words = f"<{'><'.join(ids)}>".encode("ascii")
+        words = b"".join([_word(*file) for file in files])
         try:
             sent = self._sock.send(words)
         except OSError:
@@ -123,6 +129,12 @@ class Trigger:
             self._sock = None
 
 
+def _word(queue_id: str, head: bytes, tail: bytes) -> bytes:
+    if not head or len(head) + len(tail) > HANDED:
+        return b"<%b>" % queue_id.encode("ascii")
+    return b"<%b %d %d>%b%b" % (queue_id.encode("ascii"), len(head), len(tail), head, tail)
+
+
 class Words:
     """The hearing end of one connection. named: it has named files."""
 
@@ -132,16 +144,30 @@ class Words:
         self._rest = b""
         self.named = False
 
-    def receive(self, data: bytes) -> tuple[bytes, list[bytes]]:
-        """Letters and ids, from bytes that may end in the middle of a name. What is no name counts as letters."""
+    def receive(self, data: bytes) -> tuple[bytes, list[File]]:
+        """Letters and files, from bytes that may end in the middle of one. What is no name counts as letters."""
         data = self._rest + data
-        at = data.rfind(b"<")
-        if at < 0:
-            self._rest = b""
-            return data, []
-        self.named = True
-        if data.find(b">", at) < 0 and len(data) - at < LONGEST:
-            data, self._rest = data[:at], data[at:]
+        letters: list[bytes] = []
+        files: list[File] = []
+        at = 0
+        while (begin := data.find(b"<", at)) >= 0:
+            self.named = True
+            letters.append(data[at:begin])
+            found = NAME.match(data, begin)
+            if found is None:
+                if data.find(b">", begin) < 0 and len(data) - begin < LONGEST:
+                    break
+                letters.append(b"<")
+                at = begin + 1
+                continue
+            queue_id, head, tail = found.groups(b"0")
+            middle = found.end() + int(head)
+            at = middle + int(tail)
+            if at > len(data):
+                break
+            files.append((queue_id.decode("ascii"), data[found.end() : middle], data[middle:at]))
         else:
-            self._rest = b""
-        return NAME.sub(b"", data), NAME.findall(data)
+            begin = len(data)
+            letters.append(data[at:])
+        self._rest = data[begin:]
+        return b"".join(letters), files

@@ -11,7 +11,9 @@
 | remove  | active/ID, all done        | nothing                        | read again: all done, removed      |
 
 No step needs an fsync: after a crash of the machine a message may be in the queue it came from,
-and be delivered again. Feeding costs lstat (not of a file that cleanup has named), rename, open, flock, read, close.
+and be delivered again. Feeding costs lstat, rename, open, flock, read, close; of a file whose maker has named it and
+said what is in it only rename. He is not believed of a file that was in active before: some of its recipients may be
+done since, and somebody may be at work on it.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ from pyfix.qmgr.resolve import Policy, Resolver, resolve_message
 from pyfix.queue.directory import READY, QueueDirectory
 from pyfix.queue.file import CorruptQueueFile, Recipient, mark_done, read_envelope, read_recipients
 from pyfix.queue.logs import remove_log
+from pyfix.queue.usual import usual_envelope
 from pyfix.server import eager
 from pyfix.unix import msg
 from pyfix.unix.locks import flock_exclusive
@@ -38,6 +41,7 @@ from pyfix.unix.locks import flock_exclusive
 LOCKED_DELAY = 60.0  # seconds until a file that an agent still works on is looked at again
 FRESH = 2.0  # seconds: a file that was written so soon after its arrival was never deferred
 FRESH_MODE = READY
+NOTHING = (b"", b"")
 
 DISCARDED = Dsn("2.0.0", "undeliverable postmaster notification discarded", "delivered")
 
@@ -75,6 +79,7 @@ class Active:
         self._recipient_limit = recipient_limit
         self._recipients = 0
         self._clock = clock
+        self._were_active: set[str] = set()  # files of incoming that were in active
 
     @property
     def full(self) -> bool:
@@ -89,20 +94,29 @@ class Active:
         now = self._clock()
         for queue_id in list(self._queue.scan("active")):
             self._move(queue_id, "active", "incoming", when=now)
+            self._were_active.add(queue_id)
 
     # In
 
     def feed(
-        self, queue_name: str, queue_id: str, status: os.stat_result | None, *, flush: bool = False
+        self,
+        queue_name: str,
+        queue_id: str,
+        status: os.stat_result | None,
+        *,
+        flush: bool = False,
+        handed: tuple[bytes, bytes] = NOTHING,
     ) -> None:
         """Take a file of incoming or deferred into the active queue and start its delivery.
 
         status: None for one that has just become complete; flush: whoever asked for it wants it tried, even by
-        one of defer_transports.
+        one of defer_transports; handed: what stands before and behind the content of one that is new.
         """
         if queue_id in self.messages or not self._move(queue_id, queue_name, "active"):
             return
-        message = self._read(queue_id, FRESH_MODE if status is None else status.st_mode)
+        mode = FRESH_MODE if status is None else status.st_mode
+        envelope = usual_envelope(*handed) if handed[0] and queue_id not in self._were_active else None
+        message = self._read(queue_id, mode) if envelope is None else Message(queue_id, envelope, mode)
         if message is None:
             return
         message.flush = flush or message.unthrottle
@@ -266,6 +280,7 @@ class Active:
 
     def _still_locked(self, queue_id: str) -> None:
         msg.info(log.skipped(queue_id))
+        self._were_active.add(queue_id)
         self._move(queue_id, "active", "incoming", when=self._clock() + LOCKED_DELAY)
 
     def _corrupt(self, queue_id: str, reason: str) -> None:

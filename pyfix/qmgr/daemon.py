@@ -7,8 +7,9 @@ Parameters: qmgr_message_active_limit, qmgr_message_recipient_limit, queue_run_d
 Sources:    qmgr(8), commands sheet section 3
 
 Triggers are letters on public/qmgr: I or W scan incoming, D scan deferred, A regardless of time
-stamps, F forget what is dead. A NUL ends the session, as Postfix's clients want it. cleanup names its new
-files (clients/trigger), which saves the scans; who may name files is who may write to incoming.
+stamps, F forget what is dead. A NUL ends the session, as Postfix's clients want it. cleanup names its new files
+(clients/trigger), which saves the scans, and says what is in them, which saves reading them. Only mail_owner and root
+are believed, who may write to these files.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from pyfix.clients.bounce import PROTOCOL as BOUNCE_PROTOCOL
 from pyfix.clients.bounce import SERVICES, BounceClient
 from pyfix.clients.rewrite_client import RewriteClient
 from pyfix.clients.stream import Channel
-from pyfix.clients.trigger import SCAN_INCOMING, Words
+from pyfix.clients.trigger import SCAN_INCOMING, File, Words
 from pyfix.config.compatibility import keeps_old_default, using
 from pyfix.config.params.flush import FlushParams
 from pyfix.config.params.mail import MailParams
@@ -144,9 +145,9 @@ class Qmgr:
                 return
             except OSError:
                 data = b""
-            letters, names = words.receive(data)
-            if names and ours:
-                self.named(names)
+            letters, files = words.receive(data)
+            if files and ours:
+                self.named(files)
             if letters or not data:
                 self.trigger(letters or (SCAN_INCOMING if words.named else b""))
             if not data or 0 in letters:
@@ -187,15 +188,15 @@ class Qmgr:
                         msg.info(using("relay_domains=$mydestination", why))
                     await flush.ask_later(path, request="add", site=site, queue_id=queue_id)
 
-    def named(self, ids: list[bytes]) -> None:
+    def named(self, files: list[File]) -> None:
         """Take in files of incoming that are complete; for what there is no room is looked for later."""
         if time.monotonic() - self._looked > LOOK_AFTER:
             self.trigger(SCAN_INCOMING)
-        for queue_id in ids:
+        for queue_id, head, tail in files:
             if self._active.full or self._retiring:
                 self.trigger(SCAN_INCOMING)
                 return
-            self._active.feed("incoming", queue_id.decode("ascii"), None)
+            self._active.feed("incoming", queue_id, None, handed=(head, tail))
 
     def trigger(self, letters: bytes) -> None:
         """Do what the letters ask for; others are ignored."""

@@ -24,6 +24,7 @@ from pyfix.queue.records import (
     leading_numbers,
     split_attribute,
 )
+from pyfix.queue.usual import split_file, usual_envelope
 from pyfix.queue.walk import JUMPS, Walk
 
 RECIPIENT_LIMIT = 5000  # recipients in one batch
@@ -40,7 +41,11 @@ _XTRA = ord("X")
 
 def read_envelope(fd: int, recipient_limit: int = RECIPIENT_LIMIT) -> Envelope:
     """All of a queue file but its content. CorruptQueueFile, OSError."""
-    scan = _Scan(Walk(fd), Envelope(), recipient_limit, _EVERYTHING)
+    walk = Walk(fd)
+    usual = usual_envelope(*split_file(walk.window()[0]))
+    if usual is not None and recipient_limit > 1:
+        return usual
+    scan = _Scan(walk, Envelope(), recipient_limit, _EVERYTHING)
     scan.run()
     scan.check()
     return scan.envelope

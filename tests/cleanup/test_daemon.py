@@ -12,8 +12,10 @@ import pytest
 from pyfix.cleanup import daemon
 from pyfix.clients import cleanup as service
 from pyfix.clients.cleanup import reply
+from pyfix.clients.trigger import Words
 from pyfix.mail.error import Retry
 from pyfix.queue import records as rec
+from pyfix.queue.usual import split_file
 from tests.cleanup.peer import BODY, ENVELOPE, RCPT, SENDER, TIME, R, lines, stream
 
 WHOLE = stream(ENVELOPE, BODY)
@@ -46,6 +48,26 @@ def test_a_message_is_ready_when_the_answer_comes(suite):
             while not processes.triggers:
                 await asyncio.sleep(0.01)
             assert processes.triggers == [b"I"]
+
+    run(main())
+
+
+def test_qmgr_hears_what_is_in_a_new_file_but_for_its_content(suite):
+    async def main():
+        async with suite().running() as processes:
+            client = processes.client()
+            await put(client, WHOLE)
+            while processes.triggers != [b"I"]:
+                await asyncio.sleep(0.01)
+            small, _ = await put(client, WHOLE)
+            large, _ = await put(client, stream(ENVELOPE, BODY + lines(b"x" * 900) * 1200))
+            files = []
+            while len(files) < 2:
+                await asyncio.sleep(0.01)
+                files = Words().receive(b"".join(processes.triggers[1:]))[1]
+            assert [name for name, _, _ in files] == [small, large]
+            assert files[0][1:] == split_file(Path("incoming", small).read_bytes())
+            assert files[1][1:] == (b"", b"")
 
     run(main())
 

@@ -67,7 +67,7 @@ def test_a_service_may_be_a_fifo(tmp_path: Path) -> None:
         client.send(b"I")
         await asyncio.sleep(0)
         assert os.read(fd, 100) == b"I"
-        client.name(["A1"])  # a name needs a connection, so this is a scan
+        client.name([("A1", b"", b"")])  # a name needs a connection, so this is a scan
         kick(str(tmp_path), "public/qmgr", b"D")
         assert os.read(fd, 100) == b"ID"
         client.close()
@@ -100,13 +100,15 @@ def test_names_go_over_a_connection_that_has_asked_for_a_scan(tmp_path: Path) ->
     async def scenario() -> None:
         listener = listening(tmp_path / "qmgr")
         client = Trigger(str(tmp_path / "qmgr"))
-        client.name(["A1"])
+        client.name([("A1", b"head", b"tail")])
         peer, _ = listener.accept()
         assert peer.recv(100) == b"I"
-        client.name(["B2", "4xyz"])
-        assert peer.recv(100) == b"<B2><4xyz>"
+        client.name([("B2", b"", b""), ("4xyz", b"<head>", b"tail")])
+        assert peer.recv(100) == b"<B2><4xyz 6 4><head>tail"
+        client.name([("B3", bytes(trigger.HANDED), b"tail")])
+        assert peer.recv(100) == b"<B3>"
         peer.close()
-        client.name(["C3"])
+        client.name([("C3", b"", b"")])
         peer, _ = listener.accept()
         assert peer.recv(100) == b"I"
         client.close()
@@ -120,12 +122,12 @@ def test_names_for_which_there_is_no_room_become_a_scan_on_a_new_connection(tmp_
     async def scenario() -> None:
         listener = listening(tmp_path / "qmgr")
         client = Trigger(str(tmp_path / "qmgr"))
-        client.name(["A1"])
+        client.name([("A1", b"", b"")])
         slow, _ = listener.accept()
         listener.setblocking(False)
         other = None
         while other is None:
-            client.name([f"{number:05X}ABCD" for number in range(1000)])
+            client.name([(f"{number:05X}ABCD", b"", b"") for number in range(1000)])
             try:
                 other, _ = listener.accept()
             except BlockingIOError:
@@ -141,17 +143,21 @@ def test_names_for_which_there_is_no_room_become_a_scan_on_a_new_connection(tmp_
 
 
 def test_names_are_told_from_letters_wherever_the_bytes_are_cut() -> None:
-    data = b"I<A1>D<B_2><4xz>F"
+    data = b"I<A1>D<B_2 6 3>C<>IDFXE\0<4xz>F"
     for at in range(len(data) + 1):
         words, letters, names = Words(), b"", []
         for part in (data[:at], data[at:]):
-            more, ids = words.receive(part)
+            more, files = words.receive(part)
             letters += more
-            names += ids
-        assert (letters, names) == (b"IDF", [b"A1", b"B_2", b"4xz"])
+            names += files
+        assert letters == b"IDF"
+        assert names == [("A1", b"", b""), ("B_2", b"C<>IDF", b"XE\0"), ("4xz", b"", b"")]
         assert words.named
 
 
-@pytest.mark.parametrize("junk", [b"<>", b"<../x>", b"<" + b"A" * 300, b"<a b>", b"<<", b">"])
+JUNK = [b"<>", b"<../x>", b"<" + b"A" * 300, b"<a b>", b"<<", b">", b"<A 1>", b"<A 1 99999>", b"<A -1 1>"]
+
+
+@pytest.mark.parametrize("junk", JUNK)
 def test_what_is_no_name_names_nothing(junk: bytes) -> None:
     assert Words().receive(junk)[1] == []

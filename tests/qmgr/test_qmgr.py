@@ -6,6 +6,7 @@ import fcntl
 import os
 import socket
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -13,11 +14,14 @@ import pytest
 from pyfix.clients.deliver import Answer, Dsn, Flags
 from pyfix.clients.rewrite import CLASS_LOCAL, FLAG_ERROR, FLAG_FAIL
 from pyfix.qmgr import daemon
+from pyfix.qmgr.active import Active
 from pyfix.queue import records as rec
 from pyfix.queue.directory import QueueDirectory
 from pyfix.queue.file import Recipient, mark_done, read_envelope, read_recipients
 from pyfix.queue.logs import LogEntry, append_log
 from pyfix.queue.scan import RECIPIENT_LIMIT
+from pyfix.queue.usual import split_file
+from tests.queue.build import put, usual_file
 
 
 def test_a_message_goes_out_and_is_removed(instance, toy) -> None:
@@ -566,7 +570,7 @@ def test_a_named_file_is_taken_without_a_look_at_incoming(instance, toy, monkeyp
             await asyncio.sleep(0.01)
             monkeypatch.setattr(QueueDirectory, "scan", lambda *_: pytest.fail("a scan"))
             queue_id = instance.put("a@out.test")
-            qmgr.named([b"ABCDEF123", queue_id.encode(), queue_id.encode()])
+            qmgr.named([("ABCDEF123", b"", b""), (queue_id, b"", b""), (queue_id, b"", b"")])
             await instance.until_logged(f"{queue_id}: removed")
 
     asyncio.run(scenario())
@@ -589,11 +593,11 @@ def test_names_alone_do_not_do_for_long(instance, toy, monkeypatch) -> None:
         async with instance.running(out=toy()) as qmgr:
             await asyncio.sleep(0.01)
             first, second = instance.put("a@out.test"), instance.put("b@out.test")
-            qmgr.named([first.encode()])
+            qmgr.named([(first, b"", b"")])
             await instance.until_logged(f"{first}: removed")
             assert instance.where(second) == ["incoming"]
             monkeypatch.setattr(daemon, "LOOK_AFTER", -1.0)
-            qmgr.named([b"ABCDEF123"])
+            qmgr.named([("ABCDEF123", b"", b"")])
             await instance.until_logged(f"{second}: removed")
 
     asyncio.run(scenario())
@@ -606,7 +610,7 @@ def test_named_files_for_which_there_is_no_room_wait(instance, toy) -> None:
         async with instance.running("qmgr_message_active_limit = 1", out=agent) as qmgr:
             await asyncio.sleep(0.01)
             ids = [instance.put("a@out.test") for _ in range(3)]
-            qmgr.named([queue_id.encode() for queue_id in ids])
+            qmgr.named([(queue_id, b"", b"") for queue_id in ids])
             for _ in ids:
                 await instance.until(lambda: bool(agent.held))
                 assert len(instance.where(ids[0])) <= 1
@@ -618,14 +622,79 @@ def test_named_files_for_which_there_is_no_room_wait(instance, toy) -> None:
     asyncio.run(scenario())
 
 
+def _put_usual(instance, queue: str = "incoming") -> tuple[str, bytes, bytes]:
+    """A message as smtpd and cleanup make it; what is said of it when it is named."""
+    data = usual_file(recipient=rec.encode(rec.RCPT, b"u@out.test"))
+    return put(instance.queue, queue, data), *split_file(data)
+
+
+def _handed(named: tuple[str, bytes, bytes]) -> bytes:
+    queue_id, head, tail = named
+    return b"<%b %d %d>%b%b" % (queue_id.encode(), len(head), len(tail), head, tail)
+
+
+def test_what_is_handed_over_with_a_name_is_not_read(instance, toy, monkeypatch) -> None:
+    async def scenario() -> None:
+        agent = toy()
+        async with instance.running(out=agent) as qmgr:
+            await asyncio.sleep(0.01)
+            read = _put_usual(instance)
+            await _told(f"<{read[0]}>".encode(), qmgr)
+            await instance.until_logged(f"{read[0]}: removed")
+            monkeypatch.setattr(Active, "_read", lambda *_: pytest.fail("a file is read"))
+            named = _put_usual(instance)
+            await _told(_handed(named), qmgr)
+            await instance.until_logged(f"{named[0]}: removed")
+            first, second = agent.requests
+            assert second[:11] == (*first[:2], named[0], *first[3:11])
+            assert second[12:] == first[12:]
+            assert [line.partition(": ")[2] for line in instance.lines[:2]] == [
+                line.partition(": ")[2] for line in instance.lines[2:]
+            ]
+
+    asyncio.run(scenario())
+
+
+def test_what_is_handed_over_and_not_usual_is_read(instance, toy) -> None:
+    async def scenario() -> None:
+        agent = toy()
+        async with instance.running(out=agent) as qmgr:
+            await asyncio.sleep(0.01)
+            queue_id = instance.put("a@out.test", "b@out.test")
+            head, tail = split_file(Path("incoming", queue_id).read_bytes())
+            await _told(_handed((queue_id, head or b"C", tail or b"E")), qmgr)
+            await instance.until_logged(f"{queue_id}: removed")
+            assert len(agent.requests[0].recipients) == 2
+
+    asyncio.run(scenario())
+
+
+def test_nobody_is_believed_about_a_file_that_was_in_active_before(instance, toy) -> None:
+    async def scenario() -> None:
+        agent = toy()
+        named = _put_usual(instance, "active")
+        fd = instance.queue.open("active", named[0], os.O_RDWR)
+        mark_done(fd, read_envelope(fd).recipients[0].offset)
+        os.close(fd)
+        async with instance.running(out=agent) as qmgr:
+            qmgr.named([named])
+            await instance.until_logged(f"{named[0]}: removed")
+            assert not agent.requests
+
+    asyncio.run(scenario())
+
+
 def test_only_who_may_write_to_incoming_names_files(instance, toy, monkeypatch) -> None:
     async def scenario() -> None:
         async with instance.running("authorized_flush_users = static:anyone", out=toy()) as qmgr:
             await asyncio.sleep(0.01)
             monkeypatch.setattr(daemon, "peer_credentials", lambda _: SimpleNamespace(uid=os.geteuid() + 4711))
             queue_id = instance.put("a@out.test", mode=0o600)
-            await _told(f"<{queue_id}>".encode(), qmgr)
+            named = _put_usual(instance, "hold")
+            os.rename(f"hold/{named[0]}", f"incoming/{named[0]}")
+            os.chmod(f"incoming/{named[0]}", 0o600)
+            await _told(f"<{queue_id}>".encode() + _handed(named), qmgr)
             await asyncio.sleep(0.02)
-            assert instance.where(queue_id) == ["incoming"]
+            assert instance.where(queue_id) == instance.where(named[0]) == ["incoming"]
 
     asyncio.run(scenario())
