@@ -16,13 +16,13 @@ Parameters: queue_directory, message_size_limit, line_length_limit, header_size_
 Sources: sendmail(1), commands sheet.
 """
 
-import os
+import posix as os  # os itself would be a tenth of what sendmail takes
 import sys
 
 from pyfix.clients import compose, submit
 from pyfix.clients.compose import record
 from pyfix.commands import quick_conf
-from pyfix.commands.sendmail_options import MODES, NAMES, Options, Stop, parse
+from pyfix.commands.sendmail_options import MODES, NAMES, Options, Stop, from_environment, parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,8 +60,7 @@ def _caller() -> tuple[str, str]:
 
 def _full_name_of(login: str, gecos: str) -> str:
     """NAME, else what /etc/passwd says up to the first punctuation, with & for the login name."""
-    name = os.environ.get("NAME")
-    if name:
+    if name := from_environment("NAME"):
         return name
     ends = [at for at in map(gecos.find, ",;%") if at >= 0]
     return gecos[: min(ends, default=len(gecos))].replace("&", login.capitalize())
@@ -233,6 +232,7 @@ def _records(
 
 def _may_submit(users: str, uid: int) -> None:
     """Stop: authorized_submit_users does not name this user."""
+    _find_libraries()
     from pyfix.maps.run_now import run_now
     from pyfix.maps.user_acl import UserAcl
 
@@ -253,8 +253,11 @@ def _check_environment(exported: str) -> None:
 
 def _other(options: Options) -> int:
     """What is not about submitting a message."""
+    import os
+
     what = MODES[options.mode][1]
     quick_conf.read(options.directory, {})
+    _find_libraries()
     if what == "aliases":
         from pyfix.commands import newaliases
 
@@ -273,8 +276,18 @@ def _other(options: Options) -> int:
 
 def _program(*module: str) -> tuple[str, list[str], dict[str, str]]:
     """How another program of ours is run: its interpreter, words and environment."""
+    import os
+
     source = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     return sys.executable, [sys.executable, "-P", "-s", "-m", *module], {**os.environ, "PYTHONPATH": source}
+
+
+def _find_libraries() -> None:
+    """Let modules be found that are neither Python's nor ours: conf/bin/sendmail starts without site."""
+    if sys.flags.no_site:
+        import site
+
+        site.main()
 
 
 # Messages to the caller, and to the log
@@ -310,7 +323,7 @@ def main(argv: list[str] | None = None) -> int:
     """Submit a message, or be what the name or the options say."""
     global _name, _options  # noqa: PLW0603 - a process is one command
     words = sys.argv if argv is None else argv
-    _name = os.path.basename(words[0]).removesuffix(".py") or "sendmail"
+    _name = words[0].rpartition("/")[2].removesuffix(".py") or "sendmail"
     _options = options = Options()
     options.mode = NAMES.get(_name, "")
     try:
