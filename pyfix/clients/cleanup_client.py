@@ -105,12 +105,23 @@ class CleanupClient:
         self._channel = Channel(path, PROTOCOL)
         self._spares = Spares(ahead)
 
+    def ready(self, flags: int) -> Message | None:
+        """A new message, if there is a file for it already."""
+        spare = self._spares.ready(flags)
+        if spare is None:
+            return None
+        exchange, answer = spare
+        try:
+            return self._message(exchange, answer, flags)
+        except Retry:
+            return None
+
     async def open(self, flags: int) -> Message:
         """A new message. flags: FLAG bits. Retry: there is no cleanup, or it can't make a file."""
         spare = self._spares.take(flags)
         if spare is not None:
             try:
-                return self._message(spare, spare.arrived() or await _first_answer(spare), flags)
+                return self._message(spare, await _first_answer(spare), flags)
             except Retry:
                 pass  # it is as if there had been none
         try:

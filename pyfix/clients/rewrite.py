@@ -125,9 +125,7 @@ class Completed:
         return self._client.resolve(sender, address)
 
     def known(self, sender: str, address: str) -> Resolved | None:
-        """Where an address goes, when nobody need be asked."""
-        if address and not is_complete(address):
-            return None
+        """Where an address goes, when nobody need be asked. (The client has been asked about complete ones only.)"""
         return self._client.known(sender, address)
 
     async def _complete(self, sender: str, address: str) -> Resolved:

@@ -10,6 +10,7 @@ import asyncio
 from collections import deque
 from functools import lru_cache
 
+from pyfix.clients.answer import Answer
 from pyfix.clients.cleanup import AHEAD, UNUSED
 from pyfix.clients.stream import Exchange
 
@@ -32,6 +33,16 @@ class Spares:
         """The request for one that a message with these flags may have."""
         if self._kept and self._kept[0][0] == flags:
             return self._kept.popleft()[2]
+        return None
+
+    def ready(self, flags: int) -> tuple[Exchange, Answer] | None:
+        """The same with its answer, if that is there already."""
+        if self._kept and self._kept[0][0] == flags:
+            exchange = self._kept[0][2]
+            answer = exchange.arrived()
+            if answer is not None:
+                self._kept.popleft()
+                return exchange, answer
         return None
 
     def ask(self, message: Exchange, flags: int) -> None:

@@ -66,12 +66,13 @@ def start(coro: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
 class Driven:
     """A coroutine that waits. It needs no task as long as it waits for Moments only."""
 
-    __slots__ = ("_coro", "_done", "_task")
+    __slots__ = ("_coro", "_done", "_steps", "_task")
 
     def __init__(
         self, coro: Coroutine[Any, Any, None], waits_for: Any, done: Callable[[BaseException | None], None]
     ) -> None:
         self._coro = coro
+        self._steps = coro.__await__()
         self._done = done
         self._task: asyncio.Task[None] | None = None
         self._wait(waits_for)
@@ -86,13 +87,14 @@ class Driven:
 
     def _resume(self) -> None:
         try:
-            waits_for = self._coro.send(None)
-        except StopIteration:
-            self._done(None)
+            waits_for = next(self._steps, ENDED)  # as begun() does
         except Exception as error:
             self._done(error)
         else:
-            self._wait(waits_for)
+            if waits_for is ENDED:
+                self._done(None)
+            else:
+                self._wait(waits_for)
 
     def _task_done(self, task: asyncio.Task[None]) -> None:
         self._done(asyncio.CancelledError() if task.cancelled() else task.exception())

@@ -60,6 +60,7 @@ class Connection(asyncio.Protocol):
     ) -> None:
         self._over: Callable[[BaseException | None], None] | None = over
         self._conversation = conversation
+        self._react = conversation.react
         self._wire = conversation.wire
         self._timeout = timeout
         self._watch = watch
@@ -81,7 +82,7 @@ class Connection(asyncio.Protocol):
         try:
             rest = self._conversation.begin()
             if rest is None:
-                self._decided()
+                self._take_up()
             else:
                 self._start(self._begin(rest))
         except Exception as error:  # a bug in us: it ends this session, and the worker hears of it
@@ -92,12 +93,18 @@ class Connection(asyncio.Protocol):
         if self._task is not None:
             self._keep(data)
             return
+        wire = self._wire
         try:
-            waiting = self._conversation.react(self._wire.receive(data))
-            if waiting is None:
-                self._decided()
-            else:
+            waiting = self._react(wire.receive(data))
+            if waiting is not None:
                 self._task = Driven(*waiting, self._waited)
+                return
+            out = wire.out
+            if out:
+                wire.out = b""
+                self._transport.write(out)
+            if self._writable is not None or self._conversation.over:
+                self._what_now()
         except Exception as error:
             self._break(error)
 
@@ -156,20 +163,20 @@ class Connection(asyncio.Protocol):
         self._end(error)
         self._transport.abort()
 
-    def _decided(self) -> None:
-        """Nothing is being decided: send the replies."""
-        wire = self._wire
-        if wire.out:
-            out, wire.out = wire.out, b""
-            self._transport.write(out)
+    def _what_now(self) -> None:
+        """See what is to be waited for, or whether it is over."""
         if self._writable is not None:  # a client that does not read is not listened to
             self._start(self._room())
         elif self._conversation.over:
             self._close()
 
     def _take_up(self) -> None:
-        """The same, and go on with what has come meanwhile, if there is still somebody to answer."""
-        self._decided()
+        """Send the replies, and go on with what has come meanwhile, if there is still somebody to answer."""
+        out = self._wire.out
+        if out:
+            self._wire.out = b""
+            self._transport.write(out)
+        self._what_now()
         if self._task is not None or self._over is None:
             return
         if self._gone:

@@ -15,7 +15,8 @@ from typing import ClassVar
 
 from pyfix.clients import flush
 from pyfix.clients.cleanup import STAT_BARE_LF, STAT_SIZE, STAT_WRITE
-from pyfix.clients.rewrite import FLAG_ERROR, Resolved
+from pyfix.clients.post_mail import Message
+from pyfix.clients.rewrite import FLAG_ERROR
 from pyfix.mail.error import MailError, Retry
 from pyfix.smtpd import ehlo, log
 from pyfix.smtpd.delegated import NOTHING
@@ -198,38 +199,47 @@ class Conversation(Talk):
 
     # A message
 
-    async def _mail(self, event: on.Mail) -> None:
-        site, address = self.site, event.address
+    def _mail(self, event: on.Mail) -> Rest | None:
+        address = event.address
+        flags = 0
         if address:
-            known = site.rewrite.known("", address) if address.isascii() else None
-            if (
-                await self._has_bad_syntax("", address, utf8=event.params.smtputf8)
-                if known is None
-                else known.flags & FLAG_ERROR
-            ):
-                msg.warning(log.illegal_address(self.peer.client, "MAIL", event.given))
-                self.reply(event, BAD_SENDER)
-                return
+            resolved = self.site.rewrite.known("", address) if address.isascii() else None
+            if resolved is None:
+                return self._ask_about_mail(event)
+            flags = resolved.flags
         local = self._policy.rewrites_locally.known(self.peer)
-        if local is None:
-            try:
-                local = await self._policy.rewrites_locally.has(self.peer)
-            except MailError:
-                check = self._check("MAIL")
-                check.refuse_hard(NO_CONTEXT, Trouble.DATA)
-                self.reply(event, check.reply or NO_CONTEXT)
-                return
-        refusal = self._ascii_only(address, event.params.smtputf8) or self._size(event)
+        if local is None or flags & FLAG_ERROR or not self._policy.delay or self.site.opens_early:
+            return self._ask_about_mail(event)
+        refusal = self._size(event)
+        if refusal is None:
+            self._transaction = Transaction(event, self.protocol, self.helo, "local" if local else "remote")
+        self.reply(event, refusal or SENDER_OK)
+        return None
+
+    async def _ask_about_mail(self, event: on.Mail) -> None:
+        address, params = event.address, event.params
+        if address and await self._has_bad_syntax("", address, utf8=params.smtputf8):
+            msg.warning(log.illegal_address(self.peer.client, "MAIL", event.given))
+            self.reply(event, BAD_SENDER)
+            return
+        try:
+            local = await self._policy.rewrites_locally.has(self.peer)
+        except MailError:
+            check = self._check("MAIL")
+            check.refuse_hard(NO_CONTEXT, Trouble.DATA)
+            self.reply(event, check.reply or NO_CONTEXT)
+            return
+        refusal = self._ascii_only(address, params.smtputf8) or self._size(event)
         if refusal is None and not self._policy.delay:
-            check = self._check("MAIL", sender=address, size=event.params.size)
+            check = self._check("MAIL", sender=address, size=params.size)
             refusal = await self._policy.mail(check, self._carried)
         if refusal is not None:
             self.reply(event, refusal)
             return
         self._transaction = Transaction(event, self.protocol, self.helo, "local" if local else "remote")
-        if not site.utf8:
-            site.old_defaults.note_address("sender", address, self.peer)
-        if not site.cfg.smtpd_delay_open_until_valid_rcpt:
+        if not self.site.utf8:
+            self.site.old_defaults.note_address("sender", address, self.peer)
+        if self.site.opens_early:
             await self._open(self._transaction)
         self.reply(event, SENDER_OK)
 
@@ -241,7 +251,7 @@ class Conversation(Talk):
     def _size(self, event: on.Mail) -> Reply | None:
         refusal = None
         required = self.site.space_needed
-        if self._limit and event.params.size > self._limit:
+        if self.site.size_limit and event.params.size > self.site.size_limit:
             refusal = TOO_BIG
         elif required and (free := self._space.free()) < required:
             msg.warning(log.low_space(free, required))
@@ -251,36 +261,57 @@ class Conversation(Talk):
         return refusal
 
     async def _open(self, transaction: Transaction) -> None:
-        transaction.begin(await self.site.cleanup.open(transaction.flags(self.site)), self.site, self.peer)
-        msg.info(log.client_is(transaction.queue_id, self.peer.client))
+        self._has_file(transaction, await self.site.cleanup.open(transaction.flags(self.site)))
 
-    async def _rcpt(self, event: on.Rcpt) -> None:
+    def _has_file(self, transaction: Transaction, message: Message) -> None:
+        transaction.begin(message, self.site, self.peer)
+        msg.info(log.client_is(message.queue_id, self.peer.client))
+
+    def _rcpt(self, event: on.Rcpt) -> Rest | None:
         transaction = self._transaction
         assert transaction is not None
-        site, address, smtputf8 = self.site, event.address, transaction.params.smtputf8
-        resolved: Resolved | None = None
-        if address.isascii() or smtputf8 or not _is_foreign(address):
-            resolved = site.rewrite.known(transaction.sender, address)
-            if resolved is None:
-                resolved = await site.rewrite.resolve(transaction.sender, address)
-        bad = "@" in address if resolved is None else resolved.flags & FLAG_ERROR
-        refusal = BAD_RECIPIENT if bad else self._ascii_only(address, smtputf8)
+        site, address = self.site, event.address
+        resolved = site.rewrite.known(transaction.sender, address) if address.isascii() else None
+        if (
+            resolved is None
+            or resolved.flags & FLAG_ERROR
+            or transaction.recipients >= site.cfg.smtpd_recipient_limit
+            or self._is_traced
+            or not self._policy.surely_takes(self.peer, resolved)
+        ):
+            return self._ask_about_rcpt(event, transaction)
+        if transaction.message is None:
+            message = site.cleanup.ready(transaction.flags(site))
+            if message is None:
+                return self._ask_about_rcpt(event, transaction)
+            self._has_file(transaction, message)
+        transaction.add(event)
+        self.reply(event, RECIPIENT_OK)
+        self._shorten_history()
+        return None
+
+    async def _ask_about_rcpt(self, event: on.Rcpt, transaction: Transaction) -> None:
+        address, smtputf8 = event.address, transaction.params.smtputf8
+        check = self._check("RCPT", address)
+        if not smtputf8 and _is_foreign(address):
+            bad = "@" in address
+        else:
+            bad = (await check.resolve_recipient()).flags & FLAG_ERROR > 0
+        refusal = self._ascii_only(address, smtputf8)
+        if bad:
+            msg.warning(log.illegal_address(self.peer.client, "RCPT", event.given))
+            refusal = BAD_RECIPIENT
         if refusal is not None:
-            if bad:
-                msg.warning(log.illegal_address(self.peer.client, "RCPT", event.given))
             self.reply(event, refusal)
             return
-        if transaction.recipients >= site.cfg.smtpd_recipient_limit:
+        if transaction.recipients >= self.site.cfg.smtpd_recipient_limit:
             transaction.refused += 1
-            self._count_as_ok = transaction.refused <= site.cfg.smtpd_recipient_overshoot_limit
+            self._count_as_ok = transaction.refused <= self.site.cfg.smtpd_recipient_overshoot_limit
             self.reply(event, TOO_MANY_RECIPIENTS)
             return
-        if not site.utf8:
-            site.old_defaults.note_address("recipient", address, self.peer)
-        if resolved is None or self._is_traced or not self._policy.surely_takes(self.peer, resolved):
-            check = self._check("RCPT", address)
-            check.resolved = resolved
-            refusal = await self._policy.rcpt(check, self._carried)
+        if not self.site.utf8:
+            self.site.old_defaults.note_address("recipient", address, self.peer)
+        refusal = await self._policy.rcpt(check, self._carried)
         if refusal is None:
             if transaction.message is None:
                 await self._open(transaction)
@@ -311,7 +342,7 @@ class Conversation(Talk):
         refusal: Reply | None = None
         if "CHUNKING" not in self._keywords:
             refusal = NO_BDAT
-        elif self._limit and event.size > self._limit - self.wire.received:
+        elif self.site.size_limit and event.size > self.site.size_limit - self.wire.received:
             msg.warning(log.big_chunk(self.queue_id, self.peer.client))
             refusal = CHUNK_TOO_BIG
         elif event.first and self._policy.asks_data:
@@ -340,7 +371,7 @@ class Conversation(Talk):
         return self._drain(transaction) if transaction.is_ahead() else None
 
     def _take(self, event: on.Text | on.MessageEnd, transaction: Transaction) -> None:
-        if self._limit and event.size > self._limit and not transaction.status & STAT_SIZE:
+        if event.size > self.site.size_limit > 0 and not transaction.status & STAT_SIZE:
             transaction.status |= STAT_SIZE
             msg.warning(log.big_message(self.queue_id))
         if not transaction.status:

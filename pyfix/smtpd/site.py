@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from pyfix.clients import post_mail
 from pyfix.clients.cleanup import (
     FLAG_BCC_OK,
     FLAG_FILTER,
@@ -20,7 +21,6 @@ from pyfix.clients.cleanup import (
     FLAG_SMTP_REPLY,
 )
 from pyfix.clients.cleanup_client import CleanupClient
-from pyfix.clients.post_mail import Cleanup
 from pyfix.clients.rewrite import Completed, Resolved
 from pyfix.clients.rewrite_client import RewriteClient
 from pyfix.config.main_cf import MainCf
@@ -59,6 +59,13 @@ class Resolver(Protocol):
 
     def known(self, sender: str, address: str) -> Resolved | None:
         """The same, when nobody need be asked."""
+
+
+class Cleanup(post_mail.Cleanup, Protocol):
+    """The cleanup service."""
+
+    def ready(self, flags: int) -> post_mail.Message | None:
+        """A new message, if there is a file for it already."""
 
 
 class Site:
@@ -134,6 +141,10 @@ class Site:
         self.cfg = SmtpdParams(main)
         self.utf8 = self.mail.smtputf8_enable
         self.greeting = Reply(220, "", self.cfg.smtpd_banner)
+        self.size_limit = self.mail.message_size_limit
+        self.opens_early = not self.cfg.smtpd_delay_open_until_valid_rcpt
+        self.enough_said = self.cfg.smtpd_history_flush_threshold // 10
+        """Items of a transcript that may be too many lines: no reply has more than ten."""
         self.space_needed = needed(self.cfg.queue_minfree, self.mail.message_size_limit)
         self.keywords: frozenset[str] | None = None
         """What EHLO announces to all clients, once that is known; it may hang on the client."""

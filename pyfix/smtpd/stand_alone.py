@@ -109,6 +109,9 @@ class Maildrop:
         self._long_ids = mail.enable_long_queue_ids
         self._limit = mail.message_size_limit
 
+    def ready(self, flags: int) -> None:
+        """None ever is."""
+
     async def open(self, flags: int) -> Message:
         """A new message. Retry: there is no way in."""
         del flags  # what cleanup is to do with a submission is pickup's to say

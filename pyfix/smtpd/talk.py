@@ -75,7 +75,6 @@ class Talk:
         """SMTP or ESMTP."""
         self._policy = policy
         self._space = space
-        self._limit = site.mail.message_size_limit
         self._delegated = NOTHING
         self._carried = NOT_CARRIED if policy.delay else Carried()
         self._transaction: Transaction | None = None
@@ -89,7 +88,6 @@ class Talk:
         self._count_as_ok = False
         self._bare_newline = "no"
         self._is_traced = False
-        self._enough_said = site.cfg.smtpd_history_flush_threshold // 10  # no reply has more than ten lines
 
     # The session
 
@@ -162,7 +160,8 @@ class Talk:
             self._fail(self._event, error)
         if self._slow:
             return self._slow_down()
-        return self.react(self._next())
+        event = self._next()
+        return None if event is None else self.react(event)
 
     def _next(self) -> on.Event | None:
         """The event that follows; None: there is none, or the session is over."""
@@ -211,7 +210,7 @@ class Talk:
 
     def _shorten_history(self) -> None:
         history = self.history
-        if len(history.said) > self._enough_said and history.is_longer(self.site.cfg.smtpd_history_flush_threshold):
+        if len(history.said) > self.site.enough_said and history.is_longer(self.site.cfg.smtpd_history_flush_threshold):
             self.tell_postmaster()
 
     def too_early(self, data: bytes) -> None:

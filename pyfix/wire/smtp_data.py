@@ -141,7 +141,8 @@ class Content:
         """Take what is complete: blocks, where the rest begins, whether the message ended there."""
         if self._mid_line or self._after_bare:
             return self._carefully(data, at)
-        stop = len(data) if data.endswith(b"\r\n") else data.rfind(b"\r\n", at) + 2
+        ends = data.endswith(b"\r\n.\r\n", at)
+        stop = len(data) - 3 if ends else len(data) if data.endswith(b"\r\n", at) else data.rfind(b"\r\n", at) + 2
         if stop < at + 2:
             return self._carefully(data, at)
         found: list[Piece] = []
@@ -171,7 +172,7 @@ class Content:
             if after is not None:
                 return found, at + after, True
             at = cut
-        return found, stop, False
+        return found, stop + 3 if ends else stop, ends
 
     def _lines(self, text: bytes) -> list[bytes] | None:
         """Lines of a text of whole ones, which are counted; None: there is something odd about them."""

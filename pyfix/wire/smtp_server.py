@@ -98,12 +98,14 @@ class Session:
         """Take what the client has sent: the first event in it, or None."""
         if self.more:
             self._buffer = self._buffer[self._at :] + data
-        else:
-            if self.state is not DATA:
-                usual = self.limits.usual.get(data)
-                if usual is not None and self.state in usual.states:
-                    return self._usual(data, usual)
+        elif (
+            self.state is DATA
+            or (usual := self.limits.usual.get(data)) is None
+            or self.state not in usual.states
+        ):
             self._buffer = data
+        else:
+            return self._usual(data, usual)
         self._at = 0
         return self.next()
 

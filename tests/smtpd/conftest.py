@@ -119,11 +119,17 @@ class FakeCleanup:
         self.messages: list[FakeMessage] = []
         self.trouble: Exception | None = None
 
+    def ready(self, flags: int) -> FakeMessage | None:
+        return None if self.waits or self.trouble is not None else self._message(flags)
+
     async def open(self, flags: int) -> FakeMessage:
         if self.waits:
             await asyncio.sleep(0)
         if self.trouble is not None:
             raise self.trouble
+        return self._message(flags)
+
+    def _message(self, flags: int) -> FakeMessage:
         message = FakeMessage(self, f"4TEST{len(self.messages):03d}", flags)
         self.messages.append(message)
         return message
