@@ -10,10 +10,11 @@ Parameters: daemon_table_open_error_is_fatal.
 Sources: postconf -m, DATABASE_README.
 """
 
+from contextlib import suppress
 from importlib import import_module
 
 from pyfix.config import in_force
-from pyfix.config.main_cf import BadConfig
+from pyfix.config.main_cf import BadConfig, MainCf
 from pyfix.config.nbdb_util import LEGACY
 from pyfix.config.params.mail import MailParams
 from pyfix.maps.table import Care, LocalTable, Opener, OpenError, Options, Source, Unavailable
@@ -131,6 +132,15 @@ def in_place_of(options: Options, name: str) -> Options:
     from pyfix.maps.nbdb_redirect import redirected  # which opens a table too
 
     return redirected(options, name)
+
+
+def import_types(main: MainCf) -> None:
+    """Import the types of the tables that main.cf names. One that fails is left to fail when such a table is opened."""
+    texts = [main.raw(name) or "" for name in main.names()]
+    for table_type, where in TYPES.items():
+        if any(f"{table_type}:" in text for text in texts):
+            with suppress(Exception):
+                import_module(where.partition(":")[0])
 
 
 def open_source(options: Options, name: str) -> Source:

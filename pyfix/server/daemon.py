@@ -163,19 +163,16 @@ GC_THRESHOLDS = (20000, 20, 50)
 
 
 def _run_loop(worker: "Worker", daemon_timeout: float) -> None:
-    import asyncio
-
     from pyfix.server.worker import new_event_loop
 
     signal.signal(signal.SIGALRM, _stuck)
     gc.set_threshold(*GC_THRESHOLDS)
     loop = new_event_loop()
-    asyncio.set_event_loop(loop)
     for active in msg.active():
         if isinstance(active, Postlog):
             active.collect(loop)
     _feed_watchdog(loop, daemon_timeout)
-    loop.run_until_complete(worker.run())
+    loop.run_until_complete(loop.create_task(worker.run()))
     log.close()
 
 

@@ -51,6 +51,10 @@ NO_MAX_IDLE = frozenset({"qmgr"})
 """Programs that don't leave because nobody wants them."""
 
 
+TABLE_TYPES = "pyfix.maps.open:import_types"
+"""Imports the types of tables that main.cf names."""
+
+
 def locate(program: str, programs: dict[str, str] = PROGRAMS) -> tuple[str, str] | None:
     """Module and class of a program; `module:Class` names itself. None: there is no such program."""
     where = programs.get(program, program if ":" in program else "")
@@ -63,7 +67,13 @@ def load(program: str) -> Any:
     found = locate(program)
     if found is None:
         raise LookupError(f"no such program: {program}")
-    return getattr(import_module(found[0]), found[1])
+    return named(":".join(found))
+
+
+def named(where: str) -> Any:
+    """What `module:name` names."""
+    module, _, name = where.partition(":")
+    return getattr(import_module(module), name)
 
 
 def processes(program: str, maxproc: int) -> int:

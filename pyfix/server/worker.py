@@ -21,6 +21,8 @@ from typing import Any, Protocol
 from pyfix.server import bug, control
 from pyfix.unix import msg
 
+_WHAT_IT_IS = socket.SO_DOMAIN, socket.SO_TYPE, socket.SO_PROTOCOL
+
 
 class Program(Protocol):
     """What the frame asks of an event-loop program."""
@@ -58,7 +60,11 @@ class Listener(socket.socket):
 
     def __init__(self, fd: int) -> None:
         super().__init__(fileno=fd)
-        self._like = int(self.family), int(self.type), self.proto
+        # numbers: of those that it knows, a socket makes members of an enumeration first
+        family, kind, proto = (self.getsockopt(socket.SOL_SOCKET, what) for what in _WHAT_IT_IS)
+        self._like = family, kind, proto
+        if family in (socket.AF_INET, socket.AF_INET6):
+            self.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # connections have it from their listener
 
     def take(self) -> tuple[socket.socket, Any]:
         """accept(), which for each connection would ask what kind of socket this is, and look for names of that."""
@@ -90,8 +96,6 @@ class Worker:
         self._status = status
         self._fifos = [fd for fd in listeners if _is_fifo(fd)]
         self._sockets = [Listener(fd) for fd in listeners if fd not in self._fifos]
-        for sock in self._sockets:
-            _answer_at_once(sock)
         self._limit = limit
         self._max_sessions = max_sessions
         self._max_idle = max_idle
@@ -296,12 +300,6 @@ def _never() -> None:
 
 def _ignore() -> None:
     """A word of a later master's."""
-
-
-def _answer_at_once(listener: socket.socket) -> None:
-    """Connections have TCP_NODELAY from their listener."""
-    if listener.family in (socket.AF_INET, socket.AF_INET6):
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def _hang_up(sock: socket.socket) -> None:

@@ -98,6 +98,8 @@ def run(config: MainCf, channel: socket.socket, names: Collection[str], mask: It
     registry.load()
     daemon.warm_up(names)
     preload(names)
+    if not programs.SERIAL.issuperset(names):  # what keeps root takes in no more than it uses
+        programs.named(programs.TABLE_TYPES)(config)
     with suppress(BadConfig, msg.Fatal):
         _look_once(config)
     gc.collect()

@@ -1,5 +1,7 @@
 """Tables that do not open, in a daemon."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -26,3 +28,15 @@ def test_else_it_fails_its_lookups_and_nothing_more(here: Path, log: list[str]) 
     with pytest.raises(TableError):
         table.lookup_now("a")
     assert log[0] == "error: open database /no/such.lmdb: No such file or directory"
+
+
+def test_types_of_tables_that_main_cf_names_can_be_had_before_a_table_is_opened() -> None:
+    script = (
+        "import sys; from pyfix.config.main_cf import MainCf; from pyfix.maps.open import import_types\n"
+        "import_types(MainCf.from_text('a = static:x\\nb = proxy:cidr:/y, nosuch:z'))\n"
+        "print(*[name for name in sys.modules if name.startswith('pyfix.maps.')])"
+    )
+    done = subprocess.run([sys.executable, "-P", "-s", "-c", script], capture_output=True, text=True, check=True)
+    imported = set(done.stdout.split())
+    assert {f"pyfix.maps.{name}" for name in ("static", "proxy", "cidr")} <= imported
+    assert "pyfix.maps.lmdb" not in imported
