@@ -296,12 +296,13 @@ class Answer:
         return ANSWER.encode(*self.site.fields(), self.status, self.bounced)
 
 
+_WELL = Answer()
 _ALL_WELL = ANSWER.encode(*Dsn().fields(), 0, 0)
 
 
 def decode_answer(attrs: bytes) -> Answer:
     """The answer in a frame. AttrError: it is none."""
     if attrs == _ALL_WELL:
-        return Answer()
+        return _WELL
     *site, status, bounced = ANSWER.decode(attrs)
     return Answer(status, Dsn.from_fields(site), bounced)

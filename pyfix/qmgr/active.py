@@ -229,6 +229,7 @@ class Active:
 
     def _leave(self, message: Message) -> None:
         del self.messages[message.queue_id]
+        message.jobs.clear()  # they refer to it
         self._recipients -= message.recipients
 
     def _next_recipients(self, message: Message) -> bool:

@@ -101,13 +101,14 @@ class Deliveries:
         self._ipc_timeout = ipc_timeout
         self._resolution = resolution
         self._stopped = False
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._idle = asyncio.Event()  # set when nothing is under way any more after stop()
 
     def assign(self, message: Message, routes: Iterable[Route]) -> None:
         """Hand a message's recipients to the transports; `done` may be called before this returns."""
         message.outstanding += 1
-        touched = {self._assign(message, route) for route in routes}
+        touched: set[Transport] = set()
+        for route in routes:
+            touched.add(self._assign(message, route))
         for transport in touched:
             transport.drain()
         if RETRY in self.transports:
@@ -141,7 +142,8 @@ class Deliveries:
         self._stopped = True
         for transport in self.transports.values():
             transport.stopped = True
-        await self._idle.wait()
+        if self.under_way:
+            await self._idle.wait()
 
     def close(self) -> None:
         """Hang up everywhere."""
@@ -183,7 +185,6 @@ class Deliveries:
 
     def _send(self, transport: Transport, agent: Agent, entry: Entry) -> None:
         self.under_way += 1
-        self._idle.clear()
         Delivery(self, transport, agent, entry)
 
     # From answers to decisions
@@ -204,7 +205,7 @@ class Deliveries:
 
     def _one_less(self) -> None:
         self.under_way -= 1
-        if not self.under_way:
+        if not self.under_way and self._stopped:
             self._idle.set()
 
     def _site_failed(self, transport: Transport, queue: Queue, site: Dsn) -> None:

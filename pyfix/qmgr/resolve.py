@@ -70,7 +70,10 @@ async def resolve_message(
         recipients = [_copy(recipient, envelope.redirect) for recipient in recipients]
     routes: dict[tuple[str, str], list[Recipient]] = {}
     discarded = []
-    answers = await _resolve_all(resolver, envelope.sender, recipients)
+    if len(recipients) == 1 and recipients[0].address:
+        answers: list[Resolved | None] = [await resolver.resolve(envelope.sender, recipients[0].address)]
+    else:
+        answers = await _resolve_all(resolver, envelope.sender, recipients)
     for recipient, resolved in zip(recipients, answers, strict=True):
         if _is_double_bounce(resolved, policy):
             discarded.append(recipient)
@@ -84,9 +87,6 @@ async def _resolve_all(
     resolver: Resolver, sender: str, recipients: list[Recipient]
 ) -> list[Resolved | None]:
     """The answers in order; None for a null address. What is known already costs no task."""
-    if len(recipients) == 1:
-        address = recipients[0].address
-        return [await resolver.resolve(sender, address) if address else None]
     answers: list[Resolved | None] = [None] * len(recipients)
 
     async def ask(at: int, address: str) -> None:

@@ -17,22 +17,12 @@ _SYNC_FILE_RANGE_WRITE_AND_WAIT = 7
 _UNSUPPORTED = {errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP}
 
 
-def _library_function(name: str, *types: type) -> Callable[..., int] | None:
-    """A function of the C library that returns int and sets errno; None: it is not there."""
-    try:
-        function = getattr(ctypes.CDLL(None, use_errno=True), name)
-    except (AttributeError, OSError):
-        return None
-    function.argtypes = types
-    function.restype = ctypes.c_int
-    return function  # type: ignore[no-any-return]
-
-
 @cache
 def _renameat2() -> Callable[..., int] | None:
-    return _library_function(
-        "renameat2", ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint
-    )
+    try:
+        return ctypes.CDLL(None, use_errno=True).renameat2
+    except (AttributeError, OSError):
+        return None
 
 
 @cache

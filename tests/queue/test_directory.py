@@ -62,7 +62,7 @@ def test_a_name_is_never_taken_from_another_file(queue):
 
 
 def test_without_renameat2_a_name_is_not_taken_either(tmp_path, monkeypatch):
-    monkeypatch.setattr(system, "_library_function", lambda *_: None)
+    monkeypatch.setattr(system, "_renameat2", lambda: None)
     queue = spool(tmp_path)
     queue_id = put(queue, "incoming", b"first")
     queue.rename(queue_id, "incoming", "deferred")
