@@ -207,6 +207,26 @@ def test_wrong_notify(owner: Any, text: str) -> None:
     assert got == b"501 5.5.4 Error: Bad NOTIFY parameter syntax\r\n"
 
 
+@pytest.mark.parametrize("name", DIALOGS)
+def test_what_sessions_before_have_said_changes_nothing(owner: Any, name: str) -> None:
+    said, _ = DIALOGS[name]
+    limits = Limits()
+    dialogs = []
+    for _ in range(2):
+        whole, piecemeal = owner(limits), owner(limits)
+        answers = [whole.feed(said), b"".join([piecemeal.feed(line) for line in said.splitlines(keepends=True)])]
+        dialogs.append((answers, repr(whole.events), repr(piecemeal.events)))
+    assert dialogs[0] == dialogs[1]
+
+
+def test_hello_is_required_of_the_next_session_too(owner: Any) -> None:
+    limits = Limits(hello_required=True)
+    one = owner(limits)
+    one.feed(b"HELO x\r\n")
+    assert one.feed(b"MAIL FROM:<>\r\n") == OK
+    assert owner(limits).feed(b"MAIL FROM:<>\r\n") == b"503 5.5.1 Error: send HELO/EHLO first\r\n"
+
+
 def test_hello_can_be_required(owner: Any) -> None:
     one = owner(Limits(hello_required=True))
     assert one.feed(b"MAIL FROM:<>\r\n") == b"503 5.5.1 Error: send HELO/EHLO first\r\n"
