@@ -41,7 +41,7 @@ SERIAL = frozenset({"local", "nbdb_reindexd", "pipe", "virtual"})
 SINGLE = frozenset({"pickup", "postlogd", "qmgr"})
 """Programs of which a service has one process, whatever maxproc says."""
 
-KEPT = frozenset({"proxymap"})
+KEPT = frozenset({"bounce", "cleanup", "proxymap", "trivial-rewrite"})
 """Programs to which others keep connections: maxproc says how many processes a service has, not how many peers."""
 
 NO_MAX_USE = frozenset({"postlogd", "qmgr"})
