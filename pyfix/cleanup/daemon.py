@@ -227,7 +227,7 @@ class Cleanup:
 
     def _begin(self, link: Link, stream: int, flags: int, store: Store) -> None:
         self._sessions[link, stream] = Session(self, link, stream, store, flags)
-        link.send(stream, service.OPENED.encode(store.queue_id))
+        link.send(stream, service.opened(store.queue_id))
 
     def closed(self, link: Link) -> None:
         """A client has gone, with it what it had not finished."""
@@ -255,14 +255,12 @@ class Cleanup:
         for link in links:
             link.hold()
         results = make_durable([session.store.file for session in batch], self._open_ahead if self._ahead else None)
+        ready = []
         for session, error in zip(batch, results, strict=True):
             session.committed(error)
+            if error is None and session.store.file.queue == "incoming":
+                ready.append((session.store.queue_id, session.store.head, session.store.tail))
         for link in links:
             link.release()
-        ready = [
-            (session.store.queue_id, session.store.head, session.store.tail)
-            for session, error in zip(batch, results, strict=True)
-            if error is None and session.store.file.queue == "incoming"
-        ]
         if ready:
             self._qmgr.name(ready)

@@ -71,16 +71,28 @@ class Envelope:
             return 0
         self.arrival = arrival
         self.sender = address
-        self.attributes.update(attributes, rewrite_context=context)
+        self.attributes = {**attributes, "create_time": "", "log_ident": "", "rewrite_context": context}
         self._check_count()
         self._has_create_time = True
         self._store.add(buf[:second] + _create_time(int(time.time())) + buf[second:end])
         return end
 
+    def about_client(self, buf: bytes) -> int:
+        """What smtpd says of its client, like begin()."""
+        end, attributes = KNOWN.about(buf, 0)
+        if attributes is None:
+            return 0
+        self._prepare(ATTR)
+        self.attributes.update(attributes)
+        self._check_count()
+        self._store.add(buf[:end])
+        return end
+
     def recipient(self, address: bytes, orcpt: bytes) -> Awaitable[None] | None:
         """A recipient and what DSN calls it, as take() has them in two records."""
-        self._take_orcpt(_text(orcpt))
-        return self.take(RCPT, address, b"")
+        self._dsn_orcpt = _text(orcpt)
+        self._prepare(RCPT)
+        return self._take_recipient(address, b"")
 
     def take(self, kind: int, data: bytes, whole: bytes) -> Awaitable[None] | None:
         """One record; what is left to be waited for. whole: with its type and length."""
@@ -90,9 +102,7 @@ class Envelope:
         handler = self._HANDLERS.get(kind)
         if handler is None:
             raise malformed(self._store.queue_id, f"unexpected record type {kind} in envelope")
-        if self.arrival and not self._has_create_time:
-            self._write_create_time()
-        self._note_recipients(kind)
+        self._prepare(kind)
         return handler(self, data, whole)
 
     def complete(self) -> None:
@@ -223,9 +233,10 @@ class Envelope:
             why = f"malformed attribute: missing '=' after attribute name: {_text(data)[:100]}"
             raise malformed(self._store.queue_id, why)
         name, value = _text(raw), _text(raw_value)
-        if self.arrival and not self._has_create_time and name != "create_time":
-            self._write_create_time()
-        self._note_recipients(ATTRIBUTE_TYPES.get(raw, ATTR))
+        if name == "create_time":
+            self._note_recipients(rec.CTIME[0])
+        else:
+            self._prepare(ATTRIBUTE_TYPES.get(raw, ATTR))
         if not value:
             msg.warning(log.null_attribute(self._store.queue_id, name))
             return
@@ -288,6 +299,12 @@ class Envelope:
     }
 
     # What goes between the records
+
+    def _prepare(self, kind: int) -> None:
+        """A record of this kind comes next, which is not create_time."""
+        if self.arrival and not self._has_create_time:
+            self._write_create_time()
+        self._note_recipients(kind)
 
     def _write_create_time(self) -> None:
         self._has_create_time = True

@@ -151,12 +151,14 @@ class Feed:
         found: list[Header[Look]] = []
         try:
             while size := buf[at + 1]:
+                if buf[at] != NORM:
+                    return None
                 start = at + 2
                 end = start + size
                 if size > 127:
                     start, end = self._place_of_long(at)
-                if buf[at] != NORM or not end:
-                    return None
+                    if not end:
+                        return None
                 line = buf[start:end]
                 if line[0] <= BLANK and line[0] in BLANKS and at > self._at:
                     if look is not None:

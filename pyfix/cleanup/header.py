@@ -46,6 +46,7 @@ NEEDS_QUOTES = re.compile(r'[%!()<>@,;:\\".\[\]|]')
 MAILER_DAEMON = "MAILER-DAEMON"
 WHITE_SPACE = b" \t\r\n"
 NAME = re.compile(rb"[!-9;-\x7e]+", re.ASCII)
+ALWAYS = frozenset({b"message-id", b"date", b"from"})
 NAMES = 500
 """How many are known at a time."""
 
@@ -190,15 +191,18 @@ class Headers:
         """Add what is missing, if this message is one that gets it."""
         if not self._hops:
             raise malformed(self._store.queue_id, "no Received: header")
-        completing = self._rule is not None or self._rules.always_add_missing
-        if completing:
-            self._add_message_id()
-        if not completing and b"message-id" not in self._seen:
+        if self._rule is not None or self._rules.always_add_missing:
+            self._complete()
+        elif b"message-id" not in self._seen:
             msg.info(log.message_id(self._store.queue_id, "<>"))
-        if completing:
+
+    def _complete(self) -> None:
+        if self._resent or not self._seen >= ALWAYS:
+            self._add_message_id()
             self._add_date()
             self._add_from()
-            self._add_recipients()
+        if self._rules.undisclosed and not self._seen & VISIBLE_RECIPIENTS:
+            self._store.add(self._lines([self._rules.undisclosed]))
 
     def _lacks(self, name: bytes) -> bool:
         return (b"resent-" + name if self._resent else name) not in self._seen
@@ -243,10 +247,6 @@ class Headers:
             return f"{sender} ({name})"
         phrase = external([Token(QUOTED, name)]) if NEEDS_QUOTES.search(name) else name
         return f"{phrase} <{sender}>"
-
-    def _add_recipients(self) -> None:
-        if self._rules.undisclosed and not self._seen & VISIBLE_RECIPIENTS:
-            self._store.add(self._lines([self._rules.undisclosed]))
 
 
 class LookedAt(dict[bytes, Look | None]):

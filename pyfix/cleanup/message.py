@@ -41,7 +41,8 @@ REQUIRETLS = 32
 
 MESG, XTRA, END = rec.encode(rec.MESG), rec.encode(rec.XTRA), rec.encode(rec.END)
 
-MESG_TYPE, XTRA_TYPE, END_TYPE, NORM_TYPE = (kind[0] for kind in (rec.MESG, rec.XTRA, rec.END, rec.NORM))
+FROM_TYPE, RCPT_TYPE, MESG_TYPE = (kind[0] for kind in (rec.FROM, rec.RCPT, rec.MESG))
+XTRA_TYPE, END_TYPE, NORM_TYPE = (kind[0] for kind in (rec.XTRA, rec.END, rec.NORM))
 LINE = frozenset(rec.NORM + rec.CONT)
 WHITE = frozenset({b" ", b"\t"})
 
@@ -79,7 +80,6 @@ class Message:
             refusal = await self._read_content(headers)
             size = store.position - start
             await self._read_extracted(headers)
-            store.add(END)
             self._finish(size, start, headers, refusal)
         except InputError as error:
             raise malformed(store.queue_id, str(error)) from None
@@ -106,15 +106,17 @@ class Message:
         feed.skip(envelope.begin(feed.there()))
         while not feed.skip_record(MESG):
             usual = feed.recipient()
-            if usual is not None:
-                rest = envelope.recipient(*usual)
-            else:
+            if usual is None:
                 kind, data, whole = feed.record_now() or await feed.record()
                 if kind == MESG_TYPE:
                     break
                 rest = envelope.take(kind, data, whole)
+            else:
+                kind, rest = RCPT_TYPE, envelope.recipient(*usual)
             if rest is not None:
                 await rest
+            if kind == FROM_TYPE:
+                feed.skip(envelope.about_client(feed.there()))
         envelope.complete()
 
     # Content

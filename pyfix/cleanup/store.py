@@ -25,6 +25,7 @@ from pyfix.queue import records as rec
 from pyfix.queue.directory import NewFile
 from pyfix.queue.system import start_writing
 
+END = rec.encode(rec.END)
 PIECE = 1 << 20  # bytes that are collected before a write
 
 
@@ -90,12 +91,9 @@ class Store:
         """Append one record."""
         self.add(rec.encode(kind, data))
 
-    def attribute(self, name: str, value: str) -> None:
-        """Append an attribute."""
-        self.add(rec.attribute(name, value))
-
     def finish(self, size: bytes, start: int, end: int) -> None:
-        """Write what is left. size: the size record; start, end: where the content begins and ends."""
+        """End the file and write what is left. size: the size record; start, end: where the content begins and ends."""
+        self._parts.append(END)
         in_one_piece = not self._written
         data = self._flush(size)
         if in_one_piece:

@@ -1,8 +1,8 @@
 """usual - what smtpd says before the first recipient, recognised in one piece
 
-All its messages begin with the same records: time, log_ident, rewrite_context, sender, then what it knows of its
-client. The attributes of a client are known by their bytes, from its last message, but for the values of those with
-its port, which is another each time. What is other in any way is left to be taken record by record.
+Nearly all its messages begin with the same records: time, log_ident, rewrite_context, sender, then what it knows of
+its client. The attributes of a client are known by their bytes, from its last message, but for the values of those
+with its port, which is another each time. What is other in any way is left to be taken record by record.
 """
 
 from __future__ import annotations
@@ -54,15 +54,22 @@ class Clients:
             seconds = buf[HEAD:ident].partition(b" ")[0]
             if where is None or buf[ident + HEAD : ident + HEAD + len(LOG_IDENT)] != LOG_IDENT or not seconds.isdigit():
                 return None
-            end, attributes = self._about(buf, about)
-        except (IndexError, ValueError):
+        except IndexError:
             return None
+        end, attributes = self.about(buf, about)
         if attributes is None:
             return None
         return int(seconds), where, buf[sender + HEAD : about], ident, end, attributes
 
+    def about(self, buf: bytes, at: int) -> tuple[int, Attributes | None]:
+        """Where the attributes of a client end that stand at `at`, and which these are. None: as in beginning()."""
+        try:
+            return self._about(buf, at)
+        except (IndexError, ValueError):
+            return 0, None
+
     def _about(self, buf: bytes, at: int) -> tuple[int, Attributes | None]:
-        """Where the attributes of a client end, and which these are. IndexError, ValueError: they are not all there."""
+        """The same. IndexError, ValueError: they are not all there."""
         port = buf.index(PORT, at) + len(PORT)
         behind = port + buf[port - len(PORT) - 1] - len(PORT)
         known = self._known.get(buf[at:port])
@@ -112,4 +119,4 @@ class Clients:
 @lru_cache(16)
 def _attributes(encoding: str, *names: str) -> Attributes:
     """(Most clients have the same.)"""
-    return dict.fromkeys(("create_time", "log_ident", *names), "") | ({"encoding": encoding} if encoding else {})
+    return dict.fromkeys(names, "") | ({"encoding": encoding} if encoding else {})

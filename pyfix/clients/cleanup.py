@@ -87,6 +87,14 @@ def requested(attrs: bytes) -> tuple[int, bool]:
     return int(flags), ahead
 
 
+_OPENED = OPENED.encode("%b")
+
+
+def opened(queue_id: str) -> bytes:
+    """OPENED with this id."""
+    return _OPENED % queue_id.encode("ascii")
+
+
 class Detail(NamedTuple):
     """One status bit in words: SMTP code, enhanced status, text."""
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from pyfix.cleanup.envelope import KNOWN
+from pyfix.cleanup.envelope import KNOWN, Envelope
 from pyfix.config.main_cf import MainCf
 from tests.cleanup.peer import BODY, Ours, R, comparable, stream
 
@@ -89,6 +89,11 @@ VARIANTS = {
     "a long recipient": (((13, ("R", f"{LONG}@x.test")),), True),
     "other recipient records": (((12, ("A", "notify_flags=2"), USUAL[12], ("O", "first@x.test")),), True),
     "original without recipient": (((13,),), True),
+    "recipient records before the sender": (
+        ((3, ("A", "dsn_orig_rcpt=rfc822;q@x.test"), ("S", "s@example.net")),),
+        False,
+    ),
+    "no attributes of a client": (tuple((number,) for number in range(4, 12)), False),
     "an attribute behind the recipient": (((13, USUAL[13], ("A", "x=y")),), True),
     "no port": (((6, ("A", "log_client_port=")),), False),
     "no helo name": (((8, ("A", "log_helo_name=")),), False),
@@ -139,6 +144,22 @@ def test_how_it_comes_makes_no_difference(both, recognised, changes, usual):
 def test_nor_under_other_rules(both, main_cf):
     at_once, in_steps = both(stream(envelope(), BODY), main_cf)
     assert at_once == in_steps
+
+
+@pytest.mark.parametrize("changes", [(), VARIANTS["a filter"][0], VARIANTS["DSN"][0]])
+@pytest.mark.parametrize("main_cf", ["", "canonical_maps = inline:{s@example.net=t@example.net}\n"])
+def test_attributes_of_a_client_are_known_behind_any_sender(tmp_path, monkeypatch, changes, main_cf):
+    data = stream(envelope(changes), BODY)
+    single = []
+    real = Envelope.attribute
+
+    def attribute(self, data, whole):
+        single.append(data)
+        real(self, data, whole)
+
+    monkeypatch.setattr(Envelope, "attribute", attribute)
+    Ours(MainCf.from_text(BASE + main_cf), tmp_path).put(data)
+    assert not [data for data in single if b"client" in data]
 
 
 @pytest.mark.parametrize("cut", range(1, len(envelope()) + 2, 7))
