@@ -74,6 +74,12 @@ def test_python_may_have_a_path_that_is_too_long_for_a_first_line(system):
     assert taken(system, run(system, "-f", "a@x", "b@x"))
 
 
+def test_the_script_that_names_python_may_have_been_removed(system):
+    FOUND["editable"](packages(system))
+    (system / "bin/mailq").unlink()
+    assert taken(system, run(system, "-f", "a@x", "b@x"))
+
+
 def test_words_are_handed_on_as_they_are(system):
     FOUND["editable"](packages(system))
     assert taken(system, run(system, "-F", "A  *\n'b'", "-f", "a@x", "b@x"))
