@@ -378,10 +378,10 @@ class DiscardBench:
             queue_id = f"{number:05X}123456"
             self._files.append(os.open(f"active/{queue_id}", os.O_RDWR | os.O_CREAT))
             times = Stats(FUTURE, FUTURE)
-            who = ("vm", "127.0.0.1", "30000", "SMTP", "vm", "", "", "", queue_id, "local")
             recipient = Recipient(0, "user@example.org", "user@example.org", "rfc822;user@example.org", 0)
-            about = ("active", queue_id, 0, 4096, "bench", "", 0, "sender@example.com", "", 0)
-            self._requests.append(Request(NORMAL, *about, times, *who, [recipient]).encode())
+            about = (queue_id, 0, 4096, "bench", "sender@example.com", "", "30000", queue_id, times, [recipient])
+            who = ("vm", "127.0.0.1", "SMTP", "vm", "", "", "", "local")
+            self._requests.append(Request(*about, "active", NORMAL, "", 0, 0, *who).encode())
 
     def message(self) -> None:
         frames = []
@@ -417,9 +417,11 @@ class VirtualBench:
             envelope = read_envelope(fd)
             (recipient,) = envelope.recipients
             self._files.append((fd, recipient.offset))
-            whose = (envelope.sender, "", 0, Stats(FUTURE, FUTURE), *envelope.handed_on(), envelope.recipients)
-            what = (queue_id.decode(), envelope.content_offset, envelope.content_len, "bench", "", 0)
-            self._requests.append(opened(Request)(NORMAL, "active", *what, *whose).encode())
+            log_ident, port, *client = envelope.handed_on()
+            what = (queue_id.decode(), envelope.content_offset, envelope.content_len, "bench", envelope.sender, "")
+            when = Stats(FUTURE, FUTURE)
+            about = (*what, port, log_ident, when, envelope.recipients, "active", NORMAL, "", 0, 0)
+            self._requests.append(opened(Request)(*about, *client).encode())
 
     def message(self) -> None:
         frames = []

@@ -3,7 +3,7 @@
 from pyfix.clients.deliver import NORMAL, Request, Stats
 from pyfix.queue.file import Recipient
 
-EMPTY = Request(NORMAL, "active", "", 0, 0, "", "", 0, "", "", 0, Stats(), *[""] * 10, [])
+EMPTY = Request("", 0, 0, *[""] * 5, Stats(), [], "active", NORMAL, "", 0, 0, *[""] * 8)
 
 
 def request(queue_id: str, nexthop: str, sender: str, recipients: list[Recipient], **more: object) -> Request:

@@ -1,21 +1,22 @@
 """deliver - what qmgr asks of a delivery agent, and the answer
 
-One frame is one request: Postfix's attribute list as the attributes, the lists of all its
-recipients, one after the other, as the body. The agent says in its greeting how many requests
-it takes at once (`concurrency`). The answer is about the destination (a DSN whose status is not
-empty says that the whole site is in trouble), then 0 or -1 (some recipients are deferred), then
-how many recipients were bounced, so that qmgr knows without looking whether there is a log.
+One frame is one request. Its attributes are what most messages of a client have in common, so that both ends
+remember such a list in one piece; its body is what differs, words with a NUL between them (WORDS, then RECIPIENT_WORDS
+for each recipient). The agent says in its greeting how many requests it takes at once (`concurrency`). The answer is
+about the destination (a DSN whose status is not empty says that the whole site is in trouble), then 0 or -1 (some
+recipients are deferred), then how many recipients were bounced, so that qmgr knows without looking whether there is a
+log.
 
 See also: ipc sheet section 3, delivery agents.
 """
 
 from __future__ import annotations
 
-from struct import Struct
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from pyfix.queue.file import Recipient
-from pyfix.wire.attr import DATA, INT, LONG, STR, AttrError, Form
+from pyfix.wire.attr import INT, LONG, STR, AttrError, Form
 
 PROTOCOL = "delivery_request_protocol"
 CONCURRENCY = "concurrency"  # attribute of the greeting
@@ -38,31 +39,29 @@ class Flags:
 
 NORMAL = Flags.SUCCESS | Flags.BOUNCE
 
-REQUEST = Form(
-    ("flags", INT),
+COMMON = Form(
     ("queue_name", STR),
-    ("queue_id", STR),
-    ("offset", LONG),
-    ("size", LONG),
-    ("nexthop", STR),
+    ("flags", INT),
     ("encoding", STR),
     ("sendopts", INT),
-    ("sender", STR),
-    ("envelope_id", STR),
     ("ret_flags", INT),
-    ("time", DATA),
     ("log_client_name", STR),
     ("log_client_address", STR),
-    ("log_client_port", STR),
     ("log_protocol_name", STR),
     ("log_helo_name", STR),
     ("sasl_method", STR),
     ("sasl_username", STR),
     ("sasl_sender", STR),
-    ("log_ident", STR),
     ("rewrite_context", STR),
-    ("recipient_count", INT),
 )
+WORDS = 10
+"""Words about a message: queue_id, offset, size, nexthop, sender, envelope_id, log_client_port, log_ident, and when
+it arrived and became active, in microseconds since 1970."""
+RECIPIENT_WORDS = 5
+"""Words about a recipient, as in RECIPIENT_FIELDS."""
+REMEMBERED = 1000
+"""Lists of attributes."""
+
 RECIPIENT_FIELDS = (
     ("original_recipient", STR),
     ("recipient", STR),
@@ -79,11 +78,7 @@ DSN_FIELDS = (
     ("action", STR),
     ("reason", STR),
 )
-RECIPIENT = Form(*RECIPIENT_FIELDS)
 ANSWER = Form(*DSN_FIELDS, ("status", INT), ("bounced", INT))
-
-_TIME = REQUEST.fields.index(("time", DATA))
-_STATS = Struct("@10qi4x")  # five struct timeval, a count, padding
 
 
 class Dsn:
@@ -173,79 +168,79 @@ class Stats:
         self.deliver_done = deliver_done
         self.reuse_count = reuse_count
 
-    def encode(self) -> bytes:
-        """As the C structure that Postfix sends, 88 bytes on a 64-bit machine."""
-        return _STATS.pack(
-            *divmod(int(self.incoming_arrival * 1e6), 1000000),
-            *divmod(int(self.active_arrival * 1e6), 1000000),
-            *divmod(int(self.agent_handoff * 1e6), 1000000),
-            *divmod(int(self.conn_setup_done * 1e6), 1000000),
-            *divmod(int(self.deliver_done * 1e6), 1000000),
-            self.reuse_count,
-        )
-
-    @classmethod
-    def decode(cls, data: bytes) -> Stats:
-        """The opposite of encode(). AttrError: another size."""
-        if len(data) != _STATS.size:
-            raise AttrError(f"time attribute of {len(data)} bytes")
-        a, a_us, b, b_us, *later = _STATS.unpack(data)
-        stats = cls(a + a_us / 1e6, b + b_us / 1e6)
-        if any(later):
-            c, c_us, d, d_us, e, e_us, stats.reuse_count = later
-            stats.agent_handoff, stats.conn_setup_done = c + c_us / 1e6, d + d_us / 1e6
-            stats.deliver_done = e + e_us / 1e6
-        return stats
-
-
-def encode_first_stats(arrival: tuple[int, int], active: float) -> bytes:
-    """Stats of a message that no agent has had yet, encoded. arrival: seconds, microseconds; active: seconds."""
-    return _STATS.pack(*arrival, *divmod(int(active * 1e6), 1000000), 0, 0, 0, 0, 0, 0, 0)
-
 
 class Request(NamedTuple):
-    """One message for one destination: the attributes in their order on the wire, the recipients for their count.
+    """One message for one destination: what differs, then what is in COMMON, in its order.
 
     size: bytes of content, what logs show; offset: of the first content record in the file.
     """
 
-    flags: int
-    queue_name: str
     queue_id: str
     offset: int
     size: int
     nexthop: str
-    encoding: str
-    sendopts: int
     sender: str
     envelope_id: str
-    ret_flags: int
+    log_client_port: str
+    log_ident: str
     stats: Stats
+    recipients: list[Recipient]
+    queue_name: str
+    flags: int
+    encoding: str
+    sendopts: int
+    ret_flags: int
     log_client_name: str
     log_client_address: str
-    log_client_port: str
     log_protocol_name: str
     log_helo_name: str
     sasl_method: str
     sasl_username: str
     sasl_sender: str
-    log_ident: str
     rewrite_context: str
-    recipients: list[Recipient]
 
     def encode(self) -> tuple[bytes, bytes]:
-        """Attributes and body of the frame."""
-        values: list[Any] = list(self[:-1])
-        values[_TIME] = self.stats.encode()
-        return encode_request(self.recipients, *values)
+        """Attributes and body of the frame; of the times, those that are no agent's."""
+        stats = self.stats
+        body = encode_body(*self[:8], stats.incoming_arrival, stats.active_arrival, self.recipients)
+        return encode_common(*self[10:]), body
 
 
-def encode_request(recipients: list[Recipient], *values: str | int | bytes) -> tuple[bytes, bytes]:
-    """Attributes and body of the frame. values: of REQUEST, in its order, but for the count of recipients."""
-    attrs = REQUEST.encode(*values, len(recipients))
-    if len(recipients) == 1:
-        return attrs, RECIPIENT.encode(*recipient_fields(recipients[0]))
-    return attrs, RECIPIENT.encode_all([recipient_fields(recipient) for recipient in recipients])
+def encode_body(
+    queue_id: str,
+    offset: int,
+    size: int,
+    nexthop: str,
+    sender: str,
+    envelope_id: str,
+    log_client_port: str,
+    log_ident: str,
+    incoming_arrival: float,
+    active_arrival: float,
+    recipients: list[Recipient],
+) -> bytes:
+    """The body of the frame. AttrError: NUL in a value."""
+    arrived, active = round(incoming_arrival * 1e6), round(active_arrival * 1e6)
+    text = (
+        f"{queue_id}\0{offset}\0{size}\0{nexthop}\0{sender}\0{envelope_id}\0"
+        f"{log_client_port}\0{log_ident}\0{arrived}\0{active}"
+    )
+    for to in recipients:
+        text += f"\0{to.original}\0{to.address}\0{to.offset}\0{to.dsn_orig_rcpt}\0{to.notify}"
+    if text.count("\0") != WORDS - 1 + RECIPIENT_WORDS * len(recipients):
+        raise AttrError(f"NUL in a value of a request: {text[:200]!r}")
+    return text.encode("utf-8", "surrogateescape")
+
+
+@lru_cache(REMEMBERED)
+def encode_common(*values: str | int) -> bytes:
+    """The attributes of the frame: the values of COMMON, in its order. AttrError: NUL in one."""
+    return COMMON.encode(*values)
+
+
+@lru_cache(REMEMBERED)
+def _decode_common(attrs: bytes) -> tuple[Any, ...]:
+    return tuple(COMMON.decode(attrs))
 
 
 def recipient_fields(recipient: Recipient) -> tuple[str, str, int, str, int]:
@@ -266,14 +261,21 @@ def recipient_from_fields(values: list[str | int]) -> Recipient:
 
 
 def decode_request(attrs: bytes, body: bytes) -> Request:
-    """The request in a frame. AttrError: it is none, or its recipients are not as many as it says."""
-    values = REQUEST.decode(attrs)
-    recipients = [recipient_from_fields(row) for row in RECIPIENT.decode_all(body)]
-    if len(recipients) != values[-1]:
-        raise AttrError(f"{len(recipients)} recipients instead of {values[-1]}")
-    values[-1] = recipients
-    values[_TIME] = Stats.decode(values[_TIME])
-    return Request._make(values)
+    """The request in a frame. AttrError: it is none."""
+    common = _decode_common(attrs)
+    words = body.decode("utf-8", "surrogateescape").split("\0")
+    try:
+        queue_id, offset, size, nexthop, sender, envelope_id, port, ident, arrived, active = words[:WORDS]
+        recipients = [
+            Recipient(int(words[at + 2]), words[at + 1], words[at], words[at + 3], int(words[at + 4]))
+            for at in range(WORDS, len(words), RECIPIENT_WORDS)
+        ]
+        numbers = int(offset), int(size)
+        stats = Stats(int(arrived) / 1e6, int(active) / 1e6)
+    except (ValueError, IndexError):
+        raise AttrError(f"bad body of a request: {body[:200]!r}") from None
+    texts = nexthop, sender, envelope_id, port, ident
+    return Request._make((queue_id, *numbers, *texts, stats, recipients, *common))
 
 
 _NO_TROUBLE = Dsn()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from pyfix.clients.deliver import NORMAL, Stats, encode_first_stats, encode_request
+from pyfix.clients.deliver import NORMAL, Stats, encode_body, encode_common
 from pyfix.qmgr.entry import Entry
 from pyfix.qmgr.job import Job
 from pyfix.queue.file import Envelope
@@ -62,19 +62,26 @@ class Message:
         for recipient in entry.recipients:
             if not recipient.address.isascii():
                 sendopts |= UTF8_RECIPIENT
-        return encode_request(
-            entry.recipients,
-            NORMAL | envelope.trace_flags | entry.queue.connections,
+        log_ident, port, *client = envelope.handed_on()
+        common = encode_common(
             "active",
+            NORMAL | envelope.trace_flags | entry.queue.connections,
+            envelope.attrs.get("encoding", ""),
+            sendopts,
+            envelope.ret_flags,
+            *client,
+        )
+        body = encode_body(
             self.queue_id,
             envelope.content_offset,
             envelope.content_len,
             entry.queue.nexthop,
-            envelope.attrs.get("encoding", ""),
-            sendopts,
             envelope.sender,
             envelope.envelope_id,
-            envelope.ret_flags,
-            encode_first_stats(envelope.arrival, self.active_arrival),
-            *envelope.handed_on(),
+            port,
+            log_ident,
+            self.arrival,
+            self.active_arrival,
+            entry.recipients,
         )
+        return common, body

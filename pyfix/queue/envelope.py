@@ -7,10 +7,11 @@ See also: queue-file sheet section 4.
 
 from typing import Final
 
-_PLAIN: Final = ("client_name", "client_address", "client_port", "protocol_name", "helo_name")
+_PLAIN: Final = ("client_port", "client_name", "client_address", "protocol_name", "helo_name")
 _LOGGED: Final = tuple(f"log_{name}" for name in _PLAIN)
-_MORE: Final = ("sasl_method", "sasl_username", "sasl_sender", "log_ident", "rewrite_context")
-_HANDED_ON: Final = _LOGGED + _MORE
+_MORE: Final = ("sasl_method", "sasl_username", "sasl_sender", "rewrite_context")
+_HANDED_ON: Final = ("log_ident", *_LOGGED, *_MORE)
+_HANDED_ON_OLD: Final = ("log_ident", *_PLAIN, *_MORE)
 _EMPTY: Final = ("",) * len(_HANDED_ON)
 
 
@@ -117,11 +118,11 @@ class Envelope:
         self.warnings: list[str] = []
 
     def handed_on(self) -> list[str]:
-        """What delivery agents hear of the client, in the order of their requests.
+        """What delivery agents hear of the client: what differs from message to message comes first.
 
-        Name, address, port, protocol, HELO name (in files without any log_ attribute, old ones, the plain ones
-        count); SASL method, user and sender; log_ident; rewrite_context.
+        log_ident; port, name, address, protocol, HELO name (in files without any log_ attribute, old ones, the plain
+        ones count); SASL method, user and sender; rewrite_context.
         """
         attrs = self.attrs
         old = "log_client_name" not in attrs and not any(map(attrs.__contains__, _LOGGED))
-        return list(map(attrs.get, _PLAIN + _MORE if old else _HANDED_ON, _EMPTY))
+        return list(map(attrs.get, _HANDED_ON_OLD if old else _HANDED_ON, _EMPTY))

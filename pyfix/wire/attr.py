@@ -4,14 +4,12 @@ A list is `name NUL value NUL` for each attribute and one more NUL at its end. A
 declares one list: its names in order and the kind of each value. Both ends of a
 service share the Form, so a strict reader needs one comparison.
 
-Numbers are unsigned decimal text as Postfix writes them (-1 is 4294967295), binary
-data are base64 without line breaks.
+Numbers are unsigned decimal text as Postfix writes them (-1 is 4294967295).
 """
 
 from __future__ import annotations
 
 import re
-from binascii import a2b_base64, b2a_base64
 from collections.abc import Iterable
 from enum import Enum
 from itertools import chain
@@ -23,15 +21,14 @@ class AttrError(ValueError):
 
 
 class Kind(Enum):
-    """How a value is written. STR: str; INT: 32-bit int; LONG: 64-bit int; DATA: bytes."""
+    """How a value is written. STR: str; INT: 32-bit int; LONG: 64-bit int."""
 
     STR = "text"
     INT = 32
     LONG = 64
-    DATA = "base64"
 
 
-STR, INT, LONG, DATA = Kind.STR, Kind.INT, Kind.LONG, Kind.DATA
+STR, INT, LONG = Kind.STR, Kind.INT, Kind.LONG
 LONGEST_NUMBER = 20  # digits
 
 
@@ -42,35 +39,28 @@ _DIGITS = f"([0-9]{{1,{LONGEST_NUMBER}}})"
 class Form:
     """The declaration of one attribute list: (name, kind) pairs in wire order.
 
-    A list is written with one `%` and read with one match of a pattern; only numbers and binary data are
-    looked at one by one.
+    A list is written with one `%` and read with one match of a pattern; only numbers are looked at one
+    by one.
     """
 
-    __slots__ = ("_data", "_heads", "_match", "_names", "_nuls", "_numbers", "_template", "fields")
+    __slots__ = ("_heads", "_match", "_names", "_nuls", "_numbers", "_template", "fields")
 
     def __init__(self, *fields: tuple[str, Kind]) -> None:
         self.fields = fields
         self._names = [name for name, _ in fields]
-        texts = {STR, DATA}
-        self._template = "".join([f"{name}\0{'%s' if kind in texts else '%d'}\0" for name, kind in fields]) + "\0"
-        pattern = "".join([f"{re.escape(name)}\0{_ANY if kind in texts else _DIGITS}\0" for name, kind in fields])
+        self._template = "".join([f"{name}\0{'%s' if kind is STR else '%d'}\0" for name, kind in fields]) + "\0"
+        pattern = "".join([f"{re.escape(name)}\0{_ANY if kind is STR else _DIGITS}\0" for name, kind in fields])
         self._match = re.compile(pattern + "\0").match
-        bits = [(at, kind.value) for at, (_, kind) in enumerate(fields) if kind in {INT, LONG}]
+        bits = [(at, kind.value) for at, (_, kind) in enumerate(fields) if kind is not STR]
         self._numbers = [(at, 1 << size - 1, 1 << size) for at, size in bits]  # place, first negative one, how many
-        self._data = [at for at, (_, kind) in enumerate(fields) if kind is DATA]
         self._nuls = 2 * len(fields) + 1
         self._heads = [*self._names, ""]  # what stands before the NULs at even places
 
-    def encode(self, *values: str | int | bytes) -> bytes:
+    def encode(self, *values: str | int) -> bytes:
         """The list with these values, in the order of the fields."""
         return self._encode(values).encode("utf-8", "surrogateescape")
 
     def _encode(self, row: tuple[Any, ...]) -> str:
-        if self._data:
-            words = list(row)
-            for at in self._data:
-                words[at] = b2a_base64(words[at], newline=False).decode("ascii")
-            row = tuple(words)
         text = self._template % row
         if "\0-" in text:
             text = self._template % self._unsigned(row)
@@ -94,8 +84,7 @@ class Form:
         else:
             words = text.split("\0")
             if words[::2] == self._heads and len(words) == self._nuls + 1:
-                values = words[1:-1:2]
-                return self._typed(values) if self._data else values
+                return words[1:-1:2]
         raise AttrError(self._complaint(text))
 
     def _typed(self, row: list[Any]) -> list[Any]:
@@ -103,11 +92,9 @@ class Form:
             value = row[at] = int(row[at])
             if value >= negative:
                 row[at] = value - count
-        for at in self._data:
-            row[at] = _decode_data(row[at])
         return row
 
-    def encode_all(self, rows: Iterable[tuple[str | int | bytes, ...]]) -> bytes:
+    def encode_all(self, rows: Iterable[tuple[str | int, ...]]) -> bytes:
         """Several lists, one after the other."""
         return "".join(map(self._encode, rows)).encode("utf-8", "surrogateescape")
 
@@ -133,16 +120,9 @@ class Form:
             if given[at] != name:
                 found = given[at][:100].encode("ascii", "replace").decode()
                 return f"unexpected attribute {found} (expecting: {name})"
-            if kind in {INT, LONG} and at < len(values) and re.fullmatch(_DIGITS, values[at]) is None:
+            if kind is not STR and at < len(values) and re.fullmatch(_DIGITS, values[at]) is None:
                 return f"bad numerical attribute value {values[at][:40]!r}"
         return "unexpected attribute after the last, or end of list missing"
-
-
-def _decode_data(text: str) -> bytes:
-    try:
-        return a2b_base64(text, strict_mode=True)
-    except ValueError:
-        raise AttrError(f"bad base64 attribute value {text[:40]!r}") from None
 
 
 def encode_pairs(pairs: Iterable[tuple[str, str]]) -> bytes:

@@ -646,8 +646,8 @@ def test_what_is_handed_over_with_a_name_is_not_read(instance, toy, monkeypatch)
             await _told(_handed(named), qmgr)
             await instance.until_logged(f"{named[0]}: removed")
             first, second = agent.requests
-            assert second[:11] == (*first[:2], named[0], *first[3:11])
-            assert second[12:] == first[12:]
+            assert second[:8] == (named[0], *first[1:8])
+            assert second[9:] == first[9:]
             assert [line.partition(": ")[2] for line in instance.lines[:2]] == [
                 line.partition(": ")[2] for line in instance.lines[2:]
             ]

@@ -56,7 +56,7 @@ def test_a_file_of_real_postfix_is_understood(opened):
     e = read_envelope(fd)
     assert (e.sender, e.arrival[0], e.create_time) == ("sender@example.net", 1795236976, 1795236976)
     assert (e.envelope_id, e.ret_flags, e.attrs["encoding"]) == ("abc+1", 2, "8bit")
-    assert e.handed_on()[1] == "127.0.0.1"
+    assert e.handed_on()[3] == "127.0.0.1"
     assert e.warn_time == 1795236976 + 4 * 3600
     assert [(r.address, r.original, r.dsn_orig_rcpt, r.notify) for r in e.recipients] == [
         ("real@dm.test", "alias@hold.test", "rfc822;orig@example.com", 12),
