@@ -21,7 +21,6 @@ import struct
 import syslog
 import time
 from _thread import get_ident  # threading would want to know of each fork
-from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
@@ -136,7 +135,7 @@ class Postlog:
         self._make_fallback = fallback
         self._stamps = stamps
         self._fallback: Sink | None = None
-        self._waiting: deque[tuple[Priority, str, str, int]] = deque()
+        self._waiting: list[tuple[Priority, str, str, int]] = []
         self._before = ""  # what stands before a line until the monotonic clock says:
         self._until = 0
         self._loop: Scheduler | None = None
@@ -229,13 +228,13 @@ class Postlog:
             except OSError:  # the socket, the directory, the datagram: nothing that time mends
                 self._give_up(count)
                 continue
-            for _ in range(count):
-                waiting.popleft()
+            del waiting[:count]
         return True
 
     def _give_up(self, count: int) -> None:
-        for _ in range(count):
-            priority, text, *_ = self._waiting.popleft()
+        given_up = self._waiting[:count]
+        del self._waiting[:count]
+        for priority, text, *_ in given_up:
             if self._fallback is None:
                 self._fallback = self._make_fallback()
             self._fallback(priority, text)

@@ -30,9 +30,9 @@ class Block:
 
     __slots__ = ("clean", "lines", "partial")
 
-    def __init__(self, lines: list[bytes], partial: bytes | None = None, *, clean: bool = False) -> None:
+    def __init__(self, lines: list[bytes], clean: bool) -> None:
         self.lines = lines
-        self.partial = partial
+        self.partial: bytes | None = None
         self.clean = clean
 
     def __repr__(self) -> str:
@@ -117,7 +117,7 @@ class Content:
 
     __slots__ = ("_after_bare", "_ended", "_mid_line", "_tail", "_top", "bare", "exact", "limit", "size")
 
-    def __init__(self, limit: int, *, exact: bool) -> None:
+    def __init__(self, limit: int, exact: bool) -> None:
         self.limit = limit
         self.exact = exact
         self.size = 0
@@ -168,7 +168,7 @@ class Content:
                 if lines is None:
                     rest, at, ended = self._carefully(data, at)
                     return found + rest, at, ended
-                found.append(self._block(lines, clean=True))
+                found.append(self._block(lines, True))
             if after is not None:
                 return found, at + after, True
             at = cut
@@ -254,8 +254,8 @@ class Content:
             blocks.append(self._block(lines))
         return blocks
 
-    def _block(self, lines: list[bytes], *, clean: bool = False) -> Block:
-        return Block(self._mend_top(lines) if self._top and lines else lines, clean=clean)
+    def _block(self, lines: list[bytes], clean: bool = False) -> Block:
+        return Block(self._mend_top(lines) if self._top and lines else lines, clean)
 
     def _mend_top(self, lines: list[bytes]) -> list[bytes]:
         for number, line in enumerate(lines):

@@ -148,7 +148,7 @@ class MessageEnd(Event):
 
     __slots__ = ("bare", "blocks", "size")
 
-    def __init__(self, verb: str, blocks: list[Piece], size: int, *, bare: bool) -> None:
+    def __init__(self, verb: str, blocks: list[Piece], size: int, bare: bool) -> None:
         self.verb = verb
         self.blocks = blocks
         self.size = size

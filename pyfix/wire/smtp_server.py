@@ -287,7 +287,7 @@ class Session:
     # Content
 
     def _new_content(self) -> Content:
-        return Content(self.limits.line_length, exact=self.limits.exact_line_ends)
+        return Content(self.limits.line_length, self.limits.exact_line_ends)
 
     def _next_of_data(self) -> Event | None:
         content = self._content
@@ -303,7 +303,7 @@ class Session:
         self.bare |= content.bare
         self.state = READY
         self._content = None
-        return MessageEnd(verb, blocks, content.size, bare=content.bare)
+        return MessageEnd(verb, blocks, content.size, content.bare)
 
     # BDAT
 
