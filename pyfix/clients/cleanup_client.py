@@ -92,7 +92,7 @@ class Message:
         self._exchange.close()
 
     def _send(self, attrs: bytes) -> None:
-        self._exchange.send(attrs, *self._parts)
+        self._exchange.send(attrs, b"".join(self._parts))
         self._parts.clear()
         self._have = 0
         self._text = self._clean = True

@@ -35,9 +35,9 @@ class Exchange:
         self._answers: list[Answer | ServiceGone] = []
         self._waiter: Moment | None = None
 
-    def send(self, attrs: bytes, *body: bytes | bytearray) -> None:
-        """One frame of the request, its body in parts; all of one loop turn leave together."""
-        self._connection.out.write(encode_frame(self._stream, attrs, *body))
+    def send(self, attrs: bytes, body: bytes = b"") -> None:
+        """One frame of the request; all of one loop turn leave together."""
+        self._connection.out.write(encode_frame(self._stream, attrs, body))
 
     async def drain(self) -> None:
         """Wait while the server reads more slowly than is sent."""
@@ -102,7 +102,7 @@ class Connection(asyncio.Protocol):
         """A request of one frame whose answer is heard without a task; its number, for forget()."""
         self._last += 1
         self._open[self._last] = receiver
-        self.out.write(encode_frame(self._last, attrs, body) if body else encode_frame(self._last, attrs))
+        self.out.write(encode_frame(self._last, attrs, body))
         return self._last
 
     def forget(self, stream: int) -> None:

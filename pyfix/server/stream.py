@@ -63,7 +63,7 @@ class Link(asyncio.Protocol):
 
     def send(self, stream: int, attrs: bytes, body: bytes = b"") -> None:
         """One frame of the answer; all of one loop turn leave together."""
-        self._out.write(encode_frame(stream, attrs, body) if body else encode_frame(stream, attrs))
+        self._out.write(encode_frame(stream, attrs, body))
 
     def hold(self) -> None:
         """Collect answers until release(), in this turn."""

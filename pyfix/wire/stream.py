@@ -31,11 +31,9 @@ class StreamError(ValueError):
     """Bytes that can't be frames."""
 
 
-def encode_frame(stream: int, attrs: bytes, *body: bytes | bytearray) -> bytes:
-    """One frame, ready to send. body: its parts."""
-    if not body:
-        return HEAD.pack(stream, len(attrs), 0) + attrs
-    return b"".join((HEAD.pack(stream, len(attrs), sum(map(len, body))), attrs, *body))
+def encode_frame(stream: int, attrs: bytes, body: bytes = b"") -> bytes:
+    """One frame, ready to send."""
+    return HEAD.pack(stream, len(attrs), len(body)) + attrs + body
 
 
 def greeting(protocol: str, extra: Iterable[tuple[str, str]] = ()) -> bytes:
@@ -62,19 +60,10 @@ class FrameReader:
                 return []
             data = b"".join(self._parts)
             self._parts.clear()
-        frames, at = self._split(data)
-        if at < len(data):
-            self._parts.append(data[at:])
-            self._have = len(data) - at
-        return frames
-
-    def _split(self, data: bytes) -> tuple[list[Frame], int]:
         frames: list[Frame] = []
         at, size = 0, len(data)
-        while True:
-            if size - at < HEAD_SIZE:
-                self._need = HEAD_SIZE
-                return frames, at
+        self._need = HEAD_SIZE
+        while size - at >= HEAD_SIZE:
             stream, attrs_size, body_size = HEAD.unpack_from(data, at)
             if attrs_size + body_size > LIMIT:
                 raise StreamError(f"frame of {attrs_size + body_size} bytes")
@@ -82,6 +71,10 @@ class FrameReader:
             end = body + body_size
             if end > size:
                 self._need = end - at
-                return frames, at
+                break
             frames.append((stream, data[at + HEAD_SIZE : body], data[body:end]))
             at = end
+        if at < size:
+            self._parts.append(data[at:])
+            self._have = size - at
+        return frames
