@@ -29,7 +29,7 @@ from bench.source import text
 from pyfix.cleanup.daemon import Cleanup
 from pyfix.clients import cleanup as service
 from pyfix.clients.deliver import NORMAL, Answer, Request, Stats
-from pyfix.clients.rewrite import CLASS_DEFAULT, Resolved
+from pyfix.clients.rewrite import CLASS_DEFAULT, Completed, Resolved
 from pyfix.clients.rewrite_client import RewriteClient
 from pyfix.clients.spares import request as ahead_request
 from pyfix.clients.stream import Connection
@@ -196,7 +196,7 @@ class SmtpdBench:
         self._connection.connection_made(self._out)
         self._smtpd.site.cleanup._channel._connection = self._connection
         self._rewrite = RewriteClient()
-        self._smtpd.site.rewrite._client = self._rewrite
+        self._smtpd.site.rewrite = Completed(self._rewrite)
         self._ids = 0
         self._port = 30000
         self.bodies: list[bytes] = []

@@ -117,16 +117,14 @@ class Completed:
 
     def __init__(self, client: Remembering) -> None:
         self._client = client
+        self.known = client.known
+        """Where an address goes, when nobody need be asked: the client has been asked about complete ones only."""
 
     def resolve(self, sender: str, address: str) -> Coroutine[Any, Any, Resolved]:
         """Where an address (internal form) goes."""
         if address and not is_complete(address):
             return self._complete(sender, address)
         return self._client.resolve(sender, address)
-
-    def known(self, sender: str, address: str) -> Resolved | None:
-        """Where an address goes, when nobody need be asked. (The client has been asked about complete ones only.)"""
-        return self._client.known(sender, address)
 
     async def _complete(self, sender: str, address: str) -> Resolved:
         address = unquote(await self._client.rewrite(RULE_LOCAL, quote(address)))

@@ -238,7 +238,6 @@ class Connection(asyncio.Protocol):
             return
         conversation = self._conversation
         conversation.lost()
-        conversation.wire.close()
         conversation.tell_postmaster()
         bare = conversation.note_bare_lf and conversation.wire.bare
         msg.info(log.disconnect(conversation.peer.client, conversation.counts, conversation.refused, bare_lf=bare))

@@ -203,15 +203,15 @@ class Talk:
         self.over = self._unsettled = True
 
     def tell_postmaster(self) -> None:
-        """Forget what was said; where there was trouble the postmaster may want to know."""
+        """Where there was trouble the postmaster may want to know what was said."""
         if self.history.trouble is not NO_TROUBLE and self.site.postmaster is not None:
             self.site.postmaster.tell(self.site.cleanup, self.peer.client, self.history)
-        self.history.forget()
 
     def _shorten_history(self) -> None:
         history = self.history
         if len(history.said) > self.site.enough_said and history.is_longer(self.site.cfg.smtpd_history_flush_threshold):
             self.tell_postmaster()
+            history.forget()
 
     def too_early(self, data: bytes) -> None:
         """The client talked before the greeting."""
@@ -222,7 +222,7 @@ class Talk:
 
     def lost(self) -> None:
         """The client is gone, or about to be: nothing of a message under way stays."""
-        unfinished = self.wire.unfinished
+        unfinished = self.wire.close()
         if unfinished == "DATA":  # it was counted when it was accepted
             self.refused["DATA"] = self.refused.get("DATA", 0) + 1
         elif unfinished:

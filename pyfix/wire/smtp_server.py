@@ -185,13 +185,6 @@ class Session:
         """Some of a message's content was let come, or all but the end of its last chunk."""
         return self._content is not None
 
-    @property
-    def unfinished(self) -> str:
-        """The verb whose content is under way; empty: there is none."""
-        if self._chunk is not None:
-            return "BDAT" if self._chunk_refusal is None else ""
-        return "DATA" if self.state is DATA else ""
-
     def accept_chunk(self) -> None:
         """Answer a Bdat event: let its chunk come."""
         if self._content is None:
@@ -202,11 +195,15 @@ class Session:
         self.state = State.LOST
         self._content = None
 
-    def close(self) -> None:
-        """No more events will come."""
+    def close(self) -> str:
+        """No more events will come. The verb whose content was under way; empty: there was none."""
+        unfinished = "DATA" if self.state is DATA else ""
+        if self._chunk is not None:
+            unfinished = "BDAT" if self._chunk_refusal is None else ""
         self.state = State.CLOSED
         self._instead = _nothing
         self.more = True
+        return unfinished
 
     # Commands
 
