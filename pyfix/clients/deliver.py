@@ -270,12 +270,11 @@ def decode_request(attrs: bytes, body: bytes) -> Request:
             Recipient(int(words[at + 2]), words[at + 1], words[at], words[at + 3], int(words[at + 4]))
             for at in range(WORDS, len(words), RECIPIENT_WORDS)
         ]
-        numbers = int(offset), int(size)
         stats = Stats(int(arrived) / 1e6, int(active) / 1e6)
+        before = queue_id, int(offset), int(size), nexthop, sender, envelope_id, port, ident, stats, recipients
     except (ValueError, IndexError):
         raise AttrError(f"bad body of a request: {body[:200]!r}") from None
-    texts = nexthop, sender, envelope_id, port, ident
-    return Request._make((queue_id, *numbers, *texts, stats, recipients, *common))
+    return Request._make(before + common)
 
 
 _NO_TROUBLE = Dsn()

@@ -14,6 +14,7 @@ Sources: canonical(5), virtual(5), transport(5), ADDRESS_REWRITING_README.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from pyfix.mail.address import quote, split_extension
@@ -65,11 +66,23 @@ async def find_address(
     rather than `.parent`. TableError: a table can't answer.
     """
     whole = address, quote(address)
-    for key, extension in address_keys(address, delimiter, is_local, keys, parent_style=parent_style):
+    if is_local is None:
+        tried: Iterable[tuple[str, str]] = _keys_not_local(address, delimiter, keys, parent_style)
+    else:
+        tried = address_keys(address, delimiter, is_local, keys, parent_style=parent_style)
+    for key, extension in tried:
         value = await maps.find(key, partial=key not in whole)
         if value is not None:
             return Found(value, extension)
     return None
+
+
+@lru_cache(100)
+def _keys_not_local(
+    address: str, delimiter: str, keys: int, parent_style: bool
+) -> tuple[tuple[str, str], ...]:
+    """address_keys() where no domain is local, for several tables that are asked for one address."""
+    return tuple(address_keys(address, delimiter, None, keys, parent_style=parent_style))
 
 
 def address_keys(
