@@ -55,6 +55,24 @@ class Watch:
 class Connection(asyncio.Protocol):
     """One accepted connection. over: called once, when all is said and done; with the error when that was a bug."""
 
+    __slots__ = (
+        "_conversation",
+        "_gone",
+        "_heard",
+        "_input",
+        "_over",
+        "_paused",
+        "_react",
+        "_stirred",
+        "_task",
+        "_timeout",
+        "_transport",
+        "_waiting",
+        "_watch",
+        "_wire",
+        "_writable",
+    )
+
     def __init__(
         self, conversation: Conversation, timeout: float, watch: Watch, over: Callable[[BaseException | None], None]
     ) -> None:

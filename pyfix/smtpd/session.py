@@ -64,6 +64,8 @@ SIMPLE = {
 class Conversation(Talk):
     """One client's session: what each event leads to."""
 
+    __slots__ = ()
+
     # Commands without a message
 
     async def _bad(self, event: on.Bad) -> None:

@@ -48,6 +48,35 @@ Waiting = tuple[Rest, Any]
 class Talk:
     """One client's session: what it has been told, what is known about it. Subclasses react to events."""
 
+    __slots__ = (
+        "_bare_newline",
+        "_carried",
+        "_count_as_ok",
+        "_delegated",
+        "_event",
+        "_is_traced",
+        "_junk",
+        "_keywords",
+        "_pipelined",
+        "_policy",
+        "_reactions",
+        "_slow",
+        "_space",
+        "_transaction",
+        "_unsettled",
+        "counts",
+        "errors",
+        "helo",
+        "history",
+        "note_bare_lf",
+        "over",
+        "peer",
+        "protocol",
+        "refused",
+        "site",
+        "wire",
+    )
+
     _REACTIONS: ClassVar[Mapping[type[on.Event], Callable[..., Rest | None]]] = {}
     """What each event leads to; None: that is all."""
     _DENIALS: ClassVar[Mapping[type[on.Event], Callable[..., Rest | None]]] = {}

@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import os
 import time
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 from pyfix.clients.cleanup import FLAG_SMTPUTF8, STAT_BARE_LF, reply
 from pyfix.clients.post_mail import Message
@@ -33,6 +33,24 @@ DRAIN = 1 << 20  # bytes of content between two looks at how cleanup is doing
 class Transaction:
     """A message from MAIL to its end."""
 
+    __slots__ = (
+        "_envelope",
+        "_instance",
+        "_undrained",
+        "arrived",
+        "context",
+        "first_recipient",
+        "helo",
+        "message",
+        "params",
+        "protocol",
+        "queue_id",
+        "recipients",
+        "refused",
+        "sender",
+        "status",
+    )
+
     def __init__(self, mail: Mail, protocol: str, helo: str | None, context: str) -> None:
         """protocol: SMTP or ESMTP; context: "local" or "remote" header rewriting."""
         self.sender = mail.address
@@ -52,11 +70,15 @@ class Transaction:
         """For the log."""
         self._envelope: list[bytes] = []
         self._undrained = 0
+        self._instance = ""
 
-    @cached_property
+    @property
     def instance(self) -> str:
         """Names this message to policy servers."""
-        return f"{os.getpid():x}.{int(self.arrived):x}.{int(self.arrived % 1 * 1e6):x}.{next(COUNTER):x}"
+        if not self._instance:
+            arrived = self.arrived
+            self._instance = f"{os.getpid():x}.{int(arrived):x}.{int(arrived % 1 * 1e6):x}.{next(COUNTER):x}"
+        return self._instance
 
     @property
     def only_recipient(self) -> str | None:

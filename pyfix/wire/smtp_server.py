@@ -63,6 +63,29 @@ class Transcript(Protocol):
 class Session:
     """One SMTP session."""
 
+    __slots__ = (
+        "_asked",
+        "_at",
+        "_buffer",
+        "_chunk",
+        "_chunk_left",
+        "_chunk_refusal",
+        "_content",
+        "_instead",
+        "_leads_to",
+        "_skipping",
+        "_told_pipelining",
+        "bare",
+        "extended",
+        "hello",
+        "limits",
+        "more",
+        "out",
+        "state",
+        "transcript",
+        "where",
+    )
+
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.state = READY
