@@ -34,7 +34,7 @@ from pyfix.config.params.mail import MailParams
 from pyfix.queue.batch import make_durable
 from pyfix.queue.directory import QueueDirectory
 from pyfix.queue.unnamed import UnnamedFiles
-from pyfix.server import eager
+from pyfix.server import bug, eager
 from pyfix.server.context import Context
 from pyfix.server.stream import Link, StreamServer
 from pyfix.unix import msg
@@ -82,16 +82,23 @@ class Session:
                 await self._daemon.bouncer.tell_expanded(self.store.queue_id, self._message.expanded)
         except NotAcceptedError as refusal:
             returned = self._message.returnable(refusal) and await self._daemon.bouncer.bounce(self.store, refusal)
-            self._refusal = NotAcceptedError(STAT_OK) if returned else refusal
-            self._drop("canceled")
-            if self._ended:
-                self._answer_refusal(self._refusal)
+            self._refuse(NotAcceptedError(STAT_OK) if returned else refusal)
+            return
+        except Exception as error:  # a bug in us must not leave the client without an answer
+            msg.error(f"{self.store.queue_id}: {bug.line(error, 'message')}")
+            self._refuse(NotAcceptedError(STAT_WRITE))
             return
         if self._message.flags & FLAG_DISCARD:
             self._drop("discarded")
             self.answer(STAT_OK)
         else:
             self._daemon.commit(self)
+
+    def _refuse(self, refusal: NotAcceptedError) -> None:
+        self._refusal = refusal
+        self._drop("canceled")
+        if self._ended:
+            self._answer_refusal(refusal)
 
     def unused(self) -> None:
         """There was no message."""

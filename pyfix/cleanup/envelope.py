@@ -335,4 +335,6 @@ def _create_time(second: int) -> bytes:
 
 
 def _text(data: bytes) -> str:
+    if 0 in data:  # where Postfix's strings end
+        data = data.partition(b"\0")[0]
     return data.decode("utf-8", "surrogateescape")

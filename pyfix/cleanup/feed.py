@@ -178,7 +178,7 @@ class Feed:
         if look is not None:
             found.append((look, name, value, begin, at))
         records = buf[self._at : at]
-        if not 0 < len(records) <= limit or (at > self._clean_to and _has_line_ends(records)):
+        if not 0 < len(records) <= limit or 0 in records or (at > self._clean_to and _has_line_ends(records)):
             return None
         self._head_end = at
         return found, _is_ascii(records)

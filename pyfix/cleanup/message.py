@@ -163,6 +163,10 @@ class Message:
             if whole[:1] != rec.NORM or not colon:
                 whole = rec.encode_line(line, self._rules.headers.line_limit)
             header, whole = await self._continuation(line, whole)
+            if b"\0" in header:  # where Postfix's strings end
+                header = header.partition(b"\0")[0]
+                limit = self._rules.headers.line_limit
+                whole = b"".join([rec.encode_line(part, limit) for part in header.split(b"\n")])
             headers.utf8 |= not header.isascii()
             changed = headers.take(name, header.partition(b":")[2])
             new = None if changed is None else await changed

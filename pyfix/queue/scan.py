@@ -66,6 +66,9 @@ def read_recipients(fd: int, envelope: Envelope, recipient_limit: int = RECIPIEN
 
 
 def _text(data: bytes) -> str:
+    """Up to a NUL, where Postfix's strings end."""
+    if 0 in data:
+        data = data.partition(b"\0")[0]
     return data.decode("utf-8", "surrogateescape")
 
 

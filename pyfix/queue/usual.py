@@ -176,4 +176,6 @@ def _found_in_content(tail: bytes) -> Attributes:
 
 
 def _text(data: bytes) -> str:
+    if 0 in data:
+        raise UnusualError
     return data.decode("utf-8", "surrogateescape")

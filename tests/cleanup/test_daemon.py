@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pyfix.cleanup import daemon
+from pyfix.cleanup import daemon, message
 from pyfix.clients import cleanup as service
 from pyfix.clients.cleanup import reply
 from pyfix.clients.trigger import Words
@@ -215,6 +215,24 @@ def test_a_full_disk_is_a_write_error(suite, monkeypatch):
             assert answer == (service.STAT_WRITE, "")
             assert incoming() == []
             assert f"warning: {queue_id}: write queue file: No space left on device" in processes.log
+
+    run(main())
+
+
+def test_a_bug_is_a_temporary_error_for_its_message_alone(suite, monkeypatch):
+    async def broken(self):
+        raise AttributeError("no such thing")
+
+    async def main():
+        async with suite().running() as processes:
+            with monkeypatch.context() as patch:
+                patch.setattr(message.Message, "process", broken)
+                queue_id, answer = await put(processes.client(), WHOLE)
+                assert answer == (service.STAT_WRITE, "")
+                assert incoming() == []
+            assert processes.log[0].startswith(f"error: {queue_id}: message ended by a bug: ")
+            assert processes.log[1] == f"{queue_id}: removed (canceled)"
+            assert (await put(processes.client(), WHOLE))[1] == (0, "")
 
     run(main())
 

@@ -269,3 +269,34 @@ def test_a_recipient_that_nothing_else_changes_has_its_copy_made(ours):
     flags = FLAG_BCC_OK | FLAG_MAP_OK
     _, data, _ = ours("recipient_bcc_maps = inline:{r@x.test=copy@d.test}\n").put(SHORT, flags)
     assert records(data, rec.RCPT) == [b"r@x.test", b"copy@d.test"]
+
+
+@pytest.mark.parametrize("request_", [END, CLEAN_END])
+@pytest.mark.parametrize(
+    ("header", "kept"),
+    [
+        pytest.param(b"From: a\0b@c", b"From: a@example.com", id="sender"),
+        pytest.param(b"To: a\0b", b"To: a@example.com", id="recipient"),
+        pytest.param(b"From: x\0y <a@c>", b"From: x@example.com", id="name"),
+        pytest.param(b"Subject: x\0y\n z", b"Subject: x", id="plain and folded"),
+        pytest.param(b"Cc: <a\0b@c>, d@e", b'Cc: "<a"@example.com', id="list"),
+    ],
+)
+def test_a_header_ends_at_a_nul_as_in_postfix(ours, request_, header, kept):
+    """(The values are those that 3.7 writes.)"""
+    content = lines(b"Received: x\n" + header + b"\n\nbo\0dy")
+    data = ENVELOPE + R(rec.MESG) + content + R(rec.XTRA) + R(rec.END)
+    verdict, data, _ = ours("remote_header_rewrite_domain =\n").put_parts([(data, request_)])
+    assert verdict == (0, "")
+    written = records(data, rec.NORM)
+    assert kept in written
+    assert b"bo\0dy" in written
+    assert not any(b"\0" in line for line in written[:-1])
+
+
+def test_addresses_in_the_envelope_end_at_a_nul(ours):
+    envelope = TIME + R(rec.FROM, b"a@example.com\0x") + R(rec.RCPT, b"b@example.com\0c")
+    verdict, data, _ = ours().put(stream(envelope, BODY))
+    assert verdict == (0, "")
+    assert records(data, rec.FROM) == [b"a@example.com"]
+    assert records(data, rec.RCPT) == [b"b@example.com"]

@@ -1,10 +1,13 @@
 """Bad configuration, bad queue files, full disks: told clearly, and nobody else's mail is harmed."""
 
 import os
+import re
 import subprocess
 import time
 
 import pytest
+
+from pyfix.queue import records as rec
 
 MESSAGE = b"Subject: x\r\n\r\nhello\r\n"
 
@@ -156,3 +159,32 @@ def test_a_full_disk_is_told_and_recovers(instance) -> None:
             if subprocess.run(["umount", mail.queue], check=False).returncode == 0:
                 break
             time.sleep(0.2)
+
+
+def test_a_nul_anywhere_in_the_envelope_harms_nobody_elses_mail(instance) -> None:
+    """Each record of a real file in turn has a NUL in its data."""
+    mail = instance(main_cf="defer_transports = virtual")
+    _deliver(mail)
+    mail.wait_until(lambda: mail.queued("deferred"))
+    (path,) = [path for path in (mail.queue / "deferred").rglob("*") if path.is_file()]
+    good = path.read_bytes()
+    mail.command("postsuper", "-d", "ALL", check=True)
+    mail.command("postconf", "-e", "defer_transports =", check=True)
+    mail.reload()
+    names = []
+    for number, (begin, kind, data) in enumerate(rec.iterate(good)):
+        if len(data) > 2 and kind not in {rec.SIZE, rec.NORM}:
+            at = good.index(data, begin) + len(data) // 2
+            new = mail.queue / "incoming" / f"{number:05X}ABCDE"
+            new.write_bytes(good[:at] + b"\0" + good[at + 1 :])
+            os.chown(new, mail.owner.uid, mail.owner.gid)
+            new.chmod(0o700)
+            names.append(new.name)
+    assert len(names) > 10
+    mail.command("postqueue", "-f")
+    _deliver(mail)
+    mail.wait_until(lambda: not mail.queued("incoming") and not mail.queued("active"))
+    mail.stop()
+    assert "error: " not in mail.log()
+    for name in names:
+        assert re.search(f"{name}: (removed|.*corrupt)|corrupt file \"{name}\"", mail.log()), (name, mail.log())
