@@ -277,6 +277,47 @@ def test_other_protocols_are_left(server: Make, log: list[str], line: bytes) -> 
     assert log[1] == f"warning: non-SMTP command from unknown[127.0.0.1]: {line.decode().strip()}"
 
 
+REFUSAL = "smtpd_recipient_restrictions = check_recipient_access static:REJECT\n"
+RELAY = "smtpd_relay_restrictions = {}permit_mynetworks, reject\n"
+
+
+@pytest.mark.parametrize("waits", [False, True])
+@pytest.mark.parametrize(
+    ("settings", "code"),
+    [
+        pytest.param(RELAY.format(""), b"250", id="one list"),
+        pytest.param(RELAY.format("") + REFUSAL, b"554", id="the other list asks something else first"),
+        pytest.param(RELAY.format("check_client_access static:REJECT, "), b"554", id="the same list does"),
+        pytest.param(RELAY.format("") + "smtpd_client_restrictions = reject\n", b"554", id="a list of another stage"),
+        pytest.param(RELAY.format("") + "mynetworks = 10.0.0.0/8\n", b"554", id="a stranger"),
+    ],
+)
+def test_trusted_clients_are_asked_what_comes_before_their_permit(
+    server: Make, settings: str, code: bytes, waits: bool
+) -> None:
+    one = server(settings, waits)
+    for _ in range(2):  # the second time mynetworks is known to have the client
+        answer = one.talk(HELLO, MAIL, b"RCPT TO:<joe@elsewhere.test>\r\n")[-1]
+        assert answer[:3] == code, answer
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_trusted_clients_too_must_give_addresses(server: Make, waits: bool) -> None:
+    one = server("smtpd_reject_unlisted_recipient = no\n", waits)
+    for _ in range(2):
+        answers = one.talk(HELLO, b"MAIL FROM:<a..@b..c>\r\n", MAIL, b"RCPT TO:<joe@a..b>\r\n")
+        assert [answer[:9] for answer in answers[-3:]] == [b"501 5.1.7", b"250 2.1.0", b"501 5.1.3"]
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_trusted_clients_too_have_a_limit_of_recipients(server: Make, waits: bool) -> None:
+    rcpt = b"RCPT TO:<joe@elsewhere.test>\r\n"
+    one = server("", waits)
+    for _ in range(2):
+        answers = one.talk(HELLO, MAIL, *[rcpt] * 6)
+        assert [answer[:9] for answer in answers[-6:]] == [b"250 2.1.5"] * 5 + [b"452 4.5.3"]
+
+
 def test_no_space_is_temporary(server: Make) -> None:
     one = server(f"queue_minfree = {2**62}\n")
     assert one.talk(HELLO, MAIL)[-1] == b"452 4.3.1 Insufficient system storage\r\n"
