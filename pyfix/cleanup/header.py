@@ -177,13 +177,14 @@ class Headers:
         else:
             msg.warning(log.malformed_header("TLS-Required", value.decode("utf-8", "surrogateescape")))
 
-    _NOTICED: ClassVar[dict[bytes, Callable[[Headers, bytes], None]]] = {
+    NOTICED: ClassVar[dict[bytes, Callable[[Headers, bytes], None]]] = {
         b"message-id": _note_message_id,
         b"resent-message-id": _note_resent_message_id,
         b"received": _note_received,
         b"content-transfer-encoding": _note_encoding,
         b"tls-required": _note_tls_required,
     }
+    """Who wants to see a header's value, by its name."""
 
     # After the last one
 
@@ -264,7 +265,8 @@ class LookedAt(dict[bytes, Look | None]):
             raise KeyError(name)
         if len(self) >= NAMES:
             self.clear()
-        folded, noticed = name.lower(), Headers._NOTICED.get(name.lower())  # noqa: SLF001 - of this module
+        folded = name.lower()
+        noticed = Headers.NOTICED.get(folded)
         known = folded in KNOWN or folded == b"date" or noticed is not None or folded in self._drop
         look = self[name] = (folded, KNOWN.get(folded, 0), noticed, folded in self._drop) if known else None
         return look
