@@ -19,10 +19,11 @@ from pyfix.cleanup.map import ENVELOPE_SENDER, AddressMapper
 from pyfix.cleanup.recipient import Recipients
 from pyfix.cleanup.rules import Rules
 from pyfix.cleanup.store import Store
-from pyfix.cleanup.usual import Clients
+from pyfix.cleanup.usual import beginning, names_of
 from pyfix.cleanup.verdict import malformed
 from pyfix.clients.cleanup import FLAG_BCC_OK, FLAG_MAP_OK, FLAG_MASK_EXTRA
 from pyfix.queue import records as rec
+from pyfix.queue.client_attributes import Clients
 from pyfix.unix import msg
 
 RECIPIENT_TYPES = frozenset(rec.RCPT + rec.DONE + rec.ORCP + rec.DRCP + rec.KILL + b"on")
@@ -62,10 +63,10 @@ class Envelope:
 
     def begin(self, buf: bytes) -> int:
         """What smtpd says before the first recipient, if buf begins with it; how many bytes that has, or 0."""
-        beginning = KNOWN.beginning(buf)
-        if beginning is None:
+        found = beginning(buf, CLIENTS)
+        if found is None:
             return 0
-        arrival, context, sender, second, end, attributes = beginning
+        arrival, context, sender, second, end, attributes = found
         address = _text(sender)
         if self._rules.sender_bcc or not self._mapper.is_final(address):
             return 0
@@ -79,9 +80,10 @@ class Envelope:
 
     def about_client(self, buf: bytes) -> int:
         """What smtpd says of its client, like begin()."""
-        end, attributes = KNOWN.about(buf, 0)
-        if attributes is None:
+        found = CLIENTS.find(buf, 0)
+        if found is None:
             return 0
+        end, _, _, attributes = found
         self._prepare(ATTR)
         self.attributes.update(attributes)
         self._check_count()
@@ -325,7 +327,8 @@ class Envelope:
             self._store.record(rec.WARN, b"%15d" % (self.arrival + self._rules.delay_warning))
 
 
-KNOWN = Clients(Envelope.CHECKERS.keys() | {name.decode() for name in ATTRIBUTE_TYPES})
+SPECIAL = (Envelope.CHECKERS.keys() | {name.decode() for name in ATTRIBUTE_TYPES}) - {"encoding"}
+CLIENTS = Clients(SPECIAL, names_of)
 
 
 @lru_cache(2)

@@ -10,6 +10,7 @@ messages too, and takes five times as long.
 import re
 from functools import lru_cache
 
+from pyfix.queue.client_attributes import LONGEST, Clients
 from pyfix.queue.envelope import Envelope, Recipient
 from pyfix.queue.records import (
     ATTR,
@@ -24,10 +25,8 @@ from pyfix.queue.records import (
     split_attribute,
 )
 
-LONGEST = 127
-"""Bytes of data in a record whose length is one byte."""
 REMEMBERED = 1000
-"""Clients, recipients."""
+"""Recipients."""
 
 _SIZE = re.compile(rb"C_ *([0-9]{1,15}) +([0-9]{1,15}) +1 +0 +([0-9]{1,15}) +([0-9]{1,15})")
 _BEGINNING = re.compile(
@@ -38,17 +37,13 @@ _BEGINNING = re.compile(
 _ID, _ENCODING = b"message_id=", b"encoding="
 _NOTED = re.compile(rb"X\0(?:A(.)message_id=(\S+))?(?:A(.)encoding=([0-9a-z-]{1,20}))?E\0", re.DOTALL)
 _CONTEXT = len(b"A.rewrite_context=")
-_IDENT, _PORT, _SAME_PORT, _LAST = b"log_ident=", b"log_client_port=", b"client_port=", b"client_address_type="
+_IDENT = b"log_ident="
 _MESG = encode(MESG)
-_SPECIAL = frozenset(ATTRIBUTE_TYPES) | {b"trace_flags", b"log_ident", b"rewrite_context", b"message_id"}
+_SPECIAL = {name.decode() for name in ATTRIBUTE_TYPES} | {"trace_flags", "log_ident", "rewrite_context", "message_id"}
 _KNOWN_SENDOPTS = 63
 
 Attributes = dict[str, str]
-
-Known = tuple[bytes, bytes, Attributes]
-"""What stands between the values of both ports, and behind the second; all attributes."""
-_clients: dict[bytes, Known] = {}
-"""By what stands before the value of the first port."""
+_clients: Clients[Attributes] = Clients(_SPECIAL, lambda attributes: attributes)
 
 
 class UnusualError(Exception):
@@ -102,43 +97,13 @@ def _envelope(head: bytes, tail: bytes) -> Envelope:
 
 def _about_client(head: bytes, at: int) -> tuple[int, Attributes]:
     """Where the attributes of the client end that begin at `at`, and a copy of them."""
-    port = head.index(_PORT, at) + len(_PORT)
-    behind = port + head[port - len(_PORT) - 1] - len(_PORT)
-    known = _clients.get(head[at:port])
-    if known is None or not head.startswith(known[0], behind):
-        known = _learn(head, at, port)
-    between, last, attrs = known
-    again = behind + len(between)
-    after = again + head[again - len(_SAME_PORT) - 1] - len(_SAME_PORT)
-    if not head.startswith(last, after):
-        _, last, attrs = _learn(head, at, port)
-    first, second = head[port:behind], head[again:after]
+    found = _clients.find(head, at)
+    if found is None:
+        raise UnusualError
+    end, first, second, attrs = found
     if not first.isdigit() or not second.isdigit():
         raise UnusualError
-    return after + len(last), attrs | {"log_client_port": first.decode("ascii"), "client_port": second.decode("ascii")}
-
-
-def _learn(head: bytes, at: int, port: int) -> Known:
-    """What is known of a client from now on. port: where the value of the first should be."""
-    attrs: Attributes = {}
-    places: dict[bytes, tuple[int, int]] = {}  # of values
-    for begin, kind, data in iterate(head, at):
-        name, value = split_attribute(data)
-        if kind != ATTR or len(data) > LONGEST or name in _SPECIAL or name in places:
-            raise UnusualError
-        attrs[_text(name)] = _text(value)
-        end = begin + 2 + len(data)
-        places[name] = end - len(value), end
-        if name == b"client_address_type":
-            break
-    behind, again = places[b"log_client_port"][1], places[b"client_port"][0]
-    after = places[b"client_port"][1]
-    if places[b"log_client_port"][0] != port or head[again - len(_SAME_PORT) : again] != _SAME_PORT:
-        raise UnusualError
-    if len(_clients) >= REMEMBERED:
-        _clients.clear()
-    known = _clients[head[at:port]] = head[behind:again], head[after:end], attrs
-    return known
+    return end, attrs | {"log_client_port": first.decode("ascii"), "client_port": second.decode("ascii")}
 
 
 @lru_cache(REMEMBERED)

@@ -4,7 +4,9 @@ import re
 
 import pytest
 
-from pyfix.cleanup.envelope import KNOWN, Envelope
+from pyfix.cleanup import envelope as cleanup_envelope
+from pyfix.cleanup.envelope import CLIENTS, Envelope
+from pyfix.cleanup.usual import beginning
 from pyfix.config.main_cf import MainCf
 from tests.cleanup.peer import BODY, Ours, R, comparable, stream
 
@@ -56,15 +58,14 @@ def both(tmp_path, monkeypatch):
 def recognised(monkeypatch):
     """Whether each envelope was; the first of each client is too."""
     seen = []
-    real = type(KNOWN).beginning
 
-    def beginning(self, buf):
-        found = real(self, buf)
+    def noted(buf, clients):
+        found = beginning(buf, clients)
         if len(buf) > 1:
             seen.append(found is not None)
         return found
 
-    monkeypatch.setattr(type(KNOWN), "beginning", beginning)
+    monkeypatch.setattr(cleanup_envelope, "beginning", noted)
     return seen
 
 
@@ -165,7 +166,7 @@ def test_attributes_of_a_client_are_known_behind_any_sender(tmp_path, monkeypatc
 @pytest.mark.parametrize("cut", range(1, len(envelope()) + 2, 7))
 def test_half_an_envelope_is_not_recognised(tmp_path, recognised, cut):
     data = stream(envelope(), BODY)
-    KNOWN.beginning(data)
+    beginning(data, CLIENTS)
     recognised.clear()
     verdict, _, _ = Ours(MainCf.from_text(BASE), tmp_path).put(data, step=cut)
     assert verdict == (0, "")
@@ -175,5 +176,5 @@ def test_half_an_envelope_is_not_recognised(tmp_path, recognised, cut):
 def test_a_thousand_clients_are_remembered():
     for number in range(2500):
         data = stream(envelope(((5, ("A", f"log_client_address=10.0.{number}")),)), BODY)
-        assert KNOWN.beginning(data) is not None
-        assert len(KNOWN._known) <= 1000
+        assert beginning(data, CLIENTS) is not None
+        assert len(CLIENTS._known) <= 1000

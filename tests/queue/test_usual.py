@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from pyfix.queue import client_attributes, scan, usual
 from pyfix.queue import records as rec
-from pyfix.queue import scan, usual
 from pyfix.queue.envelope import Envelope
 from pyfix.queue.file import CorruptQueueFile, read_envelope
 from pyfix.queue.usual import split_file, usual_envelope
@@ -113,8 +113,8 @@ def test_no_byte_that_is_another_makes_it_say_something_else(fd: int, monkeypatc
 
 
 def test_only_so_many_clients_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(usual, "REMEMBERED", 3)
+    monkeypatch.setattr(client_attributes, "REMEMBERED", 3)
     for number in range(10):
         data = usual_file(client=CLIENT | {"log_client_address": f"10.0.0.{number}"})
         assert usual_envelope(*split_file(data)) is not None
-        assert len(usual._clients) <= 3
+        assert len(usual._clients._known) <= 3
