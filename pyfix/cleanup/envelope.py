@@ -230,6 +230,9 @@ class Envelope:
 
     def attribute(self, data: bytes, whole: bytes) -> None:
         """One attribute, like take()."""
+        if 0 in data:
+            data = data.partition(b"\0")[0]
+            whole = rec.encode(rec.ATTR, data)
         raw, equals, raw_value = data.partition(b"=")
         if not equals or not raw:
             why = f"malformed attribute: missing '=' after attribute name: {_text(data)[:100]}"

@@ -198,7 +198,12 @@ def attributes(pairs: Iterable[tuple[str, str]]) -> bytes:
 
 
 def split_attribute(data: bytes) -> tuple[bytes, bytes]:
-    """(name, value) of a named attribute, without white space around them. ValueError: it is none."""
+    """(name, value) of a named attribute, without white space around them. ValueError: it is none.
+
+    It ends at a NUL, as Postfix's strings do.
+    """
+    if 0 in data:
+        data = data.partition(b"\0")[0]
     name, equals, value = data.partition(b"=")
     name = name.strip()
     if not name:

@@ -294,9 +294,10 @@ def test_a_header_ends_at_a_nul_as_in_postfix(ours, request_, header, kept):
     assert not any(b"\0" in line for line in written[:-1])
 
 
-def test_addresses_in_the_envelope_end_at_a_nul(ours):
-    envelope = TIME + R(rec.FROM, b"a@example.com\0x") + R(rec.RCPT, b"b@example.com\0c")
+def test_addresses_and_attributes_in_the_envelope_end_at_a_nul(ours):
+    envelope = TIME + R(rec.FROM, b"a@example.com\0x") + A("y", "1\0002") + R(rec.RCPT, b"b@example.com\0c")
     verdict, data, _ = ours().put(stream(envelope, BODY))
     assert verdict == (0, "")
     assert records(data, rec.FROM) == [b"a@example.com"]
     assert records(data, rec.RCPT) == [b"b@example.com"]
+    assert b"y=1" in records(data, rec.ATTR)

@@ -204,6 +204,7 @@ GOOD = message()
         (rec.encode(rec.SIZE, b"5 5 1 0 -1") + b"E\0", "invalid size record: 5 5 1 0 -1"),
         (rec.encode(rec.SIZE, b"5 5 1 32") + b"E\0", "invalid flags in size record: 5 5 1 32"),
         (rec.encode(rec.ATTR, b"foo") + b"E\0", "bad attribute record: missing '=' after attribute name: foo"),
+        (rec.encode(rec.ATTR, b"fo\0o=x") + b"E\0", "bad attribute record: missing '=' after attribute name: fo"),
         (rec.encode(rec.PTR, b"zz") + b"E\0", "malformed pointer record value: zz"),
         (b"N\xff\xff\xff\xff\xff\x01", "too many length bits, record type 78"),
         (rec.pointer_record(0) + b"p\x0f" + b"%15d" % 17, "too many reverse jump records"),
