@@ -79,7 +79,7 @@ def outcomes(mail) -> dict[str, str]:
             client.data(b"Subject: x\r\n\r\nx\r\n")
     for recipient in RECIPIENTS:
         end = time.monotonic() + PATIENCE
-        while not (done := re.search(rf"to=<{recipient}>,.*?(dsn=.*)", mail.log())):
+        while not (done := re.search(rf"to=<{recipient}>,.*?(dsn=.*)\n", mail.log())):
             assert time.monotonic() < end, mail.log()
             time.sleep(0.05)
         found[recipient] += re.sub("delivery temporarily suspended: |(?<=forwarded as )[0-9A-F]+", "", done[1])
@@ -99,9 +99,9 @@ def told(log: str, top: Path) -> list[str]:
 def test_tables_are_refused_where_postfix_refuses_them(
     kind: str, instance, real_postfix, instance_directory: Path
 ) -> None:
-    results = []
+    outcome, said = [], []
     for make in (real_postfix, instance):
-        top = instance_directory / f"tables{len(results)}"
+        top = instance_directory / f"tables{len(said)}"
         top.mkdir()
         top.chmod(0o755)
         with asked() as server:
@@ -110,8 +110,9 @@ def test_tables_are_refused_where_postfix_refuses_them(
             settings = MAIN_CF.format(top=top, proxied=proxied, **tables)
             lines = [f"{name} = {spec}\n" for name, spec in tables.items() if not name.startswith("access_")]
             mail = make(settings + "".join(lines))
-            found = outcomes(mail)
+            outcome.append(outcomes(mail))
             mail.stop()  # and with it, each daemon's last lines are written
-            results.append((found, told(mail.log(), top)))
-    assert results[1] == results[0]
-    assert results[0][1] or "proxy" in kind
+            said.append(told(mail.log(), top))
+    assert outcome[1] == outcome[0]
+    assert said[1] == said[0]
+    assert said[0] or "proxy" in kind
