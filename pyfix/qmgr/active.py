@@ -5,6 +5,7 @@
 | start   | active/ID                  | incoming/ID                    | the next start goes on             |
 | feed    | incoming/ID or deferred/ID | active/ID                      | the next start moves it to incoming|
 | locked  | active/ID                  | incoming/ID, not before 60 s   | the same, without the 60 s         |
+| bug     | active/ID                  | deferred/ID, time of next try  | as after start                     |
 | corrupt | active/ID                  | corrupt/ID                     | it is read again                   |
 | report  | active/ID, a log           | active/ID (report.py)          | read again, and reported if not yet|
 | defer   | active/ID                  | deferred/ID, time of next try  | as after start                     |
@@ -13,7 +14,7 @@
 No step needs an fsync: after a crash of the machine a message may be in the queue it came from,
 and be delivered again. Feeding costs lstat, rename, open, flock, read, close; of a file whose maker has named it and
 said what is in it only rename. He is not believed of a file that was in active before: some of its recipients may be
-done since, and somebody may be at work on it.
+done since, and somebody may be at work on it. What nobody foresaw is one message's trouble: it waits, the others go on.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from pyfix.queue.directory import READY, QueueDirectory
 from pyfix.queue.file import CorruptQueueFile, Recipient, mark_done, read_envelope, read_recipients
 from pyfix.queue.logs import remove_log
 from pyfix.queue.usual import usual_envelope
-from pyfix.server import eager
+from pyfix.server import bug, eager
 from pyfix.unix import msg
 from pyfix.unix.locks import flock_exclusive
 
@@ -79,7 +80,7 @@ class Active:
         self._recipient_limit = recipient_limit
         self._recipients = 0
         self._clock = clock
-        self._were_active: set[str] = set()  # files of incoming that were in active
+        self._were_active: set[str] = set()  # files of incoming that were in active, until they are there again
 
     @property
     def full(self) -> bool:
@@ -115,10 +116,21 @@ class Active:
         if queue_id in self.messages or not self._move(queue_id, queue_name, "active"):
             return
         mode = FRESH_MODE if status is None else status.st_mode
-        envelope = usual_envelope(*handed) if handed[0] and queue_id not in self._were_active else None
-        message = self._read(queue_id, mode) if envelope is None else Message(queue_id, envelope, mode)
-        if message is None:
-            return
+        envelope = None
+        if queue_id in self._were_active:
+            self._were_active.remove(queue_id)
+        elif handed[0]:
+            envelope = usual_envelope(*handed)
+        try:
+            message = self._read(queue_id, mode) if envelope is None else Message(queue_id, envelope, mode)
+            if message is not None:
+                self._take(message, queue_name, status, flush=flush)
+        except Exception as error:
+            self._put_off(queue_id, error)
+
+    def _take(self, message: Message, queue_name: str, status: os.stat_result | None, *, flush: bool) -> None:
+        """Start the delivery of a message that is in active."""
+        queue_id = message.queue_id
         message.flush = flush or message.unthrottle
         self.messages[queue_id] = message
         self._recipients += message.recipients
@@ -189,6 +201,9 @@ class Active:
                 msg.info(self.deliveries.status_line(message, recipient, DISCARDED, "sent"))
                 msg.warning(log.double_bounce_discarded(queue_id))
                 mark_done(fd, recipient.offset)
+        except (OSError, ValueError) as error:
+            msg.warning(log.queue_trouble("update", "active", queue_id, str(error)))
+            message.deferred = True
         finally:
             os.close(fd)
 
@@ -196,16 +211,28 @@ class Active:
 
     def done(self, message: Message) -> None:
         """Every recipient in memory is decided, or deferred."""
-        if message.envelope.rcpt_offset and self._next_recipients(message):
-            return
-        if message.deferred and self._queue.status("active", message.queue_id) is None:
+        try:
+            if message.envelope.rcpt_offset and self._next_recipients(message):
+                return
+            if message.deferred and self._queue.status("active", message.queue_id) is None:
+                self._leave(message)
+                self._missing_or_corrupt(message.queue_id)
+                self._room()
+            elif self.reports.wanted(message):
+                eager.start(self._report(message))
+            else:
+                self._go_on(message)
+        except Exception as error:
+            self._put_off(message.queue_id, error)
+
+    def _put_off(self, queue_id: str, error: Exception) -> None:
+        """Something that nobody foresaw: it is this message's, which waits."""
+        msg.error(bug.line(error, f"{queue_id}: queue manager"))
+        message = self.messages.get(queue_id)
+        if message is not None:
             self._leave(message)
-            self._missing_or_corrupt(message.queue_id)
-            self._room()
-        elif self.reports.wanted(message):
-            eager.start(self._report(message))
-        else:
-            self._go_on(message)
+        self._move(queue_id, "active", "deferred", when=self._clock() + self._backoff.minimal)
+        self._room()
 
     async def _report(self, message: Message) -> None:
         """Let the sender be told what there is to tell, then go on."""
@@ -256,9 +283,9 @@ class Active:
 
     def _remove(self, message: Message) -> None:
         queue_id = message.queue_id
-        if message.envelope.qmgr_opts & NOTIFY_SUCCESS:
-            remove_log(self._queue, "trace", queue_id)
         try:
+            if message.envelope.qmgr_opts & NOTIFY_SUCCESS:
+                remove_log(self._queue, "trace", queue_id)
             self._queue.remove("active", queue_id)
         except FileNotFoundError:
             msg.warning(log.queue_trouble("remove", "active", queue_id, "No such file or directory"))

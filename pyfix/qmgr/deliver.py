@@ -7,9 +7,10 @@
 | some deferred, site in trouble  | deferred   | window shrinks, or dead |                               |
 | no answer: the agent was lost   | deferred   |                         | dead for transport_retry_time |
 | no agent can be reached         | deferred   |                         | dead for transport_retry_time |
+| a request that can't be made    | deferred   |                         |                               |
 
 Mail for what is dead goes to the retry service, which defers it with the reason; when that one
-is dead too, qmgr tells the defer service itself.
+is dead too, or can't be asked, qmgr tells the defer service itself.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from pyfix.qmgr.message import Message
 from pyfix.qmgr.queue import Queue
 from pyfix.qmgr.transport import Transport
 from pyfix.queue.file import Recipient
-from pyfix.server import eager
+from pyfix.server import bug, eager
 from pyfix.unix import msg
 from pyfix.wire.attr import AttrError
 
@@ -50,12 +51,14 @@ class Delivery:
 
     __slots__ = ("_agent", "_deliveries", "_entry", "_stream", "_transport")
 
-    def __init__(self, deliveries: Deliveries, transport: Transport, agent: Agent, entry: Entry) -> None:
+    def __init__(
+        self, deliveries: Deliveries, transport: Transport, agent: Agent, entry: Entry, request: tuple[bytes, bytes]
+    ) -> None:
         self._deliveries = deliveries
         self._transport = transport
         self._agent = agent
         self._entry = entry
-        self._stream = agent.connection.call(self, *entry.job.message.request(entry))
+        self._stream = agent.connection.call(self, *request)
 
     def deliver(self, answer: Answer | ServiceGone) -> None:
         """The answer, or that the agent is gone."""
@@ -184,8 +187,17 @@ class Deliveries:
         transport.jobs.offer(queue)
 
     def _send(self, transport: Transport, agent: Agent, entry: Entry) -> None:
+        message = entry.job.message
+        try:
+            request = message.request(entry)
+        except Exception as error:
+            msg.error(bug.line(error, f"{message.queue_id}: delivery request"))
+            agent.busy -= 1
+            transport.finished(entry.queue)
+            eager.start(self._defer(message, entry.recipients, LOST_TRANSPORT))
+            return
         self.under_way += 1
-        Delivery(self, transport, agent, entry)
+        Delivery(self, transport, agent, entry, request)
 
     # From answers to decisions
 
@@ -255,10 +267,13 @@ class Deliveries:
 
     async def _defer(self, message: Message, recipients: list[Recipient], why: Dsn) -> None:
         message.deferred = True
-        for recipient in recipients:
-            dsn = Dsn(why.status, why.reason, "delayed")
-            await self._bounce.append("defer", message.queue_id, recipient, dsn)
-            msg.info(self.status_line(message, recipient, dsn, "deferred"))
+        try:
+            for recipient in recipients:
+                dsn = Dsn(why.status, why.reason, "delayed")
+                await self._bounce.append("defer", message.queue_id, recipient, dsn)
+                msg.info(self.status_line(message, recipient, dsn, "deferred"))
+        except Exception as error:
+            msg.error(bug.line(error, f"{message.queue_id}: defer"))
         self._decided(message)
 
     def status_line(self, message: Message, recipient: Recipient, dsn: Dsn, status: str) -> str:

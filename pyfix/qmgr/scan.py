@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 
+from pyfix.qmgr import log
 from pyfix.queue.directory import QueueDirectory
 from pyfix.unix import msg
 
@@ -54,10 +55,17 @@ class Scan:
             queue_id = self._next_id()
             if queue_id is None:
                 return None
-            status = self._queue.status(self.name, queue_id)
+            status = self._status(queue_id)
             if status is not None and (self._ignore_time or status.st_mtime <= self._clock() + FUTURE):
                 return queue_id, status
         return None
+
+    def _status(self, queue_id: str) -> os.stat_result | None:
+        try:
+            return self._queue.status(self.name, queue_id)
+        except OSError as error:
+            msg.warning(log.queue_trouble("status of", self.name, queue_id, error.strerror or str(error)))
+            return None
 
     def _start(self, ignore_time: bool) -> None:
         self._ids = self._queue.scan(self.name)
