@@ -31,7 +31,6 @@ from pyfix.clients import cleanup as service
 from pyfix.clients.deliver import NORMAL, Answer, Request, Stats
 from pyfix.clients.rewrite import CLASS_DEFAULT, Completed, Resolved
 from pyfix.clients.rewrite_client import RewriteClient
-from pyfix.clients.spares import request as ahead_request
 from pyfix.clients.stream import Connection
 from pyfix.clients.trigger import Words
 from pyfix.config.main_cf import MainCf
@@ -240,11 +239,10 @@ class SmtpdBench:
         while at < len(data):
             stream, attrs, body = (int.from_bytes(data[at + n : at + n + 4], "big") for n in (0, 4, 8))
             at += 12 + attrs + body
-            if body:
-                answers.append(encode_frame(stream, service.ACCEPTED))
-            else:
-                self._ids += 1
-                answers.append(encode_frame(stream, service.OPENED.encode(f"{self._ids % 1000000:05X}123456")))
+            self._ids += 1
+            queue_id = f"{self._ids % 1000000:05X}123456"
+            answer = service.accepted_and_next(queue_id) if body else service.OPENED.encode(queue_id)
+            answers.append(encode_frame(stream, answer))
         self._connection.data_received(b"".join(answers))
 
 
@@ -261,12 +259,11 @@ class CleanupBench:
         self._out = Out()
         self._link = opened(Link(self._cleanup._server))
         self._link.connection_made(self._out)
-        self._flags = service.FLAG_MASK_EXTERNAL | service.FLAG_SMTP_REPLY
-        self._stream = 0
         self._reader = FrameReader()
         self._templates = [self._template(body) for body in bodies]
         self.files: list[tuple[bytes, bytes]] = []
         self.keep = False
+        self._port = 30000
         self._open = self._ask(BATCH)
 
     def send(self, words: bytes) -> int:
@@ -280,25 +277,23 @@ class CleanupBench:
         return attrs, body.replace(port, b"@@@@@").split(queue_id)
 
     def _ask(self, count: int) -> list[tuple[int, bytes]]:
-        self._link.data_received(b"".join(self._ahead() for _ in range(count)))
+        request = service.open_request(service.FLAG_MASK_EXTERNAL | service.FLAG_SMTP_REPLY)
+        self._link.data_received(b"".join([encode_frame(stream, request) for stream in range(1, count + 1)]))
         return self._opened()
-
-    def _ahead(self) -> bytes:
-        self._stream += 1
-        return encode_frame(self._stream, ahead_request(self._flags))
 
     def _opened(self) -> list[tuple[int, bytes]]:
         self._loop.turn()
         frames = self._reader.receive(b"".join(self._out.written))
         self._out.written.clear()
-        return [(stream, attrs[9:-2]) for stream, attrs, _ in frames if attrs.startswith(b"queue_id")]
+        return [(stream, attrs[-13:-2]) for stream, attrs, _ in frames if b"queue_id\0" in attrs]
 
     def message(self) -> None:
         frames = []
         for number, (stream, queue_id) in enumerate(self._open):
             attrs, parts = self._templates[number]
-            body = queue_id.join(parts).replace(b"@@@@@", b"%d" % (30000 + stream % 30000))
-            frames += [encode_frame(stream, attrs, body), self._ahead()]
+            self._port = self._port + 1 if self._port < 60000 else 30000
+            body = queue_id.join(parts).replace(b"@@@@@", b"%d" % self._port)
+            frames.append(encode_frame(stream, attrs, body))
         self._link.data_received(b"".join(frames))
         now = self._open
         self._open = self._opened()

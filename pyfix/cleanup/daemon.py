@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+from functools import partial
 
 from pyfix.cleanup import log
 from pyfix.cleanup.bounce import Bouncer
@@ -40,7 +41,6 @@ from pyfix.server.stream import Link, StreamServer
 from pyfix.unix import msg
 from pyfix.wire.attr import AttrError
 
-ENDS = frozenset({service.END, service.CLEAN_END})
 NO_UNNAMED = frozenset({errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT})
 START = 1 << 18  # bytes after which a message is worked on before its end has come
 
@@ -53,25 +53,31 @@ class Session:
         self._daemon = daemon
         self.link = link
         self._stream = stream
+        self._flags = flags
         self._feed = Feed(clean=daemon.rules.replace_stray_cr_lf)
         self._message = Message(store, self._feed, daemon.rules, daemon.mapper, flags)
         self._started = False
         self._task: asyncio.Task[None] | None = None
         self._ended = False
+        self.may_go_on = False
+        """Its client wants the file of a next one."""
+        self._next: Store | None = None
         self._refusal: NotAcceptedError | None = None
 
     def take(self, request: bytes, records: bytes) -> None:
-        """Records of the message. request: MORE, TEXT, END or CLEAN_END."""
+        """Records of the message. request: MORE, TEXT, or one of ENDS."""
+        end = service.ENDS.get(request)
+        if end is not None:
+            request, self.may_go_on = end
         if self._refusal is None:
             self._feed.put(records, request)
-        last = request in ENDS
-        if last:
+        if end is not None:
             self._ended = True
             self._feed.end()
             if self._refusal is not None:
                 self._answer_refusal(self._refusal)
                 return
-        if not self._started and (last or self._feed.size >= START):
+        if not self._started and (end is not None or self._feed.size >= START):
             self._started = True
             self._task = eager.start(self._run())
 
@@ -141,11 +147,24 @@ class Session:
         """The file is durable, or it is not."""
         if error is None:
             self.store.close()
-            self.answer(STAT_OK)
+            if self._next is None:
+                self.answer(STAT_OK)
+            else:
+                self._go_on(self._next)
             return
+        if self._next is not None:
+            self._next.remove()
         msg.warning(log.write_error(self.store.queue_id, error))
         self._drop("canceled")
         self.answer(STAT_WRITE)
+
+    def make_next(self) -> None:
+        """Have the file of the next one."""
+        self._next = self._daemon.unnamed()
+
+    def _go_on(self, store: Store) -> None:
+        self._daemon.begin(self.link, self._stream, store, self._flags)
+        self.link.send(self._stream, service.accepted_and_next(store.queue_id))
 
 
 class Cleanup:
@@ -166,7 +185,6 @@ class Cleanup:
         self._loop: asyncio.AbstractEventLoop
         self._server = StreamServer(service.PROTOCOL, self)
         self._sessions: dict[tuple[Link, int], Session] = {}
-        self._ahead: dict[tuple[Link, int], int] = {}
         self._batch: list[Session] = []
 
     async def start(self) -> None:
@@ -204,44 +222,37 @@ class Cleanup:
 
     def _open(self, link: Link, stream: int, attrs: bytes) -> None:
         try:
-            flags, ahead = service.requested(attrs)
-        except AttrError:  # of a message that is over, or will not come
-            self._ahead.pop((link, stream), None)
-            return
-        if ahead:
-            if not self._ahead and not self._batch:
-                self._loop.call_soon(self._open_ahead)
-            self._ahead[link, stream] = flags
+            (flags,) = service.OPEN.decode(attrs)
+        except AttrError:  # of a message that is over
             return
         try:
-            self._begin(link, stream, flags, Store(self._queue))
+            store = Store(self._queue)
         except OSError as error:
             msg.warning(log.create_error(error))
             link.send(stream, service.STATUS.encode(STAT_WRITE, ""))
+            return
+        self.begin(link, stream, store, flags)
+        link.send(stream, service.OPENED.encode(store.queue_id))
 
-    def _open_ahead(self) -> None:
-        """Make files for messages that may come; those that are here are being written, or have been."""
-        asked, self._ahead = self._ahead, {}
-        for (link, stream), flags in asked.items():
-            if self._unnamed is None:
-                link.send(stream, service.NEVER_AHEAD)
-                continue
-            try:
-                self._begin(link, stream, flags, Store(self._queue, self._unnamed))
-            except OSError as error:
-                never = error.errno in NO_UNNAMED
-                link.send(stream, service.NEVER_AHEAD if never else service.STATUS.encode(STAT_WRITE, ""))
-
-    def _begin(self, link: Link, stream: int, flags: int, store: Store) -> None:
+    def begin(self, link: Link, stream: int, store: Store, flags: int) -> None:
+        """A message has a file."""
         self._sessions[link, stream] = Session(self, link, stream, store, flags)
-        link.send(stream, service.opened(store.queue_id))
+
+    def unnamed(self) -> Store | None:
+        """The file of a message that may come, if one can be made."""
+        if self._unnamed is None:
+            return None
+        try:
+            return Store(self._queue, self._unnamed)
+        except OSError as error:
+            if error.errno in NO_UNNAMED:
+                self._unnamed = None
+            return None
 
     def closed(self, link: Link) -> None:
         """A client has gone, with it what it had not finished."""
         for key in [key for key in self._sessions if key[0] is link]:
             self._sessions.pop(key).lost()
-        for key in [key for key in self._ahead if key[0] is link]:
-            del self._ahead[key]
 
     def done(self, link: Link, stream: int) -> None:
         """A message has its verdict."""
@@ -258,10 +269,12 @@ class Cleanup:
     def _commit_all(self) -> None:
         batch = [session for session in self._batch if session.store.file.fd >= 0]
         self._batch = []
-        links = {session.link for session in batch} | {link for link, _ in self._ahead}
+        links = {session.link for session in batch}
         for link in links:
             link.hold()
-        results = make_durable([session.store.file for session in batch], self._open_ahead if self._ahead else None)
+        going_on = [session for session in batch if session.may_go_on]
+        meanwhile = partial(_make_next, going_on) if going_on else None
+        results = make_durable([session.store.file for session in batch], meanwhile)
         ready = []
         for session, error in zip(batch, results, strict=True):
             session.committed(error)
@@ -271,3 +284,9 @@ class Cleanup:
             link.release()
         if ready:
             self._qmgr.name(ready)
+
+
+def _make_next(sessions: list[Session]) -> None:
+    """Make files for messages that may come; those that are here have been written."""
+    for session in sessions:
+        session.make_next()

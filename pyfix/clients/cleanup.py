@@ -5,8 +5,8 @@ A message is one stream: `flags` answered by `queue_id`, frames of records from 
 the last of them, answered by `status reason`. `request=cancel` instead of the end, or a lost
 connection, leaves nothing behind.
 
-A stream may begin with `ahead` instead of `flags`: for a message that is not there yet, or never will be
-(`request=unused`). It gets its `queue_id` too, or a `status` (NEVER_AHEAD: such files can't be made here).
+The end may ask for the file of a next message with the same flags (`end_and_next`, `clean_end_and_next`), which is
+not there yet, or never will be (`request=unused`). A verdict with a `queue_id` has made one: the stream goes on.
 
 status 0 means that the message is on disk. Otherwise it is a set of STAT bits; `reply`
 makes what a client hears of it.
@@ -22,7 +22,6 @@ from pyfix.wire.attr import INT, STR, Form
 PROTOCOL = "cleanup_protocol"
 
 OPEN = Form(("flags", INT))
-AHEAD = Form(("ahead", INT))
 OPENED = Form(("queue_id", STR))
 REQUEST = Form(("request", STR))
 STATUS = Form(("status", INT), ("reason", STR))
@@ -34,6 +33,15 @@ TEXT = REQUEST.encode("text")
 END = REQUEST.encode("end")
 CLEAN_END = REQUEST.encode("clean_end")
 """The end, and all content in this frame is whole records of finished lines, without CR or LF in them."""
+END_AND_NEXT = REQUEST.encode("end_and_next")
+CLEAN_END_AND_NEXT = REQUEST.encode("clean_end_and_next")
+ENDS = {
+    END: (END, False),
+    CLEAN_END: (CLEAN_END, False),
+    END_AND_NEXT: (END, True),
+    CLEAN_END_AND_NEXT: (CLEAN_END, True),
+}
+"""The end that each of them is, and whether another message may follow."""
 CANCEL = REQUEST.encode("cancel")
 UNUSED = REQUEST.encode("unused")
 
@@ -69,9 +77,6 @@ STAT_DEFER = 256
 STAT_NOPERM = 512
 STAT_BARE_LF = 65536
 
-NEVER_AHEAD = STATUS.encode(STAT_BAD, "")
-"""The answer to AHEAD where no files can be made for messages that are not there."""
-
 
 @lru_cache(maxsize=16)
 def open_request(flags: int) -> bytes:
@@ -79,20 +84,18 @@ def open_request(flags: int) -> bytes:
     return OPEN.encode(flags)
 
 
-@lru_cache(maxsize=16)
-def requested(attrs: bytes) -> tuple[int, bool]:
-    """The flags in the first frame of a stream, and whether it comes before its message. AttrError."""
-    ahead = attrs.startswith(b"ahead\0")
-    (flags,) = (AHEAD if ahead else OPEN).decode(attrs)
-    return int(flags), ahead
+NEXT = ACCEPTED[:-1] + b"queue_id\0"
+"""What the verdict on a message begins with when it is accepted and another may follow."""
 
 
-_OPENED = OPENED.encode("%b")
+def accepted_and_next(queue_id: str) -> bytes:
+    """That verdict, with the id of the next."""
+    return b"%b%b\0\0" % (NEXT, queue_id.encode("ascii"))
 
 
-def opened(queue_id: str) -> bytes:
-    """OPENED with this id."""
-    return _OPENED % queue_id.encode("ascii")
+def next_id(verdict: bytes) -> str | None:
+    """The id of the next, if it is that verdict."""
+    return verdict[len(NEXT) : -2].decode("ascii") if verdict.startswith(NEXT) else None
 
 
 class Detail(NamedTuple):

@@ -6,45 +6,58 @@
     await message.drain()                 wait while cleanup is behind
     status, reason = await message.finish()
 
+or, without a task, message.end(hear).
+
 See also: cleanup.py for the protocol, serial_cleanup.py for programs without a loop.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from pyfix.clients.answer import Answer, ServiceGone
 from pyfix.clients.cleanup import (
     ACCEPTED,
     CANCEL,
     CLEAN_END,
+    CLEAN_END_AND_NEXT,
     END,
+    END_AND_NEXT,
     FRAME,
     MIXED,
     MORE,
-    NEVER_AHEAD,
     OPENED,
     PROTOCOL,
     STAT_OK,
     STATUS,
     TEXT,
+    UNUSED,
+    next_id,
     open_request,
 )
 from pyfix.clients.spares import Spares
 from pyfix.clients.stream import Channel, Exchange
 from pyfix.mail.error import Retry
+from pyfix.unix.moment import Moment
 from pyfix.wire.attr import AttrError
+
+Verdict = tuple[int, str] | Retry
+"""What has come of a message: STAT bits and why, or that cleanup is gone, and the message with it."""
+ALL_IS_WELL = (STAT_OK, "")
 
 
 class Message:
     """A message on its way into the queue."""
 
-    __slots__ = ("_clean", "_exchange", "_flags", "_have", "_parts", "_spares", "_text", "queue_id")
+    __slots__ = ("_clean", "_have", "_hear", "_parts", "_spares", "_text", "exchange", "flags", "queue_id")
 
-    def __init__(self, exchange: Exchange, queue_id: str, flags: int = 0, spares: Spares | None = None) -> None:
-        """spares: is asked for another one with these flags when this one ends."""
+    def __init__(self, exchange: Exchange, queue_id: str, flags: int, spares: Spares[Message]) -> None:
+        """spares: takes the one that may follow."""
         self.queue_id = queue_id
-        self._exchange = exchange
-        self._flags = flags
+        self.flags = flags
+        self.exchange = exchange
         self._spares = spares
+        self._hear: Callable[[Verdict], None] | None = None
         self._parts: list[bytes | bytearray] = []
         self._have = 0
         self._text = self._clean = True  # all of the parts
@@ -69,30 +82,64 @@ class Message:
 
     async def drain(self) -> None:
         """Wait while cleanup reads more slowly than is written."""
-        await self._exchange.drain()
+        await self.exchange.drain()
 
     async def finish(self) -> tuple[int, str]:
         """Wait for the verdict: (STAT bits, reason). Retry: cleanup is gone, and the message with it."""
-        self._send(CLEAN_END if self._clean else END)
-        if self._spares is not None:
-            self._spares.ask(self._exchange, self._flags)
+        moment = Moment()
+        verdict: Verdict = self.end(moment.come) or await moment
+        if isinstance(verdict, Retry):
+            raise verdict
+        return verdict
+
+    def end(self, hear: Callable[[Verdict], None]) -> Verdict | None:
+        """That was all. The verdict, if it is there; else `hear` is called with it, and raises nothing."""
+        exchange = self.exchange
+        if exchange.usable and self._spares.has_room():
+            self._send(CLEAN_END_AND_NEXT if self._clean else END_AND_NEXT)
+        else:
+            self._send(CLEAN_END if self._clean else END)
+        self._hear = hear
+        answer = exchange.hear(self._answered)
+        return None if answer is None else self._verdict(answer)
+
+    def _answered(self, answer: Answer | ServiceGone) -> None:
+        assert self._hear is not None
+        self._hear(self._verdict(answer))
+
+    def _verdict(self, answer: Answer | ServiceGone) -> Verdict:
+        exchange = self.exchange
+        if isinstance(answer, ServiceGone):
+            exchange.close()
+            return answer
+        attrs, _ = answer
+        queue_id = next_id(attrs)
+        if queue_id is not None:
+            self._spares.keep(Message(exchange, queue_id, self.flags, self._spares))
+            return ALL_IS_WELL
+        exchange.close()
         try:
-            attrs, _ = await self._exchange.receive()
-            status, reason = (STAT_OK, "") if attrs == ACCEPTED else STATUS.decode(attrs)
+            status, reason = ALL_IS_WELL if attrs == ACCEPTED else STATUS.decode(attrs)
         except AttrError as error:
-            raise Retry("queue file write error", detail=str(error)) from error
-        finally:
-            self._exchange.close()
+            return Retry("queue file write error", detail=str(error))
         return status, reason
 
     def cancel(self) -> None:
-        """The sender has given up: nothing of the message stays."""
-        self._parts.clear()
-        self._send(CANCEL)
-        self._exchange.close()
+        """The sender has given up: nothing of the message stays. After its end it is too late for that."""
+        if self._hear is None:
+            self._parts.clear()
+            self._send(CANCEL)
+            self.exchange.close()
+        else:
+            self._hear = _nobody
+
+    def give_back(self) -> None:
+        """There was no message."""
+        self._send(UNUSED)
+        self.exchange.close()
 
     def _send(self, attrs: bytes) -> None:
-        self._exchange.send(attrs, b"".join(self._parts))
+        self.exchange.send(attrs, b"".join(self._parts))
         self._parts.clear()
         self._have = 0
         self._text = self._clean = True
@@ -103,27 +150,17 @@ class CleanupClient:
 
     def __init__(self, path: str = "public/cleanup", *, ahead: int = 0) -> None:
         self._channel = Channel(path, PROTOCOL)
-        self._spares = Spares(ahead)
+        self._spares: Spares[Message] = Spares(ahead)
 
     def ready(self, flags: int) -> Message | None:
         """A new message, if there is a file for it already."""
-        spare = self._spares.ready(flags)
-        if spare is None:
-            return None
-        exchange, answer = spare
-        try:
-            return self._message(exchange, answer, flags)
-        except Retry:
-            return None
+        return self._spares.take(flags)
 
     async def open(self, flags: int) -> Message:
         """A new message. flags: FLAG bits. Retry: there is no cleanup, or it can't make a file."""
         spare = self._spares.take(flags)
         if spare is not None:
-            try:
-                return self._message(spare, await _first_answer(spare), flags)
-            except Retry:
-                pass  # it is as if there had been none
+            return spare
         try:
             return await self._open(flags)
         except ServiceGone:  # it may have retired just now
@@ -132,12 +169,7 @@ class CleanupClient:
     async def _open(self, flags: int) -> Message:
         exchange = await self._channel.exchange()
         exchange.send(open_request(flags))
-        return self._message(exchange, await _first_answer(exchange), flags)
-
-    def _message(self, exchange: Exchange, answer: Answer, flags: int) -> Message:
-        attrs, _ = answer
-        if attrs == NEVER_AHEAD:
-            self._spares.limit = 0
+        attrs, _ = await _first_answer(exchange)
         try:
             (queue_id,) = OPENED.decode(attrs)
         except AttrError as error:
@@ -148,6 +180,10 @@ class CleanupClient:
     def close(self) -> None:
         """Give up the connection; messages under way hear Retry."""
         self._channel.close()
+
+
+def _nobody(_: Verdict) -> None:
+    """The sender has given up."""
 
 
 async def _first_answer(exchange: Exchange) -> Answer:

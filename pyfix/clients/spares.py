@@ -1,4 +1,4 @@
-"""spares - queue files that are asked for before their messages are there
+"""spares - queue files that are there before their messages
 
 The end of a message asks cleanup for the file of the next one, which then need not wait for it. Such a file
 has an id and no name, so nobody sees it. What no message has wanted for KEEP seconds is given back.
@@ -8,68 +8,66 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from functools import lru_cache
+from typing import Generic, Protocol, TypeVar
 
-from pyfix.clients.answer import Answer
-from pyfix.clients.cleanup import AHEAD, UNUSED
 from pyfix.clients.stream import Exchange
 
 KEEP = 0.5  # seconds
 
 
-Spare = tuple[int, float, Exchange]
-"""One file: flags of its message; when it was asked for, the loop's seconds; the request."""
+class Spare(Protocol):
+    """One of them. flags: of its message; exchange: where it comes from."""
+
+    flags: int
+    exchange: Exchange
+
+    def give_back(self) -> None:
+        """Nobody wants it."""
 
 
-class Spares:
+S = TypeVar("S", bound=Spare)
+
+
+class Spares(Generic[S]):
     """Up to `limit` files, 0: none."""
 
     def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self._kept: deque[Spare] = deque()
+        self._limit = limit
+        self._kept: deque[S] = deque()
+        self._old = 0  # so many of them, the first ones, have been here for KEEP seconds
         self._timed = False
 
-    def take(self, flags: int) -> Exchange | None:
-        """The request for one that a message with these flags may have."""
-        if self._kept and self._kept[0][0] == flags:
-            return self._kept.popleft()[2]
-        return None
+    def has_room(self) -> bool:
+        """Whether to ask for one more."""
+        return len(self._kept) < self._limit
 
-    def ready(self, flags: int) -> tuple[Exchange, Answer] | None:
-        """The same with its answer, if that is there already."""
-        if self._kept and self._kept[0][0] == flags:
-            exchange = self._kept[0][2]
-            answer = exchange.arrived()
-            if answer is not None:
-                self._kept.popleft()
-                return exchange, answer
-        return None
-
-    def ask(self, message: Exchange, flags: int) -> None:
-        """Have one more, where that message comes from."""
-        if len(self._kept) >= self.limit:
+    def keep(self, spare: S) -> None:
+        """Have one more; where others have come meanwhile it is too much."""
+        if len(self._kept) >= self._limit:
+            spare.give_back()
             return
-        exchange = message.another()
-        if exchange is None:
-            return
-        exchange.send(request(flags))
-        loop = asyncio.get_running_loop()
-        self._kept.append((flags, loop.time(), exchange))
+        self._kept.append(spare)
         if not self._timed:
-            self._timed = True
-            loop.call_later(KEEP, self._look_at_clock, loop)
+            self._time()
 
-    def _look_at_clock(self, loop: asyncio.AbstractEventLoop) -> None:
-        while self._kept and self._kept[0][1] + KEEP <= loop.time():
-            exchange = self._kept.popleft()[2]
-            exchange.send(UNUSED)
-            exchange.close()
+    def take(self, flags: int) -> S | None:
+        """One that a message with these flags may have."""
+        kept = self._kept
+        while kept and kept[0].flags == flags:
+            spare = kept.popleft()
+            self._old -= self._old > 0
+            if not spare.exchange.unheard:  # else cleanup has gone
+                return spare
+        return None
+
+    def _time(self) -> None:
+        self._timed = True
+        self._old = len(self._kept)
+        asyncio.get_running_loop().call_later(KEEP, self._look)
+
+    def _look(self) -> None:
+        for _ in range(self._old):
+            self._kept.popleft().give_back()
         self._timed = bool(self._kept)
         if self._timed:
-            loop.call_later(KEEP, self._look_at_clock, loop)
-
-
-@lru_cache(maxsize=16)
-def request(flags: int) -> bytes:
-    """AHEAD with these flags."""
-    return AHEAD.encode(flags)
+            self._time()

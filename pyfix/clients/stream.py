@@ -7,6 +7,7 @@ needed, shared by all requests, and replaced when the server says goaway or is g
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol, cast
 
 from pyfix.clients.answer import Answer, ServiceGone
@@ -27,13 +28,14 @@ class Receiver(Protocol):
 class Exchange:
     """One request and its answers, when either takes several frames."""
 
-    __slots__ = ("_answers", "_connection", "_stream", "_waiter")
+    __slots__ = ("_connection", "_hear", "_stream", "unheard")
 
     def __init__(self, connection: Connection, stream: int) -> None:
         self._connection = connection
         self._stream = stream
-        self._answers: list[Answer | ServiceGone] = []
-        self._waiter: Moment | None = None
+        self.unheard: list[Answer | ServiceGone] = []
+        """What was answered and nobody has asked for yet; also that the server has gone."""
+        self._hear: Callable[[Answer | ServiceGone], None] | None = None
 
     def send(self, attrs: bytes, body: bytes = b"") -> None:
         """One frame of the request; all of one loop turn leave together."""
@@ -43,28 +45,25 @@ class Exchange:
         """Wait while the server reads more slowly than is sent."""
         await self._connection.writable()
 
-    def arrived(self) -> Answer | None:
-        """The next frame of the answer, if it is there."""
-        answers = self._answers
-        if answers and not isinstance(answer := answers[0], ServiceGone):
-            del answers[0]
-            return answer
+    def hear(self, hear: Callable[[Answer | ServiceGone], None]) -> Answer | ServiceGone | None:
+        """The next frame of the answer, if it is there; else `hear` is called with it, and raises nothing."""
+        if self.unheard:
+            return self.unheard.pop(0)
+        self._hear = hear
         return None
 
     async def receive(self) -> Answer:
         """The next frame of the answer. ServiceGone when none will come."""
-        while not self._answers:
-            self._waiter = Moment()
-            await self._waiter
-        answer = self._answers[0]
+        moment = Moment()
+        answer = self.hear(moment.come) or await moment
         if isinstance(answer, ServiceGone):
             raise answer
-        del self._answers[0]
-        return answer
+        return cast(Answer, answer)
 
-    def another(self) -> Exchange | None:
-        """A further request on this connection; None when there it takes none."""
-        return self._connection.exchange() if self._connection.usable else None
+    @property
+    def usable(self) -> bool:
+        """More may be asked for here."""
+        return self._connection.usable
 
     def close(self) -> None:
         """No more frames of this request, either way."""
@@ -72,9 +71,12 @@ class Exchange:
 
     def deliver(self, answer: Answer | ServiceGone) -> None:
         """(For the connection.) One frame, or the end."""
-        self._answers.append(answer)
-        if self._waiter is not None:
-            self._waiter.come()
+        hear = self._hear
+        if hear is None:
+            self.unheard.append(answer)
+        else:
+            self._hear = None
+            hear(answer)
 
 
 class Connection(asyncio.Protocol):

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 
-class Moment(asyncio.Future[None]):
+class Moment(asyncio.Future[Any]):
     """Made when somebody waits. resume: set by who drives the waiter without a task."""
 
     resume: Callable[[], None] | None = None
 
-    def come(self) -> None:
+    def come(self, result: object = None) -> None:
         """What was waited for is there."""
         if not self.done():
-            self.set_result(None)
+            self.set_result(result)
             resume, self.resume = self.resume, None
             if resume is not None:
                 resume()

@@ -9,10 +9,11 @@ import pytest
 from pyfix.cleanup import daemon
 from pyfix.cleanup.daemon import Cleanup
 from pyfix.clients import spares
-from pyfix.clients.cleanup import CANCEL, UNUSED, open_request
+from pyfix.clients.cleanup import CANCEL, END, END_AND_NEXT, STAT_RCPT, STAT_WRITE, UNUSED, open_request
 from pyfix.clients.cleanup_client import CleanupClient
 from pyfix.clients.stream import Exchange
-from tests.cleanup.peer import BODY, ENVELOPE, stream
+from pyfix.mail.error import Retry
+from tests.cleanup.peer import BODY, ENVELOPE, SENDER, TIME, stream
 
 WHOLE = stream(ENVELOPE, BODY)
 
@@ -30,7 +31,8 @@ def requests(monkeypatch):
     real = Exchange.send
 
     def send(self, attrs, *body):
-        said.append(attrs)
+        if b"rewrite" not in attrs:
+            said.append(attrs)
         real(self, attrs, *body)
 
     monkeypatch.setattr(Exchange, "send", send)
@@ -85,8 +87,7 @@ def test_the_next_message_has_a_file_without_asking(suite, requests):
 def test_it_is_made_while_the_disk_writes_and_answered_with_the_message_before(suite, monkeypatch):
     async def test(_, client):
         await put(client)
-        (_, _, spare), *_ = client._spares._kept
-        assert spare._answers
+        assert client.ready(32) is not None
         assert made == ["made", "durable"]
 
     made = []
@@ -103,6 +104,124 @@ def test_it_is_made_while_the_disk_writes_and_answered_with_the_message_before(s
 
     monkeypatch.setattr(daemon, "make_durable", make_durable)
     monkeypatch.setattr(daemon, "Store", store)
+    session(suite, test)
+
+
+def test_messages_follow_each_other_on_one_stream(suite, requests):
+    async def test(processes, client):
+        ids = [await put(client) for _ in range(3)]
+        assert requests == [open_request(32)] + [END_AND_NEXT] * 3
+        assert len(processes.programs["public/cleanup"]._sessions) == 1
+        assert sorted(os.listdir("incoming")) == sorted(ids)
+
+    session(suite, test)
+
+
+def test_no_more_files_are_kept_than_are_wanted(suite, requests):
+    async def test(_, client):
+        await asyncio.gather(*[put(client) for _ in range(5)])
+        await until(lambda: descriptors() == 2)
+        assert requests.count(UNUSED) == 3
+        assert client.ready(32) is not client.ready(32)
+        assert client.ready(32) is None
+
+    session(suite, test)
+
+
+def test_a_message_that_is_refused_has_none_behind_it(suite, requests):
+    async def test(_, client):
+        message = await client.open(32)
+        message.write(stream(TIME + SENDER, BODY))
+        assert (await message.finish())[0] == STAT_RCPT
+        assert requests[-1] == END_AND_NEXT
+        assert client.ready(32) is None
+        assert not descriptors()
+
+    session(suite, test)
+
+
+def test_a_message_that_the_disk_does_not_take_has_none_behind_it(suite, monkeypatch):
+    def full(files, meanwhile):
+        meanwhile()
+        return [OSError(errno.ENOSPC, "No space left on device")] * len(files)
+
+    monkeypatch.setattr(daemon, "make_durable", full)
+
+    async def test(_, client):
+        message = await client.open(32)
+        message.write(WHOLE)
+        assert (await message.finish())[0] == STAT_WRITE
+        assert client.ready(32) is None
+        assert not descriptors()
+        assert os.listdir("incoming") == []
+
+    session(suite, test)
+
+
+def test_a_file_whose_cleanup_has_gone_is_not_taken(suite, requests):
+    async def test(processes, client):
+        await put(client)
+        for link in list(processes.programs["public/cleanup"]._server.links):
+            link.close()
+        await until(lambda: not client._channel._connection.usable)
+        assert client.ready(32) is None
+        await put(client)
+        assert requests.count(open_request(32)) == 2
+
+    session(suite, test)
+
+
+def test_who_is_told_to_go_elsewhere_uses_up_what_is_there_and_asks_for_no_more(suite, requests):
+    async def test(processes, client):
+        cleanup = processes.programs["public/cleanup"]
+        await put(client)
+        await cleanup.retire()
+        await until(lambda: not client._channel._connection.usable)
+        await put(client)
+        assert requests == [open_request(32), END_AND_NEXT, END]
+        await until(lambda: not cleanup._server.links)
+
+    session(suite, test)
+
+
+def test_the_verdict_may_be_heard_without_a_task(suite):
+    async def test(_, client):
+        heard = []
+        message = await client.open(32)
+        message.write(WHOLE)
+        assert message.end(heard.append) is None
+        await until(lambda: heard)
+        assert heard == [(0, "")]
+
+    session(suite, test)
+
+
+def test_the_verdict_is_there_at_once_when_cleanup_has_gone(suite):
+    async def test(_, client):
+        heard = []
+        message = await client.open(32)
+        message.write(WHOLE)
+        client.close()
+        await until(lambda: message.exchange.unheard)
+        assert isinstance(message.end(heard.append), Retry)
+        await asyncio.sleep(0)
+        assert heard == []
+
+    session(suite, test)
+
+
+def test_a_message_that_was_ended_can_not_be_cancelled(suite, requests):
+    async def test(_, client):
+        heard = []
+        message = await client.open(32)
+        message.write(WHOLE)
+        message.end(heard.append)
+        message.cancel()
+        await until(lambda: client.ready(32) is not None)
+        assert heard == []
+        assert CANCEL not in requests
+        assert os.listdir("incoming") == [message.queue_id]
+
     session(suite, test)
 
 
@@ -152,14 +271,11 @@ def test_a_message_that_is_cancelled_is_logged_as_any(suite, requests):
     session(suite, test)
 
 
-def test_where_there_are_no_such_files_nobody_asks_again(suite, monkeypatch, requests):
+def test_where_there_are_no_such_files_each_message_asks_for_its_own(suite, monkeypatch, requests):
     async def test(_, client):
-        await put(client)
-        await put(client)
-        asked = [request for request in requests if request.startswith(b"ahead")]
-        await put(client)
-        assert len(asked) == 1
-        assert [request for request in requests if request.startswith(b"ahead")] == asked
+        for _ in range(3):
+            await put(client)
+        assert requests == [open_request(32), END_AND_NEXT] * 3
 
     real = Cleanup.__init__
 

@@ -4,8 +4,8 @@ import pytest
 
 from pyfix.clients.cleanup import CLEAN_END, END, FLAG_AUTOUTF8, FLAG_BCC_OK, FLAG_MAP_OK, FRAME, MORE, STATUS, TEXT
 from pyfix.clients.cleanup_client import Message
+from pyfix.clients.spares import Spares
 from pyfix.config.main_cf import MainCf
-from pyfix.maps.run_now import run_now
 from pyfix.queue import records as rec
 from tests.cleanup.peer import BODY, ENVELOPE, RCPT, SENDER, TIME, A, Ours, R, comparable, lines, stream
 
@@ -75,10 +75,12 @@ def test_a_client_says_clean_only_of_what_is():
     sent = []
 
     class Exchange:
+        usable = True
+
         def send(self, attrs, *parts):
             sent.append(attrs)
 
-        async def receive(self):
+        def hear(self, _):
             return STATUS.encode(0, ""), b""
 
         def close(self):
@@ -91,10 +93,10 @@ def test_a_client_says_clean_only_of_what_is():
         (({"text": True, "size": FRAME}, {"clean": True}), [TEXT, CLEAN_END]),
         (({"clean": True, "size": FRAME}, {"clean": True}), [MORE, CLEAN_END]),
     ):
-        message = Message(Exchange(), "X")
+        message = Message(Exchange(), "X", 0, Spares(0))
         for part in parts:
             message.write(b"x" * part.pop("size", 1), **part)
-        run_now(message.finish())
+        assert message.end(print) == (0, "")
         assert sent == words
         sent.clear()
 
