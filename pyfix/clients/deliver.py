@@ -1,8 +1,8 @@
 """deliver - what qmgr asks of a delivery agent, and the answer
 
 One frame is one request. Its attributes are what most messages of a client have in common, so that both ends
-remember such a list in one piece; its body is what differs, words with a NUL between them (WORDS, then RECIPIENT_WORDS
-for each recipient). The agent says in its greeting how many requests it takes at once (`concurrency`). The answer is
+remember such a list in one piece; its body is what differs: NUMBERS, RECIPIENT_NUMBERS for each recipient, then
+words with a NUL between them (WORDS, then RECIPIENT_WORDS for each recipient). The agent says in its greeting how many requests it takes at once (`concurrency`). The answer is
 about the destination (a DSN whose status is not empty says that the whole site is in trouble), then 0 or -1 (some
 recipients are deferred), then how many recipients were bounced, so that qmgr knows without looking whether there is a
 log.
@@ -13,6 +13,8 @@ See also: ipc sheet section 3, delivery agents.
 from __future__ import annotations
 
 from functools import lru_cache
+from struct import Struct
+from struct import error as StructError
 from typing import Any, NamedTuple
 
 from pyfix.queue.file import Recipient
@@ -54,11 +56,14 @@ COMMON = Form(
     ("sasl_sender", STR),
     ("rewrite_context", STR),
 )
-WORDS = 10
-"""Words about a message: queue_id, offset, size, nexthop, sender, envelope_id, log_client_port, log_ident, and when
-it arrived and became active, in microseconds since 1970."""
-RECIPIENT_WORDS = 5
-"""Words about a recipient, as in RECIPIENT_FIELDS."""
+NUMBERS = Struct(">qqddI")
+"""Of a message: offset, size, when it arrived and became active in seconds since 1970, how many recipients."""
+RECIPIENT_NUMBERS = Struct(">qi")
+"""Of a recipient: offset, notify_flags."""
+WORDS = 6
+"""Of a message: queue_id, nexthop, sender, envelope_id, log_client_port, log_ident."""
+RECIPIENT_WORDS = 3
+"""Of a recipient: original_recipient, recipient, dsn_orig_rcpt."""
 REMEMBERED = 1000
 """Lists of attributes."""
 
@@ -219,17 +224,18 @@ def encode_body(
     active_arrival: float,
     recipients: list[Recipient],
 ) -> bytes:
-    """The body of the frame. AttrError: NUL in a value."""
-    arrived, active = round(incoming_arrival * 1e6), round(active_arrival * 1e6)
-    text = (
-        f"{queue_id}\0{offset}\0{size}\0{nexthop}\0{sender}\0{envelope_id}\0"
-        f"{log_client_port}\0{log_ident}\0{arrived}\0{active}"
-    )
-    for to in recipients:
-        text += f"\0{to.original}\0{to.address}\0{to.offset}\0{to.dsn_orig_rcpt}\0{to.notify}"
+    """The body of the frame. AttrError: NUL in a value, a number that no file has."""
+    text = f"{queue_id}\0{nexthop}\0{sender}\0{envelope_id}\0{log_client_port}\0{log_ident}"
+    try:
+        numbers = NUMBERS.pack(offset, size, incoming_arrival, active_arrival, len(recipients))
+        for to in recipients:
+            numbers += RECIPIENT_NUMBERS.pack(to.offset, to.notify)
+            text += f"\0{to.original}\0{to.address}\0{to.dsn_orig_rcpt}"
+    except StructError as error:
+        raise AttrError(f"bad number in a request: {error}") from None
     if text.count("\0") != WORDS - 1 + RECIPIENT_WORDS * len(recipients):
         raise AttrError(f"NUL in a value of a request: {text[:200]!r}")
-    return text.encode("utf-8", "surrogateescape")
+    return numbers + text.encode("utf-8", "surrogateescape")
 
 
 @lru_cache(REMEMBERED)
@@ -263,18 +269,23 @@ def recipient_from_fields(values: list[str | int]) -> Recipient:
 def decode_request(attrs: bytes, body: bytes) -> Request:
     """The request in a frame. AttrError: it is none."""
     common = _decode_common(attrs)
-    words = body.decode("utf-8", "surrogateescape").split("\0")
+    recipients = []
     try:
-        queue_id, offset, size, nexthop, sender, envelope_id, port, ident, arrived, active = words[:WORDS]
-        recipients = [
-            Recipient(int(words[at + 2]), words[at + 1], words[at], words[at + 3], int(words[at + 4]))
-            for at in range(WORDS, len(words), RECIPIENT_WORDS)
-        ]
-        stats = Stats(int(arrived) / 1e6, int(active) / 1e6)
-        before = queue_id, int(offset), int(size), nexthop, sender, envelope_id, port, ident, stats, recipients
-    except (ValueError, IndexError):
+        offset, size, arrived, active, count = NUMBERS.unpack_from(body)
+        end = NUMBERS.size + count * RECIPIENT_NUMBERS.size
+        words = body[end:].decode("utf-8", "surrogateescape").split("\0")
+        queue_id, nexthop, sender, envelope_id, port, ident = words[:WORDS]
+        word = WORDS
+        for at in range(NUMBERS.size, end, RECIPIENT_NUMBERS.size):
+            place, notify = RECIPIENT_NUMBERS.unpack_from(body, at)
+            recipients.append(Recipient(place, words[word + 1], words[word], words[word + 2], notify))
+            word += RECIPIENT_WORDS
+        if word != len(words):
+            raise ValueError
+    except (ValueError, IndexError, StructError):
         raise AttrError(f"bad body of a request: {body[:200]!r}") from None
-    return Request._make(before + common)
+    stats = Stats(arrived, active)
+    return Request._make((queue_id, offset, size, nexthop, sender, envelope_id, port, ident, stats, recipients, *common))
 
 
 _NO_TROUBLE = Dsn()
