@@ -210,14 +210,14 @@ class AddressMapper:
         found = await self.find(queue_id, maps, address)
         if found is None:
             return []
-        value = found.value
+        value, extension = found
         if value.startswith("@"):
             local = split_address(address)[0]
             return [unquote(await self._rewriter.rewrite(RULE_LOCAL, quote(local + value)))]
         results = []
         for item in parse_address(value):
             completed = unquote(await self._rewriter.rewrite(RULE_LOCAL, external_address(item.tokens)))
-            results.append(add_extension(completed, found.extension) if propagate else completed)
+            results.append(add_extension(completed, extension) if propagate else completed)
         return results
 
 

@@ -73,7 +73,7 @@ class Recipients:
         """The copy that a bcc table wants for mail of, or to, an address."""
         found = await self._mapper.find(self._store.queue_id, maps, address)
         if found is not None:
-            await self.add_copy(found.value, flags)
+            await self.add_copy(found[0], flags)
 
     async def add_copy(self, address: str, flags: int) -> None:
         """A recipient of which the sender shall not hear."""

@@ -1,20 +1,19 @@
 """deliver - what qmgr asks of a delivery agent, and the answer
 
 One frame is one request. Its attributes are what most messages of a client have in common, so that both ends
-remember such a list in one piece; its body is what differs: NUMBERS, RECIPIENT_NUMBERS for each recipient, then
-words with a NUL between them (WORDS, then RECIPIENT_WORDS for each recipient). The agent says in its greeting how many requests it takes at once (`concurrency`). The answer is
-about the destination (a DSN whose status is not empty says that the whole site is in trouble), then 0 or -1 (some
-recipients are deferred), then how many recipients were bounced, so that qmgr knows without looking whether there is a
-log.
+remember such a list in one piece; its body is what differs: NUMBERS, RECIPIENT_NUMBERS for each recipient, then words
+with a NUL between them (WORDS, then RECIPIENT_WORDS for each recipient). The agent says in its greeting how many
+requests it takes at once (`concurrency`). The answer is about the destination (a DSN whose status is not empty says
+that the whole site is in trouble), then 0 or -1 (some recipients are deferred), then how many recipients were bounced,
+so that qmgr knows without looking whether there is a log.
 
 See also: ipc sheet section 3, delivery agents.
 """
 
 from __future__ import annotations
 
+import struct
 from functools import lru_cache
-from struct import Struct
-from struct import error as StructError
 from typing import Any, NamedTuple
 
 from pyfix.queue.file import Recipient
@@ -56,9 +55,9 @@ COMMON = Form(
     ("sasl_sender", STR),
     ("rewrite_context", STR),
 )
-NUMBERS = Struct(">qqddI")
+NUMBERS = struct.Struct(">qqddI")
 """Of a message: offset, size, when it arrived and became active in seconds since 1970, how many recipients."""
-RECIPIENT_NUMBERS = Struct(">qi")
+RECIPIENT_NUMBERS = struct.Struct(">qi")
 """Of a recipient: offset, notify_flags."""
 WORDS = 6
 """Of a message: queue_id, nexthop, sender, envelope_id, log_client_port, log_ident."""
@@ -231,7 +230,7 @@ def encode_body(
         for to in recipients:
             numbers += RECIPIENT_NUMBERS.pack(to.offset, to.notify)
             text += f"\0{to.original}\0{to.address}\0{to.dsn_orig_rcpt}"
-    except StructError as error:
+    except struct.error as error:
         raise AttrError(f"bad number in a request: {error}") from None
     if text.count("\0") != WORDS - 1 + RECIPIENT_WORDS * len(recipients):
         raise AttrError(f"NUL in a value of a request: {text[:200]!r}")
@@ -282,10 +281,10 @@ def decode_request(attrs: bytes, body: bytes) -> Request:
             word += RECIPIENT_WORDS
         if word != len(words):
             raise ValueError
-    except (ValueError, IndexError, StructError):
+    except (ValueError, IndexError, struct.error):
         raise AttrError(f"bad body of a request: {body[:200]!r}") from None
-    stats = Stats(arrived, active)
-    return Request._make((queue_id, offset, size, nexthop, sender, envelope_id, port, ident, stats, recipients, *common))
+    before = queue_id, offset, size, nexthop, sender, envelope_id, port, ident, Stats(arrived, active), recipients
+    return Request._make(before + common)
 
 
 _NO_TROUBLE = Dsn()

@@ -15,7 +15,6 @@ Sources: canonical(5), virtual(5), transport(5), ADDRESS_REWRITING_README.
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
-from typing import NamedTuple
 
 from pyfix.mail.address import quote, split_extension
 from pyfix.maps.maps import Maps
@@ -43,11 +42,10 @@ TRANSPORT = Keys.FULL | Keys.NO_EXTENSION | Keys.DOMAIN | Keys.PARENTS | FORMS
 """transport tables (without their last key `*`)."""
 
 
-class Found(NamedTuple):
-    """A table's answer. extension: what of the address the key left out, delimiter included."""
-
-    value: str
-    extension: str
+Found = tuple[str, str]
+"""A table's answer, and what of the address the key left out, delimiter included."""
+Key = tuple[str, str, bool]
+"""What is tried, what it leaves out of the address, whether it is only a part of the address."""
 
 
 async def find_address(
@@ -65,22 +63,19 @@ async def find_address(
     in the address) takes bare localparts as keys; parent_style: parents are tried as `parent`
     rather than `.parent`. TableError: a table can't answer.
     """
-    whole = address, quote(address)
     if is_local is None:
-        tried: Iterable[tuple[str, str]] = _keys_not_local(address, delimiter, keys, parent_style)
+        tried: Iterable[Key] = _keys_not_local(address, delimiter, keys, parent_style)
     else:
         tried = address_keys(address, delimiter, is_local, keys, parent_style=parent_style)
-    for key, extension in tried:
-        value = await maps.find(key, partial=key not in whole)
+    for key, extension, partial in tried:
+        value = await maps.find(key, partial=partial)
         if value is not None:
-            return Found(value, extension)
+            return value, extension
     return None
 
 
 @lru_cache(100)
-def _keys_not_local(
-    address: str, delimiter: str, keys: int, parent_style: bool
-) -> tuple[tuple[str, str], ...]:
+def _keys_not_local(address: str, delimiter: str, keys: int, parent_style: bool) -> tuple[Key, ...]:
     """address_keys() where no domain is local, for several tables that are asked for one address."""
     return tuple(address_keys(address, delimiter, None, keys, parent_style=parent_style))
 
@@ -92,14 +87,15 @@ def address_keys(
     keys: int = ADDRESS,
     *,
     parent_style: bool = False,
-) -> Iterator[tuple[str, str]]:
-    """(key, left-out extension) pairs in the order in which they are tried."""
+) -> Iterator[Key]:
+    """What is tried, in order."""
+    whole = address, quote(address)
     for key, extension in _internal_keys(address, delimiter, is_local, keys, parent_style=parent_style):
         quoted = quote(key) if keys & Keys.QUOTED and not key.startswith(("@", ".")) else key
         if quoted != key:
-            yield quoted, extension
+            yield quoted, extension, quoted not in whole
         if quoted == key or keys & Keys.PLAIN:
-            yield key, extension
+            yield key, extension, key not in whole
 
 
 def _internal_keys(
@@ -165,10 +161,11 @@ async def map_address(
     found = await find_address(maps, address, delimiter=delimiter, is_local=is_local, keys=keys)
     if found is None:
         return None
-    results = list(addresses(keep_user(found.value, address)))
-    if not propagate or not found.extension:
+    value, extension = found
+    results = list(addresses(keep_user(value, address)))
+    if not propagate or not extension:
         return results
-    return [add_extension(result, found.extension) for result in results]
+    return [add_extension(result, extension) for result in results]
 
 
 def add_extension(address: str, extension: str) -> str:

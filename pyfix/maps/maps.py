@@ -77,7 +77,17 @@ class Maps:
         for table in self.tables:
             if partial and not table.fixed:
                 continue
-            value = await self._ask(table, key)
+            try:
+                if isinstance(table, LocalTable) and not table.waits:
+                    value = table.lookup_now(key)
+                else:
+                    value = await table.lookup(key)
+            except TableError:
+                name = without_values(table.name) if self._secret else table.name
+                msg.warning(lookup_error(name, key))
+                raise
+            if value == "":
+                raise empty_result(self.name, table.name, key)
             if value is not None:
                 if msg.verbose:
                     self._tell(table, key, value)
@@ -89,20 +99,6 @@ class Maps:
     def _tell(self, table: Table, key: str, value: str) -> None:
         name, shown = (without_values(table.name), "(hidden)") if self._secret else (table.name, value)
         msg.info(f"maps_find: {self.name}: {name}: {key} = {shown}")
-
-    async def _ask(self, table: Table, key: str) -> str | None:
-        try:
-            if isinstance(table, LocalTable) and not table.waits:
-                value = table.lookup_now(key)
-            else:
-                value = await table.lookup(key)
-        except TableError:
-            name = without_values(table.name) if self._secret else table.name
-            msg.warning(lookup_error(name, key))
-            raise
-        if value == "":
-            raise empty_result(self.name, table.name, key)
-        return value
 
     def changed(self) -> bool:
         """Whether a file of these tables is on disk no longer as it was when they were opened."""

@@ -255,7 +255,7 @@ class Resolver:
         except TableError:
             msg.warning(lookup_failure(maps.name))
             raise
-        return route if found is None else Route("error", self._routes.relocated_prefix + found.value)
+        return route if found is None else Route("error", self._routes.relocated_prefix + found[0])
 
 
 async def _ask(table: BySender, sender: str) -> str | None:
@@ -267,4 +267,4 @@ async def _ask(table: BySender, sender: str) -> str | None:
     except TableError:
         msg.warning(lookup_failure(table.maps.name))
         raise
-    return None if found is None or found.value.lower() == DUNNO else found.value
+    return None if found is None or found[0].lower() == DUNNO else found[0]

@@ -45,7 +45,7 @@ class TransportTable:
         found = await find_address(
             self.maps, recipient, delimiter=self._delimiter, keys=TRANSPORT, parent_style=self._parent_style
         )
-        value = await self.maps.find(WILDCARD, partial=True) if found is None else found.value
+        value = await self.maps.find(WILDCARD, partial=True) if found is None else found[0]
         if value is None:
             return otherwise
         return apply(value, recipient.rpartition("@")[2], otherwise)

@@ -29,13 +29,13 @@ def is_local(domain: str) -> bool:
     ],
 )
 def test_keys_are_tried_in_this_order(address: str, delimiter: str, keys: list[str]) -> None:
-    assert [key for key, _ in address_keys(address, delimiter, is_local)] == keys
+    assert [key for key, *_ in address_keys(address, delimiter, is_local)] == keys
 
 
 def test_transports_are_looked_up_by_domain_and_parents() -> None:
-    found = [key for key, _ in address_keys("u+e@a.b.test", "+", is_local, TRANSPORT)]
+    found = [key for key, *_ in address_keys("u+e@a.b.test", "+", is_local, TRANSPORT)]
     assert found == ["u+e@a.b.test", "u@a.b.test", "a.b.test", ".b.test", ".test"]
-    found = [key for key, _ in address_keys("u@a.b.test", "+", keys=Keys.PARENTS, parent_style=True)]
+    found = [key for key, *_ in address_keys("u@a.b.test", "+", keys=Keys.PARENTS, parent_style=True)]
     assert found == ["b.test", "test"]
 
 

@@ -49,13 +49,14 @@ class Generic:
         )
         if found is None:
             return address
-        results = _addresses(quote(keep_user(found.value, address)) if found.value[:1] == "@" else found.value)
+        value, extension = found
+        results = _addresses(quote(keep_user(value, address)) if value[:1] == "@" else value)
         if len(results) != 1:
             msg.warning(log.multi_valued(self.maps.name, address))
         if not results:
             return address
         completed = unquote(await self.rewriter.rewrite(RULE_LOCAL, external_address(results[0].tokens)))
-        return add_extension(completed, found.extension) if self.propagate else completed
+        return add_extension(completed, extension) if self.propagate else completed
 
     async def headers(self, lines: list[bytes]) -> list[bytes]:
         """The lines of all headers, with other addresses. TableError."""

@@ -106,7 +106,7 @@ class Passwords:
         found = await find_address(
             self.maps, sender, delimiter=self._delimiter, is_local=lambda _: local, keys=ADDRESS
         )
-        return None if found is None else found.value
+        return None if found is None else found[0]
 
 
 class Sasl:

@@ -80,7 +80,7 @@ class Mailboxes:
         except TableError as error:
             msg.warning(log.lookup_failed(maps.name, user, error.reason))
             raise Retry(CONFIGURATION_ERROR, status="4.3.5") from error
-        return None if found is None else found.value
+        return None if found is None else found[0]
 
     def _id(self, maps: Maps, user: str, kind: str, minimum: int) -> int:
         value = self._find(maps, user)
