@@ -6,13 +6,14 @@
 | write-out started (all) | nothing sure: a hint to the disk, so that the next step finds the work under way |
 | write-out waited for    | the data, but not that they are this file's |
 | mode set to 0700        | nothing sure, but never this mode without all data; the queue manager may see it |
-| fsync of each file      | the file and, on most file systems, its name |
+| fsync of the files      | each file and, on most file systems, its name |
 | fsync of directories    | the names, on the others |
 
 Only then may the sender be told. Each file has a result of its own: one that fails (full disk, bad
 block) gets mode 0600 back and does the others no harm. A lone message is a batch of one.
 
-The call blocks. Threads that share the fsyncs were measured and did not pay: bench/NOTES.md.
+The call blocks for as long as one or two fsyncs take, since the kernel does those of a batch side by side
+(unix/fsync). Threads that share them cost more than they save: bench/NOTES.md.
 """
 
 import os
@@ -21,6 +22,7 @@ from contextlib import suppress
 
 from pyfix.queue.directory import NewFile
 from pyfix.queue.system import start_writing, write_data
+from pyfix.unix.fsync import fsync_all
 
 
 def make_durable(files: Sequence[NewFile], meanwhile: Callable[[], None] | None = None) -> list[OSError | None]:
@@ -34,9 +36,9 @@ def make_durable(files: Sequence[NewFile], meanwhile: Callable[[], None] | None 
     if meanwhile is not None:
         meanwhile()
     results = [_set_mode(file) for file in files]
-    for number, file in enumerate(files):
-        if results[number] is None:
-            results[number] = _sync(file.fd)
+    ready = [number for number, result in enumerate(results) if result is None]
+    for number, result in zip(ready, fsync_all([files[number].fd for number in ready]), strict=True):
+        results[number] = result
     _sync_directories(files, results)
     for file, result in zip(files, results, strict=True):
         if result is not None:
@@ -49,14 +51,6 @@ def _set_mode(file: NewFile) -> OSError | None:
     try:
         (write_data if file.directory is None else os.fsync)(file.fd)
         os.fchmod(file.fd, file.mode)
-    except OSError as error:
-        return error
-    return None
-
-
-def _sync(fd: int) -> OSError | None:
-    try:
-        os.fsync(fd)
     except OSError as error:
         return error
     return None
@@ -78,7 +72,7 @@ def _sync_directory(path: str) -> OSError | None:
     except OSError as error:
         return error
     try:
-        return _sync(fd)
+        return fsync_all([fd])[0]
     finally:
         os.close(fd)
 

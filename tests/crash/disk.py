@@ -23,6 +23,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from pyfix.queue import system
+from pyfix.unix import fsync
 
 ORDERED, POSIX = "ordered", "posix"
 TRACKED = (
@@ -82,6 +83,7 @@ class Recorder:
                 patch.setattr(os, name, self._noted(name, getattr(os, name)))
             for name in ("rename_noreplace", "write_data", "start_writing"):
                 self._everywhere(patch, getattr(system, name), getattr(self, f"_system_{name}"))
+            patch.setattr(fsync, "kernel", lambda _: None)
             for name in NEVER:
                 patch.setattr(os, name, self._refused(name, getattr(os, name)))
             yield self

@@ -39,6 +39,7 @@ class Faults:
         self._number_of = {}
         for name in PATCHED:
             patch.setattr(os, name, self._failing(name, getattr(os, name)))
+        patch.setattr("pyfix.unix.fsync.kernel", lambda _: None)
         real = self._failing("write_data", system.write_data)
         for module in list(sys.modules.values()):
             if getattr(module, "write_data", None) is system.write_data and module is not system:

@@ -189,6 +189,7 @@ def power_cuts(request, tmp_path, monkeypatch):
     model = request.param
     enter(monkeypatch, tmp_path)
     monkeypatch.setattr(os, "fsync", lambda _: None)
+    monkeypatch.setattr("pyfix.unix.fsync.kernel", lambda _: None)
     monkeypatch.setattr(submit, "os", os)  # there it is posix, which is not watched
     for name in ("pyfix.queue.directory", "pyfix.delivery.maildir", "pyfix.clients.submit"):
         monkeypatch.setattr(f"{name}.keeps_new_names", lambda _: model == ORDERED)

@@ -126,7 +126,8 @@ def test_one_bad_file_does_not_harm_the_batch(tmp_path, monkeypatch):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         real(fd)
 
-    monkeypatch.setattr(batches.os, "fsync", fsync)
+    monkeypatch.setattr("pyfix.unix.fsync.kernel", lambda _: None)
+    monkeypatch.setattr(os, "fsync", fsync)
     results = make_durable(files)
     assert [result and result.errno for result in results] == [None, errno.ENOSPC, None, None]
     ready = [queue.status("incoming", file.id) is not None for file in files]
@@ -140,7 +141,8 @@ def test_directories_are_synced_where_names_need_it(tmp_path, monkeypatch):
     queue = spool(tmp_path)
     files = [queue.create("incoming") for _ in range(3)]
     synced = []
-    monkeypatch.setattr(batches.os, "fsync", lambda fd: synced.append(os.readlink(f"/proc/self/fd/{fd}")))
+    monkeypatch.setattr("pyfix.unix.fsync.kernel", lambda _: None)
+    monkeypatch.setattr(os, "fsync", lambda fd: synced.append(os.readlink(f"/proc/self/fd/{fd}")))
     assert make_durable(files) == [None] * 3
     paths = [f"{tmp_path}/incoming/{file.id}" for file in files]
     assert synced == [*paths, *paths, f"{tmp_path}/incoming"]  # data before the mode, then the mode, then names
