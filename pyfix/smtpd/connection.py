@@ -10,6 +10,9 @@ Parameters: smtpd_timeout.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
+import socket
 from collections.abc import Callable
 from time import monotonic
 
@@ -96,6 +99,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]  # uvloop's is none by class
+        self._conversation.stop_input = self._stop_input
         self._watch.add(self)
         try:
             rest = self._conversation.begin()
@@ -149,6 +153,12 @@ class Connection(asyncio.Protocol):
         if self._writable is not None and not self._writable.done():
             self._writable.set_result(None)
         self._writable = None
+
+    def _stop_input(self) -> None:
+        """What the kernel has for us is read, and then the end."""
+        number = os.dup(self._transport.get_extra_info("socket").fileno())
+        with socket.socket(fileno=number) as same, contextlib.suppress(OSError):
+            same.shutdown(socket.SHUT_RD)
 
     # The conversation
 

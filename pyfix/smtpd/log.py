@@ -173,7 +173,7 @@ def not_smtp(client: str, text: str) -> str:
 
 def long_line(client: str, limit: int, text: bytes) -> str:
     """(warning) A command that does not end."""
-    return f"{client}: request longer than {limit}: {escaped(text[:30])}..."
+    return f"{client}: request longer than {limit}: {printable(text[:30].decode('utf-8', 'surrogateescape'))}..."
 
 
 def illegal_address(client: str, verb: str, address: str) -> str:
@@ -199,6 +199,16 @@ def bad_bdat(queue_id: str, client: str, text: str) -> str:
 def big_chunk(queue_id: str, client: str) -> str:
     """(warning) A chunk beyond message_size_limit."""
     return f"{queue_id}: BDAT request from {client} exceeds message size limit"
+
+
+def null_bdat(queue_id: str, client: str) -> str:
+    """(warning) A chunk of nothing that is not the last one."""
+    return f"{queue_id}: null BDAT request from {client}"
+
+
+def long_chunk(queue_id: str, client: str) -> str:
+    """(warning) A chunk far beyond message_size_limit."""
+    return f"{queue_id}: too much BDAT content -- disabling further input from {client}"
 
 
 def big_message(queue_id: str) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 from pyfix.clients import flush
-from pyfix.clients.cleanup import STAT_BARE_LF, STAT_SIZE, STAT_WRITE
+from pyfix.clients.cleanup import STAT_BARE_LF, STAT_SIZE, STAT_WRITE, reply
 from pyfix.clients.post_mail import Message
 from pyfix.clients.rewrite import FLAG_ERROR
 from pyfix.mail.error import MailError, Retry
@@ -25,7 +25,7 @@ from pyfix.smtpd.talk import OUT_OF_STEP, Rest, Talk, neutered
 from pyfix.smtpd.transaction import Transaction
 from pyfix.unix import msg
 from pyfix.wire import smtp_event as on
-from pyfix.wire.smtp_command import BAD_RECIPIENT, BAD_SENDER, COMMANDS, NO_RECIPIENTS
+from pyfix.wire.smtp_command import BAD_RECIPIENT, BAD_SENDER, COMMANDS, NO_RECIPIENTS, NULL_BDAT
 from pyfix.wire.smtp_reply import Reply
 
 OK = Reply(250, "2.0.0", "Ok")
@@ -77,6 +77,8 @@ class Conversation(Talk):
                 event.reply = NO_BDAT
             elif event.reply.code == 521:
                 msg.warning(log.bad_bdat(self.queue_id, client, event.text))
+            elif event.reply is NULL_BDAT:
+                msg.warning(log.null_bdat(self.queue_id, client))
             self._drop_message()
         self.reply(event, event.reply)
 
@@ -183,6 +185,12 @@ class Conversation(Talk):
 
     async def _long_line(self, event: on.LongLine) -> None:
         msg.warning(log.long_line(self.peer.client, self.site.mail.line_length_limit, event.text))
+        if event.endless:
+            self.stop_input()
+
+    async def _long_chunk(self, _: on.LongChunk) -> None:
+        msg.warning(log.long_chunk(self.queue_id, self.peer.client))
+        self.stop_input()
 
     async def _bare_line(self, _: on.BareLine) -> None:
         self._log_bare_lf(self.wire.where)
@@ -397,6 +405,13 @@ class Conversation(Talk):
             self.wire.refuse_rest()
             self.reply(event, Reply(code, "5.5.2", text))
             return
+        if transaction.status:
+            refusal = Reply.from_text(reply(transaction.status, ""))
+            self._drop_message()
+            self.wire.refuse_rest()
+            self.history.trouble |= of_status(transaction.status)
+            self.reply(event, refusal)
+            return
         self.reply(event, Reply(250, "2.0.0", f"Ok: {event.size} bytes"))
 
     async def _message_end(self, event: on.MessageEnd) -> None:
@@ -454,6 +469,7 @@ class Conversation(Talk):
         on.Etrn: _etrn,
         on.Pipelined: _pipelined_command,
         on.LongLine: _long_line,
+        on.LongChunk: _long_chunk,
         on.BareLine: _bare_line,
         on.Mail: _mail,
         on.Rcpt: _rcpt,

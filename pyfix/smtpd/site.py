@@ -165,6 +165,7 @@ class Site:
                 utf8=self.utf8,
                 strict_paths=cfg.strict_rfc821_envelopes,
                 hello_required=cfg.smtpd_helo_required,
+                patience=self.size_limit + self.size_limit // 2 if self.size_limit else None,
                 offered=keywords,
             )
         return limits

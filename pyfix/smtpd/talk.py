@@ -74,6 +74,7 @@ class Talk:
         "protocol",
         "refused",
         "site",
+        "stop_input",
         "wire",
     )
 
@@ -96,6 +97,8 @@ class Talk:
         """How often of that it was refused."""
         self.over = False
         """Send what is to be sent, then hang up."""
+        self.stop_input: Callable[[], None] = _nothing
+        """Read no more than what has come."""
         self.errors = 0
         self.note_bare_lf = False
         self.helo: str | None = None
@@ -405,6 +408,10 @@ class Talk:
         if self._transaction is not None:
             self._transaction.cancel()
             self._transaction = None
+
+
+def _nothing() -> None:
+    """There is no connection whose input could be stopped."""
 
 
 @lru_cache(1000)

@@ -162,7 +162,6 @@ class Transaction:
         """Nothing of it stays, but the client has not been told yet."""
         self.cancel()
         self.message = None
-        self.queue_id = "NOQUEUE"
 
     def cancel(self) -> None:
         """Nothing of it stays."""

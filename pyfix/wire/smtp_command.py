@@ -27,7 +27,7 @@ IPV4 = r"(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])"
 LITERAL = rf"\[{IPV4}(?:\.{IPV4}){{3}}\]|\[IPv6:[0-9A-Fa-f:.]+\]"
 DOMAIN = re.compile(rf"(?![0-9.]+$){LABEL}(?:\.{LABEL})*|{LITERAL}", re.ASCII)
 REMEMBERED = 1000  # command lines
-CHUNK_DIGITS = 18  # of a chunk size; more is no size
+BIGGEST = (1 << 63) - 1  # chunk size; more is no size
 
 
 class State(Enum):
@@ -55,8 +55,9 @@ class Limits:
 
     line_length: bytes of a command line, and of content that is one record; exact_line_ends: only
     CR LF ends a message; tell_bare_lines: BareLine events; utf8: commands must be UTF-8;
-    strict_paths: addresses as RFC 5321 has them only; hello_required: HELO before MAIL; usual: command lines
-    that were said lately, for all sessions that have these limits.
+    strict_paths: addresses as RFC 5321 has them only; hello_required: HELO before MAIL; patience: bytes of a
+    message in chunks up to which refused ones are read, None: all; usual: command lines that were said lately, for
+    all sessions that have these limits.
     """
 
     line_length: int = 2048
@@ -65,6 +66,7 @@ class Limits:
     utf8: bool = True
     strict_paths: bool = False
     hello_required: bool = False
+    patience: int | None = None
     offered: frozenset[str] = field(default=KEYWORDS)
     usual: dict[bytes, Usual] = field(default_factory=dict, compare=False, repr=False)
 
@@ -170,7 +172,7 @@ def _bdat(session: Asker, argument: str) -> Event | Reply:
 
 
 def _is_size(word: str) -> bool:
-    return word.isascii() and word.isdecimal() and len(word) <= CHUNK_DIGITS
+    return word.isascii() and word.isdecimal() and len(word) <= 100 and int(word) <= BIGGEST
 
 
 def _vrfy(session: Asker, argument: str) -> Event | Reply:

@@ -201,13 +201,26 @@ class Pipelined(Event):
 
 
 class LongLine(Event):
-    """A command that is too long (no reply): its beginning follows as if it were all."""
+    """A command that is too long (no reply): its beginning follows as if it were all.
 
-    __slots__ = ("text",)
+    endless: it is so long that nothing more should be read from this client.
+    """
 
-    def __init__(self, text: bytes) -> None:
+    __slots__ = ("endless", "text")
+
+    def __init__(self, text: bytes, *, endless: bool) -> None:
         self.verb = "UNKNOWN"
         self.text = text
+        self.endless = endless
+
+
+class LongChunk(Event):
+    """A refused chunk that is too long to be read (no reply): nothing more should be read from this client."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        self.verb = "BDAT"
 
 
 class BareLine(Event):

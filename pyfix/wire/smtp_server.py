@@ -36,6 +36,7 @@ from pyfix.wire.smtp_event import (
     Dropped,
     Event,
     Hello,
+    LongChunk,
     LongLine,
     MessageEnd,
     Pipelined,
@@ -70,10 +71,10 @@ class Session:
         "_chunk",
         "_chunk_left",
         "_chunk_refusal",
+        "_chunks",
         "_content",
         "_instead",
         "_leads_to",
-        "_skipping",
         "_told_pipelining",
         "bare",
         "extended",
@@ -106,7 +107,6 @@ class Session:
         self._buffer = b""
         self._at = 0
         self._instead: Callable[[], Event | None] | None = None  # of reading a command
-        self._skipping = False
         self._told_pipelining = False
         self._asked: Event | None = None
         self._leads_to: State | None = None
@@ -114,6 +114,7 @@ class Session:
         self._chunk: Bdat | None = None
         self._chunk_left = 0
         self._chunk_refusal: Reply | None = None
+        self._chunks = 0  # bytes of all chunks of a message
 
     # Input
 
@@ -140,7 +141,7 @@ class Session:
             return self._instead()
         buffer, at = self._buffer, self._at
         end = buffer.find(b"\n", at) + 1
-        if self._skipping or not 0 < end - at <= self.limits.line_length + 1:
+        if not 0 < end - at <= self.limits.line_length + 1:
             return self._no_line(at, end)
         self._at = end
         self.more = end < len(buffer)
@@ -171,7 +172,7 @@ class Session:
     def reply(self, reply: Reply) -> None:
         """Answer the last event; a positive answer moves the session on."""
         if self._chunk is not None and reply.code not in HANG_UP:
-            self._chunk_refusal = reply
+            self._refuse_chunk(reply)
             return
         if self.transcript is not None:
             self.transcript.append(reply)
@@ -188,6 +189,7 @@ class Session:
 
     def _reset(self) -> None:
         self._content = None
+        self._chunks = 0
         if isinstance(self._asked, Hello):
             self.hello = self._asked
             self.extended = self.extended or self.hello.extended
@@ -231,20 +233,19 @@ class Session:
     # Commands
 
     def _no_line(self, at: int, end: int) -> Event | None:
-        """No line, or none that is one of its own. end: behind it, 0: it has not come yet."""
+        """No line, or a long one. end: behind it, 0: it has not come yet.
+
+        One that is longer than two is as long as two.
+        """
         limit, size = self.limits.line_length, len(self._buffer)
         self.more = True
-        if self._skipping:
-            self._at = end or size
-            self._skipping = not end
-            return self.next() if end else None
-        if not end and size - at <= limit:
+        if not end and size - at < 2 * limit:
             return None
-        line = self._buffer[at : at + limit]
-        self._skipping = not end
-        self._at = end or size
+        endless = not 0 < end - at <= 2 * limit
+        line = _printable(self._buffer[at : at + limit], self.limits.utf8)
+        self._at = at + 2 * limit if endless else end
         self._hold(lambda: self._long_line(line))
-        return LongLine(line)
+        return LongLine(line, endless=endless)
 
     def _long_line(self, line: bytes) -> Event:
         if self.transcript is not None:
@@ -323,6 +324,7 @@ class Session:
         self.bare |= content.bare
         self.state = READY
         self._content = None
+        self._chunks = 0
         return MessageEnd(verb, blocks, content.size, content.bare)
 
     # BDAT
@@ -332,8 +334,20 @@ class Session:
         self._chunk = event
         self._chunk_left = event.size
         self._chunk_refusal = None
+        self._chunks += event.size
         self._instead = self._next_of_chunk
         self.more = True
+
+    def _refuse_chunk(self, reply: Reply) -> None:
+        self._chunk_refusal = reply
+        self._content = None
+        if self.limits.patience is not None and self._chunks > self.limits.patience:
+            self._chunk_left = 0
+            self._instead = self._long_chunk
+
+    def _long_chunk(self) -> Event:
+        self._instead = self._next_of_chunk
+        return LongChunk()
 
     def _next_of_chunk(self) -> Event | None:
         chunk = self._chunk
@@ -357,9 +371,9 @@ class Session:
     def _end_refused(self, chunk: Bdat) -> Event | None:
         assert self._chunk_refusal is not None
         self.greet(self._chunk_refusal)
-        self._content = None
         if chunk.last:
             self.state = READY
+            self._chunks = 0
             return Dropped("BDAT", last=True)
         self.state = State.LOST if self.state in IN_TRANSACTION else State.ASTRAY
         return Dropped("BDAT", last=False)
@@ -376,6 +390,12 @@ class Session:
 
 def _nothing() -> None:
     """The session is over."""
+
+
+def _printable(line: bytes, utf8: bool) -> bytes:
+    """A line up to a NUL with ? for what does not print, or is no UTF-8."""
+    text = line.partition(b"\0")[0].decode("utf-8" if utf8 else "ascii", "surrogateescape")
+    return "".join("?" if c < " " or c == "\x7f" or "\ud800" <= c <= "\udfff" else c for c in text).encode()
 
 
 NO_COMMAND = Command(lambda _, argument: Bad("UNKNOWN", BAD_SYNTAX, text=argument))

@@ -114,3 +114,79 @@ def test_a_session_is_told_as_soon_as_it_is_long(server) -> None:
     assert _notices(server, b"FOO\r\n", *[NOOP] * 6, b"QUIT\r\n") == [
         [" Out: 220 mx.example.com ESMTP Postfix", *foo, *noop * 2]
     ]
+
+
+BIG = "message_size_limit = 1000\n"
+CHUNK_TOO_BIG = b"552 5.3.4 Chunk exceeds message size limit\r\n"
+TOO_BIG = b"552 5.3.4 Error: message file too big\r\n"
+DEAF = "too much BDAT content -- disabling further input from"
+
+
+def test_chunk_far_over_the_limit_is_not_read_and_nothing_more_is(server, log) -> None:
+    answers = server(BIG).talk(HELLO, MAIL, RCPT, b"BDAT 1501\r\n", NOOP)
+    assert answers[-1] == CHUNK_TOO_BIG + b"<EOF>"
+    assert log[-4:] == [
+        f"warning: 4TEST000: BDAT request from {CLIENT} exceeds message size limit",
+        f"warning: 4TEST000: {DEAF} {CLIENT}",
+        f"4TEST000: lost connection after BDAT from {CLIENT}",
+        f"disconnect from {CLIENT} ehlo=1 mail=1 rcpt=1 bdat=0/1 commands=3/4",
+    ]
+
+
+def test_chunk_a_little_over_the_limit_is_read_before_it_is_refused(server, log) -> None:
+    answers = server(BIG).talk(HELLO, MAIL, RCPT, b"BDAT 1500 LAST\r\n", b"x" * 1500, b"BDAT 3\r\nabc", NOOP)
+    assert answers[4:] == [b"", CHUNK_TOO_BIG, b"503 5.5.1 Error: need RCPT command\r\n", b"250 2.0.0 Ok\r\n"]
+    assert not any(DEAF in line for line in log)
+
+
+@pytest.mark.parametrize(
+    ("before", "answer"),
+    [
+        ([], b"503 5.5.1 Error: need RCPT command\r\n"),
+        ([b"BDAT 3\r\nabc"], b"551 5.0.0 Discarded 1499 bytes after earlier error\r\n"),
+    ],
+)
+def test_chunks_of_no_message_count_together(server, log, before, answer) -> None:
+    size = 1499 if before else 1501
+    assert server(BIG).talk(HELLO, *before, b"BDAT %d\r\n" % size)[-1] == answer + b"<EOF>"
+    assert f"warning: NOQUEUE: {DEAF} {CLIENT}" in log
+
+
+def test_chunks_may_be_endless_where_messages_may(server) -> None:
+    assert server("message_size_limit = 0\n").talk(HELLO, b"BDAT 9223372036854775807\r\n")[-1] == b""
+    refused = server("").talk(HELLO, b"BDAT 9223372036854775808\r\n")[-1]
+    assert refused == b"521 5.5.4 Syntax: BDAT count [LAST]\r\n<EOF>"
+
+
+def test_chunk_whose_lines_make_it_too_big_is_refused_at_its_end(server, log) -> None:
+    # A line of 100,000 bytes is 49 records, and each counts as if a line end followed.
+    chunk = b"x" * 99998 + b"\r\n"
+    answers = server("").talk(HELLO, MAIL, RCPT, b"BDAT 100000\r\n", chunk, b"BDAT 1 LAST\r\nx", NOOP)
+    assert answers[5:] == [TOO_BIG, b"551 5.0.0 Discarded 1 bytes after earlier error\r\n", b"250 2.0.0 Ok\r\n"]
+    assert "warning: 4TEST000: queue file size limit exceeded" in log
+
+
+def test_chunk_of_nothing_is_warned_of(server, log) -> None:
+    assert server("").talk(HELLO, MAIL, RCPT, b"BDAT 0\r\n")[-1] == b"551 5.7.1 Null BDAT request\r\n"
+    assert f"warning: 4TEST000: null BDAT request from {CLIENT}" in log
+    assert f"4TEST000: lost connection after BDAT from {CLIENT}" in log
+
+
+def test_line_longer_than_two_is_cut_in_commands_and_nothing_more_is_read(server, log) -> None:
+    unknown = b"500 5.5.2 Error: command not recognized\r\n"
+    answers = server("").talk(HELLO, b"FOO " + b"x" * 5000 + b"\r\nRSET\r\n", NOOP)
+    assert answers[2:] == [unknown * 2 + b"250 2.0.0 Ok\r\n<EOF>"]
+    assert f"warning: {CLIENT}: request longer than 2048: FOO xxxxxxxxxxxxxxxxxxxxxxxxxx..." in log
+
+
+@pytest.mark.parametrize(
+    ("line", "shown", "answer"),
+    [
+        (b"\xff" * 2100, "?" * 30, b"221 2.7.0 Error: I can break rules, too. Goodbye.\r\n<EOF>"),
+        (b"N" + b"\xff\x01" * 1100, "N" + "?" * 29, b"500 5.5.2 Error: command not recognized\r\n"),
+        (b"N\0" + b"x" * 2100, "N", b"500 5.5.2 Error: command not recognized\r\n"),
+    ],
+)
+def test_long_line_is_made_printable_before_it_is_looked_at(server, log, line, shown, answer) -> None:
+    assert server("").talk(HELLO, line + b"\r\n")[-1] == answer
+    assert f"warning: {CLIENT}: request longer than 2048: {shown}..." in log

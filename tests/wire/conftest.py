@@ -9,7 +9,7 @@ from pyfix.wire.smtp_server import Session
 
 OK = Reply(250, "2.0.0", "Ok")
 GO_AHEAD = Reply(354, "", "Go")
-NO_REPLY = (on.Text, on.LongLine, on.Pipelined, on.BareLine, on.Dropped)
+NO_REPLY = (on.Text, on.LongLine, on.LongChunk, on.Pipelined, on.BareLine, on.Dropped)
 
 
 class Owner:

@@ -122,13 +122,32 @@ def test_these_may_be_followed(owner: Any, verb: str) -> None:
 
 def test_long_command_is_cut_and_its_rest_ignored(owner: Any) -> None:
     one = owner()
-    one.feed(b"EHLO " + b"a" * 5000)
+    one.feed(b"EHLO " + b"a" * 3000)
     one.feed(b"b" * 100 + b"\r\n")
     one.feed(b"RSET\r\n")
     notice, hello, rset = one.events
     assert isinstance(notice, on.LongLine)
     assert isinstance(hello, on.Hello)
     assert (len(notice.text), len(hello.name), rset.verb) == (2048, 2043, "RSET")
+    assert not notice.endless
+
+
+def test_command_longer_than_two_lines_ends_there_and_the_client_should_not_be_heard_any_more(owner: Any) -> None:
+    one = owner(Limits(line_length=10))
+    one.feed(b"FOO  " + b"a" * 15 + b"RSET\r\n")
+    notice, foo, rset = one.events
+    assert (notice.text, notice.endless, foo.word, rset.verb) == (b"FOO  aaaaa", True, "FOO", "RSET")
+
+
+def test_refused_chunk_beyond_patience_is_not_read(owner: Any) -> None:
+    one = owner(Limits(patience=15))
+    one.feed(b"EHLO x\r\n")
+    one.events.clear()
+    one.feed(b"BDAT 15\r\n123456789012345RSET\r\n")
+    assert [type(event) for event in one.events] == [on.Bad, on.Dropped, on.Simple]
+    one.feed(b"BDAT 10\r\n1234567890BDAT 6\r\nNOOP\r\n")
+    kinds = [type(event) for event in one.events[3:]]
+    assert kinds == [on.Bad, on.Dropped, on.Bad, on.LongChunk, on.Dropped, on.Simple]
 
 
 def test_command_of_exactly_the_limit_is_whole(owner: Any) -> None:
