@@ -1,9 +1,9 @@
 """batch - an agent that takes several deliveries through their steps together
 
 A delivery that has to wait for the disk yields a Turn first, and all of a batch get that far before
-any goes on: so the disk has all their data at once, and one change of its journal serves them
-all. Who a process is belongs to the process, so a Turn also says as whom a delivery goes on; those
-of one user follow each other. All answers leave in one write.
+any goes on: so the disk has all their data at once, files that Turns want synced are synced together, and
+one change of its journal serves them all. Who a process is belongs to the process, so a Turn also says as
+whom a delivery goes on; those of one user follow each other. All answers leave in one write.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pyfix.delivery.outcome import Who
 from pyfix.server.context import Context
 from pyfix.server.serial_link import SerialLink
 from pyfix.unix.as_user import become
+from pyfix.unix.fsync import Sync, sync_all
 from pyfix.wire.stream import Frame, encode_frame
 
 BATCH = 20  # requests: as many as one destination has at once by default
@@ -34,7 +35,8 @@ def take_turns(
     waiting = [(owner, number) for number in range(len(deliveries))]
     now = owner
     while waiting:
-        following = []
+        following: list[tuple[Who, int]] = []
+        files: list[Sync] = []
         for who, number in sorted(waiting):
             if who != now:
                 become(*who)
@@ -45,6 +47,10 @@ def take_turns(
                 answers[number] = done.value
             else:
                 following.append((turn.who, number))
+                if turn.sync is not None:
+                    files.append(turn.sync)
+        if files:
+            sync_all(files)
         waiting = following
     if now != owner:
         become(*owner)

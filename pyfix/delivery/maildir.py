@@ -27,6 +27,7 @@ from collections.abc import Callable, Iterator
 from pyfix.delivery.mail_copy import Letter, mailbox_error, write
 from pyfix.queue.system import start_writing, write_data
 from pyfix.unix.files import fsync_directory
+from pyfix.unix.fsync import Sync, sync_all
 from pyfix.unix.mounts import keeps_new_names
 
 FOLDERS = ("tmp", "new", "cur")
@@ -48,11 +49,12 @@ class Maildir:
 
     def deliver(self, path: str, letter: Letter) -> None:
         """Write a message; `path` ends in a slash. MailboxError; CorruptQueueFile."""
-        for _ in self.steps(path, letter):
-            pass
+        for sync in self.steps(path, letter):
+            if sync is not None:
+                sync_all([sync])
 
-    def steps(self, path: str, letter: Letter) -> Iterator[None]:
-        """The same; yields where it would wait for the disk, and does nothing for others meanwhile."""
+    def steps(self, path: str, letter: Letter) -> Iterator[Sync | None]:
+        """The same; yields where it would wait for the disk, and what is to be done before it goes on."""
         now = self._clock()
         number = next(number for number in itertools.count() if number not in self._under_way)
         unique = f"P{self._pid}Q{number}" if number else f"P{self._pid}"
@@ -72,11 +74,11 @@ class Maildir:
             self._under_way.remove(number)
             os.close(fd)
 
-    def _fill(self, fd: int, path: str, temporary: str, letter: Letter, now: float) -> Iterator[None]:
+    def _fill(self, fd: int, path: str, temporary: str, letter: Letter, now: float) -> Iterator[Sync | None]:
         try:
             write(fd, letter.plain(), self._limit)
             start_writing(fd)
-            yield
+            yield None
             status = os.fstat(fd)
             lasts = self._name_lasts(path, status.st_dev)
             (write_data if lasts else os.fsync)(fd)
@@ -89,9 +91,11 @@ class Maildir:
             _move(path, temporary, final)
         except OSError as error:
             raise mailbox_error(error, f"create maildir file {final}", self._default) from error
-        yield
+        sync = Sync(fd)
+        yield sync
         try:
-            os.fsync(fd)
+            if sync.error is not None:
+                raise sync.error
             if not lasts:
                 fsync_directory(f"{path}new")
         except OSError as error:

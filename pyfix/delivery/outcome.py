@@ -13,6 +13,7 @@ from enum import Enum
 
 from pyfix.clients.deliver import Dsn
 from pyfix.queue.file import Recipient
+from pyfix.unix.fsync import Sync
 
 
 class Fate(Enum):
@@ -88,12 +89,13 @@ Who = tuple[int, int]
 
 
 class Turn:
-    """Yielded between two steps. who: as whom the next one is to be done."""
+    """Yielded between two steps. who: as whom the next one is to be done; sync: what is to be done before it."""
 
-    __slots__ = ("who",)
+    __slots__ = ("sync", "who")
 
     def __init__(self, who: Who) -> None:
         self.who = who
+        self.sync: Sync | None = None
 
     def __await__(self) -> Generator[Turn, None, None]:
         yield self

@@ -32,6 +32,22 @@ def fsync_all(fds: Sequence[int]) -> list[OSError | None]:
     return results
 
 
+class Sync:
+    """One file that shall be durable, among others of other people's. error: why it is not."""
+
+    __slots__ = ("error", "fd")
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self.error: OSError | None = None
+
+
+def sync_all(files: Sequence[Sync]) -> None:
+    """fsync them, and tell each what became of it."""
+    for file, error in zip(files, fsync_all([file.fd for file in files]), strict=True):
+        file.error = error
+
+
 def _fsync(fd: int) -> OSError | None:
     try:
         os.fsync(fd)

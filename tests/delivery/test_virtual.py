@@ -1,5 +1,6 @@
 """Mailboxes of virtual domains: where mail goes, what is written, what may go wrong."""
 
+import errno
 import os
 import re
 import socket
@@ -11,12 +12,13 @@ import pytest
 from pyfix.clients.deliver import decode_answer
 from pyfix.config.main_cf import MainCf
 from pyfix.delivery import agent as frame
-from pyfix.delivery import maildir
+from pyfix.delivery import batch, maildir
 from pyfix.delivery.agent import Delivery
 from pyfix.delivery.virtual import daemon, mailbox
 from pyfix.delivery.virtual.daemon import Virtual
 from pyfix.server.context import Context
 from pyfix.server.privileges import owner_of
+from pyfix.unix.fsync import Sync, sync_all
 from pyfix.wire.stream import FrameReader, encode_frame
 from tests.delivery.steps import settled
 
@@ -263,15 +265,34 @@ def test_what_comes_together_is_written_then_named_then_made_durable_then_marked
         real = getattr(owner, name)
         monkeypatch.setattr(owner, name, lambda *args: steps.append(name) or real(*args))
 
+    def synced(files: list[Sync]) -> None:
+        steps.append(f"sync {len(files)}")
+        sync_all(files)
+
+    monkeypatch.setattr(batch, "sync_all", synced)
     note(os, "rename")
-    note(os, "fsync")
     note(maildir, "start_writing")
     note(frame, "mark_done")
     assert serve(store, *queue_ids) == [0, 0, 0]
-    assert steps == ["start_writing"] * 3 + ["rename"] * 3 + ["fsync"] * 3 + ["mark_done"] * 3
+    assert steps == ["start_writing"] * 3 + ["rename"] * 3 + ["sync 3"] + ["mark_done"] * 3
     assert len(list((mail / "u/new").iterdir())) == 4
     assert list((mail / "u/tmp").iterdir()) == []
     assert [store.todo(queue_id) for queue_id in queue_ids] == [[], [], []]
+
+
+def test_one_that_can_not_be_made_durable_is_taken_back_and_does_the_others_no_harm(
+    store, mail: Path, monkeypatch
+) -> None:
+    queue_ids = [store.put("u@d.test") for _ in range(3)]
+
+    def synced(files: list[Sync]) -> None:
+        sync_all(files)
+        files[1].error = OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(batch, "sync_all", synced)
+    assert serve(store, *queue_ids) == [0, -1, 0]
+    assert len(list((mail / "u/new").iterdir())) == 2
+    assert [store.todo(queue_id) for queue_id in queue_ids] == [[], ["u@d.test"], []]
 
 
 def test_one_that_can_not_be_read_does_the_others_no_harm(store, mail: Path) -> None:

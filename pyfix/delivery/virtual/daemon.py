@@ -111,7 +111,8 @@ class Virtual(BatchAgent):
         self, recipient: Recipient, mailbox: Mailbox, letter: Letter, turn: Turn
     ) -> Generator[Turn, None, Outcome]:
         try:
-            for _ in self._maildir.steps(mailbox.path, letter):
+            for sync in self._maildir.steps(mailbox.path, letter):
+                turn.sync = sync
                 yield turn
         except MailboxError as error:
             if error.errno == errno.EACCES:
