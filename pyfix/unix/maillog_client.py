@@ -12,7 +12,7 @@ What a loop collects leaves up to GAP seconds later than what another process sa
 same message meanwhile. So each line of a daemon has a stamp before it, by which postlogd
 puts lines in order; it does not get into the log:
 
-    01 (a byte), CLOCK_MONOTONIC in nanoseconds, 16 hexadecimal digits
+    01 (a byte), then what hex() makes of CLOCK_MONOTONIC in nanoseconds + 2**60, so that it has 16 digits
 """
 
 import os
@@ -28,13 +28,13 @@ from pyfix.unix.msg import Priority, Sink
 
 KEEP = 20000
 """Lines that wait for postlogd."""
-DATAGRAM = 16384
-"""Bytes of lines sent in one datagram."""
 LINE = 8192
-"""Bytes of one line; what is longer is cut."""
+"""Bytes of one line, or of several in one datagram; a line that is longer is cut."""
+TOGETHER = 64
+"""Lines in one datagram, at most."""
 GAP = 0.01
 """Seconds between two datagrams of a busy loop: lines that come sooner leave together."""
-STAMP = 17
+STAMP = 19
 """Bytes of a stamp."""
 RETRY = 0.002
 """Seconds until lines are offered again; doubled each time that none is taken, up to a second."""
@@ -42,7 +42,7 @@ PATIENCE = 10.0
 """Seconds that lines wait for postlogd."""
 
 _GAP_NS = round(GAP * 1e9)
-_STAMP = b"\x01%016x"
+_EPOCH = 1 << 60  # the smallest number of 16 digits
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _SYSLOG = {
     Priority.PANIC: syslog.LOG_CRIT,
@@ -134,6 +134,7 @@ class Postlog:
         self._frame = frame
         self._make_fallback = fallback
         self._stamps = stamps
+        self._longest = LINE + STAMP * stamps
         self._fallback: Sink | None = None
         self._waiting: list[tuple[Priority, str, str, int]] = []
         self._before = ""  # what stands before a line until the monotonic clock says:
@@ -209,27 +210,26 @@ class Postlog:
         """Send datagrams until none is left (True) or postlogd takes no more."""
         waiting = self._waiting
         while waiting:
-            lines: list[bytes] = []
-            size = 0
-            for _, text, before, moment in waiting:
-                line = (before + text).encode("utf-8", "surrogateescape")[:LINE]
-                if self._stamps:
-                    line = _STAMP % moment + line
-                size += len(line) + 1
-                if size > DATAGRAM and lines:
-                    break
-                lines.append(line)
-            count = len(lines)
-            datagram = b"\n".join(lines)
+            lines = waiting[:TOGETHER]
+            while len(datagram := self._datagram(lines)) > self._longest and len(lines) > 1:
+                del lines[len(lines) // 2 :]
             try:
-                self._sock.sendto(datagram, flags, self._path)
+                self._sock.sendto(datagram[: self._longest], flags, self._path)
             except _TRANSIENT:
                 return False
             except OSError:  # the socket, the directory, the datagram: nothing that time mends
-                self._give_up(count)
+                self._give_up(len(lines))
                 continue
-            del waiting[:count]
+            del waiting[: len(lines)]
         return True
+
+    def _datagram(self, lines: list[tuple[Priority, str, str, int]]) -> bytes:
+        """Lines as they go out, with their stamps if they have some."""
+        if self._stamps:
+            text = "\n".join([f"\x01{hex(moment + _EPOCH)}{before}{text}" for _, text, before, moment in lines])
+        else:
+            text = "\n".join([before + text for _, text, before, _ in lines])
+        return text.encode("utf-8", "surrogateescape")
 
     def _give_up(self, count: int) -> None:
         given_up = self._waiting[:count]
@@ -242,7 +242,7 @@ class Postlog:
 
 def stamp_of(moment: int) -> bytes:
     """What stands before a line of that moment (time.monotonic_ns()): later lines are greater."""
-    return _STAMP % moment
+    return f"\x01{hex(moment + _EPOCH)}".encode()
 
 
 def encoded(line: str) -> bytes:

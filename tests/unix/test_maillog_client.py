@@ -1,3 +1,4 @@
+import contextlib
 import os
 import re
 import socket
@@ -5,7 +6,7 @@ import time
 
 import pytest
 
-from pyfix.unix.maillog_client import KEEP, STAMP, Append, Frame, Postlog, stamp
+from pyfix.unix.maillog_client import KEEP, LINE, STAMP, Append, Frame, Postlog, stamp, stamp_of
 from pyfix.unix.msg import Priority
 
 INFO = Priority.INFO
@@ -134,7 +135,36 @@ def test_lines_of_a_daemon_have_stamps_that_rise(tmp_path, server, fallback):
         sink(INFO, text)
     loop.turn()
     lines = server.recv(9999).split(b"\n")
-    assert before < int(lines[0][1:STAMP], 16) < int(lines[1][1:STAMP], 16) < time.monotonic_ns()
+    stamps = [line[:STAMP] for line in lines]
+    assert stamp_of(before) < stamps[0] < stamps[1] < stamp_of(time.monotonic_ns())
     assert [line[STAMP:].endswith(text) for line, text in zip(lines, (b": one", b": two"), strict=True)] == [True] * 2
     assert lines == sorted(lines)
+    sink._sock.close()
+
+
+def test_stamps_have_one_length_and_rise_with_time():
+    moments = [0, 1, 9, 10, 1 << 40, (1 << 40) + 1, 1 << 59]
+    stamps = [stamp_of(moment) for moment in moments]
+    assert {len(one) for one in stamps} == {STAMP}
+    assert stamps == sorted(stamps)
+
+
+@pytest.mark.parametrize("stamps", [False, True], ids=["without stamps", "with stamps"])
+def test_many_lines_go_in_several_datagrams_none_lost_and_long_ones_cut(tmp_path, server, stamps):
+    sink = Postlog(str(tmp_path / "postlog"), Frame("postfix/smtpd", "mx"), lambda: print, stamps=stamps)
+    loop = Loop()
+    sink.collect(loop)
+    texts = [f"{number} {'x' * (number % 7 * 200)}" for number in range(300)]
+    texts[70] = texts[71] = "70 " + "ü" * LINE
+    texts[299] = "299 " + "y" * 2 * LINE
+    for text in texts:
+        sink(INFO, text)
+    found = []
+    while loop.calls:
+        loop.turn()
+        with contextlib.suppress(BlockingIOError):
+            while data := server.recv(99999):
+                found += [line[STAMP * stamps :] for line in data.split(b"\n")]
+    frame = len(found[0]) - len(texts[0])
+    assert [line[frame:] for line in found] == [text.encode()[: LINE - frame] for text in texts]
     sink._sock.close()
