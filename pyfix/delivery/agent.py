@@ -73,7 +73,7 @@ PROBE = Flags.MTA_VRFY | Flags.USR_VRFY
 EXPANDED = "expanded"  # action of a DSN: the address stands for others; only who asked is told
 CORRUPT_MODE = 0o400  # of a queue file that qmgr is to move to corrupt
 
-Outcomes = Iterator[Outcome | Settled | Turn] | Coroutine[Any, Any, None]
+Outcomes = Iterator[Outcome | Settled] | Coroutine[Any, Any, None]
 Settle = Callable[["Delivery", Outcome | Settled], Coroutine[Any, Any, None]]
 
 
@@ -190,11 +190,8 @@ class Frame:
         if isinstance(outcomes, CoroutineType):  # the abstract Coroutine takes ten times the time
             await outcomes
         else:
-            for step in outcomes:  # type: ignore[union-attr]  # mypy thinks of other coroutines than async def's
-                if isinstance(step, Turn):
-                    await step
-                else:
-                    await self._settle(delivery, step)
+            for outcome in outcomes:  # type: ignore[union-attr]  # mypy thinks of other coroutines than async def's
+                await self._settle(delivery, outcome)
 
     async def _settle(self, delivery: Delivery, outcome: Outcome | Settled) -> None:
         if isinstance(outcome, Settled):

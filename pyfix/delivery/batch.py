@@ -1,6 +1,6 @@
 """batch - an agent that takes several deliveries through their steps together
 
-A delivery that has to wait for the disk yields a Turn first, and all of a batch get that far before
+A delivery that has to wait for the disk awaits a Turn first, and all of a batch get that far before
 any goes on: so the disk has all their data at once, files that Turns want synced are synced together, and
 one change of its journal serves them all. Who a process is belongs to the process, so a Turn also says as
 whom a delivery goes on; those of one user follow each other. All answers leave in one write.

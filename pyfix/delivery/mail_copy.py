@@ -14,7 +14,7 @@ import errno
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from pyfix.mail.address import quote
 from pyfix.queue.file import Recipient, content_bytes, content_chunks
@@ -75,9 +75,8 @@ class Letter:
     def chunks(self, flags: int, now: float = 0, eol: bytes = b"\n") -> Iterator[bytes]:
         """All of it. now: seconds since 1970; eol: ends each line."""
         yield self.head(flags, now, eol.decode("latin-1"))
-        content = _ended(self._content(eol), eol)
-        marks = [(mark, add) for flag, mark, add in _MARKS if flags & flag]
-        yield from _marked(content, marks, eol) if marks else content
+        marks = [(mark, add) for flag, mark, add in _MARKS if flags & flag] if flags & _MARKED else []
+        yield from _marked(self._content(eol), marks, eol) if marks else self._content(eol)
         if flags & Copy.BLANK:
             yield eol
 
@@ -90,12 +89,15 @@ class Letter:
         """All of it as a part of a mbox."""
         return self.chunks(MBOX, now)
 
-    def _content(self, eol: bytes) -> Iterator[bytes]:
-        if self._size <= WHOLE:
-            return iter((content_bytes(self._fd, self._offset, eol),))
-        return content_chunks(self._fd, self._offset, eol)
+    def _content(self, eol: bytes) -> Iterable[bytes]:
+        """The message, with a line end at its end."""
+        if self._size > WHOLE:
+            return _ended(content_chunks(self._fd, self._offset, eol), eol)
+        text = content_bytes(self._fd, self._offset, eol)
+        return (text,) if text.endswith(eol) or not text else (text, eol)
 
 
+_MARKED = Copy.QUOTE | Copy.DOT
 _MARKS = ((Copy.QUOTE, b"From ", b">"), (Copy.DOT, b".", b"."))
 
 
@@ -110,7 +112,7 @@ def _ended(chunks: Iterator[bytes], eol: bytes) -> Iterator[bytes]:
         yield eol
 
 
-def _marked(chunks: Iterator[bytes], marks: list[tuple[bytes, bytes]], eol: bytes) -> Iterator[bytes]:
+def _marked(chunks: Iterable[bytes], marks: list[tuple[bytes, bytes]], eol: bytes) -> Iterator[bytes]:
     """The same with something before lines that begin in a certain way. Chunks are cut to whole lines first."""
     lines = [(re.compile(rb"(?:\A|(?<=%b))%b" % (re.escape(eol), re.escape(mark))), add + mark) for mark, add in marks]
     rest = b""
@@ -137,9 +139,9 @@ def write(fd: int, chunks: Iterator[bytes], limit: int, size: int = 0) -> None:
         size += len(chunk)
         if limit and size > limit:
             raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
-        view = memoryview(chunk)
-        while view:
-            view = view[os.write(fd, view) :]
+        done = os.write(fd, chunk)
+        while done < len(chunk):
+            done += os.write(fd, memoryview(chunk)[done:])
 
 
 _STATUS = {

@@ -18,7 +18,6 @@ new/SECONDS.VdeviceIinodeMmicroseconds.HOST, hexadecimal device and inode.
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import socket
 import time
@@ -44,7 +43,7 @@ class Maildir:
         self._clock = clock
         self._host = socket.gethostname().replace("/", "\\057").replace(":", "\\072")
         self._pid = os.getpid()
-        self._under_way: set[int] = set()
+        self._under_way = self._next = 0
         self._durable: dict[int, bool] = {}  # by device: names last with the fsync of their file
 
     def deliver(self, path: str, letter: Letter) -> None:
@@ -56,14 +55,15 @@ class Maildir:
     def steps(self, path: str, letter: Letter) -> Iterator[Sync | None]:
         """The same; yields where it would wait for the disk, and what is to be done before it goes on."""
         now = self._clock()
-        number = next(number for number in itertools.count() if number not in self._under_way)
+        number = self._next
         unique = f"P{self._pid}Q{number}" if number else f"P{self._pid}"
         temporary = f"{path}tmp/{int(now)}.{unique}.{self._host}"
         try:
             fd = _create(path, temporary)
         except OSError as error:
             raise mailbox_error(error, f"create maildir file {temporary}", self._default) from error
-        self._under_way.add(number)
+        self._next += 1
+        self._under_way += 1
         try:
             yield from self._fill(fd, path, temporary, letter, now)
         except BaseException:
@@ -71,7 +71,9 @@ class Maildir:
                 os.unlink(temporary)
             raise
         finally:
-            self._under_way.remove(number)
+            self._under_way -= 1
+            if not self._under_way:
+                self._next = 0
             os.close(fd)
 
     def _fill(self, fd: int, path: str, temporary: str, letter: Letter, now: float) -> Iterator[Sync | None]:

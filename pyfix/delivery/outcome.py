@@ -3,7 +3,7 @@
 An agent yields one for each recipient; the class of the status decides: 2 sent, 4 deferred,
 5 bounced. A recipient that stands for several deliveries (an alias of a file and a command) has an
 outcome for each of them, its parts, and is marked at the end, by Settled, when none was deferred.
-Agents of batches yield a Turn between the steps of a delivery.
+Agents of batches await a Turn between the steps of a delivery.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ Who = tuple[int, int]
 
 
 class Turn:
-    """Yielded between two steps. who: as whom the next one is to be done; sync: what is to be done before it."""
+    """Awaited between two steps. who: as whom the next one is to be done; sync: what is to be done before it."""
 
     __slots__ = ("sync", "who")
 

@@ -147,29 +147,30 @@ def _text_lines(buf: bytes, at: int, lines: list[bytes], *, until_empty: bool) -
 
     until_empty: stop behind an empty line too, with the type _EMPTY.
     """
-    size = len(buf)
+    begin = at
     try:
         while True:
             kind, length = buf[at], buf[at + 1]
-            start = at + 2
-            if length > 127:
-                _, start, end = decode(buf, at)
-            else:
-                end = start + length
-            if end > size:
-                break
+            begin = at
+            if kind == _NORM and length < 128:
+                at += 2 + length
+                lines.append(buf[begin + 2 : at])
+                if not length and until_empty:
+                    return at, _EMPTY
+                continue
+            _, start, end = decode(buf, at)
             if kind == _NORM:
                 lines.append(buf[start:end])
-                if not length and until_empty:
-                    return end, _EMPTY
             elif kind != _DTXT:
                 if kind not in _CONTENT:
                     raise CorruptQueueFile(f"bad record type: {kind} in message content")
                 return at, kind
             at = end
     except (IndexError, Truncated):
-        pass
-    return at, 0
+        if at > len(buf):  # the last line is cut off
+            lines.pop()
+            return begin, 0
+        return at, 0
 
 
 def mark_done(fd: int, offset: int) -> None:

@@ -1,17 +1,22 @@
 """A delivery by itself, of an agent whose deliveries take turns."""
 
-from collections.abc import Iterator
-
-from pyfix.delivery.outcome import Outcome, Turn
+from pyfix.clients.deliver import Request
+from pyfix.delivery.agent import Deliver, Delivery
+from pyfix.delivery.outcome import Outcome, Settled
 from pyfix.unix.as_user import become
 
 
-def settled(steps: Iterator[Outcome | Turn]) -> list[Outcome]:
+def settled(deliver: Deliver, request: Request, fd: int) -> list[Outcome]:
     """Its outcomes; between them it is who it wants to be."""
-    outcomes = []
-    for step in steps:
-        if isinstance(step, Turn):
-            become(*step.who)
-        else:
-            outcomes.append(step)
+    outcomes: list[Outcome] = []
+
+    async def settle(_: Delivery, outcome: Outcome | Settled) -> None:
+        assert isinstance(outcome, Outcome)
+        outcomes.append(outcome)
+
+    async def run() -> None:
+        await deliver(Delivery(request, fd, settle))  # type: ignore[misc]  # it is a coroutine
+
+    for turn in run().__await__():
+        become(*turn.who)
     return outcomes

@@ -13,7 +13,6 @@ from pyfix.clients.deliver import decode_answer
 from pyfix.config.main_cf import MainCf
 from pyfix.delivery import agent as frame
 from pyfix.delivery import batch, maildir
-from pyfix.delivery.agent import Delivery
 from pyfix.delivery.virtual import daemon, mailbox
 from pyfix.delivery.virtual.daemon import Virtual
 from pyfix.server.context import Context
@@ -63,7 +62,7 @@ def deliver(store, virtual: Virtual, *recipients: str, **message: object) -> lis
     queue_id = store.put(*recipients, **message)
     fd = store.queue.open("active", queue_id, os.O_RDWR)
     try:
-        outcomes = settled(virtual.deliver(Delivery(store.request(queue_id), fd)))
+        outcomes = settled(virtual.deliver, store.request(queue_id), fd)
     finally:
         os.close(fd)
         be_root_again()
@@ -227,8 +226,8 @@ def test_a_mailbox_limit_below_the_message_limit_is_refused(store, mail: Path) -
 
 def test_a_probe_delivers_nothing(store, mail: Path) -> None:
     queue_id = store.put("u@d.test")
-    delivery = Delivery(store.request(queue_id, flags=3 | 512), -1)
-    assert [o.dsn.reason for o in agent(store).deliver(delivery)] == ["delivers to maildir"]
+    outcomes = settled(agent(store).deliver, store.request(queue_id, flags=3 | 512), -1)
+    assert [o.dsn.reason for o in outcomes] == ["delivers to maildir"]
     assert list(mail.iterdir()) == []
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from pyfix.config.main_cf import MainCf
-from pyfix.delivery.agent import Delivery
 from pyfix.delivery.virtual.daemon import Virtual
 from pyfix.server.context import Context
 from tests.delivery.steps import settled
@@ -119,7 +118,7 @@ def test_byte_for_byte(store, real: tuple[Path, int], recipient, original, box, 
     queue_id = store.put(recipient, sender=sender.replace('"', ""), content=content, original=original)
     fd = store.queue.open("active", queue_id, os.O_RDWR)
     try:
-        outcomes = settled(virtual.deliver(Delivery(store.request(queue_id), fd)))
+        outcomes = settled(virtual.deliver, store.request(queue_id), fd)
         assert [outcome.dsn.status for outcome in outcomes] == ["2.0.0"]
     finally:
         os.close(fd)

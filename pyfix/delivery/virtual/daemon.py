@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Generator, Iterator
 
 from pyfix.config.params.mail import MailParams
 from pyfix.config.params.virtual import VirtualParams
@@ -77,21 +76,22 @@ class Virtual(BatchAgent):
             become(*self._owner)
         super().serve(sock)
 
-    def deliver(self, delivery: Delivery) -> Iterator[Outcome | Turn]:
+    async def deliver(self, delivery: Delivery) -> None:
         """One recipient after the other; the same mailbox gets a message once."""
         seen: set[str] = set()
         for recipient in delivery.request.recipients:
             key = recipient.address.lower()
             if key in seen:
-                yield Outcome(recipient, "2.0.0", "delivered to mailbox")
-                continue
-            seen.add(key)
-            yield (yield from self._outcome(delivery, recipient))
+                outcome = Outcome(recipient, "2.0.0", "delivered to mailbox")
+            else:
+                seen.add(key)
+                outcome = await self._outcome(delivery, recipient)
+            await delivery.settle(outcome)
 
-    def _outcome(self, delivery: Delivery, recipient: Recipient) -> Generator[Turn, None, Outcome]:
+    async def _outcome(self, delivery: Delivery, recipient: Recipient) -> Outcome:
         request = delivery.request
         try:
-            mailbox = self._mailboxes.find(recipient.address)
+            mailbox = await self._mailboxes.find(recipient.address)
         except MailError as error:
             return Outcome(recipient, error.status, error.text)
         maildir = mailbox.path.endswith("/")
@@ -99,21 +99,19 @@ class Virtual(BatchAgent):
             return Outcome(recipient, "2.0.0", f"delivers to {'maildir' if maildir else 'mailbox'}")
         letter = Letter(delivery.fd, request.offset, request.size, request.sender, recipient)
         turn = Turn((mailbox.uid, mailbox.gid))
-        yield turn
+        await turn
         if maildir:
-            outcome = yield from self._to_maildir(recipient, mailbox, letter, turn)
+            outcome = await self._to_maildir(recipient, mailbox, letter, turn)
         else:
             outcome = self._to_mbox(recipient, mailbox, letter)
-        yield self._home
+        await self._home
         return outcome
 
-    def _to_maildir(
-        self, recipient: Recipient, mailbox: Mailbox, letter: Letter, turn: Turn
-    ) -> Generator[Turn, None, Outcome]:
+    async def _to_maildir(self, recipient: Recipient, mailbox: Mailbox, letter: Letter, turn: Turn) -> Outcome:
         try:
             for sync in self._maildir.steps(mailbox.path, letter):
                 turn.sync = sync
-                yield turn
+                await turn
         except MailboxError as error:
             if error.errno == errno.EACCES:
                 msg.warning(log.access_problem(mailbox.uid, mailbox.gid, str(error)))

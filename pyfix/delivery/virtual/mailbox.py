@@ -14,13 +14,13 @@ from __future__ import annotations
 
 import os
 import re
+from functools import lru_cache
 
 from pyfix.delivery import log
 from pyfix.delivery.agent import CONFIGURATION_ERROR
 from pyfix.mail.error import Refused, Retry
 from pyfix.maps.addresses import find_address
 from pyfix.maps.maps import Maps
-from pyfix.maps.run_now import run_now
 from pyfix.maps.table import TableError
 from pyfix.unix import msg
 from pyfix.unix.as_user import can_switch
@@ -60,35 +60,42 @@ class Mailboxes:
         self._minimum_uid = minimum_uid
         self._delimiter = delimiter
 
-    def find(self, address: str) -> Mailbox:
+    async def find(self, address: str) -> Mailbox:
         """The mailbox of a recipient. Refused: there is none; Retry: a table is in trouble or wrong."""
         user = address.lower()
-        path = self._find(self._mailboxes, user)
+        path = await self._find(self._mailboxes, user)
         if path is None:
             raise Refused(f'unknown user: "{user}"', status="5.1.1")
-        if _UP.search(path):
+        if "../" in path and _UP.search(path):
             msg.warning(log.bad_path(user, path, self._mailboxes.name))
             raise Retry(CONFIGURATION_ERROR, status="4.3.5")
         if not can_switch():
             return Mailbox(f"{self._base}/{path}", os.getuid(), os.getgid())
-        uid = self._id(self._uids, user, "uid", self._minimum_uid)
-        return Mailbox(f"{self._base}/{path}", uid, self._id(self._gids, user, "gid", 1))
+        uid = self._id(await self._find(self._uids, user), self._uids, user, "uid", self._minimum_uid)
+        gid = self._id(await self._find(self._gids, user), self._gids, user, "gid", 1)
+        return Mailbox(f"{self._base}/{path}", uid, gid)
 
-    def _find(self, maps: Maps, user: str) -> str | None:
+    async def _find(self, maps: Maps, user: str) -> str | None:
         try:
-            found = run_now(find_address(maps, user, delimiter=self._delimiter))
+            found = await find_address(maps, user, delimiter=self._delimiter)
         except TableError as error:
             msg.warning(log.lookup_failed(maps.name, user, error.reason))
             raise Retry(CONFIGURATION_ERROR, status="4.3.5") from error
         return None if found is None else found[0]
 
-    def _id(self, maps: Maps, user: str, kind: str, minimum: int) -> int:
-        value = self._find(maps, user)
+    def _id(self, value: str | None, maps: Maps, user: str, kind: str, minimum: int) -> int:
         if value is None:
             msg.warning(log.not_found(user, maps.name))
             raise Retry(CONFIGURATION_ERROR, status="4.3.5")
-        number = _NUMBER.fullmatch(value)
-        if number is None or int(number[1]) < minimum:
+        number = _number(value)
+        if number < minimum:
             msg.warning(log.bad_id(user, kind, value, maps.name))
             raise Retry(CONFIGURATION_ERROR, status="4.3.5")
-        return int(number[1])
+        return number
+
+
+@lru_cache(100)
+def _number(value: str) -> int:
+    """The number that a value is; -1: it is none."""
+    found = _NUMBER.fullmatch(value)
+    return -1 if found is None else int(found[1])
