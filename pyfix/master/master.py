@@ -36,6 +36,8 @@ SINGLE_PATIENCE = 30.0
 """Seconds after which a retired worker that must be the only one is ended, so that the next can start."""
 ZYGOTE_YOUTH = 2.0
 """Seconds in which a zygote that ends has failed to start."""
+ROOT_PATIENCE = 1.0
+"""Seconds without an order after which the zygote that keeps root leaves its only worker alone."""
 
 
 class Master:
@@ -208,8 +210,13 @@ class Master:
         self._zygotes[keeps_root] = start_zygote(self._config.cfg.main, programs, self._environment, fork=fork)
 
     def _let_zygote_go(self) -> None:
-        """The one for services that keep root is only there while one of them is served."""
-        if True in self._zygotes and not any(self._keeps_root(child.service.entry) for child in self._children):
+        """The one for services that keep root stays for several workers, which have much in common with it.
+
+        One alone has not, and a new zygote for the second is made in less than 0.2 s.
+        """
+        zygote = self._zygotes.get(True)
+        workers = sum(self._keeps_root(child.service.entry) for child in self._children)
+        if zygote is not None and (workers == 0 or (workers == 1 and zygote.idle(ROOT_PATIENCE))):
             self._zygotes.pop(True).close()
 
     def _zygote_ended(self, kind: bool, pid: int, code: int) -> None:
@@ -260,7 +267,11 @@ class Master:
         if kind not in self._resting:
             self._start_zygote(keeps_root=kind)
         zygote = self._zygotes.get(kind)
-        return zygote is not None and zygote.start(order, fds)
+        if zygote is None or not zygote.start(order, fds):
+            return False
+        if kind:
+            self._loop.call_later(ROOT_PATIENCE, self._let_zygote_go)
+        return True
 
     def _start_of(self, service: Service) -> control.Start:
         entry = service.entry

@@ -1,9 +1,9 @@
 """zygote - master's hold on the process that workers are forked from
 
-One for services without privileges and, as long as they have workers, one for those that keep root. Each is a fork of
-master, with which it shares what both have in memory, as long as master's own code is what would be read from disk
-now; after an upgrade, or where main.cf has words for the interpreter (PYTHON... in import_environment), it is a new
-interpreter.
+One for services without privileges, and one for those that keep root, made when they get a worker and there as long as
+they have several. Each is a fork of master, with which it shares what both have in memory, as long as master's own
+code is what would be read from disk now; after an upgrade, or where main.cf has words for the interpreter (PYTHON...
+in import_environment), it is a new interpreter.
 Where orphans can't be adopted (no subreaper), workers are started by exec instead.
 """
 
@@ -34,7 +34,7 @@ class Zygote:
     def __init__(self, channel: socket.socket, pid: int) -> None:
         self.control = channel
         self.pid = pid
-        self.started = time.monotonic()
+        self.started = self.ordered = time.monotonic()
 
     def start(self, order: control.Start, fds: list[int]) -> bool:
         """Order a worker; False when the zygote can't take an order now."""
@@ -42,7 +42,12 @@ class Zygote:
             control.send_start(self.control, order, fds)
         except OSError:
             return False
+        self.ordered = time.monotonic()
         return True
+
+    def idle(self, seconds: float) -> bool:
+        """Whether the last order was so long ago."""
+        return time.monotonic() - self.ordered >= seconds
 
     def young(self, seconds: float) -> bool:
         """Whether it was started less than so long ago."""

@@ -6,10 +6,12 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
+from pyfix.master.master import ROOT_PATIENCE
 from tests.e2e.instance import ROOT
 from tests.master.client import Client
 
@@ -200,10 +202,10 @@ def test_killed_zygote_is_replaced_while_workers_serve_on(toys, connect):
 
 @pytest.mark.parametrize("killed", [slice(0, 1), slice(1, 2), slice(2)], ids=["first", "second", "both"])
 def test_either_zygote_may_be_killed(toys, connect, killed):
-    services = ECHO + "\n{port1} inet n n n - 10 toy:Echo"
+    services = ECHO + "\n{port1} inet n n n - 10 toy:Echo\n{port2} inet n n n - 10 toy:Echo"
     mail = toys(services, "service_throttle_time = 1s")
     root = os.stat(f"/proc/{mail.master_pid}").st_uid == 0
-    assert connect(mail.ports[0]).pid() != connect(mail.ports[1]).pid()
+    assert len({connect(port).pid() for port in mail.ports}) == 3  # of several that keep root the zygote stays
     zygotes = sorted(mail.pids_of("zygote"))
     assert len(zygotes) == (2 if root else 1)
     for pid in zygotes[killed]:
@@ -218,15 +220,29 @@ def test_either_zygote_may_be_killed(toys, connect, killed):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user has one zygote for all")
 @pytest.mark.parametrize("toys", ["root"], indirect=True)
-def test_the_zygote_that_keeps_root_goes_with_its_last_worker_and_comes_back(toys, connect):
-    mail = toys(ECHO + "\n{port1} inet n n n - 10 toy:Echo", "max_idle = 1s")
+def test_the_zygote_that_keeps_root_leaves_one_worker_alone_and_stays_for_two(toys, connect):
+    mail = toys("{port0} inet n n n - 10 toy:Echo\n{port1} inet n n n - 10 toy:Echo", "max_idle = 1s")
+    other = [mail.pid_of("zygote")]
     for _ in range(2):
-        client = connect(mail.ports[1])
-        pid = client.pid()
-        mail.wait_until(lambda: len(mail.pids_of("zygote")) == 2)
-        client.sock.close()
-        mail.wait_until(lambda pid=pid: pid not in mail.pids_of("toy:Echo") and len(mail.pids_of("zygote")) == 1)
+        first = connect(mail.ports[0])
+        first.pid()
+        mail.wait_until(lambda: mail.pids_of("zygote") == other)
+        second = connect(mail.ports[1])
+        second.pid()
+        (zygote,) = {*mail.pids_of("zygote")} - {*other}
+        mail.wait_until(lambda pid=zygote: seconds_of(pid) > 2 * ROOT_PATIENCE)
+        assert zygote in mail.pids_of("zygote")
+        first.sock.close()
+        mail.wait_until(lambda: mail.pids_of("zygote") == other)
+        second.sock.close()
+        mail.wait_until(lambda: not mail.pids_of("toy:Echo"))
     assert "warning" not in mail.log()
+
+
+def seconds_of(pid: int) -> float:
+    """How long a process has lived."""
+    began = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - began
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user has one zygote for all")
