@@ -17,6 +17,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
+from pyfix.mail.error import Retry
 from pyfix.wire.attr import INT, STR, Form
 
 PROTOCOL = "cleanup_protocol"
@@ -47,6 +48,9 @@ UNUSED = REQUEST.encode("unused")
 
 FRAME = 65536  # bytes of records that go together
 MIXED = 8192  # no more when not all of them are TEXT
+
+Verdict = tuple[int, str] | Retry
+"""What has come of a message: STAT bits and why, or that cleanup is gone, and the message with it."""
 
 # What cleanup is to do with a message.
 FLAG_BOUNCE = 1  # bounce what is bad, don't only say so

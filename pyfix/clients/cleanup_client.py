@@ -32,6 +32,7 @@ from pyfix.clients.cleanup import (
     STATUS,
     TEXT,
     UNUSED,
+    Verdict,
     next_id,
     open_request,
 )
@@ -41,8 +42,6 @@ from pyfix.mail.error import Retry
 from pyfix.unix.moment import Moment
 from pyfix.wire.attr import AttrError
 
-Verdict = tuple[int, str] | Retry
-"""What has come of a message: STAT bits and why, or that cleanup is gone, and the message with it."""
 ALL_IS_WELL = (STAT_OK, "")
 
 

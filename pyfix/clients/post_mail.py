@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-from pyfix.clients.cleanup import detail
+from pyfix.clients.cleanup import Verdict, detail
 from pyfix.mail.dates import mail_date
 from pyfix.mail.error import Retry
 from pyfix.queue import records as rec
@@ -32,6 +32,9 @@ class Message(Protocol):
 
     async def finish(self) -> tuple[int, str]:
         """The verdict: STAT bits, reason."""
+
+    def end(self, hear: Callable[[Verdict], None]) -> Verdict | None:
+        """That was all. The verdict, if it is there; else `hear` is called with it, and raises nothing."""
 
     def cancel(self) -> None:
         """Give up."""

@@ -86,7 +86,7 @@ class Connection(asyncio.Protocol):
         self._timeout = timeout
         self._watch = watch
         self._transport: asyncio.Transport
-        self._task: Driven | None = None
+        self._task: object | None = None  # what is waited for
         self._input: list[bytes] = []
         self._waiting = 0
         self._paused = False
@@ -119,7 +119,7 @@ class Connection(asyncio.Protocol):
         try:
             waiting = self._react(wire.receive(data))
             if waiting is not None:
-                self._task = Driven(*waiting, self._waited)
+                self._task = waiting(self._waited)
                 return
             out = wire.out
             if out:
@@ -182,7 +182,7 @@ class Connection(asyncio.Protocol):
             if waiting is None:
                 self._take_up()
             else:
-                self._task = Driven(*waiting, self._waited)
+                self._task = waiting(self._waited)
         except Exception as bug:
             self._break(bug)
 

@@ -10,20 +10,21 @@ Sources: smtpd(8).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import ClassVar
 
 from pyfix.clients import flush
-from pyfix.clients.cleanup import STAT_BARE_LF, STAT_SIZE, STAT_WRITE, reply
+from pyfix.clients.cleanup import STAT_BARE_LF, STAT_SIZE, STAT_WRITE, Verdict, reply
 from pyfix.clients.post_mail import Message
 from pyfix.clients.rewrite import FLAG_ERROR
 from pyfix.mail.error import MailError, Retry
 from pyfix.smtpd import ehlo, log
 from pyfix.smtpd.delegated import NOTHING
 from pyfix.smtpd.notice import NO_TROUBLE, Trouble, of_status
-from pyfix.smtpd.talk import OUT_OF_STEP, Rest, Talk, neutered
+from pyfix.smtpd.talk import OUT_OF_STEP, Done, Reaction, Rest, Talk, Waiting, neutered
 from pyfix.smtpd.transaction import Transaction
 from pyfix.unix import msg
+from pyfix.unix.moment import Moment
 from pyfix.wire import smtp_event as on
 from pyfix.wire.smtp_command import BAD_RECIPIENT, BAD_SENDER, COMMANDS, NO_RECIPIENTS, NULL_BDAT
 from pyfix.wire.smtp_reply import Reply
@@ -414,7 +415,7 @@ class Conversation(Talk):
             return
         self.reply(event, Reply(250, "2.0.0", f"Ok: {event.size} bytes"))
 
-    async def _message_end(self, event: on.MessageEnd) -> None:
+    def _message_end(self, event: on.MessageEnd) -> Rest | Waiting | None:
         transaction = self._transaction
         assert transaction is not None
         if event.blocks:
@@ -422,24 +423,58 @@ class Conversation(Talk):
         if event.bare and self._bare_newline == "reject":
             transaction.status |= STAT_BARE_LF
             self._log_bare_lf("END-OF-MESSAGE")
-        queue_id = transaction.queue_id
-        refusal: Reply | None = None
         if self._policy.asks_end_of_data:
-            refusal = await self._policy.end_of_data(self._check("END-OF-MESSAGE", size=event.size))
+            return self._ask_about_end(event, transaction)
+        verdict = transaction.end(self._delegated, self._heard)
+        if verdict is None:
+            self._ended = event
+            return self._until_heard
+        self._conclude(event, transaction, verdict)
+        return None
+
+    async def _ask_about_end(self, event: on.MessageEnd, transaction: Transaction) -> None:
+        refusal = await self._policy.end_of_data(self._check("END-OF-MESSAGE", size=event.size))
         if refusal is None:
-            try:
-                refusal = await transaction.finish(self.site, self._delegated)
-            except Retry as error:
-                msg.warning(f"{queue_id}: {error}")
-                transaction.status |= STAT_WRITE
-                refusal = Reply(451, "4.3.0", "Error: queue file write error")
-            if refusal is not None:
-                self.history.trouble |= of_status(transaction.status)
+            moment = Moment()
+            verdict: Verdict = transaction.end(self._delegated, moment.come) or await moment
+            self._conclude(event, transaction, verdict)
         else:
             transaction.cancel()
-        self._transaction = None
-        self._delegated = NOTHING
+            self._message_is_over()
+            self.reply(event, refusal)
+
+    def _until_heard(self, done: Done) -> object:
+        self._done = done
+        return self
+
+    def _heard(self, verdict: Verdict) -> None:
+        """What has come of the message."""
+        done, event, transaction = self._done, self._ended, self._transaction
+        assert done is not None
+        assert event is not None
+        assert transaction is not None
+        self._done = self._ended = None
+        try:
+            self._conclude(event, transaction, verdict)
+        except Exception as error:  # a bug in us
+            done(error)
+        else:
+            done(None)
+
+    def _conclude(self, event: on.MessageEnd, transaction: Transaction, verdict: Verdict) -> None:
+        queue_id = transaction.queue_id
+        refusal: Reply | None = None
+        if isinstance(verdict, Retry):
+            msg.warning(f"{queue_id}: {verdict}")
+            transaction.status |= STAT_WRITE
+            refusal = Reply(451, "4.3.0", "Error: queue file write error")
+        else:
+            transaction.status, reason = verdict
+            if transaction.status:
+                refusal = transaction.refusal(self.site, reason)
+        self._message_is_over()
         if refusal is not None:
+            self.history.trouble |= of_status(transaction.status)
             self.reply(event, refusal)
             return
         self.errors = self._junk = 0
@@ -447,6 +482,10 @@ class Conversation(Talk):
         size = f"{event.size} bytes " if event.verb == "BDAT" else ""
         self.reply(event, Reply(250, "2.0.0", f"Ok: {size}queued as {queue_id}"))
         self._shorten_history()
+
+    def _message_is_over(self) -> None:
+        self._transaction = None
+        self._delegated = NOTHING
 
     _TROUBLES: ClassVar[Mapping[Reply, Trouble]] = {
         BAD_SENDER: Trouble.PROTOCOL,
@@ -460,7 +499,7 @@ class Conversation(Talk):
         NO_SPACE: Trouble.RESOURCE,
         NO_RECIPIENTS: Trouble.NONE,
     }
-    _REACTIONS: ClassVar[Mapping[type[on.Event], Callable[..., Rest | None]]] = {
+    _REACTIONS: ClassVar[Mapping[type[on.Event], Reaction]] = {
         on.Bad: _bad,
         on.Unknown: _unknown,
         on.Hello: _hello,
@@ -480,7 +519,7 @@ class Conversation(Talk):
         on.ChunkEnd: _chunk_end,
         on.MessageEnd: _message_end,
     }
-    _DENIALS: ClassVar[Mapping[type[on.Event], Callable[..., Rest | None]]] = {
+    _DENIALS: ClassVar[Mapping[type[on.Event], Reaction]] = {
         **dict.fromkeys(_REACTIONS, Talk.deny),
         on.Pipelined: _pipelined_command,
         on.Simple: _denied_or_quit,

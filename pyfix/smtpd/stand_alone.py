@@ -84,6 +84,11 @@ class Message:
 
     async def finish(self) -> tuple[int, str]:
         """The verdict: STAT bits, reason."""
+        return self.end()
+
+    def end(self, hear: object = None) -> tuple[int, str]:
+        """The same at once."""
+        del hear
         if self._status == STAT_OK:
             try:
                 self._submission.finish()

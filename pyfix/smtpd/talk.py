@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, ClassVar
 
 from pyfix.mail.error import MailError
-from pyfix.server.eager import ENDED, begun
+from pyfix.server.eager import ENDED, Driven, begun
 from pyfix.smtpd import ehlo, log
 from pyfix.smtpd.delegated import NOTHING, Delegated
 from pyfix.smtpd.notice import NO_TROUBLE, History, Trouble
@@ -41,8 +41,12 @@ JUNK = frozenset(verb for verb, command in COMMANDS.items() if command.junk)
 
 Rest = Coroutine[Any, Any, None]
 """What is left of a reaction."""
-Waiting = tuple[Rest, Any]
-"""The rest of a reaction that waits, and for what."""
+Done = Callable[[BaseException | None], None]
+"""Called when a reaction that had to wait has come to its end; with what it raised."""
+Waiting = Callable[[Done], object]
+"""Such a reaction: it is told whom to call, and says what must be kept until then."""
+Reaction = Callable[..., Rest | Waiting | None]
+"""What an event leads to. None: that is all."""
 
 
 class Talk:
@@ -53,6 +57,8 @@ class Talk:
         "_carried",
         "_count_as_ok",
         "_delegated",
+        "_done",
+        "_ended",
         "_event",
         "_is_traced",
         "_junk",
@@ -78,9 +84,9 @@ class Talk:
         "wire",
     )
 
-    _REACTIONS: ClassVar[Mapping[type[on.Event], Callable[..., Rest | None]]] = {}
-    """What each event leads to; None: that is all."""
-    _DENIALS: ClassVar[Mapping[type[on.Event], Callable[..., Rest | None]]] = {}
+    _REACTIONS: ClassVar[Mapping[type[on.Event], Reaction]] = {}
+    """What each event leads to."""
+    _DENIALS: ClassVar[Mapping[type[on.Event], Reaction]] = {}
     """The same for a client that is told no whatever it says."""
     _TROUBLES: ClassVar[Mapping[Reply, Trouble]] = {}
 
@@ -113,6 +119,8 @@ class Talk:
         self._reactions = self._REACTIONS
         self._unsettled = False  # there were errors, or it is over
         self._event: on.Event | None = None  # whose reaction has a rest
+        self._ended: on.MessageEnd | None = None  # whose message waits for its verdict
+        self._done: Done | None = None  # who waits for that
         self._keywords: frozenset[str] = frozenset()
         self._junk = 0
         self._pipelined = False
@@ -174,9 +182,9 @@ class Talk:
         while event is not None:
             try:
                 rest = reactions[type(event)](self, event)
-                if rest is not None and (waits_for := begun(rest)) is not ENDED:
+                if rest is not None and (waiting := _waiting(rest)) is not None:
                     self._event = event
-                    return rest, waits_for
+                    return waiting
             except MailError as error:
                 self._fail(event, error)
             if self._slow:
@@ -218,7 +226,7 @@ class Talk:
         """Let a client that makes errors wait for its reply."""
         self._slow = False
         pause = asyncio.sleep(self.site.cfg.smtpd_error_sleep_time)
-        return pause, begun(pause)
+        return partial(Driven, pause, begun(pause))
 
     def _too_many_errors(self) -> None:
         msg.info(log.too_many_errors(self.queue_id, self.wire.where, self.peer.client))
@@ -412,6 +420,14 @@ class Talk:
 
 def _nothing() -> None:
     """There is no connection whose input could be stopped."""
+
+
+def _waiting(rest: Rest | Waiting) -> Waiting | None:
+    """Run what is left of a reaction up to where it waits; None: it has come to its end."""
+    if callable(rest):
+        return rest
+    waits_for = begun(rest)
+    return None if waits_for is ENDED else partial(Driven, rest, waits_for)
 
 
 @lru_cache(1000)

@@ -11,9 +11,10 @@ from __future__ import annotations
 import itertools
 import os
 import time
+from collections.abc import Callable
 from functools import lru_cache
 
-from pyfix.clients.cleanup import FLAG_SMTPUTF8, STAT_BARE_LF, reply
+from pyfix.clients.cleanup import FLAG_SMTPUTF8, STAT_BARE_LF, Verdict, reply
 from pyfix.clients.post_mail import Message
 from pyfix.mail.address import quote
 from pyfix.mail.dates import mail_date
@@ -141,20 +142,20 @@ class Transaction:
         self._undrained = 0
         await self.message.drain()
 
-    async def finish(self, site: Site, delegated: Delegated) -> Reply | None:
-        """All has come: None when cleanup has it, else what the client hears. Retry: cleanup is gone."""
+    def end(self, delegated: Delegated, hear: Callable[[Verdict], None]) -> Verdict | None:
+        """All has come. The verdict, if it is there; else `hear` is called with it, and raises nothing."""
         assert self.message is not None
         if self.status:
             self.cancel()
-            return self._trouble(site)
+            return self.status, ""
         after = b"" if delegated is NOTHING else delegated.take()
         self.message.write(XTRA + after + END if after else NOTHING_AFTER, clean=not after)
-        self.status, reason = await self.message.finish()
-        return Reply.from_text(reply(self.status, reason)) if self.status else None
+        return self.message.end(hear)
 
-    def _trouble(self, site: Site) -> Reply:
+    def refusal(self, site: Site, reason: str) -> Reply:
+        """What the client hears of its status. reason: what cleanup says of it."""
         if self.status != STAT_BARE_LF:
-            return Reply.from_text(reply(self.status, ""))
+            return Reply.from_text(reply(self.status, reason))
         code = site.cfg.smtpd_forbid_bare_newline_reject_code
         return Reply(code, "5.5.2", f"{site.mail.myhostname} Error: bare <LF> received")
 

@@ -96,6 +96,12 @@ class FakeMessage:
             await asyncio.sleep(0)
         return self.cleanup.answer
 
+    def end(self, hear: Callable[[tuple[int, str]], None]) -> tuple[int, str] | None:
+        if not self.cleanup.waits:
+            return self.cleanup.answer
+        asyncio.get_running_loop().call_later(self.cleanup.late, hear, self.cleanup.answer)
+        return None
+
     def cancel(self) -> None:
         self.cancelled = True
 
@@ -116,6 +122,8 @@ class FakeCleanup:
     def __init__(self, waits: bool = False) -> None:
         self.waits = waits
         self.answer = (0, "")
+        self.late = 0.0
+        """Seconds until the verdict comes, for who waits."""
         self.messages: list[FakeMessage] = []
         self.trouble: Exception | None = None
 

@@ -360,6 +360,44 @@ def test_a_bug_ends_the_session_and_is_told(server: Make, waits: bool) -> None:
         one.talk(HELLO, MAIL, RCPT)
 
 
+ASKS_AT_THE_END = "smtpd_end_of_data_restrictions = permit_mynetworks\n"
+
+
+@pytest.mark.parametrize("settings", ["", ASKS_AT_THE_END], ids=["without a question", "after a question"])
+@pytest.mark.parametrize("waits", [False, True])
+def test_cleanup_that_goes_before_its_verdict_is_trouble_for_a_while(
+    server: Make, log: list[str], waits: bool, settings: str
+) -> None:
+    one = server(settings, waits=waits)
+    one.cleanup.answer = Retry("service unavailable", detail="lost connection with public/cleanup: closed")
+    assert one.talk(*SEND, MAIL)[-2:] == [
+        b"451 4.3.0 Error: queue file write error\r\n",
+        b"250 2.1.0 Ok\r\n",
+    ]
+    assert any(line.startswith("warning: 4TEST000: ") and "lost connection with public/cleanup" in line for line in log)
+
+
+@pytest.mark.parametrize("settings", ["", ASKS_AT_THE_END], ids=["without a question", "after a question"])
+@pytest.mark.parametrize("waits", [False, True])
+def test_a_bug_after_the_verdict_ends_the_session_and_is_told(server: Make, waits: bool, settings: str) -> None:
+    one = server(settings, waits=waits)
+    one.cleanup.answer = "no verdict"
+    with pytest.raises(ValueError, match="too many values"):
+        one.talk(*SEND)
+
+
+def test_a_client_that_goes_before_the_verdict_has_left_its_message(server: Make, log: list[str]) -> None:
+    one = server("", waits=True)
+    one.cleanup.late = 0.05
+    one.talk(*SEND)
+    (message,) = one.cleanup.messages
+    assert not message.cancelled
+    assert log[1:] == [
+        "4TEST000: client=unknown[127.0.0.1]",
+        "disconnect from unknown[127.0.0.1] ehlo=1 mail=1 rcpt=1 data=1 commands=4",
+    ]
+
+
 def test_chunk_over_the_limit_goes_by(server: Make, log: list[str]) -> None:
     one = server("message_size_limit = 1000\n")
     answers = one.talk(HELLO, MAIL, RCPT, b"BDAT 1001 LAST\r\n" + b"x" * 1001 + b"RSET\r\n")
