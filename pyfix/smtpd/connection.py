@@ -20,7 +20,7 @@ from pyfix.mail.error import MailError
 from pyfix.server.eager import ENDED, Driven, begun
 from pyfix.smtpd import log
 from pyfix.smtpd.session import Conversation
-from pyfix.smtpd.talk import Rest
+from pyfix.smtpd.talk import Rest, nothing
 from pyfix.unix import msg
 
 ENOUGH = 1 << 18  # bytes that wait for a decision
@@ -274,6 +274,7 @@ class Connection(asyncio.Protocol):
 
     def _end(self, error: BaseException | None) -> None:
         self._watch.remove(self)
+        self._conversation.stop_input = nothing  # else each would keep the other in memory
         over, self._over = self._over, None
         if over is not None:
             over(error)

@@ -103,7 +103,7 @@ class Talk:
         """How often of that it was refused."""
         self.over = False
         """Send what is to be sent, then hang up."""
-        self.stop_input: Callable[[], None] = _nothing
+        self.stop_input: Callable[[], None] = nothing
         """Read no more than what has come."""
         self.errors = 0
         self.note_bare_lf = False
@@ -194,10 +194,11 @@ class Talk:
 
     def go_on(self, error: MailError | None) -> Waiting | None:
         """What had to wait has come to its end; error: by that."""
+        event, self._event = self._event, None
         if error is not None:
-            if self._event is None:
+            if event is None:
                 raise error
-            self._fail(self._event, error)
+            self._fail(event, error)
         if self._slow:
             return self._slow_down()
         event = self._next()
@@ -418,7 +419,7 @@ class Talk:
             self._transaction = None
 
 
-def _nothing() -> None:
+def nothing() -> None:
     """There is no connection whose input could be stopped."""
 
 

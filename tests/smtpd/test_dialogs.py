@@ -1,3 +1,4 @@
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -5,6 +6,7 @@ import pytest
 
 from pyfix.clients.rewrite import CLASS_ALIAS, CLASS_DEFAULT, CLASS_VIRTUAL, FLAG_FAIL, Resolved
 from pyfix.mail.error import Retry
+from pyfix.smtpd.session import Conversation
 
 HELLO = b"EHLO client.test\r\n"
 MAIL = b"MAIL FROM:<s@ok.test>\r\n"
@@ -396,6 +398,18 @@ def test_a_client_that_goes_before_the_verdict_has_left_its_message(server: Make
         "4TEST000: client=unknown[127.0.0.1]",
         "disconnect from unknown[127.0.0.1] ehlo=1 mail=1 rcpt=1 data=1 commands=4",
     ]
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_a_session_that_is_over_leaves_nothing_for_the_collector(server: Make, waits: bool) -> None:
+    one = server("", waits=waits)
+    gc.collect()
+    gc.disable()
+    try:
+        one.talk(*SEND, b"QUIT\r\n")
+        assert not [thing for thing in gc.get_objects() if isinstance(thing, Conversation)]
+    finally:
+        gc.enable()
 
 
 def test_chunk_over_the_limit_goes_by(server: Make, log: list[str]) -> None:
