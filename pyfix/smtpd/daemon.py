@@ -38,18 +38,18 @@ class Smtpd:
         self.site.cfg.check()
         self._policy = open_policy(self.site)
         self._space = Space()
-        self._poller: Poller | None = None
+        self._loop: asyncio.AbstractEventLoop
+        self._poller: Poller
         self._watch: Watch
         self._looking_up: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
-        """Nothing to begin: clients of other services connect when first used."""
+        """Know the loop. Clients of other services connect when first used."""
+        self._loop = loop = asyncio.get_running_loop()
+        self._poller, self._watch = Poller(loop), Watch(loop)
 
     def take(self, sock: socket.socket, client: Any, over: Over) -> None:
         """Begin a session. client: the peer as accept() tells it; over: see Connection."""
-        loop = asyncio.get_running_loop()
-        if self._poller is None or self._poller.loop is not loop:
-            self._poller, self._watch = Poller(loop), Watch(loop)
         try:
             ends = peer.addresses(sock, client)
         except OSError:  # gone already
@@ -58,23 +58,21 @@ class Smtpd:
             return
         names = self.site.names.known(ends[0])
         if names is not None:
-            self._begin(self._poller, sock, ends, names, over)
+            self._begin(sock, ends, names, over)
             return
-        task = loop.create_task(self._look_up_and_begin(self._poller, sock, ends, over))
+        task = self._loop.create_task(self._look_up_and_begin(sock, ends, over))
         self._looking_up.add(task)
         task.add_done_callback(self._looking_up.discard)
 
-    async def _look_up_and_begin(self, poller: Poller, sock: socket.socket, ends: peer.Addresses, over: Over) -> None:
-        self._begin(poller, sock, ends, await self.site.names.names(ends[0]), over)
+    async def _look_up_and_begin(self, sock: socket.socket, ends: peer.Addresses, over: Over) -> None:
+        self._begin(sock, ends, await self.site.names.names(ends[0]), over)
 
-    def _begin(
-        self, poller: Poller, sock: socket.socket, ends: peer.Addresses, names: peer.Names, over: Over
-    ) -> None:
+    def _begin(self, sock: socket.socket, ends: peer.Addresses, names: peer.Names, over: Over) -> None:
         site = self.site
         known = peer.Peer(names, *ends, site.cfg.smtpd_client_port_logging)
         conversation = Conversation(site, self._policy, self._space, known)
         connection = Connection(conversation, site.cfg.smtpd_timeout, self._watch, over)
-        SocketTransport(poller, sock, connection).begin()
+        SocketTransport(self._poller, sock, connection).begin()
 
     def stress(self, on: bool) -> None:
         """The service has no sessions left, or has again: parameters that ask for `stress` change at once."""

@@ -168,6 +168,7 @@ class Server:
         def over(error: BaseException | None) -> None:
             session.set_exception(error) if error else session.set_result(None)
 
+        await self.smtpd.start()
         self.smtpd.take(theirs, theirs.getpeername(), over)
         answers = [await self._hear(ours, session)]
         for chunk in chunks:
