@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pyfix.clients.answer import Answer, ServiceGone
@@ -38,7 +38,7 @@ from pyfix.unix import msg
 from pyfix.wire.attr import AttrError
 
 if TYPE_CHECKING:
-    from pyfix.qmgr.resolve import Route
+    from pyfix.qmgr.resolve import Routes
 
 RETRY = "retry"
 SUSPENDED = "delivery temporarily suspended: "
@@ -106,12 +106,12 @@ class Deliveries:
         self._stopped = False
         self._idle = asyncio.Event()  # set when nothing is under way any more after stop()
 
-    def assign(self, message: Message, routes: Iterable[Route]) -> None:
+    def assign(self, message: Message, routes: Routes) -> None:
         """Hand a message's recipients to the transports; `done` may be called before this returns."""
         message.outstanding += 1
         touched: set[Transport] = set()
-        for route in routes:
-            touched.add(self._assign(message, route))
+        for where, recipients in routes.items():
+            touched.add(self._assign(message, *where, recipients))
         for transport in touched:
             transport.drain()
         if RETRY in self.transports:
@@ -155,26 +155,25 @@ class Deliveries:
 
     # From recipients to requests
 
-    def _assign(self, message: Message, route: Route) -> Transport:
+    def _assign(self, message: Message, name: str, nexthop: str, recipients: list[Recipient]) -> Transport:
         """Queue the recipients of one route; the transport that they are on now."""
-        transport = self.transport(route.transport)
+        transport = self.transport(name)
         if message.unthrottle:
             transport.revive()
-        limit = transport.limits.recipient_limit or len(route.recipients)
-        for at in range(0, len(route.recipients), limit):
-            recipients = route.recipients[at : at + limit]
-            name = route.nexthop if limit > 1 else _own_queue(recipients[0], route.nexthop)
+        limit = transport.limits.recipient_limit or len(recipients)
+        for at in range(0, len(recipients), limit):
+            some = recipients[at : at + limit]
             message.outstanding += 1
             if transport.why is not None:
-                self._suspend(message, recipients, transport.why)
+                self._suspend(message, some, transport.why)
                 continue
-            queue = transport.queue(name, route.nexthop)
+            queue = transport.queue(nexthop if limit > 1 else _own_queue(some[0], nexthop), nexthop)
             if message.unthrottle:
                 transport.revive_queue(queue)
             if queue.why is not None:
-                self._suspend(message, recipients, queue.why)
+                self._suspend(message, some, queue.why)
             else:
-                self._enqueue(message, transport, queue, recipients)
+                self._enqueue(message, transport, queue, some)
         return transport
 
     def _enqueue(

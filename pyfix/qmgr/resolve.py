@@ -39,18 +39,10 @@ class Resolver(Protocol):
         """Where an address goes."""
 
 
-class Route:
-    """Recipients of one message for one destination."""
-
-    __slots__ = ("nexthop", "recipients", "transport")
-
-    def __init__(self, transport: str, nexthop: str, recipients: list[Recipient]) -> None:
-        self.transport = transport
-        self.nexthop = nexthop
-        self.recipients = recipients
-
-    def __repr__(self) -> str:
-        return f"Route({self.transport!r}, {self.nexthop!r}, {self.recipients!r})"
+Where = tuple[str, str]
+"""Transport and next hop."""
+Routes = dict[Where, list[Recipient]]
+"""The recipients of one message, by destination."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +55,12 @@ class Policy:
 
 async def resolve_message(
     resolver: Resolver, envelope: Envelope, policy: Policy
-) -> tuple[list[Route], list[Recipient]]:
+) -> tuple[Routes, list[Recipient]]:
     """The routes of the envelope's recipients, and the recipients that are to be discarded."""
     recipients = envelope.recipients
     if envelope.redirect:
         recipients = [_copy(recipient, envelope.redirect) for recipient in recipients]
-    routes: dict[tuple[str, str], list[Recipient]] = {}
+    routes: Routes = {}
     discarded = []
     if len(recipients) == 1 and recipients[0].address:
         answers: list[Resolved | None] = [await resolver.resolve(envelope.sender, recipients[0].address)]
@@ -80,7 +72,7 @@ async def resolve_message(
             continue
         where = _where(recipient, resolved, envelope, policy)
         routes.setdefault(where, []).append(_with_address(recipient, resolved))
-    return [Route(*where, rcpts) for where, rcpts in routes.items()], discarded
+    return routes, discarded
 
 
 async def _resolve_all(
@@ -106,8 +98,7 @@ async def _resolve_all(
 
 def _where(
     recipient: Recipient, resolved: Resolved | None, envelope: Envelope, policy: Policy
-) -> tuple[str, str]:
-    """Transport and next hop."""
+) -> Where:
     if resolved is None:
         return ERROR, NULL_RECIPIENT
     if resolved.flags & FLAG_FAIL:

@@ -25,7 +25,7 @@ def routes(resolver: Fixed, policy: Policy, *addresses: str, **envelope: str) ->
     for name, value in envelope.items():
         setattr(message, name, value)
     found, _ = run_now(resolve_message(resolver, message, policy))
-    return [(route.transport, route.nexthop, [r.address for r in route.recipients]) for route in found]
+    return [(*where, [recipient.address for recipient in recipients]) for where, recipients in found.items()]
 
 
 @pytest.mark.parametrize(
