@@ -3,7 +3,8 @@
 A delivery that has to wait for the disk awaits a Turn first, and all of a batch get that far before
 any goes on: so the disk has all their data at once, files that Turns want synced are synced together, and
 one change of its journal serves them all. Who a process is belongs to the process, so a Turn also says as
-whom a delivery goes on; those of one user follow each other. All answers leave in one write.
+whom a delivery goes on; those of one user follow each other. All log lines leave together, and all answers in one
+write.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from pyfix.delivery.agent import Deliver, SerialAgent
 from pyfix.delivery.outcome import Who
 from pyfix.server.context import Context
 from pyfix.server.serial_link import SerialLink
+from pyfix.unix import msg
 from pyfix.unix.as_user import become
 from pyfix.unix.fsync import Sync, sync_all
+from pyfix.unix.maillog_client import Postlog
 from pyfix.wire.stream import Frame, encode_frame
 
 BATCH = 20  # requests: as many as one destination has at once by default
@@ -77,5 +80,12 @@ class BatchAgent(SerialAgent):
     def answers(self, frames: list[Frame]) -> list[bytes]:
         """Do what these frames ask, together; the frames that answer."""
         deliveries = [self._frame.handle(attrs, body) for _, attrs, body in frames]
-        answers = take_turns(deliveries, self._owner, become)
+        logs = [sink for sink in msg.active() if isinstance(sink, Postlog)]
+        for log in logs:
+            log.hold()
+        try:
+            answers = take_turns(deliveries, self._owner, become)
+        finally:
+            for log in logs:
+                log.release()
         return [encode_frame(stream, answer) for (stream, _, _), answer in zip(frames, answers, strict=True)]

@@ -143,6 +143,7 @@ class Postlog:
         self._thread = 0  # the loop's
         self._call_in_loop: Callable[..., object] = lambda call, *args: call(*args)
         self._scheduled = False
+        self._held = False
         self._sent = 0  # time.monotonic_ns()
         self._delay = RETRY
         self._waited = 0.0
@@ -160,7 +161,8 @@ class Postlog:
             self._until = now - past + 1_000_000_000
         self._waiting.append((priority, text, self._before, now))
         if self._loop is None:
-            self._send(0)
+            if not self._held:
+                self._send(0)
         elif not self._scheduled:
             self._schedule(0 if now - self._sent > _GAP_NS else GAP)
         if len(self._waiting) > KEEP:
@@ -173,6 +175,16 @@ class Postlog:
         self._until = 0
         self._thread = get_ident()
         self._call_in_loop = getattr(loop, "call_soon_threadsafe", self._call_in_loop)
+
+    def hold(self) -> None:
+        """Without a loop: keep lines until release(), so that they leave together."""
+        self._held = True
+
+    def release(self) -> None:
+        """Send what was kept, and later lines at once again."""
+        self._held = False
+        if self._loop is None:
+            self._send(0)
 
     def close(self) -> None:
         """Send what is left, else hand it to the fallback; later lines are sent at once."""

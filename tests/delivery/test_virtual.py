@@ -17,7 +17,9 @@ from pyfix.delivery.virtual import daemon, mailbox
 from pyfix.delivery.virtual.daemon import Virtual
 from pyfix.server.context import Context
 from pyfix.server.privileges import owner_of
+from pyfix.unix import msg
 from pyfix.unix.fsync import Sync, sync_all
+from pyfix.unix.maillog_client import Frame, Postlog
 from pyfix.wire.stream import FrameReader, encode_frame
 from tests.delivery.steps import settled
 
@@ -251,6 +253,23 @@ def serve(store, *queue_ids: str) -> list[int]:
         answers = {stream: attrs for stream, attrs, _ in FrameReader().receive(ours.recv(65536)) if stream}
     assert owner is None or left == owner.uid
     return [decode_answer(answers[number]).status for number in range(1, len(queue_ids) + 1)]
+
+
+def test_lines_of_what_comes_together_leave_together(store, mail: Path) -> None:
+    queue_ids = [store.put("u@d.test") for _ in range(3)]
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as postlogd:
+        postlogd.bind(str(store.root / "log"))
+        postlogd.setblocking(False)
+        os.chmod(store.root / "log", 0o777)
+        tag = Frame("postfix/virtual", "mx.example.com")
+        before = msg.to(Postlog(str(store.root / "log"), tag, lambda: lambda *_: pytest.fail("a line is left")))
+        try:
+            assert serve(store, *queue_ids) == [0, 0, 0]
+        finally:
+            msg.to(*before)
+        assert postlogd.recv(9999).count(b"status=sent") == 3
+        with pytest.raises(BlockingIOError):
+            postlogd.recv(9999)
 
 
 def test_what_comes_together_is_written_then_named_then_made_durable_then_marked(

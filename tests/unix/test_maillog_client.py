@@ -71,6 +71,18 @@ def test_lines_of_one_turn_travel_together(sink, server):
     assert second.endswith(b": two")
 
 
+def test_lines_that_are_held_travel_together(sink, server):
+    sink.hold()
+    sink(INFO, "one")
+    sink(INFO, "two")
+    with pytest.raises(BlockingIOError):
+        server.recv(9999)
+    sink.release()
+    assert [line.rpartition(b" ")[2] for line in server.recv(9999).split(b"\n")] == [b"one", b"two"]
+    sink(INFO, "three")
+    assert server.recv(9999).endswith(b"three")
+
+
 def test_each_line_has_the_second_in_which_it_was_said(sink, server, monkeypatch):
     loop = Loop()
     now = 1_767_225_600_900_000_000
