@@ -306,9 +306,6 @@ BY_REASON = {
         tls_wildcard_matches_multiple_labels
         tlsmgr_service_name
     """,
-    "backup MX hosts are not told yet": """
-        permit_mx_backup_networks
-    """,
     "the rest of smtpd's protocol is not there yet": """
         smtpd_authorized_verp_clients
         smtpd_authorized_xclient_hosts

@@ -45,6 +45,7 @@ from pyfix.smtpd.hostnames import (
     reject_unknown_reverse_client_hostname,
     reject_unknown_sender_domain,
 )
+from pyfix.smtpd.mx_backup import MxBackup, permit_mx_backup
 from pyfix.smtpd.policy_service import check_policy_service, policy_service
 from pyfix.smtpd.recipients import unlisted
 from pyfix.smtpd.relay import is_ours
@@ -67,6 +68,8 @@ from pyfix.wire.smtp_reply import Reply
 
 ADDRESS_LITERAL = re.compile(r"\[(?:IPv6:[0-9A-Fa-f:.]+|[0-9]{1,3}(?:\.[0-9]{1,3}){3})\]", re.ASCII)
 
+AUTHENTICATED = "reject_authenticated_sender_login_mismatch"
+UNAUTHENTICATED = "reject_unauthenticated_sender_login_mismatch"
 REMOVED = {
     "check_relay_domains": '"reject_unauth_destination"',
     "permit_naked_ip_address": '"permit_mynetworks" or "permit_sasl_authenticated"',
@@ -144,6 +147,17 @@ async def permit_inet_interfaces(check: Check, _: object) -> Verdict:
 async def permit_sasl_authenticated(_: Check, __: object) -> Verdict:
     """The client has authenticated: nobody can yet."""
     return DUNNO
+
+
+def sender_login(*words: str) -> Word:
+    """A word that compares senders with logins. Nobody can log in: it is what it is in a Postfix without SASL."""
+
+    async def ignore(_: Check, __: object) -> Verdict:
+        for word in words:
+            msg.warning(log.no_sasl(word))
+        return DUNNO
+
+    return Word(ignore)
 
 
 async def reject_plaintext_session(check: Check, _: object) -> Verdict:
@@ -265,11 +279,16 @@ WORDS: Mapping[str, Word] = MappingProxyType(
         "permit_inet_interfaces": Word(permit_inet_interfaces),
         "permit_sasl_authenticated": Word(permit_sasl_authenticated),
         "permit_auth_destination": Word(permit_auth_destination),
+        "permit_mx_backup": Word(permit_mx_backup, needs=MxBackup),
         "reject_unauth_destination": Word(reject_unauth_destination),
         "defer_unauth_destination": Word(defer_unauth_destination),
         "reject_unlisted_recipient": Word(reject_unlisted_recipient),
         "check_recipient_maps": Word(reject_unlisted_recipient),
         "reject_unlisted_sender": Word(reject_unlisted_sender),
+        "reject_sender_login_mismatch": sender_login(AUTHENTICATED, UNAUTHENTICATED),
+        AUTHENTICATED: sender_login(AUTHENTICATED),
+        UNAUTHENTICATED: sender_login(UNAUTHENTICATED),
+        "reject_known_sender_login_mismatch": sender_login("reject_known_sender_login_mismatch"),
         "reject_non_fqdn_sender": Word(reject_non_fqdn_sender),
         "reject_non_fqdn_recipient": Word(reject_non_fqdn_recipient),
         "reject_non_fqdn_helo_hostname": Word(reject_non_fqdn_helo_hostname),

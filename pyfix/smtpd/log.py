@@ -359,6 +359,16 @@ def removed(word: str, instead: str) -> str:
     return f'support for restriction "{word}" has been removed in Postfix 3.9; instead, specify {instead}'
 
 
+def to_be_removed(word: str, instead: str) -> str:
+    """(warning) A restriction that Postfix is about to give up. instead: words in quotes."""
+    return f'support for restriction "{word}" will be removed from Postfix; instead, specify {instead}'
+
+
+def no_sasl(word: str) -> str:
+    """(warning) A restriction that is about logins, where nobody can log in."""
+    return f"restriction `{word}' ignored: no SASL support"
+
+
 def list_trouble(query: str, problem: str) -> str:
     """(warning) A DNS list that can't be asked now."""
     return f"{query}: RBL lookup error: {problem}"

@@ -108,7 +108,6 @@ class Check:
     """What is being decided about, as replies show it (as all that follows: from run() on)."""
     _warn: int  # the depth at which warn_if_reject was said; 0: not in force
     _depth: int
-    _defer_if_reject: Reply | None
     traced: ClassVar[bool] = False
     """Each step is logged, those too that can come to one end only."""
 
@@ -135,6 +134,7 @@ class Check:
         self.resolved: Resolved | None = None
         """Where the recipient goes, once that was asked."""
         self._session = session
+        self._defer_if_reject: Reply | None = None
 
     def delegate(self) -> Delegated:
         """What cleanup and qmgr are to do, to be added to."""
@@ -161,11 +161,13 @@ class Check:
             return None
         self.stage, self.list_stage, self.name, self.rules = stage, stage, name, rules
         self._warn = self._depth = 0
-        self._defer_if_reject = self.reply = None
+        self.reply = None
         try:
             await self.evaluate(rules)
         except MailError as error:
             self.refuse_hard(Reply(error.code, error.status, f"<{self.name}>: {error.text}"), Trouble.DATA)
+        if stage is not RECIPIENT:  # the lists about a recipient share it
+            self._defer_if_reject = None
         return self.reply
 
     def settle(self) -> Reply | None:

@@ -38,10 +38,40 @@ NO_ADDRESS = "No address associated with hostname"
 NOT_NOW = "Temporary failure in name resolution"
 
 
+class HostAddresses:
+    """The addresses that the system has for names."""
+
+    __slots__ = ("_file", "_kinds", "_resolver")
+
+    def __init__(self, lists: Lists) -> None:
+        self._resolver: Resolver = unfiltered_resolver(lists)
+        self._file: HostsFile = lists.once("hosts", HostsFile.read)
+        self._kinds = [KINDS[protocol] for protocol in protocols(lists.site.main)]
+
+    async def find(self, host: str) -> tuple[list[str], str]:
+        """Addresses, and why there are none."""
+        addresses = _numeric(host) or self._known(host)
+        reason = NO_HOST
+        for kind in [] if addresses else self._kinds:
+            try:
+                records = await self._resolver.lookup(host.removesuffix("."), kind)
+                addresses += [record.data for record in records]
+            except NotFound as error:
+                reason = NO_ADDRESS if error.exists else reason
+            except (TryAgain, Malformed, NullMx):
+                reason = NOT_NOW
+        return addresses, reason
+
+    def _known(self, host: str) -> list[str]:
+        """What the hosts file says."""
+        known = self._file.addresses(host)
+        return [address for kind in self._kinds for address in known if (":" in address) == (kind == "AAAA")]
+
+
 class Servers:
     """One restriction: its word, its table, and which servers it is about ("MX", "NS", "A")."""
 
-    __slots__ = ("_addresses", "_host_resolver", "_hosts", "_kind", "_resolver", "_table", "_word")
+    __slots__ = ("_hosts", "_kind", "_resolver", "_table", "_word")
 
     def __init__(self, lists: Lists, word: str, spec: str) -> None:
         """BadArgument without a table."""
@@ -49,9 +79,7 @@ class Servers:
         self._table: Access = access(lists, word, spec)
         self._kind = word.lower().removesuffix("_access").rpartition("_")[2].upper()
         self._resolver: Resolver = resolver(lists)
-        self._host_resolver: Resolver = unfiltered_resolver(lists)
-        self._hosts: HostsFile = lists.once("hosts", HostsFile.read)
-        self._addresses = [KINDS[protocol] for protocol in protocols(lists.site.main)]
+        self._hosts = HostAddresses(lists)
 
     async def decide(self, check: Check, name: str, stage: Stage, about: str = "") -> Verdict:
         """What the table says about the servers of a name or of a mail address's domain.
@@ -118,24 +146,10 @@ class Servers:
         return [domain]
 
     async def _addresses_of(self, server: str, about: str) -> list[str]:
-        addresses = _numeric(server) or self._known(server)
-        reason = NO_HOST
-        for kind in [] if addresses else self._addresses:
-            try:
-                records = await self._host_resolver.lookup(server.removesuffix("."), kind)
-                addresses += [record.data for record in records]
-            except NotFound as error:
-                reason = NO_ADDRESS if error.exists else reason
-            except (TryAgain, Malformed, NullMx):
-                reason = NOT_NOW
+        addresses, reason = await self._hosts.find(server)
         if not addresses and self._kind != "A":
             msg.warning(log.no_server_address(self._kind, server, about, reason))
         return addresses
-
-    def _known(self, server: str) -> list[str]:
-        """What the hosts file says."""
-        known = self._hosts.addresses(server)
-        return [address for kind in self._addresses for address in known if (":" in address) == (kind == "AAAA")]
 
 
 def _numeric(name: str) -> list[str]:
