@@ -36,11 +36,12 @@ from pyfix.config.params.bounce import BounceParams
 from pyfix.config.params.mail import MailParams
 from pyfix.queue.directory import QueueDirectory
 from pyfix.queue.file import Recipient
-from pyfix.queue.logs import LogEntry, append_log
+from pyfix.queue.logs import Addition, LogEntry
 from pyfix.server import bug, eager
 from pyfix.server.context import Context
 from pyfix.server.stream import Link, StreamServer
 from pyfix.unix import msg
+from pyfix.unix.fsync import sync_all
 from pyfix.wire.attr import AttrError, Form, decode_pairs
 
 
@@ -60,6 +61,8 @@ class Bounce:
         self._compatible = cfg.backwards_bounce_logfile_compatibility
         self._queue = QueueDirectory.from_config(context.main)
         self._server = StreamServer(PROTOCOL, self)
+        self._additions: dict[str, Addition] = {}
+        self._waiting: list[tuple[Link, int, str]] = []
         self.cleanup = CleanupClient(f"public/{cfg.cleanup_service_name}")
         try:
             templates = load_templates(BounceParams(context.main).bounce_template_file)
@@ -87,8 +90,9 @@ class Bounce:
         try:
             command = int(decode_pairs(attrs).get("nrequest", ""))
             if command == Command.APPEND:
-                link.send(stream, self.append(attrs))
+                self._append(link, stream, attrs)
                 return
+            self.caught_up()  # a report reads logs
             form, function = REPORTS[command]
             _, *fields = form.decode(attrs)
             report = report_from_fields(fields[:8])
@@ -113,16 +117,39 @@ class Bounce:
     def closed(self, link: Link) -> None:
         """A client has gone; nothing of its is kept."""
 
-    def append(self, attrs: bytes) -> bytes:
-        """Add an entry to a message's log."""
+    def _append(self, link: Link, stream: int, attrs: bytes) -> None:
+        """Add an entry to a message's log; it is answered when it is durable."""
         _, _, queue_id, *fields = APPEND.decode(attrs)
         entry = _entry(recipient_from_fields(fields[:5]), Dsn.from_fields(fields[5:]))
         try:
-            append_log(self._queue, self._log, queue_id, entry, compatible=self._compatible)
+            addition = self._additions.get(queue_id)
+            if addition is None:
+                addition = Addition(self._queue, self._log, queue_id, compatible=self._compatible)
+                self._additions[queue_id] = addition
+            addition.add(entry)
         except OSError as error:
-            msg.warning(append_failed(self._log, queue_id, error.strerror or str(error)))
-            return FAILED
-        return DONE
+            self._tell_failed(queue_id, error)
+            link.send(stream, FAILED)
+        else:
+            self._waiting.append((link, stream, queue_id))
+
+    def caught_up(self) -> None:
+        """All that came together has been written: make it durable together, and answer."""
+        additions, self._additions = self._additions, {}
+        waiting, self._waiting = self._waiting, []
+        sync_all(list(additions.values()))
+        failed = set()
+        for queue_id, addition in additions.items():
+            try:
+                addition.end()
+            except OSError as error:
+                self._tell_failed(queue_id, error)
+                failed.add(queue_id)
+        for link, stream, queue_id in waiting:
+            link.send(stream, FAILED if queue_id in failed else DONE)
+
+    def _tell_failed(self, queue_id: str, error: OSError) -> None:
+        msg.warning(append_failed(self._log, queue_id, error.strerror or str(error)))
 
     def flush(self, report: ReportRequest, _: list[Any]) -> Awaitable[bool]:
         """Tell the sender what is in the log, and remove it."""

@@ -20,6 +20,7 @@ from typing import Protocol
 from pyfix.mail.address import quote, unquote
 from pyfix.queue.envelope import Recipient
 from pyfix.unix import msg
+from pyfix.unix.fsync import Sync, sync_all
 from pyfix.unix.locks import flock_exclusive, flock_shared
 
 CHUNK = 65536  # bytes of a log that are read at first
@@ -87,14 +88,54 @@ def append_log(queue: Writer, log: str, queue_id: str, entry: LogEntry, *, compa
 
     compatible: with the line that old readers want (backwards_bounce_logfile_compatibility).
     """
-    data = _encode(entry, compatible).encode("utf-8", "surrogateescape")
-    fd = queue.open(log, queue_id, os.O_RDWR | os.O_CREAT)
+    addition = Addition(queue, log, queue_id, compatible=compatible)
     try:
-        flock_exclusive(fd, wait=True)
-        _append(fd, data)
-        queue.sync_name(log, queue_id)
+        addition.add(entry)
+        sync_all([addition])
     finally:
-        os.close(fd)
+        addition.end()
+
+
+class Addition(Sync):
+    """What is being added to one log, which is locked until the end. OSError.
+
+    sync_all() of several of them, then end() of each, makes all durable: until then nothing of it is.
+    """
+
+    __slots__ = ("_compatible", "_log", "_queue", "_queue_id", "_size", "_written")
+
+    def __init__(self, queue: Writer, log: str, queue_id: str, *, compatible: bool = True) -> None:
+        super().__init__(queue.open(log, queue_id, os.O_RDWR | os.O_CREAT))
+        self._queue, self._log, self._queue_id = queue, log, queue_id
+        self._compatible = compatible
+        try:
+            flock_exclusive(self.fd, wait=True)
+            self._size = self._written = _cut(self.fd)
+        except BaseException:
+            os.close(self.fd)
+            raise
+
+    def add(self, entry: LogEntry) -> None:
+        """Write an entry at its end, whole or not at all. OSError."""
+        data = _encode(entry, self._compatible).encode("utf-8", "surrogateescape")
+        written = 0
+        try:
+            while written < len(data):
+                written += os.pwrite(self.fd, data[written:], self._written + written)
+        except OSError:
+            os.ftruncate(self.fd, self._written)
+            raise
+        self._written += written
+
+    def end(self) -> None:
+        """Unlock it. OSError: why it is not durable; then nothing was added."""
+        try:
+            if self.error is not None:
+                os.ftruncate(self.fd, self._size)
+                raise self.error
+            self._queue.sync_name(self._log, self._queue_id)
+        finally:
+            os.close(self.fd)
 
 
 def read_log(queue: Opener, log: str, queue_id: str, *, lock: bool = True) -> list[LogEntry]:
@@ -150,20 +191,13 @@ def _read(queue: Opener, log: str, queue_id: str, *, lock: bool) -> str:
     return data.decode("utf-8", "surrogateescape")
 
 
-def _append(fd: int, data: bytes) -> None:
-    """Add bytes at the end, durable, or leave the file as it was."""
+def _cut(fd: int) -> int:
+    """The size of a log, without an entry at its end that is not whole."""
     size = os.fstat(fd).st_size
     if size and os.pread(fd, 2, max(size - 2, 0)) != b"\n\n":
         size = _whole(os.pread(fd, size, 0).decode("latin-1"))
         os.ftruncate(fd, size)
-    try:
-        written = os.pwrite(fd, data, size)
-        while written < len(data):
-            written += os.pwrite(fd, data[written:], size + written)
-        os.fsync(fd)
-    except OSError:
-        os.ftruncate(fd, size)
-        raise
+    return size
 
 
 def _whole(text: str) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol, cast
 
 from pyfix.unix import msg
@@ -23,6 +23,13 @@ class Frames(Protocol):
 
     def closed(self, link: Link) -> None:
         """The peer has gone: nothing of its unfinished requests can be answered."""
+
+
+class Batching(Frames, Protocol):
+    """A service that does some of its work for several requests together."""
+
+    def caught_up(self) -> None:
+        """All frames that came together have been given."""
 
 
 class Link(asyncio.Protocol):
@@ -53,6 +60,8 @@ class Link(asyncio.Protocol):
         self.hold()
         for stream, attrs, body in frames:
             service.frame(self, stream, attrs, body)
+        if self._server.caught_up is not None:
+            self._server.caught_up()
         self.release()
 
     def connection_lost(self, _: Exception | None) -> None:
@@ -93,6 +102,7 @@ class StreamServer:
     def __init__(self, protocol: str, service: Frames, extra: Iterable[tuple[str, str]] = ()) -> None:
         self.protocol = protocol
         self.service = service
+        self.caught_up: Callable[[], None] | None = getattr(service, "caught_up", None)
         self.greeting = greeting(protocol, extra)
         self.links: set[Link] = set()
         self.heard = 0.0

@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import errno
 import os
+import re
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from pathlib import Path
@@ -10,13 +12,17 @@ from pathlib import Path
 import pytest
 
 from pyfix.bounce.daemon import Bounce
-from pyfix.clients.bounce import FAILED, PROTOCOL, REPORT, BounceClient, Command
+from pyfix.bounce.notify import Notifier
+from pyfix.clients.bounce import FAILED, PROTOCOL, REPORT, BounceClient, Command, ReportRequest
 from pyfix.clients.deliver import Dsn
 from pyfix.clients.stream import Channel
 from pyfix.config.main_cf import MainCf
+from pyfix.queue.directory import QueueDirectory
 from pyfix.queue.file import Recipient
+from pyfix.queue.logs import read_log
 from pyfix.server.context import Context
 from pyfix.unix import msg
+from pyfix.unix.fsync import Sync, sync_all
 
 RECIPIENT = Recipient(631, "u@d.test", "alias@d.test", "rfc822;alias@d.test", 6)
 
@@ -54,6 +60,7 @@ async def serving(name: str, main_cf: str = "") -> AsyncIterator[Channel]:
         session.cancel()
         await asyncio.gather(session, return_exceptions=True)
         listener.close()
+        os.unlink(f"private/{name}")
 
 
 def run(scenario: Callable[[], Coroutine[None, None, None]]) -> None:
@@ -86,6 +93,83 @@ def test_many_entries_share_a_connection(lines: list[str]) -> None:
 
     run(scenario)
     assert Path("bounce/C198A22").read_text().count("\nrecipient=u@d.test\n") == 20
+
+
+def appended(name: str, queue_ids: list[str]) -> list[bool]:
+    """What is said to entries for these messages that come together; each has its number for a reason."""
+    answers: list[bool] = []
+
+    async def scenario() -> None:
+        async with serving(name) as channel:
+            client = BounceClient({name: channel})
+            requests = [
+                client.append(name, queue_id, RECIPIENT, Dsn("4.3.2", f"number {number}", "delayed"))
+                for number, queue_id in enumerate(queue_ids)
+            ]
+            answers.extend(await asyncio.gather(*requests))
+
+    run(scenario)
+    return answers
+
+
+def reasons(path: str) -> list[str]:
+    return re.findall("^reason=(.*)$", Path(path).read_text(), re.MULTILINE)
+
+
+def test_what_comes_together_is_synced_together_and_then_answered(
+    lines: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[list[str]] = []
+
+    def sync(files: list[Sync]) -> None:
+        synced.append([os.path.basename(os.readlink(f"/proc/self/fd/{file.fd}")) for file in files])
+        sync_all(files)
+
+    monkeypatch.setattr("pyfix.bounce.daemon.sync_all", sync)
+    assert appended("defer", ["A1", "B2", "A1", "C3"]) == [True] * 4
+    assert synced == [["A1", "B2", "C3"]]
+    found = [reasons(f"defer/{queue_id[0]}/{queue_id}") for queue_id in ("A1", "B2", "C3")]
+    assert found == [["number 0", "number 2"], ["number 1"], ["number 3"]]
+    assert lines == []
+
+
+def test_one_log_that_is_not_durable_has_none_of_what_came_and_does_the_others_no_harm(
+    lines: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert appended("defer", ["B2"]) == [True]
+
+    def sync(files: list[Sync]) -> None:
+        sync_all(files)
+        files[1].error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("pyfix.bounce.daemon.sync_all", sync)
+    Path("defer/D").touch()
+    assert appended("defer", ["A1", "B2", "D4", "B2", "A1"]) == [True, False, False, False, True]
+    assert (reasons("defer/A/A1"), reasons("defer/B/B2")) == (["number 0", "number 4"], ["number 0"])
+    assert lines == [
+        "warning: append to defer/D4: Not a directory",
+        "warning: append to defer/B2: No space left on device",
+    ]
+
+
+def test_a_report_has_what_was_said_in_the_same_breath(lines: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[list[str]] = []
+
+    async def flush(_: Notifier, log: str, report: ReportRequest) -> bool:
+        seen.append([entry.reason for entry in read_log(QueueDirectory("."), log, report.queue_id)])
+        return True
+
+    monkeypatch.setattr(Notifier, "flush", flush)
+
+    async def scenario() -> None:
+        async with serving("bounce") as channel:
+            client = BounceClient({"bounce": channel})
+            entry = client.append("bounce", "A1", RECIPIENT, Dsn("5.1.1", "no such user", "failed"))
+            report = client.flush("bounce", ReportRequest("A1", "s@a.test"))
+            assert await asyncio.gather(entry, report) == [True, True]
+
+    run(scenario)
+    assert seen == [["no such user"]]
 
 
 def test_no_space_is_told(lines: list[str]) -> None:

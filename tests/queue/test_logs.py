@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from pyfix.queue import logs
 from pyfix.queue.file import Recipient
 from pyfix.queue.logs import LogEntry, append_log, read_log, read_reasons, remove_log
 from pyfix.queue.memory import MemoryQueue
@@ -138,7 +137,7 @@ def test_an_entry_that_can_not_be_written_leaves_no_trace(queue, monkeypatch):
     def fsync(_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(logs.os, "fsync", fsync)
+    monkeypatch.setattr(os, "fsync", fsync)
     with pytest.raises(OSError, match="No space left"):
         append_log(queue, "defer", "ABCDEF", LogEntry(SECOND, "4.0.0", "delayed", "y"))
     assert text_of(queue, "defer", "ABCDEF") == before
