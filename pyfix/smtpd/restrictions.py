@@ -36,6 +36,7 @@ from pyfix.unix import msg
 from pyfix.wire.smtp_reply import Reply
 
 RECURSION_LIMIT = 100
+BLANK = dict.fromkeys((*range(32), 127), " ")  # for control characters in what clients said
 
 
 class Verdict(Enum):
@@ -289,10 +290,12 @@ NOT_CARRIED = Carried()
 
 
 def _sound(reply: Reply) -> Reply:
-    """The reply with a status that fits its code; another one if the code is no refusal at all."""
+    """The reply with a status that fits its code and no control characters; another one if the code is no refusal."""
     if not 400 <= reply.code <= 599:
         msg.warning(log.bad_code(reply.text))
         return Reply(450, "4.7.1", "Service unavailable")
+    if not all(map(str.isprintable, reply.lines)):
+        reply = Reply(reply.code, reply.status, *(line.translate(BLANK) for line in reply.lines))
     first = str(reply.code)[0]
     if not reply.status or reply.status[0] == first:
         return reply

@@ -18,13 +18,13 @@ from typing import Protocol
 
 from pyfix.wire.smtp_event import Bad, Bdat, Data, Etrn, Event, Hello, Mail, Rcpt, Simple, Verify
 from pyfix.wire.smtp_params import NO_MAIL_PARAMS, NO_RCPT_PARAMS, mail_params, rcpt_params
-from pyfix.wire.smtp_path import PLAIN_PATH, parse_path, split_words
+from pyfix.wire.smtp_path import PLAIN_PATH, blank_words, parse_path, split_words
 from pyfix.wire.smtp_reply import Reply
 
 KEYWORDS = frozenset({"DSN", "SMTPUTF8", "CHUNKING"})  # those that change what commands mean
 LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 IPV4 = r"(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])"
-LITERAL = rf"\[{IPV4}(?:\.{IPV4}){{3}}\]|\[IPv6:[0-9A-Fa-f:.]+\]"
+LITERAL = rf"\[{IPV4}(?:\.{IPV4}){{3}}\]|\[[Ii][Pp][Vv]6:[0-9A-Fa-f:.]+\]"
 DOMAIN = re.compile(rf"(?![0-9.]+$){LABEL}(?:\.{LABEL})*|{LITERAL}", re.ASCII)
 REMEMBERED = 1000  # command lines
 BIGGEST = (1 << 63) - 1  # chunk size; more is no size
@@ -104,7 +104,7 @@ class Asker(Protocol):
 
 
 def _plain_hello(verb: str) -> Callable[[str], Event | None]:
-    return lambda argument: Hello(verb, " ".join(argument.split())) if argument else None
+    return lambda argument: Hello(verb, " ".join(blank_words(argument))) if argument else None
 
 
 def _hello(verb: str) -> Callable[[Asker, str], Event | Reply]:
@@ -158,7 +158,7 @@ def _data(_: Asker, argument: str) -> Event | Reply:
 
 
 def _bdat(session: Asker, argument: str) -> Event | Reply:
-    words = argument.split()
+    words = blank_words(argument)
     last = len(words) == 2 and words[1].upper() == "LAST"
     if len(words) not in {1, 2} or (len(words) == 2 and not last) or not _is_size(words[0]):
         return BDAT_SYNTAX
@@ -189,7 +189,7 @@ def _vrfy(session: Asker, argument: str) -> Event | Reply:
 
 
 def _etrn(_: Asker, argument: str) -> Event | Reply:
-    words = argument.split()
+    words = blank_words(argument)
     if len(words) != 1:
         return ETRN_SYNTAX
     domain = words[0][1:] if words[0][0] in "@#" else words[0]

@@ -28,6 +28,8 @@ PLAIN_PATH = re.compile(rf"<({MAILBOX})?>")
 UNCLOSED_PATH = re.compile(rf"<({DOT_STRING}@{OPEN_LITERAL})>")
 CLOSERS = {"<": ">", "[": "]", '"': '"'}
 LABELS = frozenset({"from:", "to:"})
+SPACE = frozenset(" \t\v\f\r\n")  # white space of other alphabets is none here
+SPACES = re.compile(r"[ \t\v\f\r\n]+")
 
 
 def parse_path(text: str, *, strict: bool = False) -> str | None:
@@ -78,7 +80,7 @@ def split_words(text: str) -> list[str | None]:
     words: list[str | None] = []
     at = 0
     while at < len(text):
-        if text[at].isspace():
+        if text[at] in SPACE:
             at += 1
             continue
         word, at = _word(text, at)
@@ -86,9 +88,14 @@ def split_words(text: str) -> list[str | None]:
     return words
 
 
+def blank_words(text: str) -> list[str]:
+    """What stands between white space."""
+    return [word for word in SPACES.split(text) if word]
+
+
 def _labelled(text: str) -> list[str]:
     words = []
-    for word in text.split():
+    for word in blank_words(text):
         label, colon, rest = word.partition(":")
         if colon and label.lower() + ":" in LABELS:
             words.append(label + colon)
@@ -100,7 +107,7 @@ def _labelled(text: str) -> list[str]:
 
 def _word(text: str, start: int) -> tuple[str | None, int]:
     at = start
-    while at < len(text) and not text[at].isspace():
+    while at < len(text) and text[at] not in SPACE:
         char = text[at]
         if char in CLOSERS:
             end = _closed(text, at)

@@ -43,6 +43,7 @@ from pyfix.wire.smtp_event import (
     Text,
     Unknown,
 )
+from pyfix.wire.smtp_path import blank_words
 from pyfix.wire.smtp_reply import Reply
 
 HEADER = re.compile(r"[!-9;-~]+[ \t]*:")
@@ -285,10 +286,10 @@ class Session:
         return self._command(command, verb, argument, plain)
 
     def _not_a_command(self, text: str) -> Event:
-        words = text.split(None, 1)
+        words = blank_words(text)
         if not words:
             return Bad("UNKNOWN", BAD_SYNTAX, text=text)
-        if words[0].upper() in COMMANDS:  # white space that is no blank
+        if words[0].isascii() and words[0].upper() in COMMANDS:  # white space that is no blank
             return self._line(" ".join(words).encode("utf-8", "surrogateescape"))
         return Unknown(words[0], text, header=HEADER.match(words[0]) is not None)
 
@@ -416,7 +417,7 @@ def understood(line: bytes, utf8: bool) -> Understood:
     word, _, argument = text.strip(SPACE).partition(" ")
     verb = word.upper()
     command = COMMANDS.get(verb)
-    if command is None:
+    if command is None or not word.isascii():  # some letters have ASCII capitals
         return NO_COMMAND, None, "", text
     plain = command.plain(argument.strip(SPACE)) if command.plain is not None else None
     return command, plain, verb, argument

@@ -699,6 +699,24 @@ DIALOGS: list[tuple[str, list[bytes]]] = [
         ],
     ),
     (
+        "usual",
+        [
+            b"EHLO x\r\n", b"NOOP\xc2\xa0\r\n", b"NOOP\xe2\x80\x83x\r\n", b"EHLO\xc2\xa0x\r\n", b"NOOP\x1cx\r\n",
+            b"NOOP\x1f\r\n", b"NOOP\x85x\r\n", b"MAIL\xc2\xa0FROM:<a@b>\r\n", b"MAIL FROM:<a@b>\xc2\xa0SIZE=1\r\n",
+            b"R\xc5\xbfET\r\n", b"ETRN [ipv6:2001:db8::1]\r\n", b"ETRN [IPV6:::1]\r\n", b"ETRN [ipv6:x]\r\n",
+            b"ETRN a\xe2\x80\x83b\r\n", b"MAIL FROM:<a@b>\x1cSIZE=1\r\n", b"VRFY joe\x1cSMTPUTF8\r\n",
+        ],
+    ),
+    (
+        "usual",
+        [
+            b"EHLO x\r\n", b"MAIL FROM:<>\r\n", b"RCPT TO:<a\x7fb>\r\n", b"RCPT TO:<a\x01b@example.com>\r\n",
+            b"RCPT TO:<\"a\tb\">\r\n", b"VRFY a\x01b\r\n",
+        ],
+    ),
+    ("usual", [b"EHLO x\r\n", b"\xc2\xa0NOOP\r\n"]),
+    ("usual", [b"EHLO x\r\n", b"\x1cNOOP\r\n"]),
+    (
         "reject bare",
         [
             b"EHLO x\n",
