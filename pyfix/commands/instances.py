@@ -7,7 +7,6 @@ Sources: postmulti(1).
 """
 
 import os
-import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 
@@ -16,7 +15,7 @@ from pyfix.commands.json_text import json_text
 from pyfix.commands.system import System
 from pyfix.config.check import at_start
 from pyfix.config.edit import edit_file
-from pyfix.config.main_cf import MainCf
+from pyfix.config.main_cf import BadConfig, MainCf
 from pyfix.config.params.mail import MailParams
 from pyfix.unix import msg
 
@@ -85,6 +84,16 @@ class Instance:
         edit_file(f"{self.config_dir}/main.cf", values)
 
 
+def secondary(config_dir: str) -> Instance:
+    """One beside the primary; the command ends when it has no readable main.cf."""
+    try:
+        return Instance(config_dir)
+    except BadConfig as error:
+        with suppress(msg.Fatal):
+            msg.fatal(str(error))
+        msg.fatal(f"Failed to obtain all required {config_dir}/main.cf parameters")
+
+
 class Family:
     """All instances, the primary one first. BadConfig: one can't be read."""
 
@@ -93,7 +102,7 @@ class Family:
         at_start(self.primary.main)
         self.primary.primary = True
         listed = self.primary.main.value("multi_instance_directories").replace(",", " ").split()
-        self.secondary = [Instance(directory) for directory in listed]
+        self.secondary = [secondary(directory) for directory in listed]
         if not listed:
             self.primary.enabled = True
 
@@ -149,37 +158,19 @@ def _copy(name: str, config_dir: str) -> None:
 
 
 def destroy(doomed: Instance) -> Iterator[str]:
-    """Remove what the mail system made of an instance that does not run; yields each directory that still holds more.
+    """Remove the files and empty directories of an instance that does not run; yields each directory that holds more.
 
     The command ends where it runs.
     """
     cfg = MailParams(doomed.main)
     if System(doomed.config_dir).runs:
         msg.fatal(f"Instance '{doomed.config_dir}' is not stopped")
-    for name in ("pid", "private", "public"):
-        _remove_traces(f"{cfg.queue_directory}/{name}")
-    below = [f"{cfg.queue_directory}/{each.name}" for each in layout.QUEUE if each.name]
-    with suppress(FileNotFoundError):
-        os.unlink(f"{cfg.data_directory}/master.lock")
     for name in ("main.cf", "master.cf"):
-        os.unlink(f"{doomed.config_dir}/{name}")
+        with suppress(FileNotFoundError):
+            os.unlink(f"{doomed.config_dir}/{name}")
+    below = sorted(f"{cfg.queue_directory}/{each.name}" for each in layout.QUEUE if each.name)
     for path in (*below, cfg.data_directory, cfg.queue_directory, doomed.config_dir):
-        if not _remove_empty(path):
+        try:
+            os.rmdir(path)
+        except OSError:
             yield path
-
-
-def _remove_traces(directory: str) -> None:
-    """Sockets, and what stands in pid."""
-    for name in os.listdir(directory) if os.path.isdir(directory) else ():
-        path = f"{directory}/{name}"
-        mode = os.lstat(path).st_mode
-        if stat.S_ISSOCK(mode) or stat.S_ISFIFO(mode) or (stat.S_ISREG(mode) and directory.endswith("/pid")):
-            os.unlink(path)
-
-
-def _remove_empty(path: str) -> bool:
-    """Remove a directory and the hashed ones below it, as far as they are empty; False: something is left."""
-    for directory, _, _ in os.walk(path, topdown=False):
-        with suppress(OSError):
-            os.rmdir(directory)
-    return not os.path.exists(path)

@@ -2,21 +2,31 @@
 
     postlog [-iv] [-c config_dir] [-p priority] [-t tag] [text ...]
 
-The words are one line; without words each line of standard input is one. Standard error shows the lines too.
+The words are one line; without words each line of standard input is one. Standard error shows the lines too: a
+terminal under the tag, anything else under the command's own.
 Priorities: info (the default), warn, error, fatal, panic. After fatal and panic it waits a second.
 
-Exit status: 0; 1 when it can't log as asked.
+While the mail system is down it writes maillog_file itself.
+
+Exit status: 0; 1 when it can't log as asked, or may not write that file.
 Parameters: maillog_file, syslog_name, syslog_facility, postlog_service_name. Sources: postlog(1).
 """
 
+import os
+import socket
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from pyfix.commands import mail_conf
+from pyfix.config.params.mail import MailParams
 from pyfix.server import log
 from pyfix.unix import msg
-from pyfix.unix.maillog_client import Syslog
+from pyfix.unix.maillog_client import Append, Frame, Syslog
+
+if TYPE_CHECKING:
+    from pyfix.config.main_cf import MainCf
 
 USAGE = "usage: postlog [-c config_dir] [-i] [-p priority] [-t tag] [-v] [text]"
 PRIORITIES = {
@@ -38,15 +48,42 @@ def main(argv: list[str] | None = None) -> int:
     options = dict(found)
     main_cf = mail_conf.load(options.get("c"))
     tag = options.get("t") or log.tag(main_cf, "postlog")
-    msg.to(log.command_sink(main_cf, tag), msg.stderr_sink(log.tag(main_cf, "postlog")))
+    own = log.tag(main_cf, "postlog")
+    msg.to(Syslog(own, MailParams(main_cf).syslog_facility), msg.stderr_sink(own))
     say = PRIORITIES.get(options.get("p", "info").lower())
     if say is None:
         msg.fatal(f'bad severity: "{options["p"]}"')
+    msg.to(msg.stderr_sink(tag if _on_terminal() else own), _sink(main_cf, tag))
     for text in [" ".join(words)] if words else _input():
         with suppress(msg.Fatal):
             say(text)
     log.close()
     return 0
+
+
+def _sink(main_cf: "MainCf", tag: str) -> msg.Sink:
+    cfg = MailParams(main_cf)
+    if not cfg.maillog_file or _is_there(f"{cfg.queue_directory}/public/{cfg.postlog_service_name}"):
+        return log.command_sink(main_cf, tag)
+    path = cfg.maillog_file
+    if path == "/dev/stdout":
+        return Append(1, Frame(tag, cfg.myhostname))
+    made = os.path.lexists(path)
+    try:
+        return Append(path, Frame(tag, cfg.myhostname), log.file_mode(main_cf))
+    except OSError as error:
+        what = "open file" if made else "create file exclusively"
+        msg.fatal(f"open logfile '{path}': cannot {what}: {error.strerror}")
+
+
+def _is_there(path: str) -> bool:
+    """Whether something listens at a datagram socket."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        return not sock.connect_ex(path)
+
+
+def _on_terminal() -> bool:
+    return sys.stderr is not None and sys.stderr.isatty()
 
 
 def _input() -> Iterator[str]:

@@ -71,6 +71,9 @@ def main(argv: list[str] | None = None) -> int:
     found, words = mail_conf.begin(argv, "postmulti", "+ae:g:i:G:I:jlpRvx", USAGE)
     request = _request(found, words)
     try:
+        if request.action == "init":
+            _init(Instance(_primary()))
+            return 0
         family = Family(_primary())
         match request.mode:
             case "l":
@@ -98,7 +101,7 @@ def _request(found: list[tuple[str, str]], words: list[str]) -> Request:
     values = dict(found)
     actions = [value for letter, value in found if letter == "e"]
     for action in actions:
-        if action not in ACTIONS:
+        if action not in {"init", *ACTIONS}:
             known = "'create', 'destroy', 'import', 'deport', 'enable', 'disable', 'assign' or 'init'"
             msg.fatal(f"Invalid '-e' edit action '{action}'. Specify {known}")
     modes = [letter for letter, _ in found if letter in "elpx"]
@@ -213,11 +216,6 @@ def _wait(command: list[str], environment: Mapping[str, str]) -> int:
 
 
 def _edit(family: Family, request: Request) -> int:
-    if request.action != "init":
-        main = family.primary.main
-        for name, missing in (("multi_instance_wrapper", " is empty"), ("multi_instance_enable", "!=yes")):
-            if main.value(name) in {"", "no"}:
-                msg.fatal(f"{name}{missing}, run 'postmulti -e init' first.")
     try:
         ACTIONS[request.action](family, request)
     except OSError as error:
@@ -225,8 +223,15 @@ def _edit(family: Family, request: Request) -> int:
     return 0
 
 
-def _init(family: Family, _: Request) -> None:
-    family.primary.change(multi_instance_wrapper=instances.WRAPPER, multi_instance_enable="yes")
+def _init(primary: Instance) -> None:
+    primary.change(multi_instance_wrapper=instances.WRAPPER, multi_instance_enable="yes")
+
+
+def _ready(family: Family) -> None:
+    """End the command, after its other checks, where `-e init` is still to be done."""
+    for name, missing in (("multi_instance_wrapper", " is empty"), ("multi_instance_enable", "!=yes")):
+        if family.primary.main.value(name) in {"", "no"}:
+            msg.fatal(f"{name}{missing}, run 'postmulti -e init' first.")
 
 
 def _create(family: Family, request: Request) -> None:
@@ -238,6 +243,7 @@ def _create(family: Family, request: Request) -> None:
     names = _names(request)
     family.refuse_conflict(config_dir, {**values, **names})
     spot = _spot(family, request)
+    _ready(family)
     instances.create(family.primary, values, {name: value for name, value in names.items() if value})
     _insert(family, config_dir, spot)
 
@@ -248,9 +254,12 @@ def _import(family: Family, request: Request) -> None:
         if other.config_dir == config_dir:
             where = f"new config_directory={config_dir} is already in use"
             msg.fatal(f"{where} by instance {other.config_dir}, config_directory={config_dir}")
-    adopted = Instance(config_dir)
+    adopted = instances.secondary(config_dir)
     family.refuse_conflict(config_dir, {**adopted.own(), **_names(request)})
     spot = _spot(family, request)
+    _ready(family)
+    if not os.path.exists(f"{config_dir}/master.cf"):
+        msg.fatal(f"'{config_dir}' lacks a master.cf file")
     _rename(adopted, request)
     _insert(family, config_dir, spot)
 
@@ -309,27 +318,37 @@ def _secondary(family: Family, request: Request) -> Instance:
 
 def _deport(family: Family, request: Request) -> None:
     gone = _secondary(family, request)
+    _ready(family)
     family.keep(each.config_dir for each in family.secondary if each is not gone)
 
 
 def _destroy(family: Family, request: Request) -> None:
     doomed = _secondary(family, request)
+    _ready(family)
     for path in instances.destroy(doomed):
         msg.warning(f"{path}: please verify contents and remove by hand")
     _deport(family, request)
 
 
 def _enable(family: Family, request: Request) -> None:
-    family.find(request.name or "").change(multi_instance_enable="yes")
+    found = family.find(request.name or "")
+    _ready(family)
+    found.change(multi_instance_enable="yes")
 
 
 def _disable(family: Family, request: Request) -> None:
-    family.find(request.name or "").change(multi_instance_enable="no")
+    found = family.find(request.name or "")
+    _ready(family)
+    found.change(multi_instance_enable="no")
 
 
 def _assign(family: Family, request: Request) -> None:
     found = family.find(request.name or "")
-    family.refuse_conflict(found.config_dir, _names(request))
+    names = _names(request)
+    family.refuse_conflict(found.config_dir, names)
+    if all(found.main.value(name) == value for name, value in names.items()):
+        return
+    _ready(family)
     _rename(found, request)
 
 
@@ -350,7 +369,6 @@ def _named(text: str | None) -> str:
 
 
 ACTIONS: "Mapping[str, Callable[[Family, Request], None]]" = {
-    "init": _init,
     "create": _create,
     "import": _import,
     "destroy": _destroy,

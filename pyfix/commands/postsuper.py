@@ -44,7 +44,8 @@ USAGE = (
 MESSAGES = ("hold", "incoming", "active", "deferred")
 LOGS = ("bounce", "defer", "trace")
 QUEUES = ("maildrop", *MESSAGES)
-_DIRECTORIES = frozenset({*QUEUES, *LOGS, "flush", "corrupt", "saved"})
+SCANNED = ("defer", "bounce", "maildrop", "incoming", "active", "deferred", "hold", "flush")
+_DIRECTORIES = frozenset({*SCANNED, "trace"})
 _LETTERS = "c:d:e:f:h:H:pr:sSv"
 _ASKING = frozenset("defhHr")
 
@@ -213,12 +214,21 @@ def _run(
     """First the structure, then the messages."""
     if not letters & {"p", "s", "S", *_ASKING}:
         letters |= {"p", "s"}
+    if letters & {"p", "s", "S"} or any(value == "ALL" for _, value in asked):
+        _require(names or SCANNED)
     if _put_in_order(queue, letters, names or QUEUES) and asked:
         msg.fatal("CHECK YOUR QUEUE IDS AND RE-ISSUE THE COMMAND")
     work = Work(queue, names, letters)
     for letter, queue_id in asked:
         work.act(letter, queue_id)
     work.tell()
+
+
+def _require(directories: Iterable[str]) -> None:
+    """All that are looked through, be there anything to do in them or not."""
+    for name in directories:
+        if not os.path.isdir(name):
+            msg.fatal(f"scan_dir_push: open directory {name}: No such file or directory")
 
 
 def _expanded(found: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:

@@ -110,6 +110,27 @@ def test_what_is_said_and_returned_while_the_system_is_down(sides):
     assert not different, "\n".join(map(str, different))
 
 
+WITHOUT = ["defer", "bounce", "maildrop", "incoming", "active", "deferred", "hold", "flush", "trace", "corrupt"]
+LOOKED_THROUGH = [
+    *[()] * len(WITHOUT), ("-p",), ("-d", "ALL"), ("-s", "trace"), ("-d", "ALL", "corrupt"), ("-s", "flush", "hold"),
+    ("-d", "ABCDEF"), ("-r", "ABCDEF", "hold"),
+]  # fmt: skip
+
+
+def test_postsuper_wants_each_directory_that_it_looks_through(sides):
+    peer, real, ours = sides
+    for name in WITHOUT:
+        (peer.queue / name).rmdir()
+    for at, words in enumerate(LOOKED_THROUGH):
+        wanted = real.call(("postsuper", *words))
+        assert ours.call(("postsuper", *words)) == wanted, words
+        if at < len(WITHOUT):  # the next time without those after it
+            (peer.queue / WITHOUT[at]).mkdir(0o700)
+            os.chown(peer.queue / WITHOUT[at], pwd.getpwnam("postfix").pw_uid, -1)
+        if at == len(WITHOUT):
+            (peer.queue / "hold").rmdir()
+
+
 def test_lines_of_scripts_look_the_same_in_the_log(sides):
     peer, real, ours = sides
     for words in (("hello",), ("-p", "warn", "-t", "tag", "a", "b"), ("-i", "-p", "ERROR", "x"), ("",)):

@@ -1,5 +1,7 @@
 """postlog: what Postfix 3.11.7 was seen to say; lines go to standard error too, be that a terminal or not."""
 
+import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -25,3 +27,50 @@ def test_standard_error_has_the_lines_under_the_commands_own_name(
     assert (done.returncode, done.stdout, done.stderr) == (0, "", shown)
     tag = words[1] if words[0] == "-t" else "postfix/postlog"
     assert f" {tag}[" in (tmp_path / "log").read_text()
+
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def on_terminal(command: list[str], **environment: str) -> tuple[int, str]:
+    """Exit status, and what the terminal shows of standard error."""
+    ours, terminal = pty.openpty()
+    more = {"PATH": os.environ["PATH"], **environment}
+    done = subprocess.run(command, env=more, stdin=subprocess.DEVNULL, stderr=terminal, check=False, timeout=30)
+    os.close(terminal)
+    said = b""
+    while True:
+        try:
+            said += os.read(ours, 4096)
+        except OSError:
+            break
+    os.close(ours)
+    return done.returncode, said.decode().replace("\r\n", "\n")
+
+
+def test_terminal_and_log_file_have_the_lines_under_the_tag_as_in_postfix(real_postfix):
+    peer = real_postfix(start=False)
+    ours = [sys.executable, "-m", "pyfix.commands.postlog"]
+    where = {"MAIL_CONFIG": str(peer.config), "PYTHONPATH": str(ROOT)}
+    tagged = ["-t", "mytag", "-p"]
+    for words in (["hello"], [*tagged, "warn", "a"], [*tagged, "fatal", "a"], ["-p", "no", "a"]):
+        assert on_terminal([*ours, *words], **where) == on_terminal(["/usr/sbin/postlog", *words], **where)
+    lines = [line.partition(" peer ")[2].partition("[") for line in peer.log().splitlines()]
+    told = [(tag, text.partition("]")[2]) for tag, _, text in lines]
+    assert len(told) == 6
+    assert told[0::2] == told[1::2]
+
+
+def test_log_file_that_cannot_be_written_while_the_system_is_down_is_fatal(tmp_path: Path) -> None:
+    log = f"maillog_file = {tmp_path}/log\nmaillog_file_prefixes = {tmp_path}\nqueue_directory = {tmp_path}\n"
+    (tmp_path / "main.cf").write_text(log)
+    command = [sys.executable, "-m", "pyfix.commands.postlog", "-c", str(tmp_path), "hello"]
+    (tmp_path / "log").mkdir()
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    why = f"fatal: open logfile '{tmp_path}/log': cannot open file: Is a directory"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"postfix/postlog: {why}\n")
+    (tmp_path / "log").rmdir()
+    (tmp_path / "main.cf").write_text(log.replace("/log\n", "/none/log\n"))
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    why = f"fatal: open logfile '{tmp_path}/none/log': cannot create file exclusively: No such file or directory"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"postfix/postlog: {why}\n")

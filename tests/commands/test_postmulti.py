@@ -157,7 +157,9 @@ def test_postfix_without_c_is_for_all_that_are_enabled(run, top):
         assert run("-p", "stop")[0] == 0
     assert run("-p", "status")[0] == 1
     assert run("-e", "disable", "-i", "postfix-a")[0] == 0
-    assert run("-e", "destroy", "-i", "postfix-a") == (0, "", [])
+    status, _, lines = run("-e", "destroy", "-i", "postfix-a")
+    assert status == 0
+    assert f"warning: {top}/queue-a/pid: please verify contents and remove by hand" in lines
 
 
 def test_start_fg_is_for_one_instance(run, top, capfd):
@@ -217,6 +219,25 @@ SAID = [
     ("-i", "postfix-one", "-x", "sh", "-c", "echo $MAIL_CONFIG $multi_instance_name $multi_instance_enable; exit 3"),
     ("-x", "nosuchcommand"),
 ]
+
+
+NONE = "config_directory={top}/x/none"
+SAID_WITHOUT = [  # multi_instance_enable = yes in the primary instance
+    ("-e", "create", "-I", "postfix-x", *TWO),
+    ("-e", "create", "-I", "postfix-x", *[word.replace("two", "x") for word in TWO]),
+    ("-e", "import", NONE),
+    ("-e", "destroy", "-i", "-"),
+    ("-e", "deport", "-i", "-"),
+    ("-e", "destroy", "-i", "postfix-one"),
+    ("-e", "deport", "-i", "nosuch"),
+    ("-e", "enable", "-i", "-"),
+    ("-e", "enable", "-i", "nosuch"),
+    ("-e", "assign", "-i", "nosuch", "-I", "postfix-x"),
+    ("-e", "assign", "-i", "postfix-one", "-I", "postfix-x"),
+    ("-e", "assign", "-i", "postfix-one", "-I", "postfix-one"),
+    ("-e", "init"),
+]
+"""The last one sets it again."""
 
 
 class Side:
@@ -282,7 +303,14 @@ def alike(said):
     """Without what is spelt better here, and without who of Postfix's helpers says it."""
     status, out, text = said
     text = re.sub(r"^updating /.*\n", "", text, flags=re.MULTILINE)  # copies for jails, of newer Debian
+    text = re.sub(r"^rmdir: .*\n", "", text, flags=re.MULTILINE)
+    text = re.sub(r"^/\S+/postconf: (fatal|warning): (.*)\n", _postconf, text, flags=re.MULTILINE)
     return status, out, text.replace("Specity", "Specify").replace("postfix/postmulti-script: ", "postmulti: ")
+
+
+def _postconf(found):
+    """What another program said for it."""
+    return f"postmulti: fatal: {found[2]}\n" if found[1] == "fatal" else ""
 
 
 def test_what_debians_says_is_said_in_the_same_words(sides):
@@ -307,6 +335,7 @@ def test_what_debians_says_is_said_in_the_same_words(sides):
         ("-e", "disable", "-i", "-"),
         ("-e", "disable", "-i", "postfix-one"),
         ("-l",),
+        *SAID_WITHOUT,
     ):
         agree(sides, words)
     assert instances_of(ours) == instances_of(real)
@@ -336,3 +365,42 @@ def test_a_directory_that_would_be_two_is_refused(run, top):
         said = f"fatal: Unsafe characters in parameter setting '{made[0]}'"
         assert run("-e", "create", "-I", "postfix-a", *made)[2] == [said]
     assert run("-l")[0] == 0
+
+
+def files_of(side):
+    """What is below the directories of instances, without copies for jails."""
+    found = sorted(path.relative_to(side.top) for name in "dqx" for path in (side.top / name).rglob("*"))
+    return [str(path) for path in found if not {"etc", "usr", "lib", "dev"} & set(path.parts)]
+
+
+def test_what_is_imported_and_destroyed_is_what_debians_does(sides):
+    one = ("config_directory={top}/x/one", "queue_directory={top}/q/one", "data_directory={top}/d/one")
+    agree(sides, ("-e", "init"))
+    for side in sides:
+        (side.top / "x/bad").mkdir()
+    agree(sides, ("-e", "import", "config_directory={top}/x/bad"))
+    for side in sides:
+        own = f"queue_directory = {side.top}/q/bad\ndata_directory = {side.top}/d/bad\n"
+        (side.top / "x/bad/main.cf").write_text(own)
+    agree(sides, ("-e", "import", "config_directory={top}/x/bad"))
+    agree(sides, ("-e", "create", "-I", "postfix-one", *one))
+    for side in sides:
+        queue = side.top / "q/one"
+        for name in ("pid/master.pid", "private/file", "hold/1234567", "extra"):
+            (queue / name).touch()
+        for name in ("deferred/A/B", "active/C", "public/d"):
+            (queue / name).mkdir(parents=True)
+        (side.top / "d/one/master.lock").touch()
+        (queue / "saved").rmdir()
+    agree(sides, ("-e", "destroy", "-i", "postfix-one"))
+    real, ours = sides
+    assert files_of(ours) == files_of(real)
+    agree(sides, ("-l",))
+
+
+def test_list_that_names_a_directory_without_main_cf_ends_all_but_init(sides):
+    for side in sides:
+        with (side.top / "e/main.cf").open("a") as file:
+            file.write(f"multi_instance_directories = {side.top}/x/none\n")
+    for words in (("-l",), ("-e", "init"), ("-e", "deport", "-i", "{top}/x/none"), ("-p", "status")):
+        agree(sides, words)

@@ -25,7 +25,10 @@ def queue(tmp_path, monkeypatch):
     main_cf += f"maillog_file_prefixes = {tmp_path}\n"
     (tmp_path / "main.cf").write_text(main_cf)
     before, sinks = os.getcwd(), msg.active()
-    yield spool(tmp_path)
+    made = spool(tmp_path)
+    for name in postsuper.SCANNED:
+        (tmp_path / name).mkdir(exist_ok=True)
+    yield made
     os.chdir(before)
     msg.to(*sinks)
 
