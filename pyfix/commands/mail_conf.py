@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from pyfix.unix import msg
+from pyfix.unix import msg, stdio
 
 if TYPE_CHECKING:
     from pyfix.config.main_cf import MainCf
@@ -80,6 +80,8 @@ def begin(
     stderr: False leaves messages where they go now.
     """
     words = sys.argv if argv is None else argv
+    if argv is None:
+        stdio.prepare()
     shown = as_typed(words[0]) if words else name
     if stderr:
         msg.to_stderr(shown)

@@ -9,11 +9,14 @@ See also: newaliases(1), sendmail(1), postalias(1).
 import sys
 
 from pyfix.commands import mail_conf, postalias, sendmail
+from pyfix.unix import stdio
 
 
 def main(argv: list[str] | None = None) -> int:
     """Be `sendmail -bi`, whatever file this is started from."""
     words = sys.argv if argv is None else argv
+    if argv is None:
+        stdio.prepare()
     return sendmail.main(["newaliases", *words[1:]])
 
 

@@ -27,7 +27,7 @@ from pyfix.config.master_cf import read_lines
 from pyfix.config.master_entry import Entry
 from pyfix.config.param import Raw
 from pyfix.config.syntax import BadConfig, split_setting
-from pyfix.unix import msg
+from pyfix.unix import msg, stdio
 
 LETTERS = "aAbc:C:defFhHjlmMno:pPqtT:vxX#"
 USAGE = (
@@ -77,6 +77,8 @@ class Options:
 def main(argv: Sequence[str] | None = None) -> int:
     """The postconf command; argv with its name, None for the process's own."""
     words = list(sys.argv if argv is None else argv)
+    if argv is None:
+        stdio.prepare()
     found, operands = mail_conf.begin([word for word in words if word != "--explain"], "postconf", LETTERS, USAGE)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
@@ -92,9 +94,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         msg.warning(str(problem))
         msg.fatal("macro processing error")
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
     return 0
 
 

@@ -68,7 +68,8 @@ def main(argv: list[str] | None = None) -> int:
         for line in compatibility.notices(system.main):
             msg.info(line)
         script = f"postfix-{name}-script" if name in SCRIPTS else "postfix-script"
-        _log_as(system, log.tag(system.main, script), log.tag(system.main, "postlog"))
+        shown = script if msg.on_terminal() else "postlog"
+        _log_as(system, log.tag(system.main, script), log.tag(system.main, shown))
         if name not in COMMANDS:
             msg.fatal(f"unknown command: '{name}'. Usage: postfix start (or {', '.join(TOLD)})")
         return COMMANDS[name](system, arguments)

@@ -53,7 +53,7 @@ def main(argv: list[str] | None = None) -> int:
     say = PRIORITIES.get(options.get("p", "info").lower())
     if say is None:
         msg.fatal(f'bad severity: "{options["p"]}"')
-    msg.to(msg.stderr_sink(tag if _on_terminal() else own), _sink(main_cf, tag))
+    msg.to(msg.stderr_sink(tag if msg.on_terminal() else own), _sink(main_cf, tag))
     for text in [" ".join(words)] if words else _input():
         with suppress(msg.Fatal):
             say(text)
@@ -80,10 +80,6 @@ def _is_there(path: str) -> bool:
     """Whether something listens at a datagram socket."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         return not sock.connect_ex(path)
-
-
-def _on_terminal() -> bool:
-    return sys.stderr is not None and sys.stderr.isatty()
 
 
 def _input() -> Iterator[str]:

@@ -27,7 +27,7 @@ from pyfix.clients.kick import UnreachableError, kick
 from pyfix.clients.showq import QUEUES, MalformedReport, QueuedMessage, QueuedRecipient, ask
 from pyfix.commands import mail_conf
 from pyfix.commands.json_text import json_text
-from pyfix.unix import msg, users
+from pyfix.unix import msg, stdio, users
 
 if TYPE_CHECKING:
     from pyfix.config.main_cf import MainCf
@@ -251,9 +251,6 @@ def main(argv: list[str] | None = None) -> int:
         return _main(argv)
     except msg.Fatal:
         return EX_UNAVAILABLE
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 1
 
 
 def _main(argv: list[str] | None) -> int:
@@ -269,10 +266,13 @@ def _main(argv: list[str] | None) -> int:
     if len(modes) != 1:
         msg.fatal(USAGE)
     cfg = MailParams(main_cf)
+    stdio.end_well = True
     _check_user(cfg, modes[0])
     match modes[0]:
         case "p":
             _show(listing(_messages(main_cf, cfg), Layout(cfg.enable_long_queue_ids)))
+            if stdio.error is not None:
+                msg.fatal(f"output write error: {stdio.error.strerror}")
         case "j":
             _show(json_listing(_messages(main_cf, cfg)))
         case "f":

@@ -113,6 +113,7 @@ class Message:
     def finish(self) -> None:
         """It is complete."""
         if trouble := self._write().finish():
+            _prepare()
             sys.stderr.write(f"postdrop: warning: {trouble}\n")
 
     def cancel(self) -> None:
@@ -257,6 +258,7 @@ def _other(options: Options) -> int:
 
     what = MODES[options.mode][1]
     quick_conf.read(options.directory, {})
+    _prepare()
     _find_libraries()
     if what == "aliases":
         from pyfix.commands import newaliases
@@ -279,7 +281,8 @@ def _program(*module: str) -> tuple[str, list[str], dict[str, str]]:
     import os
 
     source = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    return sys.executable, [sys.executable, "-P", "-s", "-m", *module], {**os.environ, "PYTHONPATH": source}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    return sys.executable, [sys.executable, "-P", "-s", "-m", *module], {**environment, "PYTHONPATH": source}
 
 
 def _find_libraries() -> None:
@@ -301,6 +304,7 @@ def warning(text: str) -> None:
 
 
 def _log(word: str, text: str, priority: int) -> None:
+    _prepare()
     sys.stderr.write(f"{_name}: {word}: {text}\n")
     try:
         from pyfix.config.main_cf import MainCf
@@ -315,14 +319,26 @@ def _log(word: str, text: str, priority: int) -> None:
         pass
 
 
+def _prepare() -> None:
+    """Make sure of the standard streams, before one is used or where one is closed."""
+    if _alone:
+        from pyfix.unix import stdio
+
+        stdio.prepare()
+
+
+_alone = False  # a process of its own
 _name = "sendmail"
 _options = Options()
 
 
 def main(argv: list[str] | None = None) -> int:
     """Submit a message, or be what the name or the options say."""
-    global _name, _options  # noqa: PLW0603 - a process is one command
+    global _name, _options, _alone  # noqa: PLW0603 - a process is one command
     words = sys.argv if argv is None else argv
+    _alone = argv is None
+    if None in (sys.stdin, sys.stdout, sys.stderr):
+        _prepare()
     _name = words[0].rpartition("/")[2].removesuffix(".py") or "sendmail"
     _options = options = Options()
     options.mode = NAMES.get(_name, "")
@@ -358,12 +374,14 @@ def _main(words: list[str], options: Options) -> int:
 
 def _tell_report(options: Options) -> None:
     sender = _caller()[0] if options.sender is None else _named_sender(options.sender)
+    _prepare()
     sys.stdout.write(f"Mail Delivery Status Report will be mailed to <{sender}>.\n")
     sys.stdout.flush()
 
 
 def _fatal(text: str) -> None:
     if text[:1] == "?":  # as getopt(3) says it, twice since Postfix's takes the options apart twice
+        _prepare()
         sys.stderr.write(2 * f"{_name}: {text[1:]}\n")
         text = f"usage: {_name} [options]"
     _log("fatal", text, 2)

@@ -41,7 +41,8 @@ class System:
         """Command and environment that run a program of ours on this instance."""
         command = [sys.executable, "-P", "-s", "-X", "utf8", "-m", f"pyfix.{program}", "-c", self.main.config_dir]
         source = os.path.dirname(os.path.dirname(pyfix.__file__))
-        return [*command, *words], {**os.environ, "PYTHONPATH": source}
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+        return [*command, *words], {**environment, "PYTHONPATH": source}
 
     def signal(self, number: signal.Signals) -> None:
         """Send its master a signal."""

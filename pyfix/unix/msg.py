@@ -90,6 +90,11 @@ def stderr_sink(name: str) -> Sink:
     return write
 
 
+def on_terminal() -> bool:
+    """Whether standard error is one."""
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
 def printable(text: str) -> str:
     """The text with everything that does not print, line ends too, replaced by `?`."""
     if text.isprintable():

@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -166,3 +167,59 @@ def test_what_goes_wrong_while_the_system_runs_is_logged_too(real_postfix):
     texts = [line.partition("]: ")[2] for line in lines]
     assert texts[0::2][:2] == texts[1::2][:2]
     assert sorted(texts[4:]) == sorted(["warning: invalid mail queue id: x y", "Deleted: 0 messages"] * 2)
+
+
+STREAMS = ["<&-", ">&-", "2>&-", "<&- >&- 2>&-", ">/dev/full", "2>/dev/full"]
+TOLD = [
+    ("postconf", "mail_name"),
+    ("postmap", "-q", "a", "inline:{a=b}"),
+    ("postmap", "-s", "inline:{a=b}"),
+    ("postqueue", "-p"),
+    ("postqueue", "-j"),
+    ("mailq",),
+    ("postcat", "/nowhere"),
+    ("postdrop",),
+    ("postkick", "public", "pickup", "W"),
+    ("postsuper", "-d", "ALL"),
+    ("sendmail", "-Z"),
+    ("sendmail", "-f", "a@b.test", "-bv", "c@d.test"),
+]
+
+
+def test_streams_that_are_closed_or_full_change_nothing(sides):
+    peer, real, ours = sides
+    cases = [
+        (*words, ["sh", "-c", f'exec "$@" {how}', "sh"])
+        for words in TOLD
+        for how in STREAMS
+        if words != ("postqueue", "-p") or ">&-" not in how  # before 3.8 it was the only one that minded
+    ]
+    said = []
+    for side in (real, ours):
+        with ThreadPoolExecutor(8) as pool:
+            told = list(pool.map(side.call, cases))
+        said.append([(status, out.partition("queue_id")[0], err) for status, out, err in told])
+        left = len(list((peer.queue / "maildrop").iterdir()))
+        assert left == len(STREAMS)  # of -bv
+        for path in (peer.queue / "maildrop").iterdir():
+            path.unlink()
+    different = [each for each in zip(cases, *said, strict=True) if alone(*each)]
+    assert not different, "\n".join(map(str, different))
+
+
+def alone(case, wanted, found):
+    """Whether they differ, but for what depends on what others have put into the queue meanwhile."""
+    return wanted[::2] != found[::2] if case[0] in {"postqueue", "mailq", "postsuper"} else wanted != found
+
+
+@pytest.mark.parametrize(("words", "status"), [*[(words, -signal.SIGPIPE) for words in TOLD[:3]], (TOLD[3], 0)])
+def test_output_that_nobody_reads_ends_a_command_quietly(sides, words, status):
+    for side in sides[1:]:
+        reading, writing = os.pipe()
+        os.close(reading)
+        environment = {"PATH": os.environ["PATH"], "MAIL_CONFIG": str(sides[0].config), **side._environment}
+        line = [*side._command(words[0]), *words[1:]]
+        done = subprocess.run(line, env=environment, stdout=writing, stderr=subprocess.PIPE, check=False, timeout=50)
+        os.close(writing)
+        assert done.returncode == status, done.stderr
+        assert b"Traceback" not in done.stderr

@@ -49,11 +49,38 @@ def taken(system, done):
 @pytest.mark.parametrize("way", FOUND)
 def test_the_package_is_found_without_site(system, way):
     FOUND[way](packages(system))
-    done = run(system, "-f", "a@x", "b@x", PYTHONPROFILEIMPORTTIME="1")
+    told = system / "bin/told"
+    told.write_text(f'#!/bin/sh\nexec {sys.executable} -X importtime "$@"\n')
+    told.chmod(0o755)
+    (system / "bin/mailq").write_text(f"#!{told}\n")
+    done = run(system, "-f", "a@x", "b@x")
     assert taken(system, done)
     imported = {line.rsplit("|", 1)[1].strip() for line in done.stderr.decode().splitlines() if "|" in line}
     assert "pyfix.commands.sendmail" in imported
     assert not imported & {"site", "os", "re", "socket", "contextlib", "typing"}
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"PYTHONPATH": "{evil}"},
+        {"PYTHONUSERBASE": "{evil}", "PYTHONINSPECT": "1", "PYTHONVERBOSE": "1"},
+        {"PYTHONHOME": "/nowhere"},
+        {"PYTHONHASHSEED": "nonsense"},
+        {"PYTHONWARNINGS": "error", "PYTHONDEVMODE": "1", "PYTHONOPTIMIZE": "2"},
+        {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "warn", "LC_ALL": "C"},
+        {"PYTHONIOENCODING": "ascii:strict", "LC_ALL": "tr_TR.UTF-8"},
+    ],
+    ids=lambda setting: next(iter(setting)),
+)
+def test_variables_that_mean_something_to_python_mean_nothing_to_it(system, setting):
+    FOUND["installed"](packages(system))
+    for name in ("pyfix", "posix", "io", "os", "pwd", "site", "sitecustomize", "usercustomize"):
+        (system / f"{name}.py").write_text("raise SystemExit('evil')\n")
+    setting = {name: value.replace("{evil}", str(system)) for name, value in setting.items()}
+    done = run(system, "-f", "a@x", "b@x", **setting)
+    assert taken(system, done)
+    assert (done.stdout, done.stderr.splitlines()[1:]) == (b"", [])  # the first: that pickup is not there
 
 
 def test_a_package_that_is_elsewhere_is_found_as_everything_is(system):
