@@ -61,9 +61,14 @@ class Layout:
         for recipient in message.recipients:
             if recipient.reason != said:
                 said = recipient.reason
-                lines.append("%78s\n" % f"({said or 'reason unavailable'})")  # noqa: UP031
+                lines.append(_at_right(f"({said or 'reason unavailable'})\n"))
             lines.append(f"{self._indent}{recipient.address}\n")
         return "".join(lines) + "\n"
+
+
+def _at_right(line: str) -> str:
+    """Moved to the right edge; Postfix counts bytes."""
+    return " " * (79 - len(line.encode("utf-8", "surrogateescape"))) + line
 
 
 _SHORT_HEAD = "-Queue ID-  --Size-- ----Arrival Time---- -Sender/Recipient-------\n"

@@ -229,6 +229,7 @@ def _require(directories: Iterable[str]) -> None:
     for name in directories:
         if not os.path.isdir(name):
             msg.fatal(f"scan_dir_push: open directory {name}: No such file or directory")
+        msg.debug(f"queue: {name}")
 
 
 def _expanded(found: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:

@@ -273,7 +273,7 @@ def _other(options: Options) -> int:
     from pyfix.commands import postqueue
 
     words = {"list": ["-p"], "flush": ["-f"], "site": ["-s", options.site], "one": ["-i", options.site]}[what]
-    return postqueue.main(["postqueue", "-c", options.directory, *words])
+    return postqueue.main(["postqueue", *["-v"] * options.verbose, "-c", options.directory, *words])
 
 
 def _program(*module: str) -> tuple[str, list[str], dict[str, str]]:

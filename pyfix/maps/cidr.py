@@ -14,6 +14,7 @@ from pyfix.maps.ranges import Ranges
 from pyfix.maps.rules import BadRuleError, Complain, Nesting, keyword, negation, table_lines
 from pyfix.maps.table import Options
 from pyfix.maps.watch import Watch
+from pyfix.unix import msg
 
 
 class CidrRule:
@@ -37,13 +38,16 @@ class CidrTable:
 
     fixed = False  # a pattern table: callers must not try partial keys
 
-    def __init__(self, rules: list[CidrRule], watch: Watch | None) -> None:
+    def __init__(self, rules: list[CidrRule], watch: Watch | None, name: str) -> None:
         self._four = Ranges.compiled(rules, 4)
         self._six = Ranges.compiled(rules, 6)
         self.watch = watch
+        self._name = name
 
     def lookup(self, key: str) -> str | None:
         """The value of the first rule that matches; no address, no value."""
+        if msg.verbose:
+            msg.info(f"dict_cidr_lookup: {self._name}: {key}")
         packed = pack_address(key)
         if packed is None:
             return None
@@ -63,7 +67,7 @@ def open_cidr(options: Options, name: str) -> CidrTable:
         except (BadRuleError, BadNetworkError) as error:
             complain(number, f"{error}: skipping this rule")
     nesting.finish(complain, len(rules))
-    return CidrTable(rules, watch)
+    return CidrTable(rules, watch, name)
 
 
 def _add(rules: list[CidrRule], nesting: Nesting, number: int, line: str) -> None:

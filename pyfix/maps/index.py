@@ -89,6 +89,7 @@ Fill = Callable[[Filling], None]
 
 def rebuild(name: str, fill: Fill, style: Style) -> None:
     """The table holds what `fill` puts there and nothing else. OpenError, UpdateError: nothing has changed."""
+    msg.debug(f"open lmdb {name}")
     path = index_path(name)
 
     def empty_and_fill(transaction: lmdb.Transaction, database: Any) -> None:

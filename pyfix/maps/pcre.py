@@ -21,6 +21,7 @@ from pyfix.maps.patterns import Patterns
 from pyfix.maps.rules import BadRuleError, Complain, Template
 from pyfix.maps.table import Options, missing_extra
 from pyfix.maps.watch import Watch
+from pyfix.unix import msg
 
 FLAGS = {  # PCRE2's numbers
     "i": 0x0000_0008,  # CASELESS
@@ -66,12 +67,15 @@ class PcreTable:
 
     fixed = False  # a pattern table: callers must not try partial keys
 
-    def __init__(self, rules: list[PcreRule], watch: Watch | None) -> None:
+    def __init__(self, rules: list[PcreRule], watch: Watch | None, name: str) -> None:
         self._patterns = Patterns(rules)
         self.watch = watch
+        self._name = name
 
     def lookup(self, key: str) -> str | None:
         """The result of the first rule that matches."""
+        if msg.verbose:
+            msg.info(f"dict_pcre_lookup: {self._name}: {key}")
         found = self._patterns.first(encode(key))
         if found is None:
             return None
@@ -100,7 +104,7 @@ def open_pcre(options: Options, name: str) -> PcreTable:
             raise BadRuleError(f'out of range replacement index "{highest}": skipping this rule')
         return PcreRule(rule, pattern, complain, pcre2.LibraryError)
 
-    return PcreTable(*read_rules(options, name, compiled))
+    return PcreTable(*read_rules(options, name, compiled), name)
 
 
 def _flags(rule: PatternLine, complain: Complain) -> int:

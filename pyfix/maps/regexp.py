@@ -17,6 +17,7 @@ from pyfix.maps.patterns import Patterns
 from pyfix.maps.rules import BadRuleError
 from pyfix.maps.table import Options
 from pyfix.maps.watch import Watch
+from pyfix.unix import msg
 
 FLAGS = {"i": regcomp.ICASE, "m": regcomp.NEWLINE, "x": regcomp.EXTENDED}
 
@@ -62,12 +63,15 @@ class RegexpTable:
 
     fixed = False  # a pattern table: callers must not try partial keys
 
-    def __init__(self, rules: list[RegexpRule], watch: Watch | None) -> None:
+    def __init__(self, rules: list[RegexpRule], watch: Watch | None, name: str) -> None:
         self._patterns = Patterns(rules)
         self.watch = watch
+        self._name = name
 
     def lookup(self, key: str) -> str | None:
         """The result of the first rule that matches."""
+        if msg.verbose:
+            msg.info(f"dict_regexp_lookup: {self._name}: {key}")
         text = encode(key)
         found = self._patterns.first(text)
         return None if found is None else found[0].result(text)
@@ -75,7 +79,7 @@ class RegexpTable:
 
 def open_regexp(options: Options, name: str) -> RegexpTable:
     """Read and compile the rules; OpenError when the file can't be read."""
-    return RegexpTable(*read_rules(options, name, RegexpRule))
+    return RegexpTable(*read_rules(options, name, RegexpRule), name)
 
 
 def _compile(text: Delimited, highest: int) -> regcomp.Pattern:

@@ -148,7 +148,7 @@ def read_log(queue: Opener, log: str, queue_id: str, *, lock: bool = True) -> li
 
 
 def read_reasons(queue: Opener, log: str, queue_id: str) -> list[tuple[str, str, str]]:
-    """(address, original, reason) of each entry, as read_log() without a lock, addresses in internal form. OSError.
+    """(address, original, reason) of each entry, as read_log() without a lock, addresses in external form. OSError.
 
     For reports of the whole queue: entries that append_log() wrote are taken whole, by their pattern.
     """
@@ -159,10 +159,8 @@ def read_reasons(queue: Opener, log: str, queue_id: str) -> list[tuple[str, str,
         at = entry.end()
     if at < len(text):
         entries = _entries(text[: _whole(text)], log, queue_id)
-        return [(e.recipient.address, e.recipient.original, e.reason) for e in entries]
-    return [
-        ("" if e[1] == "<>" else unquote(e[1]), unquote(e[2] or ""), e[3].rstrip()) for e in found.values()
-    ]
+        return [(quote(e.recipient.address), quote(e.recipient.original), e.reason) for e in entries]
+    return [("" if e[1] == "<>" else e[1], e[2] or "", e[3].rstrip()) for e in found.values()]
 
 
 def remove_log(queue: Remover, log: str, queue_id: str) -> bool:

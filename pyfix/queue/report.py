@@ -95,7 +95,7 @@ def _logged(queue: Opener, queue_id: str, logs: Iterable[str]) -> list[tuple[str
             msg.warning(f"open {log} {queue_id}: {error.strerror}")
             continue
         for address, original, reason in entries:
-            found.append((_shown(original), _shown(address), log, msg.printable(reason)))
+            found.append((msg.printable(original), msg.printable(address), log, msg.printable(reason)))
     return found
 
 
@@ -128,7 +128,7 @@ def _plain(listed: Listed, fd: int, logged: list[tuple[str, str, str, str]]) -> 
             if kind == _RCPT and sender is not None:
                 address = _external(buf[start:at])
                 if address not in seen:
-                    recipients.append((original, address, "", ""))
+                    recipients.append((original or address, address, "", ""))
                 original = ""
             elif kind == _ORCP:
                 original = _external(buf[start:at])
@@ -168,7 +168,7 @@ def _records(listed: Listed, walk: Walk, logged: list[tuple[str, str, str, str]]
                 yield f"missing sender address: {address} -- skipping remainder of this file"
                 return
             if address not in seen:
-                listed.recipients.append((original, address, "", ""))
+                listed.recipients.append((original or address, address, "", ""))
             original = ""
         elif kind == _ORCP:
             original = _external(data)
@@ -204,9 +204,4 @@ def _content_size(data: bytes) -> int:
 @lru_cache(maxsize=1024)
 def _external(data: bytes) -> str:
     """The address in a record as people see it."""
-    return _shown(data.decode("utf-8", "surrogateescape"))
-
-
-@lru_cache(maxsize=1024)
-def _shown(address: str) -> str:
-    return msg.printable(quote(address))
+    return msg.printable(quote(data.decode("utf-8", "surrogateescape")))

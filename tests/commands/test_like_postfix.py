@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import re
 import signal
 import subprocess
 import sys
@@ -10,7 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from pyfix.queue.directory import QueueDirectory
+from pyfix.queue.logs import LogEntry, Recipient, append_log
 from tests.e2e.instance import RUN
+from tests.queue.build import message, put
 from tests.real_postfix import release
 
 ROOT = Path(__file__).parent.parent.parent
@@ -223,3 +227,40 @@ def test_output_that_nobody_reads_ends_a_command_quietly(sides, words, status):
         os.close(writing)
         assert done.returncode == status, done.stderr
         assert b"Traceback" not in done.stderr
+
+
+ADDRESSES = [
+    b"a\x01b@x", b"a\tb@x", b"a\nb@x", b"a\rb@x", b"a\\b@x", b'"a b"@x', b'q"uote@x', b"a\x7fb@x", b"a\x1b[31m@x",
+    b"a/b@x", b"</script>@x", b"\xc3\xa9@x.test", b"\xff\xfe@x", b"\xe2\x82\xac@\xf0\x9f\x98\x80", b"l" * 300 + b"@x",
+]  # fmt: skip
+
+
+def test_queue_with_strange_addresses_is_listed_in_the_same_bytes(sides):
+    peer, real, ours = sides
+    queue = QueueDirectory(str(peer.queue), frozenset({"deferred", "defer"}), 1, False)
+    for address in ADDRESSES:
+        queue_id = put(queue, "deferred", message(address, address, b"second@x"))
+        text = address.decode("utf-8", "surrogateescape")
+        append_log(queue, "defer", queue_id, LogEntry(Recipient(0, text), "4.0.0", "delayed", f"why {text}"))
+    put(queue, "hold", message(b"s@x", b"r@x"))
+    for name in ("deferred", "defer", "hold"):
+        for path in (peer.queue / name).rglob("*"):
+            os.chown(path, pwd.getpwnam("postfix").pw_uid, -1)
+    for words in (("postqueue", "-p"), ("postqueue", "-j")):
+        wanted, found = (listed(side, words) for side in (real, ours))
+        assert found == wanted
+
+
+def listed(side, words):
+    """The parts of a list, in the order of queue ids; without what only newer releases tell."""
+    status, out, err = side.call(words)
+    head, separator = (1, "\n\n") if words[1] == "-p" else (0, "\n")
+    lines = re.sub(r'"orig_address": "(?:[^"\\]|\\.)*", ', "", out)
+    return status, err, out.splitlines()[:head], sorted("\n".join(lines.split("\n")[head:]).split(separator))
+
+
+def test_recipient_that_was_never_rewritten_is_its_own_original(sides):
+    peer, _, ours = sides
+    queue = QueueDirectory(str(peer.queue), frozenset({"deferred", "defer"}), 1, False)
+    put(queue, "hold", message(b"s@x", b"r@x"))
+    assert '"recipients": [{"orig_address": "r@x", "address": "r@x"}]' in ours.call(("postqueue", "-j"))[1]  # 3.11.7's

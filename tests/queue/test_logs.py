@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pyfix.mail.address import quote
 from pyfix.queue.file import Recipient
 from pyfix.queue.logs import LogEntry, append_log, read_log, read_reasons, remove_log
 from pyfix.queue.memory import MemoryQueue
@@ -160,6 +161,8 @@ def test_an_entry_that_can_not_be_written_leaves_no_trace(queue, monkeypatch):
 )
 def test_a_report_has_what_the_log_has(queue, text):
     write(queue, "defer", "ABCDEF", text)
-    entries = [(e.recipient.address, e.recipient.original, e.reason) for e in read_log(queue, "defer", "ABCDEF")]
+    entries = [
+        (quote(e.recipient.address), quote(e.recipient.original), e.reason) for e in read_log(queue, "defer", "ABCDEF")
+    ]
     assert read_reasons(queue, "defer", "ABCDEF") == entries
     assert bool(entries) == bool(text)
