@@ -82,6 +82,7 @@ def begin(
     words = sys.argv if argv is None else argv
     if argv is None:
         stdio.prepare()
+        os.umask(0o022)  # of what it starts, too
     shown = as_typed(words[0]) if words else name
     if stderr:
         msg.to_stderr(shown)

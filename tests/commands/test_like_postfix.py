@@ -136,6 +136,12 @@ def test_postsuper_wants_each_directory_that_it_looks_through(sides):
             (peer.queue / "hold").rmdir()
 
 
+def test_command_under_a_lock_has_the_usual_umask(sides):
+    umask = ["sh", "-c", 'umask 077; exec "$@"', "sh"]
+    for side in sides[1:]:
+        assert side.call(("postlock", "{top}/box", "sh", "-c", "umask", umask)) == (0, "0022\n", "")
+
+
 def test_lines_of_scripts_look_the_same_in_the_log(sides):
     peer, real, ours = sides
     for words in (("hello",), ("-p", "warn", "-t", "tag", "a", "b"), ("-i", "-p", "ERROR", "x"), ("",)):
