@@ -20,6 +20,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pyfix.config import in_force, mailname
+from pyfix.config.check import warn
 from pyfix.config.main_cf import BadConfig, MainCf
 from pyfix.config.params.mail import MailParams
 from pyfix.server import bug, control, log, privileges, programs
@@ -75,6 +76,7 @@ def _prepare(order: Start, main: MainCf, *, own_log: bool) -> None:
         own = order.program == "postlogd"  # whom nobody would hear through itself
         frame = log.frame(main, order.program)
         msg.to(log.direct(main, frame) if own else log.sink(main, order.program, stamps=True))
+        warn(main)
 
 
 def warm_up(names: Iterable[str]) -> None:

@@ -18,6 +18,7 @@ smtpd_sender_restrictions = warn_if_reject reject_non_fqdn_sender, check_sender_
 smtpd_recipient_restrictions = reject_non_fqdn_recipient, permit
 smtpd_relay_restrictions = permit_mynetworks, reject
 """
+TO_DISCARD = "virtual_mailbox_domains = peer.test\nvirtual_mailbox_maps =\nvirtual_transport = discard\n"
 
 
 def talk(port: int) -> None:
@@ -67,6 +68,15 @@ def test_verbose_programs_say_what_they_hear_find_and_ask(instance, real_postfix
         mail.wait_for(line)
     assert "smtpd[" in mail.log()
     assert not SAID.search(mail.log())
+
+
+def test_each_daemon_warns_of_settings_that_it_passes_over(instance):
+    mail = instance(main_cf=f"known_tcp_ports = smtp=25, bad, lmtp=xx\n{TO_DISCARD}")
+    with mail.smtp() as client:
+        client.sendmail("a@example.com", ["x@peer.test"], MESSAGE)
+    for program in ("master", "smtpd", "cleanup", "qmgr", "discard"):
+        for what in ('in " bad" is not in "name = value" form', 'in " lmtp=xx": non-numerical service port'):
+            mail.wait_for(rf'postfix/{program}\[\d+\]: warning: known_tcp_ports: {what}')
 
 
 def test_verbose_commands_say_what_they_open_and_whom_they_ask(instance):
