@@ -13,6 +13,10 @@ queue_directory.
     python -m pyfix.server.standalone -c DIR -S smtpd
 
 speaks to one client on standard input and output instead (sendmail -bs). Its log goes where a daemon's goes.
+
+    python -m pyfix.server.standalone -c DIR -S nbdb_reindexd TYPE:/PATH
+
+makes the index of one table, if it is to be trusted.
 """
 
 import getopt
@@ -32,13 +36,15 @@ from pyfix.unix import msg, sockets
 SYSTEMD = "systemd"
 STAND_ALONE = {"smtpd": "pyfix.smtpd.stand_alone:StandAlone"}
 """What a program is when it serves standard input."""
+REQUESTS = frozenset({"nbdb_reindexd"})
+"""Those that take one request from the command line."""
 
 
 def main() -> None:
     """Start, say where it listens, serve."""
     options, words = getopt.getopt(sys.argv[1:], "c:o:S")
     if ("-S", "") in options:
-        serve_input(words[0], dict(options)["-c"])
+        alone(words[0], words[1:], dict(options)["-c"])
         return
     program, endpoint, *service = words
     chosen = dict(options)
@@ -59,6 +65,30 @@ def main() -> None:
     )
     msg.to_stderr(program)
     daemon.run(order, config, theirs.detach(), [listener.detach()], own_log=activated)
+
+
+def alone(program: str, words: list[str], config_dir: str) -> None:
+    """Be a program with -S: serve standard input, or do what the command line asks for."""
+    if program in STAND_ALONE:
+        serve_input(program, config_dir)
+    elif program in REQUESTS:
+        sys.exit(_request(program, words, config_dir))
+    else:
+        msg.to_stderr(program)
+        msg.fatal("this program has no stand-alone mode")
+
+
+def _request(program: str, words: list[str], config_dir: str) -> int:
+    """The exit status."""
+    try:
+        config = MainCf.load(config_dir)
+        os.chdir(MailParams(config).queue_directory)
+        msg.to(log.sink(config, program), msg.stderr_sink(log.tag(config, program)))
+        return int(programs.load(program)(Context(program, program, config)).request(words))
+    except (BadConfig, OSError) as error:
+        msg.fatal(str(error))
+    finally:
+        log.close()
 
 
 def serve_input(program: str, config_dir: str) -> None:

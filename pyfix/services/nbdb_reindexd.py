@@ -114,6 +114,20 @@ class NbdbReindexd:
         else:
             sock.sendall(REPLY.encode(0, ""))
 
+    def request(self, words: list[str]) -> int:
+        """One request from the command line, type:/path; the exit status."""
+        if len(words) != 1:
+            msg.fatal("stand-alone mode requires one type:/path argument")
+        legacy, _, path = words[0].partition(":")
+        if not path.startswith("/"):
+            msg.fatal(f"stand-alone mode called with bad argument: '{words[0]}'")
+        try:
+            self._reindex(legacy, path)
+        except RefusedError as error:
+            msg.warning(f"stand-alone request to re-index '{words[0]}' failed: {error}")
+            return 1
+        return 0
+
     def _reindex(self, legacy: str, path: str) -> None:
         """See to it that the index is there. RefusedError."""
         if not self._active:

@@ -8,6 +8,8 @@ import pwd
 import re
 import shutil
 import socket
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -249,6 +251,29 @@ def test_it_does_nothing_at_another_level(sides):
     for side, top in sides("non_bdb_migration_level = enable-redirect\n"):
         assert ask(side, "hash", source(top / "t/map")) == (1, "the nbdb_reindex service is disabled")
         assert not (top / "t/map.lmdb").exists()
+
+
+def alone(mail, *words: str) -> tuple[int, str]:
+    """Exit status and words of the daemon with -S."""
+    line = [sys.executable, "-m", "pyfix.server.standalone", "-c", str(mail.config), "-S", "nbdb_reindexd", *words]
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(line, env=environment, capture_output=True, text=True, check=False, timeout=30)
+    return done.returncode, done.stderr
+
+
+def test_one_table_may_be_named_on_the_command_line(instance, trusted):
+    setting = f"non_bdb_migration_level = enable-reindex\n{ROOT} = {trusted}\ndefault_database_type = lmdb\n"
+    mail = instance(main_cf=setting, start=False)
+    table = source(trusted / "t")
+    status, said = alone(mail, f"hash:{table}")
+    assert (status, said) == (0, f"postfix/nbdb_reindexd: successfully executed 'postmap lmdb:{table}' as uid 0\n")
+    assert Path(f"{table}.lmdb").exists()
+    wrong = "postfix/nbdb_reindexd: fatal: stand-alone mode "
+    assert alone(mail) == (1, f"{wrong}requires one type:/path argument\n")
+    assert alone(mail, "hash:x") == (1, f"{wrong}called with bad argument: 'hash:x'\n")
+    why = "request to map from non-Berkeley-DB type: 'lmdb'"
+    failed = f"postfix/nbdb_reindexd: warning: stand-alone request to re-index 'lmdb:{table}' failed: {why}\n"
+    assert alone(mail, f"lmdb:{table}") == (1, failed)
 
 
 def test_started_by_an_ordinary_user_it_makes_indexes_of_that_user(instance, trusted, other_user):
