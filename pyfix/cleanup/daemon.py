@@ -84,8 +84,8 @@ class Session:
     async def _run(self) -> None:
         try:
             await self._message.process()
-            if self._message.expanded:
-                await self._daemon.bouncer.tell_expanded(self.store.queue_id, self._message.expanded)
+            if self._message.recipients.expanded:
+                await self._daemon.bouncer.tell_expanded(self.store.queue_id, self._message.recipients.expanded)
         except NotAcceptedError as refusal:
             returned = self._message.returnable(refusal) and await self._daemon.bouncer.bounce(self.store, refusal)
             self._refuse(NotAcceptedError(STAT_OK) if returned else refusal)
@@ -94,7 +94,7 @@ class Session:
             msg.error(f"{self.store.queue_id}: {bug.line(error, 'message')}")
             self._refuse(NotAcceptedError(STAT_WRITE))
             return
-        if self._message.flags & FLAG_DISCARD:
+        if self._message.envelope.flags & FLAG_DISCARD:
             self._drop("discarded")
             self.answer(STAT_OK)
         else:
@@ -134,7 +134,7 @@ class Session:
             self._drop("canceled")
 
     def _drop(self, why: str) -> None:
-        if self._message.expanded:
+        if self._message.recipients.expanded:
             self._daemon.bouncer.forget_expanded(self.store.queue_id)
         try:
             self.store.remove()

@@ -30,7 +30,6 @@ from pyfix.clients.cleanup import (
 )
 from pyfix.mail.headers import header_name
 from pyfix.queue import records as rec
-from pyfix.queue.file import Recipient
 from pyfix.unix import msg
 
 UTF8_REQUESTED = 1  # sendopts bits
@@ -55,19 +54,9 @@ class Message:
         self._feed = feed
         self._rules = rules
         self._mapper = mapper
-        self._recipients = Recipients(store, mapper, rules)
-        self._envelope = Envelope(store, mapper, rules, self._recipients, flags)
+        self.recipients = Recipients(store, mapper, rules)
+        self.envelope = Envelope(store, mapper, rules, self.recipients, flags)
         self._pushed_back: Record | None = None
-
-    @property
-    def flags(self) -> int:
-        """The FLAG bits as the message has changed them."""
-        return self._envelope.flags
-
-    @property
-    def expanded(self) -> list[Recipient]:
-        """Aliases whose sender wants to hear of success."""
-        return self._recipients.expanded
 
     async def process(self) -> None:
         """Read all of it and write the file, so far not durable. NotAcceptedError."""
@@ -76,7 +65,7 @@ class Message:
             await self._read_envelope()
             store.add(MESG)
             start = store.position
-            headers = Headers(store, self._mapper, self._rules.headers, self._envelope)
+            headers = Headers(store, self._mapper, self._rules.headers, self.envelope)
             refusal = await self._read_content(headers)
             size = store.position - start
             await self._read_extracted(headers)
@@ -88,7 +77,7 @@ class Message:
             raise NotAcceptedError(STAT_WRITE) from None
 
     def _finish(self, size: int, start: int, headers: Headers, refusal: NotAcceptedError | None) -> None:
-        store, recipients, envelope = self._store, self._recipients, self._envelope
+        store, recipients, envelope = self._store, self.recipients, self.envelope
         if not recipients.given:
             raise NotAcceptedError(STAT_RCPT)
         if refusal is not None:
@@ -102,7 +91,7 @@ class Message:
             store.hold()
 
     async def _read_envelope(self) -> None:
-        feed, envelope = self._feed, self._envelope
+        feed, envelope = self._feed, self.envelope
         feed.skip(envelope.begin(feed.there()))
         while not feed.skip_record(MESG):
             usual = feed.recipient()
@@ -136,7 +125,7 @@ class Message:
 
     def returnable(self, refusal: NotAcceptedError) -> bool:
         """Whether the sender is to be told of a refusal by mail; the file is complete then."""
-        return bool(self.flags & FLAG_BOUNCE and refusal.status & BOUNCEABLE)
+        return bool(self.envelope.flags & FLAG_BOUNCE and refusal.status & BOUNCEABLE)
 
     async def _rest_of_content(self) -> None:
         """Keep of the refused text what may be kept, as it is."""
@@ -245,7 +234,7 @@ class Message:
         feed, about = self._feed, XTRA
         if headers.message_id:
             about += rec.attribute("message_id", headers.message_id)
-        encoding = headers.encoding or self._envelope.attributes.get("encoding", "")
+        encoding = headers.encoding or self.envelope.attributes.get("encoding", "")
         if encoding:
             about += rec.attribute("encoding", encoding)
         self._store.add(about)
@@ -253,12 +242,12 @@ class Message:
             kind, data, whole = feed.record_now() or await feed.record()
             if kind == END_TYPE:
                 break
-            await self._envelope.extracted(kind, data, whole)
-        if self._rules.always_bcc and self.flags & FLAG_BCC_OK:
-            await self._recipients.add_copy(self._rules.always_bcc, self.flags)
+            await self.envelope.extracted(kind, data, whole)
+        if self._rules.always_bcc and self.envelope.flags & FLAG_BCC_OK:
+            await self.recipients.add_copy(self._rules.always_bcc, self.envelope.flags)
 
     def _sendopts(self, headers: Headers) -> int:
-        bits, flags = self._envelope.sendopts, self._envelope.flags
+        bits, flags = self.envelope.sendopts, self.envelope.flags
         if flags & FLAG_SMTPUTF8:
             bits |= UTF8_REQUESTED
         if flags & FLAG_REQTLS:
@@ -267,8 +256,8 @@ class Message:
             bits |= TLS_OPTIONAL
         if headers.utf8:
             bits |= UTF8_HEADER
-        if not (self._envelope.sender or "").isascii():
+        if not (self.envelope.sender or "").isascii():
             bits |= UTF8_SENDER
-        if flags & FLAG_AUTOUTF8 and (bits & (UTF8_HEADER | UTF8_SENDER) or self._recipients.utf8):
+        if flags & FLAG_AUTOUTF8 and (bits & (UTF8_HEADER | UTF8_SENDER) or self.recipients.utf8):
             bits |= UTF8_REQUESTED
         return bits

@@ -47,7 +47,7 @@ _PAIR = len(_MICROSECONDS)
 
 def short_id(microseconds: int, inode: int) -> str:
     """The id of a file when enable_long_queue_ids is off."""
-    return f"{microseconds:05X}{inode:X}"
+    return "%05X%X" % (microseconds, inode)  # noqa: UP031 - one format costs half of what two do
 
 
 def long_id(seconds: int, microseconds: int, inode: int) -> str:
