@@ -26,7 +26,7 @@ from pyfix.cleanup.store import Store
 from pyfix.cleanup.verdict import NotAcceptedError
 from pyfix.clients import cleanup as service
 from pyfix.clients.bounce import PROTOCOL as BOUNCE_PROTOCOL
-from pyfix.clients.bounce import SERVICES, BounceClient
+from pyfix.clients.bounce import BounceClient, paths
 from pyfix.clients.cleanup import FLAG_DISCARD, STAT_OK, STAT_WRITE, UNUSED
 from pyfix.clients.rewrite_client import RewriteClient
 from pyfix.clients.stream import Channel
@@ -177,7 +177,7 @@ class Cleanup:
         self._unnamed = UnnamedFiles.if_there(self._queue)
         self._rewriter = RewriteClient(f"private/{mail.rewrite_service_name}")
         self.mapper = address_mapper(context.main, self._rewriter)
-        channels = {name: Channel(f"private/{name}", BOUNCE_PROTOCOL) for name in SERVICES}
+        channels = {log: Channel(path, BOUNCE_PROTOCOL) for log, path in paths(mail).items()}
         resolution = mail.delay_logging_resolution_limit
         self.bouncer = Bouncer(BounceClient(dict(channels)), self._queue, resolution=resolution)
         self._qmgr_path = f"public/{mail.queue_service_name}"

@@ -14,13 +14,19 @@ from enum import IntEnum
 from typing import Any, Protocol
 
 from pyfix.clients.deliver import DSN_FIELDS, RECIPIENT_FIELDS, Dsn, recipient_fields
+from pyfix.config.params.mail import MailParams
 from pyfix.mail.error import Retry
 from pyfix.queue.file import Recipient
 from pyfix.unix import msg
 from pyfix.wire.attr import INT, STR, AttrError, Form
 
 PROTOCOL = "delivery_status_protocol"
-SERVICES = ("bounce", "defer", "trace")
+
+
+def paths(mail: MailParams) -> dict[str, str]:
+    """Where the services are: bounce_service_name, defer_service_name, trace_service_name."""
+    names = {"bounce": mail.bounce_service_name, "defer": mail.defer_service_name, "trace": mail.trace_service_name}
+    return {log: f"private/{name}" for log, name in names.items()}
 
 
 class Command(IntEnum):

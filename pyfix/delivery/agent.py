@@ -36,7 +36,7 @@ from types import CoroutineType
 from typing import Any
 
 from pyfix.clients.bounce import PROTOCOL as BOUNCE_PROTOCOL
-from pyfix.clients.bounce import SERVICES, BounceClient, ReportRequest
+from pyfix.clients.bounce import BounceClient, ReportRequest, paths
 from pyfix.clients.deliver import (
     CONCURRENCY,
     DEFERRED,
@@ -357,9 +357,9 @@ class SerialAgent:
         status_filter: str = "",
         owner: Who | None = None,
     ) -> None:
-        timeout = MailParams(context.main).ipc_timeout
+        mail = MailParams(context.main)
         channels = {
-            name: SerialChannel(f"private/{name}", BOUNCE_PROTOCOL, timeout=timeout) for name in SERVICES
+            log: SerialChannel(path, BOUNCE_PROTOCOL, timeout=mail.ipc_timeout) for log, path in paths(mail).items()
         }
         self._frame = make_frame(context, BounceClient(dict(channels)), deliver, relay, status_filter, owner)
         self._greeting = [(CONCURRENCY, str(concurrency))]

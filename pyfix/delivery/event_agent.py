@@ -5,9 +5,10 @@ from __future__ import annotations
 import socket
 
 from pyfix.clients.bounce import PROTOCOL as BOUNCE_PROTOCOL
-from pyfix.clients.bounce import SERVICES, BounceClient
+from pyfix.clients.bounce import BounceClient, paths
 from pyfix.clients.deliver import CONCURRENCY, PROTOCOL
 from pyfix.clients.stream import Channel
+from pyfix.config.params.mail import MailParams
 from pyfix.delivery.agent import Deliver, make_frame
 from pyfix.server import eager
 from pyfix.server.context import Context
@@ -26,7 +27,7 @@ class EventAgent:
         concurrency: int = 100,
         status_filter: str = "",
     ) -> None:
-        self._channels = {name: Channel(f"private/{name}", BOUNCE_PROTOCOL) for name in SERVICES}
+        self._channels = {log: Channel(path, BOUNCE_PROTOCOL) for log, path in paths(MailParams(context.main)).items()}
         self._frame = make_frame(context, BounceClient(dict(self._channels)), deliver, relay, status_filter)
         self._under_way = 0
         self._server = StreamServer(PROTOCOL, self, [(CONCURRENCY, str(concurrency))])

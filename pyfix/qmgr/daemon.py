@@ -22,7 +22,7 @@ from contextlib import suppress
 
 from pyfix.clients import flush
 from pyfix.clients.bounce import PROTOCOL as BOUNCE_PROTOCOL
-from pyfix.clients.bounce import SERVICES, BounceClient
+from pyfix.clients.bounce import BounceClient, paths
 from pyfix.clients.rewrite_client import RewriteClient
 from pyfix.clients.stream import Channel
 from pyfix.clients.trigger import SCAN_INCOMING, File, Words
@@ -96,14 +96,14 @@ class Qmgr:
         mail, cfg = self._mail, self._cfg
         self._active = Active(
             self._queue,
-            self._resolver or RewriteClient(),
+            self._resolver or RewriteClient(f"private/{mail.rewrite_service_name}"),
             self._policy,
             self._backoff,
             self._feed_soon,
             message_limit=cfg.qmgr_message_active_limit,
             recipient_limit=cfg.qmgr_message_recipient_limit,
         )
-        channels = self._channels = {name: Channel(f"private/{name}", BOUNCE_PROTOCOL) for name in SERVICES}
+        channels = self._channels = {log: Channel(path, BOUNCE_PROTOCOL) for log, path in paths(mail).items()}
         bounce = BounceClient(dict(channels))
         self._active.reports = Reports(
             self._queue, bounce, self._backoff, verp=not cfg.disable_verp_bounces
