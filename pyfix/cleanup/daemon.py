@@ -88,7 +88,10 @@ class Session:
                 await self._daemon.bouncer.tell_expanded(self.store.queue_id, self._message.recipients.expanded)
         except NotAcceptedError as refusal:
             returned = self._message.returnable(refusal) and await self._daemon.bouncer.bounce(self.store, refusal)
-            self._refuse(NotAcceptedError(STAT_OK) if returned else refusal)
+            if returned:
+                self._refuse(NotAcceptedError(STAT_OK), "discarded")
+            else:
+                self._refuse(refusal)
             return
         except Exception as error:  # a bug in us must not leave the client without an answer
             msg.error(f"{self.store.queue_id}: {bug.line(error, 'message')}")
@@ -100,9 +103,9 @@ class Session:
         else:
             self._daemon.commit(self)
 
-    def _refuse(self, refusal: NotAcceptedError) -> None:
+    def _refuse(self, refusal: NotAcceptedError, why: str = "canceled") -> None:
         self._refusal = refusal
-        self._drop("canceled")
+        self._drop(why)
         if self._ended:
             self._answer_refusal(refusal)
 

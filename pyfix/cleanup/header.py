@@ -24,7 +24,7 @@ from pyfix.cleanup.map import HEADER_RECIPIENT, HEADER_SENDER, AddressMapper
 from pyfix.cleanup.rules import HeaderRules
 from pyfix.cleanup.store import Store
 from pyfix.cleanup.verdict import NotAcceptedError, malformed
-from pyfix.clients.cleanup import FLAG_MAP_OK, STAT_HOPS
+from pyfix.clients.cleanup import FLAG_BOUNCE, FLAG_MAP_OK, STAT_HOPS
 from pyfix.clients.rewrite import RULE_LOCAL, RULE_REMOTE
 from pyfix.mail.address import quote
 from pyfix.mail.dates import mail_date
@@ -63,6 +63,8 @@ class Headers:
         self._rules = rules
         self._envelope = envelope
         self._hops = 0
+        self.refusal: NotAcceptedError | None = None
+        """Why the message is to be returned; it is completed all the same."""
         self._resent = ""
         self._seen: set[bytes] = set()
         self._looked_at = looked_at(rules.drop)
@@ -163,7 +165,9 @@ class Headers:
         self._hops += 1
         if self._hops >= self._rules.hopcount_limit:
             msg.warning(log.rejected(self._store.queue_id, "hopcount exceeded"))
-            raise NotAcceptedError(STAT_HOPS)
+            self.refusal = NotAcceptedError(STAT_HOPS)
+            if not self._envelope.flags & FLAG_BOUNCE:
+                raise self.refusal
 
     def _note_encoding(self, value: bytes) -> None:
         if value.lower() in {b"8bit", b"binary"}:
@@ -194,7 +198,7 @@ class Headers:
             raise malformed(self._store.queue_id, "no Received: header")
         if self._rule is not None or self._rules.always_add_missing:
             self._complete()
-        elif b"message-id" not in self._seen:
+        if b"message-id" not in self._seen:
             msg.info(log.message_id(self._store.queue_id, "<>"))
 
     def _complete(self) -> None:
@@ -219,7 +223,8 @@ class Headers:
         value = f"<{unique}@{self._rules.myhostname}>"
         self._add(f"Message-Id: {value}")
         msg.info(log.message_id(file.id, value, resent=bool(self._resent)))
-        self._seen.add(b"message-id")
+        if not self._resent:
+            self._seen.add(b"message-id")
         self.message_id = self.message_id or value
 
     def _add_date(self) -> None:

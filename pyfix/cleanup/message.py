@@ -121,7 +121,7 @@ class Message:
                 raise
             await self._rest_of_content()
             return refusal
-        return None
+        return headers.refusal
 
     def returnable(self, refusal: NotAcceptedError) -> bool:
         """Whether the sender is to be told of a refusal by mail; the file is complete then."""
