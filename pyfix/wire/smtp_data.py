@@ -10,9 +10,9 @@ With `exact` only CR LF ends a message: a lone dot with LF alone before or behin
 dropped (smtpd_forbid_bare_newline = normalize), so that nobody can hide a second message
 in the first. Without it any mixture will do.
 
-The top of a message: lines that begin with `From ` as mailboxes have them become
-X-Mailbox-Line: headers; one that begins with white space can't be a header, and an empty
-line goes before it.
+The first line that comes with DATA: one that begins with `From ` as mailboxes have it becomes
+an X-Mailbox-Line: header; one that begins with white space can't be a header, and an empty
+line goes before it. What comes with BDAT is left as it is.
 
 Source: RFC 5321 section 4.5.2, RFC 3030.
 """
@@ -206,6 +206,7 @@ class Content:
 
     def receive_chunk(self, data: bytes) -> list[Piece]:
         """Take a piece of a chunk; what may go on in the next one waits for it."""
+        self._top = False
         data = self._tail + data
         stop = data.rfind(b"\r\n") + 2
         lines = self._lines(data[:stop]) if stop >= 2 and not self._mid_line else None
@@ -258,16 +259,11 @@ class Content:
         return Block(self._mend_top(lines) if self._top and lines else lines, clean)
 
     def _mend_top(self, lines: list[bytes]) -> list[bytes]:
-        for number, line in enumerate(lines):
-            if not line.lstrip(b">").startswith(b"From "):
-                self._top = False
-                if not number and line[:1] not in WHITE:
-                    return lines
-                lines = [b"X-Mailbox-Line: " + line for line in lines[:number]] + lines[number:]
-                if line[:1] in WHITE:
-                    lines.insert(number, b"")
-                return lines
-        return [b"X-Mailbox-Line: " + line for line in lines]
+        self._top = False
+        first = lines[0]
+        if first.lstrip(b">").startswith(b"From "):
+            return [b"X-Mailbox-Line: " + first, *lines[1:]]
+        return [b"", *lines] if first[:1] in WHITE else lines
 
     def _mend_partial(self, block: Block) -> None:
         assert block.partial is not None

@@ -69,7 +69,8 @@ def test_bare_line_ends_are_told(owner: Any) -> None:
     ("content", "lines"),
     [
         (b"From x y\r\nSubject: s\r\n.\r\n", [b"X-Mailbox-Line: From x y", b"Subject: s"]),
-        (b">From x\r\n>>From y\r\nA: b\r\n.\r\n", [b"X-Mailbox-Line: >From x", b"X-Mailbox-Line: >>From y", b"A: b"]),
+        (b">From x\r\n>>From y\r\nA: b\r\n.\r\n", [b"X-Mailbox-Line: >From x", b">>From y", b"A: b"]),
+        (b"From x\r\n lead\r\n.\r\n", [b"X-Mailbox-Line: From x", b" lead"]),
         (b"A: b\r\nFrom x\r\n.\r\n", [b"A: b", b"From x"]),
         (b" lead\r\n\r\nb\r\n.\r\n", [b"", b" lead", b"", b"b"]),
         (b".lead\r\n.\r\n", [b"lead"]),
@@ -98,6 +99,9 @@ def test_long_lines_come_whole_in_pieces(owner: Any, size: int) -> None:
         ((b"a\r\n.\r\nb", b""), [b"a", b".", b"b"]),
         ((b"",), []),
         ((b"x" * 5000, b"y\r\nz"), [b"x" * 5000 + b"y", b"z"]),
+        ((b"From x\r\nA: b", b""), [b"From x", b"A: b"]),
+        ((b" lead\r\n", b"b"), [b" lead", b"b"]),
+        ((b" " + b"x" * 5000,), [b" " + b"x" * 5000]),
     ],
 )
 def test_chunks_make_the_lines_that_they_hold(owner: Any, chunks: tuple[bytes, ...], lines: list[bytes]) -> None:
