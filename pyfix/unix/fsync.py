@@ -69,32 +69,38 @@ class Kernel:
         self._events = (ctypes.c_int64 * (_EVENT * ROOM))()
         first = ctypes.addressof(self._orders)
         self._places = (ctypes.c_void_p * ROOM)(*[first + 4 * _IOCB * n for n in range(ROOM)])
+        self._counts = [ctypes.c_long(n) for n in range(ROOM + 1)]
         for n in range(ROOM):
             self._orders[_IOCB * n + _KEY] = n
             self._orders[_IOCB * n + _OPCODE] = _FSYNC
 
     def fsync(self, fds: Sequence[int]) -> list[OSError | None]:
         """The same as fsync_all, for at most ROOM."""
-        for n, fd in enumerate(fds):
-            self._orders[_IOCB * n + _FD] = fd
-        taken = max(self._call(self._submit, self._context, ctypes.c_long(len(fds)), self._places), 0)
-        errors = self._wait(taken)
-        return [*[errors.get(n) for n in range(taken)], *[_fsync(fd) for fd in fds[taken:]]]
+        orders, at = self._orders, _FD
+        for fd in fds:
+            orders[at] = fd
+            at += _IOCB
+        taken = max(self._call(self._submit, self._context, self._counts[len(fds)], self._places), 0)
+        results: list[OSError | None] = [None] * taken
+        left = taken
+        while left:
+            left -= self._hear(left, results)
+        return results if taken == len(fds) else results + [_fsync(fd) for fd in fds[taken:]]
 
-    def _wait(self, taken: int) -> dict[int, OSError]:
-        """The errors among so many orders, by their numbers. All orders are over then."""
-        errors: dict[int, OSError] = {}
-        while taken:
-            left = ctypes.c_long(taken)
-            got = self._call(self._getevents, self._context, left, left, self._events, None)
-            if got < 0 and ctypes.get_errno() != errno.EINTR:
+    def _hear(self, left: int, results: list[OSError | None]) -> int:
+        """Wait for what is left of the orders; how many are over, with errors at their places."""
+        count = self._counts[left]
+        got = self._call(self._getevents, self._context, count, count, self._events, None)
+        if got < 0:
+            if ctypes.get_errno() != errno.EINTR:
                 raise RuntimeError(f"io_getevents: {os.strerror(ctypes.get_errno())}")
-            for at in range(0, _EVENT * got, _EVENT):
-                if self._events[at + _RESULT]:
-                    number = -self._events[at + _RESULT]
-                    errors[self._events[at + _DATA]] = OSError(number, os.strerror(number))
-            taken -= max(got, 0)
-        return errors
+            return 0
+        numbers = self._events[_RESULT : _EVENT * got : _EVENT]
+        if any(numbers):
+            for place, number in zip(self._events[_DATA : _EVENT * got : _EVENT], numbers, strict=True):
+                if number:
+                    results[place] = OSError(-number, os.strerror(-number))
+        return got
 
 
 @cache
