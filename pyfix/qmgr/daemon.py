@@ -48,6 +48,8 @@ from pyfix.unix import msg
 from pyfix.unix.sockets import peer_credentials
 
 BATCH = 50  # messages that enter in one turn of the loop
+FLUSH_AT_ONCE = 10  # connections to the flush service
+FLUSH_WAITING = 1000  # messages of which it is to be told; of more it is not, since what it knows is a hint
 LOOK_AFTER = 60.0  # seconds without a look at all of incoming, after which names alone don't do
 
 INCOMING_LETTERS = frozenset(b"IW")
@@ -73,6 +75,8 @@ class Qmgr:
         self._flush_by_old_default = (
             main.raw("fast_flush_domains") is None and keeps_old_default(main, "relay_domains")
         )
+        self._flush_at_once = asyncio.Semaphore(FLUSH_AT_ONCE)
+        self._flush_waiting = 0
         self._turn = 0
         self._retiring = False
         self._looked = 0.0
@@ -175,10 +179,20 @@ class Qmgr:
 
     def _remember(self, message: Message) -> None:
         """Let the flush service know which sites the message waits for."""
+        if self._flush_waiting >= FLUSH_WAITING:
+            return
         sites = {recipient.address.rpartition("@")[2].lower() for recipient in message.envelope.recipients}
         eager.start(self._tell_flush(message.queue_id, sites))
 
     async def _tell_flush(self, queue_id: str, sites: set[str]) -> None:
+        self._flush_waiting += 1
+        try:
+            async with self._flush_at_once:
+                await self._tell_flush_now(queue_id, sites)
+        finally:
+            self._flush_waiting -= 1
+
+    async def _tell_flush_now(self, queue_id: str, sites: set[str]) -> None:
         path = f"public/{self._mail.flush_service_name}"
         for site in sites:
             with suppress(TableError):

@@ -471,6 +471,35 @@ def test_a_flush_tries_mail_of_defer_transports_too(instance, toy) -> None:
     asyncio.run(scenario())
 
 
+def test_a_flush_service_that_hangs_has_few_connections_and_is_told_of_no_more_than_it_can_hear(
+    instance, monkeypatch
+) -> None:
+    told: list[str] = []
+    hangs = asyncio.Event()
+
+    async def ask(_: str, **request: str) -> int:
+        told.append(request["queue_id"])
+        await hangs.wait()
+        return 0
+
+    async def scenario() -> None:
+        monkeypatch.setattr(daemon, "FLUSH_WAITING", 15)
+        monkeypatch.setattr(daemon.flush, "ask_later", ask)
+        for n in range(20):
+            instance.put(f"u{n}@virtual.test")
+        async with instance.running("defer_transports = virtual\nfast_flush_domains = virtual.test") as qmgr:
+            await instance.until(lambda: len(os.listdir("deferred")) == 20)
+            assert len(told) == daemon.FLUSH_AT_ONCE
+            hangs.set()
+            await instance.until(lambda: len(told) == 15)
+            queue_id = instance.put("one-more@virtual.test")
+            qmgr.trigger(b"I")
+            await instance.until(lambda: queue_id in os.listdir("deferred") and told[-1] == queue_id)
+            assert len(told) == 16
+
+    asyncio.run(scenario())
+
+
 def test_a_double_bounce_ends_here(instance) -> None:
     async def scenario() -> None:
         instance.resolver.flags["double-bounce@virtual.test"] = CLASS_LOCAL
