@@ -41,7 +41,7 @@ from pyfix.server import bug, eager
 from pyfix.server.context import Context
 from pyfix.server.stream import Link, StreamServer
 from pyfix.unix import msg
-from pyfix.unix.fsync import sync_all
+from pyfix.unix.fsync import ROOM, sync_all
 from pyfix.wire.attr import AttrError, Form, decode_pairs
 
 
@@ -122,16 +122,24 @@ class Bounce:
         _, _, queue_id, *fields = APPEND.decode(attrs)
         entry = _entry(recipient_from_fields(fields[:5]), Dsn.from_fields(fields[5:]))
         try:
-            addition = self._additions.get(queue_id)
-            if addition is None:
-                addition = Addition(self._queue, self._log, queue_id, compatible=self._compatible)
-                self._additions[queue_id] = addition
+            addition = self._additions.get(queue_id) or self._begin(queue_id)
             addition.add(entry)
         except OSError as error:
             self._tell_failed(queue_id, error)
             link.send(stream, FAILED)
         else:
             self._waiting.append((link, stream, queue_id))
+
+    def _begin(self, queue_id: str) -> Addition:
+        """Have one more log locked. OSError.
+
+        Who waits for a lock has none: another process may have that one and want ours.
+        """
+        if len(self._additions) >= ROOM:
+            self.caught_up()
+        addition = Addition(self._queue, self._log, queue_id, compatible=self._compatible, before_wait=self.caught_up)
+        self._additions[queue_id] = addition
+        return addition
 
     def caught_up(self) -> None:
         """All that came together has been written: make it durable together, and answer."""

@@ -14,7 +14,7 @@ Parameters: backwards_bounce_logfile_compatibility. See also: queue-file sheet s
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from pyfix.mail.address import quote, unquote
@@ -83,6 +83,10 @@ class LogEntry:
         self.mta_name = mta_name
 
 
+def _nothing() -> None:
+    """No other log is locked."""
+
+
 def append_log(queue: Writer, log: str, queue_id: str, entry: LogEntry, *, compatible: bool = True) -> None:
     """Add an entry, durable on return. log: bounce, defer or trace. OSError: it is not there.
 
@@ -100,16 +104,28 @@ class Addition(Sync):
     """What is being added to one log, which is locked until the end. OSError.
 
     sync_all() of several of them, then end() of each, makes all durable: until then nothing of it is.
+    before_wait: called when another process has the lock; who has locked other logs is to end them then, since that
+    process may wait for one of these.
     """
 
     __slots__ = ("_compatible", "_log", "_queue", "_queue_id", "_size", "_written")
 
-    def __init__(self, queue: Writer, log: str, queue_id: str, *, compatible: bool = True) -> None:
+    def __init__(
+        self,
+        queue: Writer,
+        log: str,
+        queue_id: str,
+        *,
+        compatible: bool = True,
+        before_wait: Callable[[], None] = _nothing,
+    ) -> None:
         super().__init__(queue.open(log, queue_id, os.O_RDWR | os.O_CREAT))
         self._queue, self._log, self._queue_id = queue, log, queue_id
         self._compatible = compatible
         try:
-            flock_exclusive(self.fd, wait=True)
+            if not flock_exclusive(self.fd):
+                before_wait()
+                flock_exclusive(self.fd, wait=True)
             self._size = self._written = _cut(self.fd)
         except BaseException:
             os.close(self.fd)

@@ -5,7 +5,10 @@ import contextlib
 import errno
 import os
 import re
+import resource
 import socket
+import threading
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from pathlib import Path
 
@@ -23,6 +26,7 @@ from pyfix.queue.logs import read_log
 from pyfix.server.context import Context
 from pyfix.unix import msg
 from pyfix.unix.fsync import Sync, sync_all
+from pyfix.unix.locks import flock_exclusive
 
 RECIPIENT = Recipient(631, "u@d.test", "alias@d.test", "rfc822;alias@d.test", 6)
 
@@ -170,6 +174,50 @@ def test_a_report_has_what_was_said_in_the_same_breath(lines: list[str], monkeyp
 
     run(scenario)
     assert seen == [["no such user"]]
+
+
+def test_two_processes_with_the_same_logs_do_not_wait_for_each_other_for_ever(lines: list[str]) -> None:
+    """The other one has B2, and wants A1 when we have that and want B2."""
+    assert appended("defer", ["B2"]) == [True]
+    has_second, got_first = threading.Event(), threading.Event()
+
+    def has_entries(path: str) -> bool:
+        return os.path.exists(path) and os.path.getsize(path) > 0
+
+    def other() -> None:
+        until = time.monotonic() + 5
+        with open("defer/B/B2") as second:
+            flock_exclusive(second.fileno(), wait=True)
+            has_second.set()
+            while not has_entries("defer/A/A1") and time.monotonic() < until:
+                time.sleep(0.001)
+            with open("defer/A/A1") as first:
+                while time.monotonic() < until:
+                    if flock_exclusive(first.fileno()):
+                        got_first.set()
+                        return
+                    time.sleep(0.001)
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    has_second.wait()
+    assert appended("defer", ["A1", "B2"]) == [True, True]
+    thread.join()
+    assert got_first.is_set()
+    assert (reasons("defer/A/A1"), reasons("defer/B/B2")) == (["number 0"], ["number 0", "number 1"])
+    assert lines == []
+
+
+def test_more_logs_than_there_are_descriptors(lines: list[str]) -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    used = {int(fd) for fd in os.listdir("/proc/self/fd")}
+    free = [fd for fd in range(max(used) + 200) if fd not in used]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free[160], before[1]))
+    try:
+        assert appended("defer", [f"{number:X}" for number in range(0x1000, 0x1100)]) == [True] * 256
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert lines == []
 
 
 def test_no_space_is_told(lines: list[str]) -> None:
