@@ -21,7 +21,7 @@ from pyfix.cleanup.rules import Rules
 from pyfix.cleanup.store import Store
 from pyfix.cleanup.usual import beginning, names_of
 from pyfix.cleanup.verdict import malformed
-from pyfix.clients.cleanup import FLAG_BCC_OK, FLAG_MAP_OK, FLAG_MASK_EXTRA
+from pyfix.clients.cleanup import FLAG_BCC_OK, FLAG_MAP_OK, FLAG_MASK_EXTRA, FLAG_REQTLS
 from pyfix.queue import records as rec
 from pyfix.queue.client_attributes import Clients
 from pyfix.unix import msg
@@ -35,6 +35,7 @@ CONTEXTS = frozenset({"local", "remote"})
 RET_VALUES = frozenset({1, 2})
 NOTIFY_VALUES = range(1, 16)
 VERP = frozenset("-=+")
+REQUIRETLS = 32  # a bit of sendopts
 
 
 class Envelope:
@@ -60,6 +61,11 @@ class Envelope:
         self.qmgr_opts = 0
         self.attributes: dict[str, str] = {}
         """By name. Some have only their names here, of which nobody asks for the value."""
+
+    @property
+    def requiretls(self) -> bool:
+        """Whether who sends the message says that it wants TLS on its whole way."""
+        return bool(self.sendopts & REQUIRETLS or self.flags & FLAG_REQTLS)
 
     def begin(self, buf: bytes) -> int:
         """What smtpd says before the first recipient, if buf begins with it; how many bytes that has, or 0."""

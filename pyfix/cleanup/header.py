@@ -5,7 +5,7 @@ made anew. After the last one come those that are missing.
 
 Parameters: message_drop_headers hopcount_limit always_add_missing_headers
 undisclosed_recipients_header header_from_format header_address_token_limit
-            full_name_encoding_charset tls_required_enable
+            full_name_encoding_charset tls_required_enable requiretls_enable requiretls_esmtp_header
 Sources: cleanup(8), RFC 5322 section 3.6
 """
 
@@ -50,8 +50,8 @@ ALWAYS = frozenset({b"message-id", b"date", b"from"})
 NAMES = 500
 """How many are known at a time."""
 
-Look = tuple[bytes, int, "Callable[[Headers, bytes], None] | None", bool]
-"""Name in lower case; what is in it (RESENT, ADDRESSES); who wants to see the value; whether the header goes."""
+Look = tuple[bytes, int, "Callable[[Headers, bytes, bytes], None] | None", bool]
+"""Name in lower case; what is in it (RESENT, ADDRESSES); who wants to see it; whether the header goes."""
 
 
 class Headers:
@@ -73,6 +73,8 @@ class Headers:
         self.encoding = ""
         self.tls_optional = False
         """The sender wants delivery even where TLS is not as it should be (RFC 8689)."""
+        self.requiretls = False
+        """A header says that the message came with REQUIRETLS."""
         self.utf8 = False
         """There are other letters than ASCII."""
 
@@ -119,7 +121,7 @@ class Headers:
         if kind & RESENT:
             self._resent = "Resent-"
         if noticed is not None:
-            noticed(self, raw.strip(WHITE_SPACE))
+            noticed(self, name, raw)
         if dropped:
             return _dropped()
         if kind & ADDRESSES and self._rule is not None and not self._is_final(raw):
@@ -152,16 +154,16 @@ class Headers:
             return rec.encode_text(lines)
         return b"".join([rec.encode_line(line, limit) for line in lines])
 
-    def _note_message_id(self, value: bytes) -> None:
-        text = value.decode("utf-8", "surrogateescape")
+    def _note_message_id(self, _: bytes, raw: bytes) -> None:
+        text = raw.strip(WHITE_SPACE).decode("utf-8", "surrogateescape")
         msg.info(log.message_id(self._store.queue_id, text))
         self.message_id = self.message_id or text
 
-    def _note_resent_message_id(self, value: bytes) -> None:
-        text = value.decode("utf-8", "surrogateescape")
+    def _note_resent_message_id(self, _: bytes, raw: bytes) -> None:
+        text = raw.strip(WHITE_SPACE).decode("utf-8", "surrogateescape")
         msg.info(log.message_id(self._store.queue_id, text, resent=True))
 
-    def _note_received(self, _: bytes) -> None:
+    def _note_received(self, _: bytes, __: bytes) -> None:
         self._hops += 1
         if self._hops >= self._rules.hopcount_limit:
             msg.warning(log.rejected(self._store.queue_id, "hopcount exceeded"))
@@ -169,26 +171,31 @@ class Headers:
             if not self._envelope.flags & FLAG_BOUNCE:
                 raise self.refusal
 
-    def _note_encoding(self, value: bytes) -> None:
-        if value.lower() in {b"8bit", b"binary"}:
+    def _note_encoding(self, _: bytes, raw: bytes) -> None:
+        if raw.strip(WHITE_SPACE).lower() in {b"8bit", b"binary"}:
             self.encoding = "8bit"
 
-    def _note_tls_required(self, value: bytes) -> None:
+    def _note_tls_required(self, name: bytes, raw: bytes) -> None:
         if not self._rules.tls_required:
             return
-        if value.lower() == b"no":
+        if raw.lstrip(WHITE_SPACE).lower() == b"no":
             self.tls_optional = True
         else:
-            msg.warning(log.malformed_header("TLS-Required", value.decode("utf-8", "surrogateescape")))
+            msg.warning(log.malformed_header(b"%b:%b" % (name, raw)))
 
-    NOTICED: ClassVar[dict[bytes, Callable[[Headers, bytes], None]]] = {
+    def _note_requiretls(self, _: bytes, raw: bytes) -> None:
+        if self._rules.requiretls_header and raw.lstrip(WHITE_SPACE).lower() == b"yes":
+            self.requiretls = True
+
+    NOTICED: ClassVar[dict[bytes, Callable[[Headers, bytes, bytes], None]]] = {
         b"message-id": _note_message_id,
         b"resent-message-id": _note_resent_message_id,
         b"received": _note_received,
         b"content-transfer-encoding": _note_encoding,
         b"tls-required": _note_tls_required,
+        b"require-tls-esmtp": _note_requiretls,
     }
-    """Who wants to see a header's value, by its name."""
+    """Who wants to see a header, its name and what follows the colon, by its name in lower case."""
 
     # After the last one
 
@@ -200,6 +207,8 @@ class Headers:
             self._complete()
         if b"message-id" not in self._seen:
             msg.info(log.message_id(self._store.queue_id, "<>"))
+        if self._rules.requiretls_header and self._envelope.requiretls and not self.requiretls:
+            self._store.add(self._lines([b"Require-TLS-ESMTP: yes"]))
 
     def _complete(self) -> None:
         if self._resent or not self._seen >= ALWAYS:

@@ -77,6 +77,6 @@ def removed(queue_id: str, why: str) -> str:
     return f"{queue_id}: removed ({why})"
 
 
-def malformed_header(name: str, value: str) -> str:
+def malformed_header(header: bytes) -> str:
     """(warning) A header that would be understood, and is not."""
-    return f"ignoring malformed header: '{name}: {value}'"
+    return f"ignoring malformed header: '{header.decode('utf-8', 'surrogateescape')}'"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pyfix.cleanup import log
 from pyfix.cleanup.bounce import BOUNCEABLE
-from pyfix.cleanup.envelope import Envelope
+from pyfix.cleanup.envelope import REQUIRETLS, Envelope
 from pyfix.cleanup.feed import Feed, InputError, Record
 from pyfix.cleanup.header import Headers
 from pyfix.cleanup.map import AddressMapper
@@ -22,7 +22,6 @@ from pyfix.clients.cleanup import (
     FLAG_BOUNCE,
     FLAG_DISCARD,
     FLAG_HOLD,
-    FLAG_REQTLS,
     FLAG_SMTPUTF8,
     STAT_RCPT,
     STAT_SIZE,
@@ -36,7 +35,6 @@ UTF8_REQUESTED = 1  # sendopts bits
 UTF8_HEADER = 2
 UTF8_SENDER = 4
 TLS_OPTIONAL = 16
-REQUIRETLS = 32
 
 MESG, XTRA, END = rec.encode(rec.MESG), rec.encode(rec.XTRA), rec.encode(rec.END)
 
@@ -250,7 +248,7 @@ class Message:
         bits, flags = self.envelope.sendopts, self.envelope.flags
         if flags & FLAG_SMTPUTF8:
             bits |= UTF8_REQUESTED
-        if flags & FLAG_REQTLS:
+        if self.envelope.requiretls or headers.requiretls:
             bits |= REQUIRETLS
         if headers.tls_optional:
             bits |= TLS_OPTIONAL

@@ -15,7 +15,8 @@ from pyfix.maps.maps import Maps
 @dataclass(frozen=True, slots=True)
 class HeaderRules:
     """What it says about headers. drop: names in lower case; remote_domain: for remote headers;
-    charset: of full names; tls_required: `TLS-Required: no` is looked for; size_limit: bytes of one."""
+    charset: of full names; tls_required: `TLS-Required: no` is looked for; requiretls_header:
+    `Require-TLS-ESMTP: yes` is looked for, and added; size_limit: bytes of one."""
 
     myhostname: str
     drop: frozenset[bytes] = frozenset({b"bcc", b"content-length", b"resent-bcc", b"return-path"})
@@ -29,6 +30,7 @@ class HeaderRules:
     standard_from: bool = True
     charset: str = "utf-8"
     tls_required: bool = True
+    requiretls_header: bool = True
     size_limit: int = 102400
 
 

@@ -30,7 +30,7 @@ def message_rules(main: MainCf) -> Rules:
     """All about messages but their addresses."""
     mail, cfg = MailParams(main), CleanupParams(main)
     return Rules(
-        _header_rules(mail, cfg, tls_required=BounceParams(main).tls_required_enable),
+        _header_rules(mail, cfg, BounceParams(main)),
         size_limit=mail.message_size_limit,
         replace_stray_cr_lf=cfg.cleanup_replace_stray_cr_lf,
         delay_warning=int(mail.delay_warning_time),
@@ -44,7 +44,7 @@ def message_rules(main: MainCf) -> Rules:
     )
 
 
-def _header_rules(mail: MailParams, cfg: CleanupParams, *, tls_required: bool) -> HeaderRules:
+def _header_rules(mail: MailParams, cfg: CleanupParams, bounce: BounceParams) -> HeaderRules:
     return HeaderRules(
         mail.myhostname,
         drop=frozenset(word.rstrip(":").lower().encode() for word in words(mail.message_drop_headers)),
@@ -57,7 +57,8 @@ def _header_rules(mail: MailParams, cfg: CleanupParams, *, tls_required: bool) -
         long_ids=mail.enable_long_queue_ids,
         standard_from=mail.header_from_format == "standard",
         charset=cfg.full_name_encoding_charset,
-        tls_required=tls_required,
+        tls_required=bounce.tls_required_enable,
+        requiretls_header=bounce.requiretls_enable and mail.requiretls_esmtp_header,
         size_limit=mail.header_size_limit,
     )
 

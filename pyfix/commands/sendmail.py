@@ -12,7 +12,7 @@ Start-up is all that most calls cost, so that modules are imported where they ar
 quick_conf.
 
 Parameters: queue_directory, message_size_limit, line_length_limit, header_size_limit, sendmail_fix_line_endings,
-            authorized_submit_users, enable_long_queue_ids, export_environment
+            authorized_submit_users, enable_long_queue_ids, export_environment, requiretls_enable
 Sources: sendmail(1), commands sheet.
 """
 
@@ -22,7 +22,7 @@ import sys
 from pyfix.clients import compose, submit
 from pyfix.clients.compose import record
 from pyfix.commands import quick_conf
-from pyfix.commands.sendmail_options import MODES, NAMES, Options, Stop, from_environment, parse
+from pyfix.commands.sendmail_options import MODES, NAMES, REQUIRETLS, Options, Stop, from_environment, parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ DEFAULTS = {
     "authorized_submit_users": "static:anyone",
     "enable_long_queue_ids": "no",
     "export_environment": "TZ MAIL_CONFIG LANG",
+    "requiretls_enable": "yes",
 }
 
 
@@ -169,6 +170,8 @@ def _read_input() -> bytes:
 def _enqueue(options: Options, operands: list[str]) -> None:
     """Submit what comes on standard input. Stop."""
     values = quick_conf.read(options.directory, DEFAULTS)
+    if options.requiretls and values["requiretls_enable"].lower() == "no":
+        _ignore_requiretls(options)
     uid = os.getuid()
     login, full_name = _caller() if options.sender is None or options.full_name is None else ("", options.full_name)
     if options.full_name is not None:
@@ -229,6 +232,12 @@ def _records(
         for kind, line in text:
             yield record(kind, line)
     yield end + record(compose.END)
+
+
+def _ignore_requiretls(options: Options) -> None:
+    for value in options.requiretls:
+        warning(f"Ignoring option '-O {value}, because the configuration is 'requiretls_enable = no'")
+    options.sendopts &= ~REQUIRETLS
 
 
 def _may_submit(users: str, uid: int) -> None:

@@ -34,7 +34,8 @@ MODES = {
 NAMES = {"mailq": "bp", "newaliases": "bi", "smtpd": "bd"}
 NOTIFY = {"never": 1, "success": 2, "failure": 4, "delay": 8}
 RET = {"full": 1, "hdrs": 2}
-SENDOPTS = {"smtputf8": 1, "requiretls": 32}
+REQUIRETLS = 32
+SENDOPTS = {"smtputf8": 1, "requiretls": REQUIRETLS}
 VERP = frozenset("-=+")
 
 
@@ -63,6 +64,8 @@ class Options:
         self.verp: str | None = None
         self.context = "local"
         self.sendopts = 0
+        self.requiretls: list[str] = []
+        """The -O options that say so, or that it is not wanted."""
         self.verbose = 0
         self.warnings: list[str] = []
         self.directory = from_environment("MAIL_CONFIG") or "/etc/postfix"
@@ -238,6 +241,9 @@ def _set(options: Options, value: str) -> None:
         options.sendopts &= ~bit
     elif bit:
         options.warnings.append(f"bad -O option: '{value}' -- ignored")
+        return
+    if bit == REQUIRETLS:
+        options.requiretls.append(value)
 
 
 FLAGS: "dict[str, Callable[[Options, str], None]]" = {

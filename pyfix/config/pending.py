@@ -412,7 +412,6 @@ BY_REASON = {
         biff
         error_service_name
         info_log_address_format
-        requiretls_esmtp_header
         strict_7bit_headers
     """,
 }

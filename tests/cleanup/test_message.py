@@ -17,6 +17,7 @@ mydestination = example.com
 inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
 """
+REQUIRETLS = R(rec.SIZE, b"%15d %15d %15d %15d %15d %15d" % (-1, -1, -1, -1, -1, 32))
 SHORT = stream(TIME + SENDER + A("notify_flags", "4") + RCPT, lines(b"Received: x\nTo: a,\n b\n\nbody\r") + BODY)
 
 
@@ -239,17 +240,53 @@ def test_a_full_name_in_from_is_encoded_and_folded_as_postfix_does_it(ours):
 
 
 @pytest.mark.parametrize(
-    ("value", "sendopts", "said"),
-    [(b"no", 16, []), (b"No", 16, []), (b"foo", 0, ["warning: ignoring malformed header: 'TLS-Required: foo'"])],
+    ("header", "sendopts"),
+    [
+        (b"TLS-Required: no", 16),
+        (b"tls-required:No", 16),
+        (b"TLS-Required:\n no", 16),
+        (b"TLS-Required: no ", 0),
+        (b"TLS-REQUIRED:\tno (c)", 0),
+        (b"TLS-Required: foo", 0),
+    ],
 )
-def test_tls_required_no_is_written_down(ours, value, sendopts, said):
-    content = lines(b"Received: x\nTLS-Required: " + value + b"\nMessage-Id: <a@b>\n\nbody")
+def test_tls_required_no_is_written_down(ours, header, sendopts):
+    content = lines(b"Received: x\n" + header + b"\nMessage-Id: <a@b>\n\nbody")
     cleanup = ours()
     _, data, queue_id = cleanup.put(stream(ENVELOPE, content))
     assert _sendopts(data) == sendopts
+    said = [] if sendopts else [f"warning: ignoring malformed header: '{header.decode()}'".replace("\t", "?")]
     assert cleanup.log == [*said, f"{queue_id}: message-id=<a@b>"]
     _, data, _ = ours("tls_required_enable = no\n").put(stream(ENVELOPE, content))
     assert _sendopts(data) == 0
+
+
+@pytest.mark.parametrize(
+    ("envelope", "headers", "added", "sendopts"),
+    [
+        (REQUIRETLS, b"", True, 32),
+        (REQUIRETLS, b"Require-TLS-ESMTP: no\n", True, 32),
+        (REQUIRETLS, b"TLS-Required: no\n", True, 48),
+        (REQUIRETLS, b"Require-TLS-ESMTP: yes\n", False, 32),
+        (b"", b"require-tls-esmtp:  yes\nTLS-Required: no\n", False, 48),
+        (b"", b"Require-TLS-ESMTP: yes \n", False, 0),
+        (b"", b"Require-TLS-ESMTP: no\n", False, 0),
+    ],
+)
+def test_requiretls_is_noted_in_a_header_and_found_there(ours, envelope, headers, added, sendopts):
+    content = lines(b"Received: x\n" + headers + b"Message-Id: <a@b>\n\nbody")
+    _, data, _ = ours().put(stream(envelope + ENVELOPE, content))
+    assert _sendopts(data) == sendopts
+    assert (records(data, rec.NORM)[-3] == b"Require-TLS-ESMTP: yes") == added
+    _, data, _ = ours("requiretls_esmtp_header = no\n").put(stream(envelope + ENVELOPE, content))
+    assert _sendopts(data) == (sendopts & 16) + (32 if envelope else 0)
+    assert records(data, rec.NORM)[-3] != b"Require-TLS-ESMTP: yes"
+
+
+def test_what_is_resent_may_have_no_message_id_of_its_own(ours):
+    cleanup = ours()
+    _, _, queue_id = cleanup.put(stream(ENVELOPE, lines(b"Received: x\nResent-To: a@b.test\n\nbody")))
+    assert [line for line in cleanup.log if line.endswith("message-id=<>")] == [f"{queue_id}: message-id=<>"]
 
 
 @pytest.mark.parametrize(

@@ -190,6 +190,15 @@ def test_options_of_newer_postfix_become_a_size_record(alone):
     assert records[0] == (rec.SIZE, b"%15d %15d %15d %15d %15d %15d" % (-1, -1, -1, -1, -1, 33))
 
 
+@pytest.mark.parametrize("word", ["yes", "no"])
+def test_requiretls_can_be_disabled(alone, word):
+    add(alone, "requiretls_enable = no\n")
+    (_, _, said), records = alone.submit(["-O", f"requiretls={word}", "a"], b"x\n")
+    why = "because the configuration is 'requiretls_enable = no'"
+    assert f"sendmail: warning: Ignoring option '-O requiretls={word}, {why}" in said
+    assert rec.SIZE not in kinds((None, records))
+
+
 @pytest.mark.parametrize("option", ["smtputf8", "smtputf8=foo", "requiretls="])
 def test_options_of_newer_postfix_that_say_neither_yes_nor_no_are_ignored(alone, option):
     (_, _, said), records = alone.submit(["-O", option, "a"], b"x\n")
