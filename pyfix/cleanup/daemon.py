@@ -115,7 +115,7 @@ class Session:
 
     def lost(self) -> None:
         """The client has gone."""
-        if self.store.has_name:
+        if self._feed.size or self.store.has_name:
             self.cancel()
         else:
             self.unused()

@@ -8,6 +8,7 @@ import pytest
 
 from pyfix.cleanup import daemon
 from pyfix.cleanup.daemon import Cleanup
+from pyfix.cleanup.message import Message
 from pyfix.clients import spares
 from pyfix.clients.cleanup import CANCEL, END, END_AND_NEXT, STAT_RCPT, STAT_WRITE, UNUSED, open_request
 from pyfix.clients.cleanup_client import CleanupClient
@@ -256,6 +257,34 @@ def test_a_lost_connection_takes_it_along_without_a_word(suite):
         client.close()
         await until(lambda: not descriptors())
         assert processes.log == [f"{queue_id}: message-id=<x@y>"]
+
+    session(suite, test)
+
+
+def test_a_message_whose_client_goes_while_it_is_worked_on_ends_there(suite, monkeypatch):
+    """It has no name yet: something is asked about it, and nothing was written."""
+    asked, go_on = asyncio.Event(), asyncio.Event()
+    real = Message._read_content
+
+    async def slow(self, headers):
+        asked.set()
+        await go_on.wait()
+        return await real(self, headers)
+
+    async def test(processes, client):
+        first = await put(client)
+        monkeypatch.setattr(Message, "_read_content", slow)
+        message = await client.open(32)
+        message.write(WHOLE)
+        message.end(lambda _: None)
+        await asked.wait()
+        client.close()
+        await until(lambda: not descriptors())
+        go_on.set()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert processes.log == [f"{first}: message-id=<x@y>", f"{message.queue_id}: removed (canceled)"]
+        assert os.listdir("incoming") == [first]
 
     session(suite, test)
 
