@@ -71,6 +71,8 @@ class Conversation(Talk):
 
     async def _bad(self, event: on.Bad) -> None:
         client = self.peer.client
+        if event.verb == "MAIL" and self._transaction is not None:
+            self._transaction.forget_smtputf8()
         if event.address is not None:
             msg.warning(log.illegal_address(client, event.verb, event.address))
         if event.verb == "BDAT":
@@ -81,6 +83,17 @@ class Conversation(Talk):
             elif event.reply is NULL_BDAT:
                 msg.warning(log.null_bdat(self.queue_id, client))
             self._drop_message()
+        self.reply(event, event.reply)
+
+    async def _bad_parameter(self, event: on.BadParameter) -> None:
+        """A wrong address is worse."""
+        transaction = self._transaction
+        sender, utf8 = "", event.smtputf8
+        if transaction is not None:
+            sender, utf8 = transaction.sender, transaction.params.smtputf8
+        if event.behind and await self._has_bad_syntax(sender, event.behind, utf8=utf8):
+            msg.warning(log.illegal_address(self.peer.client, event.verb, event.given))
+            event.reply = BAD_SENDER if event.verb == "MAIL" else BAD_RECIPIENT
         self.reply(event, event.reply)
 
     async def _unknown(self, event: on.Unknown) -> None:
@@ -145,7 +158,7 @@ class Conversation(Talk):
             self.reply(event, NO_VRFY)
         elif (refusal := self._ascii_only(event.address, event.smtputf8)) is not None:
             self.reply(event, refusal)
-        elif await self._has_bad_syntax("", event.address, utf8=True):
+        elif await self._has_bad_syntax("", event.address, utf8=event.smtputf8):
             msg.warning(log.illegal_address(self.peer.client, "VRFY", event.given))
             self.reply(event, BAD_RECIPIENT)
         else:
@@ -501,6 +514,7 @@ class Conversation(Talk):
     }
     _REACTIONS: ClassVar[Mapping[type[on.Event], Reaction]] = {
         on.Bad: _bad,
+        on.BadParameter: _bad_parameter,
         on.Unknown: _unknown,
         on.Hello: _hello,
         on.Simple: _simple,

@@ -36,7 +36,7 @@ from pyfix.wire.smtp_server import HANG_UP, Session
 OUT_OF_STEP = Reply(554, "5.5.0", "Error: SMTP protocol synchronization")
 NEUTRAL = str.maketrans(dict.fromkeys(' <>()\\";@', "?"))
 CONTENT_VERBS = frozenset({"DATA", "BDAT"})
-PROTOCOL_EVENTS = frozenset({on.Bad, on.Unknown})
+PROTOCOL_EVENTS = frozenset({on.Bad, on.BadParameter, on.Unknown})
 JUNK = frozenset(verb for verb, command in COMMANDS.items() if command.junk)
 
 Rest = Coroutine[Any, Any, None]

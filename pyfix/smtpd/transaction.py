@@ -81,6 +81,11 @@ class Transaction:
             self._instance = f"{os.getpid():x}.{int(arrived):x}.{int(arrived % 1 * 1e6):x}.{next(COUNTER):x}"
         return self._instance
 
+    def forget_smtputf8(self) -> None:
+        """Another MAIL, though it was refused, did not ask for it."""
+        if self.params.smtputf8:
+            self.params.smtputf8 = False
+
     @property
     def only_recipient(self) -> str | None:
         """The recipient, when there is just one."""

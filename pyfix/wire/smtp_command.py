@@ -16,9 +16,9 @@ from enum import Enum
 from functools import cached_property
 from typing import Protocol
 
-from pyfix.wire.smtp_event import Bad, Bdat, Data, Etrn, Event, Hello, Mail, Rcpt, Simple, Verify
+from pyfix.wire.smtp_event import Bad, BadParameter, Bdat, Data, Etrn, Event, Hello, Mail, Rcpt, Simple, Verify
 from pyfix.wire.smtp_params import NO_MAIL_PARAMS, NO_RCPT_PARAMS, mail_params, rcpt_params
-from pyfix.wire.smtp_path import PLAIN_PATH, blank_words, parse_path, split_words
+from pyfix.wire.smtp_path import PLAIN_PATH, Unclosed, blank_words, parse_path, split_words
 from pyfix.wire.smtp_reply import Reply
 
 KEYWORDS = frozenset({"DSN", "SMTPUTF8", "CHUNKING"})  # those that change what commands mean
@@ -120,15 +120,19 @@ def _plain_mail(argument: str) -> Event | None:
 
 def _mail(session: Asker, argument: str) -> Event | Reply:
     words = split_words(argument)
-    if len(words) < 2 or words[0] is None or words[0].upper() != "FROM:":
+    if len(words) < 2 or words[0].upper() != "FROM:":
         return MAIL_SYNTAX
-    address = _address(session, words[1])
+    given = words[1]
+    if isinstance(given, Unclosed):
+        return BAD_SENDER
+    address = parse_path(given, strict=session.limits.strict_paths)
     if address is None:
-        return Bad("MAIL", BAD_SENDER, address=words[1] or argument)
+        return Bad("MAIL", BAD_SENDER, address=given)
     params = mail_params(words[2:], session.limits.offered)
     if isinstance(params, Reply):
-        return params
-    return Mail(address, words[1] or "", params)
+        utf8 = any(word.upper() == "SMTPUTF8" for word in words[2:])
+        return BadParameter("MAIL", params, argument, address, given, smtputf8=utf8)
+    return Mail(address, given, params)
 
 
 def _plain_rcpt(argument: str) -> Event | None:
@@ -138,19 +142,18 @@ def _plain_rcpt(argument: str) -> Event | None:
 
 def _rcpt(session: Asker, argument: str) -> Event | Reply:
     words = split_words(argument)
-    if len(words) < 2 or words[0] is None or words[0].upper() != "TO:":
+    if len(words) < 2 or words[0].upper() != "TO:":
         return RCPT_SYNTAX
-    address = _address(session, words[1])
+    given = words[1]
+    if isinstance(given, Unclosed):
+        return BAD_RECIPIENT
+    address = parse_path(given, strict=session.limits.strict_paths)
     if not address:
-        return Bad("RCPT", BAD_RECIPIENT, address=words[1] or argument)
+        return Bad("RCPT", BAD_RECIPIENT, address=given)
     params = rcpt_params(words[2:], session.limits.offered)
     if isinstance(params, Reply):
-        return params
-    return Rcpt(address, words[1] or "", params)
-
-
-def _address(session: Asker, word: str | None) -> str | None:
-    return None if word is None else parse_path(word, strict=session.limits.strict_paths)
+        return BadParameter("RCPT", params, argument, address, given)
+    return Rcpt(address, given, params)
 
 
 def _data(_: Asker, argument: str) -> Event | Reply:
@@ -178,12 +181,12 @@ def _is_size(word: str) -> bool:
 def _vrfy(session: Asker, argument: str) -> Event | Reply:
     words = split_words(argument)
     utf8 = "SMTPUTF8" in session.limits.offered
-    told = utf8 and len(words) > 1 and (words[-1] or "").upper() == "SMTPUTF8"
+    told = utf8 and len(words) > 1 and words[-1].upper() == "SMTPUTF8"
     if told:
         words.pop()
     if not words:
         return VRFY_SYNTAX_UTF8 if utf8 else VRFY_SYNTAX
-    given = argument if None in words else " ".join(word for word in words if word is not None)
+    given = " ".join(words)
     address = parse_path(given)
     return Verify(address, given, smtputf8=told) if address else Bad("VRFY", BAD_RECIPIENT, address=given)
 

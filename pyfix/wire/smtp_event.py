@@ -41,6 +41,23 @@ class Bad(Event):
         """An address that can't be understood, as received; None: the trouble is another one."""
 
 
+class BadParameter(Bad):
+    """MAIL or RCPT with a parameter that is wrong: its address may be worse.
+
+    behind: the address in internal form; given: as received; smtputf8: it may be an international one.
+    """
+
+    __slots__ = ("behind", "given", "smtputf8")
+
+    def __init__(
+        self, verb: str, reply: Reply, argument: str, behind: str, given: str, *, smtputf8: bool = False
+    ) -> None:
+        super().__init__(verb, reply, text=f"{verb} {argument}")
+        self.behind = behind
+        self.given = given
+        self.smtputf8 = smtputf8
+
+
 class Unknown(Event):
     """A command that does not exist. word: what stands in its place; text: the whole line."""
 

@@ -65,12 +65,12 @@ NO_MAIL_PARAMS = MailParams()
 NO_RCPT_PARAMS = RcptParams()
 
 
-def unsupported(word: str | None) -> Reply:
+def unsupported(word: str) -> Reply:
     """The answer to a parameter that means nothing here."""
-    return Reply(555, "5.5.4", f"Unsupported option: {word or ''}")
+    return Reply(555, "5.5.4", f"Unsupported option: {word}")
 
 
-def mail_params(words: Iterable[str | None], offered: frozenset[str]) -> MailParams | Reply:
+def mail_params(words: Iterable[str], offered: frozenset[str]) -> MailParams | Reply:
     """The parameters of MAIL. offered: EHLO keywords in use."""
     params = MailParams()
     for word in words:
@@ -80,7 +80,7 @@ def mail_params(words: Iterable[str | None], offered: frozenset[str]) -> MailPar
     return params
 
 
-def rcpt_params(words: Iterable[str | None], offered: frozenset[str]) -> RcptParams | Reply:
+def rcpt_params(words: Iterable[str], offered: frozenset[str]) -> RcptParams | Reply:
     """The parameters of RCPT. offered: EHLO keywords in use."""
     params = RcptParams()
     for word in words:
@@ -91,9 +91,9 @@ def rcpt_params(words: Iterable[str | None], offered: frozenset[str]) -> RcptPar
 
 
 def _parameter(
-    table: dict[str, Callable[..., Reply | None]], params: object, word: str | None, offered: frozenset[str]
+    table: dict[str, Callable[..., Reply | None]], params: object, word: str, offered: frozenset[str]
 ) -> Reply | None:
-    name, equals, value = (word or "").partition("=")
+    name, equals, value = word.partition("=")
     step = table.get(name.upper() + equals)
     if step is None:
         return unsupported(word)

@@ -15,21 +15,25 @@ Source: RFC 5321 sections 4.1.2, 4.1.3 and appendix C.
 from __future__ import annotations
 
 import re
-from itertools import pairwise
 
-from pyfix.mail.tokens import COMMENT, WORDS, Address, Item, internal, parse
+from pyfix.mail.address import split_route
+from pyfix.mail.tokens import Address, internal, parse
 
 ATOM = r"""[^\x00-\x20\x7f<>()@,;:\\".\[\]|%!]+"""
 DOT_STRING = rf"{ATOM}(?:\.{ATOM})*"
-OPEN_LITERAL = r"\[[0-9A-Za-z.:]+"
-LITERAL = rf"{OPEN_LITERAL}\]"
+LITERAL = r"\[[0-9A-Za-z.:]+\]"
 MAILBOX = rf"{DOT_STRING}@(?:{DOT_STRING}|{LITERAL})"
 PLAIN_PATH = re.compile(rf"<({MAILBOX})?>")
-UNCLOSED_PATH = re.compile(rf"<({DOT_STRING}@{OPEN_LITERAL})>")
-CLOSERS = {"<": ">", "[": "]", '"': '"'}
+CLOSERS = {"<": ">", '"': '"'}
 LABELS = frozenset({"from:", "to:"})
 SPACE = frozenset(" \t\v\f\r\n")  # white space of other alphabets is none here
 SPACES = re.compile(r"[ \t\v\f\r\n]+")
+
+
+class Unclosed(str):
+    """A word with an open quote or bracket: all that came behind it."""
+
+    __slots__ = ()
 
 
 def parse_path(text: str, *, strict: bool = False) -> str | None:
@@ -37,47 +41,27 @@ def parse_path(text: str, *, strict: bool = False) -> str | None:
     plain = PLAIN_PATH.fullmatch(text)
     if plain is not None:
         return plain[1] or ""
-    unclosed = UNCLOSED_PATH.fullmatch(text)
-    if unclosed is not None:  # like Postfix, which closes it
-        return f"{unclosed[1]}]"
-    items = parse(text)
+    bracketed = text.startswith("<")
+    if strict and not bracketed:
+        return None
+    if bracketed and text.endswith(">"):
+        text = text[1:-1]
+    items = parse(split_route(text)[1])
     addresses = [item for item in items if isinstance(item, Address)]
-    if len(addresses) > 1:
+    if len(addresses) > 1 or (strict and len(items) > len(addresses)):
         return None
-    others = [item.kind for item in items if not isinstance(item, Address)]
-    if strict and (others != ["<", ">"] or not text.startswith("<")):
-        return None
-    return _address(list(addresses[0].tokens)) if addresses else ""
+    return "".join(internal([token]) for token in addresses[0].tokens) if addresses else ""
 
 
-def _address(tokens: list[Item]) -> str | None:
-    kinds = [token.kind if not isinstance(token, Address) else "" for token in tokens]
-    while kinds and kinds[-1] in {">", ",", ";"}:
-        named = kinds.pop() == ";"  # name: address;
-        start = _behind_colon(kinds) if named else 0
-        kinds, tokens = kinds[start:], tokens[start : len(kinds)]
-    if kinds[:1] == ["@"]:  # a source route
-        start = _behind_colon(kinds)
-        kinds, tokens = kinds[start:], tokens[start:]
-    words = [kind in WORDS for kind in kinds if kind != COMMENT]
-    if "," in kinds or ";" in kinds or any(a and b for a, b in pairwise(words)):
-        return None
-    return internal(tokens) if tokens else ""
+def split_words(text: str) -> list[str]:
+    """The words of a command's argument.
 
-
-def _behind_colon(kinds: list[str]) -> int:
-    return kinds.index(":") + 1 if ":" in kinds else 0
-
-
-def split_words(text: str) -> list[str | None]:
-    """The words of a command's argument; None stands for one with an open quote or bracket.
-
-    White space inside quotes and brackets is part of the word; FROM: and TO: are words
-    of their own, whether white space follows or not.
+    White space inside quotes and brackets is part of the word, and one that is not closed is Unclosed; FROM: and
+    TO: are words of their own, whether white space follows or not.
     """
-    if "<" not in text and '"' not in text and "\\" not in text and "[" not in text:
+    if "<" not in text and '"' not in text and "\\" not in text:
         return [*_labelled(text)]
-    words: list[str | None] = []
+    words: list[str] = []
     at = 0
     while at < len(text):
         if text[at] in SPACE:
@@ -105,14 +89,14 @@ def _labelled(text: str) -> list[str]:
     return words
 
 
-def _word(text: str, start: int) -> tuple[str | None, int]:
+def _word(text: str, start: int) -> tuple[str, int]:
     at = start
     while at < len(text) and text[at] not in SPACE:
         char = text[at]
         if char in CLOSERS:
             end = _closed(text, at)
             if end is None:
-                return None, len(text)
+                return Unclosed(text[start:]), len(text)
             at = end
         else:
             at += 2 if char == "\\" else 1

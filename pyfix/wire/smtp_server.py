@@ -142,7 +142,7 @@ class Session:
             return self._instead()
         buffer, at = self._buffer, self._at
         end = buffer.find(b"\n", at) + 1
-        if not 0 < end - at <= self.limits.line_length + 1:
+        if not 0 < end - at <= self.limits.line_length and not self._ends_in_time(at, end):
             return self._no_line(at, end)
         self._at = end
         self.more = end < len(buffer)
@@ -233,6 +233,10 @@ class Session:
 
     # Commands
 
+    def _ends_in_time(self, at: int, end: int) -> bool:
+        """Only its LF is too much."""
+        return end - at == self.limits.line_length + 1 and self._buffer[end - 2 : end] == b"\r\n"
+
     def _no_line(self, at: int, end: int) -> Event | None:
         """No line, or a long one. end: behind it, 0: it has not come yet.
 
@@ -275,7 +279,7 @@ class Session:
         command, plain, verb, argument = understood(line, self.limits.utf8)
         if command is NO_COMMAND:
             self.where = "UNKNOWN"
-            return plain or self._not_a_command(argument)
+            return plain or self._not_a_command(argument, line)
         self.where = verb
         if plain is not None and line.endswith(b"\r\n") and not (command.hello and self.limits.hello_required):
             self.limits.remember(line, Usual(plain, command.leads_to, command.in_place, last=command.last))
@@ -285,13 +289,14 @@ class Session:
             return Pipelined(verb, self._buffer[self._at :])
         return self._command(command, verb, argument, plain)
 
-    def _not_a_command(self, text: str) -> Event:
+    def _not_a_command(self, text: str, line: bytes) -> Event:
         words = blank_words(text)
         if not words:
             return Bad("UNKNOWN", BAD_SYNTAX, text=text)
         if words[0].isascii() and words[0].upper() in COMMANDS:  # white space that is no blank
             return self._line(" ".join(words).encode("utf-8", "surrogateescape"))
-        return Unknown(words[0], text, header=HEADER.match(words[0]) is not None)
+        whole = line.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8", "surrogateescape")
+        return Unknown(words[0], whole, header=HEADER.match(words[0]) is not None)
 
     def _command(self, command: Command, verb: str, argument: str, plain: Event | None) -> Event:
         complaint = command.complaints.get(self.state)

@@ -43,6 +43,36 @@ DIALOGS: list[tuple[str, list[bytes]]] = [
     (
         "usual",
         [
+            b"EHLO a\r\n", b"MAIL FROM:<a@b..c> FOO\r\n", b"MAIL FROM:<a@[bad]> ENVID=a+zz\r\n",
+            b"MAIL FROM:<a@b..c> SIZE=x\r\n", b"MAIL FROM:<a@\xc3\xa4.de> FOO\r\n",
+            b"MAIL FROM:<a@\xc3\xa4.de> FOO SMTPUTF8\r\n", b"MAIL FROM:<\xc3\xa4@b> FOO\r\n",
+            b"MAIL FROM:<a@b> <x y\r\n", b"MAIL FROM:<a@b> x\"y z\r\n", b"MAIL FROM:<a@b> x[y z]\r\n",
+            b"MAIL FROM:<> FOO\r\n", b"MAIL FROM:<s@b>\r\n",
+            b"RCPT TO:<joe@b..c> NOTIFY=x\r\n", b"RCPT TO:<joe@\xc3\xa4.de> ORCPT=x\r\n",
+            b"RCPT TO:<nobody@example.com> FOO\r\n", b"RCPT TO:<> FOO\r\n", b"RCPT TO:<joe> <x y\r\n",
+        ],
+    ),
+    (
+        "usual",
+        [
+            b"EHLO a\r\n", b"MAIL FROM:<a>b@c>\r\n", b"MAIL FROM:<a>b>\r\n", b"MAIL FROM:<a b@c>(x)\r\n",
+            b"RCPT TO:<a b@example.com>(x)\r\n",
+            b"RCPT TO:@x.y,@z:a,b@example.com>\r\n", b"RCPT TO:<<a;b@example.com>>\r\n",
+            b"RCPT TO:a<b@example.com\r\n", b"RCPT TO:<(c)@x:a@example.com>\r\n", b"RCPT TO:<a\\>\r\n",
+            b"VRFY a<b\r\n", b"VRFY a <b\r\n", b"VRFY <a@\xc3\xa4.de>\r\n", b"VRFY \xc3\xa4@b\r\n",
+            b"VRFY <a@\xc3\xa4.de> SMTPUTF8\r\n", b"VRFY joe  \"b c\r\n",
+        ],
+    ),
+    (
+        "usual",
+        [
+            b"EHLO a\r\n", b"MAIL FROM:<a@b> SMTPUTF8\r\n", b"MAIL FROM:<a@b> SMTPUTF8\r\n",
+            b"RCPT TO:<a@\xc3\xa4.de>\r\n",
+        ],
+    ),
+    (
+        "usual",
+        [
             b"HELO\r\n", b"HELO \r\n", b"EHLO a b c\r\n", b"MAIL\r\n", b"MAIL FROM\r\n",
             b"MAIL FROM:\r\n", b"MAIL FROM: <a@b.c> FOO=bar\r\n", b"MAIL FROM:a@b.c\r\n", b"RSET x\r\n",
             b"RSET\r\n", b"MAIL FROM:<>\r\n", b"RCPT TO:<>\r\n", b"RCPT TO:\r\n", b"RCPT TO:<joe>\r\n",

@@ -56,6 +56,35 @@ def test_what_is_no_command_is_the_last_thing_that_was_said(server, log, line) -
     ]
 
 
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [(b"GET x\r\r\n", "GET x\\r"), (b"Subject: x\r\r\r\n", "Subject: x\\r\\r"), (b"GET x\0y\r\n", "GET x\\000y")],
+)
+def test_what_is_no_smtp_command_is_shown_whole(server, log, line, shown) -> None:
+    server("smtpd_forbidden_commands = GET\n").talk(HELLO, line)
+    assert f"warning: non-SMTP command from {CLIENT}: {shown}" in log
+
+
+@pytest.mark.parametrize("line", [b"MAIL FROM:<a@b\r\n", b'MAIL FROM:"a@b c\r\n', b"MAIL FROM:<a@b SIZE=1\r\n"])
+def test_an_address_that_is_not_closed_is_refused_without_a_warning(server, log, line) -> None:
+    assert server("").talk(HELLO, line)[-1] == b"501 5.1.7 Bad sender address syntax\r\n"
+    assert not [text for text in log if "Illegal address" in text]
+
+
+def test_a_wrong_address_is_reported_rather_than_a_wrong_parameter(server, log) -> None:
+    answers = server("").talk(HELLO, b"MAIL FROM:<a@b..c> FOO\r\n", MAIL, b"RCPT TO:<joe@b..c> NOTIFY=x\r\n")
+    assert answers[2] == b"501 5.1.7 Bad sender address syntax\r\n"
+    assert answers[4] == b"501 5.1.3 Bad recipient address syntax\r\n"
+    assert f"warning: Illegal address syntax from {CLIENT} in MAIL command: <a@b..c>" in log
+    assert f"warning: Illegal address syntax from {CLIENT} in RCPT command: <joe@b..c>" in log
+
+
+@pytest.mark.parametrize(("size", "end", "long"), [(2048, b"\n", 1), (2047, b"\n", 0), (2047, b"\r\n", 0)])
+def test_a_command_of_the_greatest_length_needs_its_cr(server, log, size, end, long) -> None:
+    server("smtpd_forbid_bare_newline = no\n").talk(HELLO, b"NOOP ".ljust(size, b"x") + end)
+    assert len([text for text in log if "request longer than 2048: NOOP xxx" in text]) == long
+
+
 def test_a_client_that_is_gone_after_its_message_is_not_reported_lost(server, log) -> None:
     server("").talk(HELLO, MAIL, RCPT, DATA, TEXT)
     assert log[-2:] == [

@@ -1,6 +1,6 @@
 import pytest
 
-from pyfix.wire.smtp_path import parse_path, split_words
+from pyfix.wire.smtp_path import Unclosed, parse_path, split_words
 
 PATHS = {
     "<a@b>": "a@b",
@@ -44,7 +44,19 @@ PATHS = {
     "<ä@b>": "ä@b",
     "<a!b>": "a!b",
     "<a%b@c>": "a%b@c",
+    "<a b@c>(x)": "ab@c",
+    "(x)<a,b@c>": "a,b@c",
+    "<<a b@c>>": "ab@c",
+    "a,b@c>": "a,b@c",
+    "@x.y,@z:a,b@c>": "a,b@c",
+    "<(x)@b:a@c>": "@b:a@c",
+    "<@x:@y:a@b>": "@y:a@b",
+    "(x)<@b:a@c>": "@b:a@c",
+    "a<b": "a<b",
+    "<a[b]@c>(x)": "a[b]@c",
     '<a"b"c@d>': None,
+    "<a>b@c>": None,
+    "<a>b>": None,
     "<a b@c>": None,
     "<a;b@c>": None,
     "<a,b>": None,
@@ -86,12 +98,15 @@ def test_strict_address(text: str, address: str | None) -> None:
         ("FROM :<a>", ["FROM", ":<a>"]),
         ('FROM:<"a> b"@c>X Y', ["FROM:", '<"a> b"@c>X', "Y"]),
         ("FROM:<Foo <a@b>> Y", ["FROM:", "<Foo <a@b>>", "Y"]),
-        ("FROM:<a@b", ["FROM:", None]),
-        ('FROM:"a', ["FROM:", None]),
+        ("FROM:<a@b c", ["FROM:", Unclosed("<a@b c")]),
+        ('FROM:"a', ["FROM:", Unclosed('"a')]),
         ("TO:\\<a b", ["TO:", "\\<a", "b"]),
         ("", []),
         ("TO:\\", ["TO:", "\\"]),
+        ("FROM:a@[b c] D", ["FROM:", "a@[b", "c]", "D"]),
     ],
 )
-def test_words_of_a_command(text: str, words: list[str | None]) -> None:
-    assert split_words(text) == words
+def test_words_of_a_command(text: str, words: list[str]) -> None:
+    found = split_words(text)
+    assert found == words
+    assert [type(word) for word in found] == [type(word) for word in words]
