@@ -28,8 +28,10 @@ GROUPS = os.getgroups()
 UID = 5000 if ROOT else os.getuid()
 MAIN_CF = """
 virtual_mailbox_base = {root}/mail
-virtual_mailbox_maps = inline:{{u@d.test=u/, m@d.test=m, lost@d.test=lost/, low@d.test=low/}}
-virtual_uid_maps = inline:{{u@d.test=5000, m@d.test=5000, low@d.test=50}}
+virtual_mailbox_maps = inline:{{u@d.test=u/, m@d.test=m, lost@d.test=lost/, low@d.test=low/,
+    none@d.test=none/, high@d.test=high/}}
+virtual_uid_maps = inline:{{u@d.test=5000, m@d.test=5000, low@d.test=50,
+    none@d.test=4294967295, high@d.test=4294967296}}
 virtual_gid_maps = static:5000
 recipient_delimiter = +
 deliver_lock_attempts = 1
@@ -129,6 +131,8 @@ def test_a_table_in_trouble_defers(store, mail: Path) -> None:
     [
         ("lost@d.test", "warning: recipient lost@d.test: not found in virtual_uid_maps"),
         ("low@d.test", "warning: recipient low@d.test: bad uid 50 in virtual_uid_maps"),
+        ("none@d.test", "warning: recipient none@d.test: bad uid 4294967295 in virtual_uid_maps"),
+        ("high@d.test", "warning: recipient high@d.test: bad uid 4294967296 in virtual_uid_maps"),
     ],
 )
 def test_uid_trouble_defers(store, mail: Path, monkeypatch, recipient: str, line: str) -> None:

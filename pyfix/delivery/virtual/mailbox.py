@@ -26,6 +26,8 @@ from pyfix.unix import msg
 from pyfix.unix.as_user import can_switch
 
 _UP = re.compile(r"(?:^|/)\.\./")
+HIGHEST = (1 << 32) - 2
+"""uid or gid; one more stands for none."""
 _NUMBER = re.compile(r"\s*\+?([0-9]{1,10})", re.ASCII)
 
 
@@ -96,6 +98,6 @@ class Mailboxes:
 
 @lru_cache(100)
 def _number(value: str) -> int:
-    """The number that a value is; -1: it is none."""
+    """The number that a value is; -1: it is none that a user or group can have."""
     found = _NUMBER.fullmatch(value)
-    return -1 if found is None else int(found[1])
+    return -1 if found is None or int(found[1]) > HIGHEST else int(found[1])
