@@ -237,7 +237,6 @@ BY_REASON = {
         smtpd_use_tls
     """,
     "TLS is not there yet: client": """
-        smtp_requiretls_policy
         smtp_sasl_tls_security_options
         smtp_sasl_tls_verified_security_options
         smtp_starttls_timeout

@@ -58,6 +58,8 @@ from pyfix.wire.smtp_forward import forward_commands
 
 if TYPE_CHECKING:
     from pyfix.delivery.smtp.daemon import Smtp
+    from pyfix.delivery.smtp.requiretls import Demand
+    from pyfix.delivery.smtp.tls_level import Level
 
 UTF8_REQUESTED = 1
 UTF8_NEEDED = 2 | 4 | 8  # in headers, in the sender, in a recipient
@@ -88,10 +90,11 @@ class Attempt:
         self._load = False  # a connection that was kept may be used
         self._store = False  # a connection is to be kept
         self._where: Destination | None = None  # of a kept connection
+        self._demand: Demand | None = None  # of mail that requires TLS
 
     async def run(self) -> None:
         """Every recipient's outcome."""
-        level = await self._smtp.tls_level(self._request.nexthop)
+        level = await self._smtp.tls_level(self._request)
         if level.needs_tls:
             self.why, self._tls = Dsn("4.7.5", log.NO_TLS), level.blocked
             await self._fail(site=True, last=True)
@@ -101,7 +104,7 @@ class Attempt:
         for at, word in enumerate(words):
             self._last_destination = self._last_destination or at == len(words) - 1
             self._tls = ""
-            await self._destination(word, level.connected, level.unconnected)
+            await self._destination(word, level)
             if self._last_destination or not self.left:
                 break
         if self.left:
@@ -109,13 +112,17 @@ class Attempt:
 
     # Which server
 
-    async def _destination(self, word: str, connected: str, unconnected: str) -> None:
+    async def _destination(self, word: str, level: Level) -> None:
         try:
             where = destination.parse(word, self._smtp.ports, self._cfg.smtp_tcp_port, lmtp=self._smtp.lmtp)
             self._load, self._store = await self._smtp.reuses(where, self._request)
+            self._demand = demand = await self._smtp.requires_tls(where, self._request, level)
         except MailError as error:
             self.why = Dsn(error.status, error.text)
             return
+        if demand is not None:
+            level, self._load = demand.level, self._load and not demand.reason
+        connected = level.connected
         kept = self._smtp.cache.take(self._smtp.key(where, self._request)) if self._load else None
         used: Server | None = None
         if kept is not None and await kept.still_there():
@@ -135,8 +142,18 @@ class Attempt:
             return
         self._last_destination = self._last_destination or found.last
         servers = [server for server in found.servers if server != used]
+        if demand is not None and demand.reason:
+            self._no_tls(word, servers, demand)
+            return
         key = self._smtp.key(where, self._request)
-        await self._servers(key, servers, connected, unconnected)
+        await self._servers(key, servers, connected, level.unconnected)
+
+    def _no_tls(self, word: str, servers: list[Server], demand: Demand) -> None:
+        """None of these is asked: the sender requires TLS, which there is none of."""
+        for server in servers:
+            self.why = Dsn(demand.status, log.last_attempted(demand.reason, server))
+            self._tls = demand.level.unconnected
+            msg.warning(log.no_tls_policy(word, server, self.why.reason))
 
     async def _is_last(self, session: Session | None) -> bool:
         """Whether no other server can be tried. On a kept connection that is found out only when it matters."""
@@ -281,6 +298,9 @@ class Attempt:
             self._smtp.release(session)
 
     async def _transfer(self, session: Session) -> None:
+        if self._demand is not None and self._demand.starttls:
+            await self._no_starttls(session, self._demand.level)
+            return
         if not self._fits(session):
             await self._fail(session)
             return
@@ -321,6 +341,18 @@ class Attempt:
                     await self._settle(self._sent(session, recipient, event.answer))
         elif isinstance(event, Accepted) and session.client.probe_only:
             await self._settle(self._sent(session, recipients[event.index], event.answer))
+
+    async def _no_starttls(self, session: Session, level: Level) -> None:
+        """The sender requires TLS, which is not offered, or which we don't have."""
+        if "STARTTLS" in session.client.features:
+            self.why = Dsn("4.7.5", log.NO_TLS)
+        else:
+            self.why = Dsn("5.7.30", log.no_starttls(session.server))
+        if await self._is_last(session):
+            self._tls = level.unconnected
+            await self._fail(session, last=True)
+        else:
+            msg.info(log.skipped(self._request.queue_id, self.why.reason))
 
     def _fits(self, session: Session) -> bool:
         """Whether the server takes a message like this; else why says why not."""

@@ -23,6 +23,7 @@ from pyfix.clients.rewrite_client import RewriteClient
 from pyfix.config import networks
 from pyfix.config.compatibility import keeps_old_default, using
 from pyfix.config.hosts import SEPARATORS
+from pyfix.config.params.bounce import BounceParams
 from pyfix.config.params.mail import MailParams
 from pyfix.config.params.smtp import LmtpParams, SmtpParams
 from pyfix.delivery.agent import Delivery
@@ -34,6 +35,7 @@ from pyfix.delivery.smtp.cache import Cache
 from pyfix.delivery.smtp.destination import Destination, Ports
 from pyfix.delivery.smtp.generic import local_domains, make_generic
 from pyfix.delivery.smtp.notice import Transcript
+from pyfix.delivery.smtp.requiretls import Demand, Policy
 from pyfix.delivery.smtp.sasl import Passwords, Sasl
 from pyfix.delivery.smtp.sasl_auth_cache import SaslAuthCache, table_name
 from pyfix.delivery.smtp.session import Key, Session
@@ -53,6 +55,9 @@ from pyfix.wire.smtp_client import SmtpClient, Stage
 
 PIX_WORKAROUNDS = ("disable_esmtp", "delay_dotcrlf")
 CONCURRENCY = 100  # deliveries at once on one connection of qmgr's
+TLS_OPTIONAL = 16  # sendopts bits
+REQUIRETLS = 32
+
 
 
 class Smtp(EventAgent):
@@ -76,6 +81,7 @@ class Smtp(EventAgent):
         self.finder = Finder(self.cfg, resolver, HostsFile.read(), here, lmtp=self.lmtp)
         self.cache = Cache(self.cfg.smtp_connection_cache_time_limit)
         self._levels = Levels(self.cfg, self._maps(context, "tls_policy_maps", self.cfg.smtp_tls_policy_maps))
+        self._requiretls = self._requiretls_policy(context) if BounceParams(main).requiretls_enable else None
         self._discard_maps = self._maps(
             context, "discard_ehlo_keyword_address_maps", self.cfg.smtp_discard_ehlo_keyword_address_maps
         )
@@ -146,9 +152,16 @@ class Smtp(EventAgent):
         """Every recipient's outcome."""
         return Attempt(self, delivery).run()
 
-    async def tls_level(self, nexthop: str) -> Level:
-        """How much TLS a destination wants. MailError."""
-        return await self._levels.find(nexthop)
+    async def tls_level(self, request: Request) -> Level:
+        """How much TLS a destination wants, for such mail. MailError."""
+        wants = request.sendopts & (TLS_OPTIONAL | REQUIRETLS)
+        return await self._levels.find(request.nexthop, optional=wants == TLS_OPTIONAL)
+
+    async def requires_tls(self, where: Destination, request: Request, level: Level) -> Demand | None:
+        """What a sender who requires TLS demands of a destination; None: nothing."""
+        if self._requiretls is None or not request.sendopts & REQUIRETLS:
+            return None
+        return await self._requiretls.demand(self.myhostname if where.path else where.host, level)
 
     def key(self, where: Destination, request: Request) -> Key:
         """For what a connection to a destination can be used again, if it is one that we log in to."""
@@ -245,6 +258,11 @@ class Smtp(EventAgent):
         if words and not silent:
             msg.info(log.discarding(words))
         return frozenset(words)
+
+    def _requiretls_policy(self, context: Context) -> Policy:
+        name = "requiretls_policy"
+        text, full_name = self.cfg.smtp_requiretls_policy, f"{context.program}_{name}"
+        return Policy(text, table=lambda item: self._maps(context, name, item), name=full_name)
 
     def _maps(self, context: Context, name: str, text: str, *, secret: bool = False) -> Maps:
         prefix = "lmtp" if self.lmtp else "smtp"

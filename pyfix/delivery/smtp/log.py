@@ -72,7 +72,33 @@ def no_utf8(server: addresses.Server) -> str:
 
 PROTOCOL_ERROR = "Protocol error: "  # before a reply that says yes where it can not mean it
 NO_TLS = "TLS is required, but our TLS engine is unavailable"
+BAD_POLICY = "REQUIRETLS policy configuration error"
 NO_SERVER = "server unavailable or unable to receive mail"
+
+
+def requires_tls(level: str, what: str) -> str:
+    """REQUIRETLS, and no TLS to be had at this level. what: "encryption", "certificate matching"."""
+    return f"Sender requested REQUIRETLS, but my configured TLS security level '{level}' disables {what}"
+
+
+def no_starttls(server: addresses.Server) -> str:
+    """REQUIRETLS, and no TLS to be had there."""
+    return f"Sender requested REQUIRETLS, but TLS service was not offered by host {server.name}"
+
+
+def last_attempted(reason: str, server: addresses.Server) -> str:
+    """Why that server can't be used."""
+    return f"{reason}. The last attempted server was {server.host}"
+
+
+def no_tls_policy(destination: str, server: addresses.Server, reason: str) -> str:
+    """(warning) The same, for the log."""
+    return f"TLS policy lookup for {destination}/{server.host}: {reason}"
+
+
+def policy_trouble(where: str, what: str) -> str:
+    """(warning) REQUIRETLS policies: what is wrong with an item."""
+    return f"{where}: {what} -- ignoring the remainder of this policy"
 
 
 def skipped(queue_id: str, reason: str) -> str:

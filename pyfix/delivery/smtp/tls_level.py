@@ -22,12 +22,27 @@ WITHOUT = frozenset({"none", "may"})
 
 
 class Level(NamedTuple):
-    """needs_tls: nothing may be sent without; the rest is text for the log, depending on what came of it."""
+    """needs_tls: nothing may be sent without; the rest is text for the log, depending on what came of it,
+    or empty where the log says nothing of TLS."""
 
+    word: str
     needs_tls: bool
     connected: str
     unconnected: str
     blocked: str
+
+    def more(self, connected: str, unconnected: str) -> Level:
+        """With what came of REQUIRETLS."""
+        return self._with(f"/requiretls{connected}", f"/requiretls{unconnected}")
+
+    def violated(self, how: str) -> Level:
+        """REQUIRETLS can't be had from any server."""
+        return self._with(f"/!requiretls:{how}", f"/!requiretls:{how}")
+
+    def _with(self, connected: str, unconnected: str) -> Level:
+        if not self.connected:
+            return self
+        return self._replace(connected=self.connected + connected, unconnected=self.unconnected + unconnected)
 
 
 class Levels:
@@ -38,9 +53,10 @@ class Levels:
         self._maps = maps
         self._default = _known(cfg.smtp_tls_security_level.lower()) or _old_names(cfg)
 
-    async def find(self, nexthop: str) -> Level:
-        """The level of a next hop. MailError: the table can't answer."""
-        return self._texts(await self._policy(nexthop) or self._default)
+    async def find(self, nexthop: str, *, optional: bool = False) -> Level:
+        """The level of a next hop. optional: for mail that may go without TLS. MailError: the table can't answer."""
+        word = await self._policy(nexthop) or self._default
+        return self._texts("may" if optional and word != "none" else word)
 
     async def _policy(self, nexthop: str) -> str:
         if not self._maps:
@@ -57,9 +73,9 @@ class Levels:
 
     def _texts(self, word: str) -> Level:
         if not self._cfg.smtp_log_tls_feature_status:
-            return Level(word not in WITHOUT, "", "", "")
+            return Level(word, word not in WITHOUT, "", "", "")
         connected = ", tls=may:none" if word == "may" else f", tls={word}"
-        return Level(word not in WITHOUT, connected, f", tls={word}?", f", tls=!{word}")
+        return Level(word, word not in WITHOUT, connected, f", tls={word}?", f", tls=!{word}")
 
 
 def _known(word: str, *, policy: bool = False) -> str:
