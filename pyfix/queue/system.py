@@ -28,7 +28,7 @@ def _renameat2() -> Callable[..., int] | None:
 @cache
 def _sync_file_range() -> Callable[..., int] | None:
     try:
-        return ctypes.CDLL(None).sync_file_range
+        return ctypes.CDLL(None, use_errno=True).sync_file_range
     except (AttributeError, OSError):
         return None
 
@@ -46,10 +46,16 @@ def start_writing(fd: int) -> None:
 def write_data(fd: int) -> None:
     """Have a file's data on the disk before anything refers to them. Only a later fsync makes the file durable.
 
-    OSError: they could not be written. Where there is no such call this is a whole fsync.
+    OSError: they could not be written; a later fsync would not say so once more. Where there is no such call this is
+    a whole fsync.
     """
     function = _sync_file_range()
-    if function is None or function(fd, _FROM_START, _TO_END, _SYNC_FILE_RANGE_WRITE_AND_WAIT) < 0:
+    if function is None:
+        os.fsync(fd)
+    elif function(fd, _FROM_START, _TO_END, _SYNC_FILE_RANGE_WRITE_AND_WAIT) < 0:
+        number = ctypes.get_errno()
+        if number not in _UNSUPPORTED:
+            raise OSError(number, os.strerror(number))
         os.fsync(fd)
 
 
