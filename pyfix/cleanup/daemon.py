@@ -19,7 +19,7 @@ from functools import partial
 
 from pyfix.cleanup import log
 from pyfix.cleanup.bounce import Bouncer
-from pyfix.cleanup.feed import Feed
+from pyfix.cleanup.feed import Feed, GivenUpError
 from pyfix.cleanup.message import Message
 from pyfix.cleanup.setup import address_mapper, message_rules
 from pyfix.cleanup.store import Store
@@ -84,11 +84,16 @@ class Session:
     async def _run(self) -> None:
         try:
             await self._message.process()
+            if self._feed.given_up:
+                raise GivenUpError
             if self._message.recipients.expanded:
                 await self._daemon.bouncer.tell_expanded(self.store.queue_id, self._message.recipients.expanded)
+        except GivenUpError:
+            self._drop("canceled")
+            return
         except NotAcceptedError as refusal:
-            returned = self._message.returnable(refusal) and await self._daemon.bouncer.bounce(self.store, refusal)
-            if returned:
+            tell = self._message.returnable(refusal) and not self._feed.given_up
+            if tell and await self._daemon.bouncer.bounce(self.store, refusal):
                 self._refuse(NotAcceptedError(STAT_OK), "discarded")
             else:
                 self._refuse(refusal)
@@ -130,11 +135,18 @@ class Session:
         self.link.send(self._stream, service.ACCEPTED if accepted else service.STATUS.encode(status, reason))
 
     def cancel(self) -> None:
-        """The client has given up."""
-        if self._task is not None:
-            self._task.cancel()
-        if self._refusal is None:
+        """The client has given up. What it said is looked at, and logged, if that was not done yet."""
+        if self._refusal is not None:
+            return
+        if self._ended:
+            if self._task is not None:
+                self._task.cancel()
             self._drop("canceled")
+            return
+        self._feed.give_up()
+        if not self._started:
+            self._started = True
+            self._task = eager.start(self._run())
 
     def _drop(self, why: str) -> None:
         if self._message.recipients.expanded:

@@ -37,16 +37,20 @@ class InputError(Exception):
     """These bytes are no records, or end in the middle of one."""
 
 
+class GivenUpError(Exception):
+    """Who wrote them does not want the message any more, and all that came was read."""
+
+
 class Feed:
     """Bytes in, records out.
 
     size: bytes that have come so far; unfinished_line: the last text record has no line end;
-    clean: CR and LF within lines become spaces (cleanup_replace_stray_cr_lf).
+    clean: CR and LF within lines become spaces (cleanup_replace_stray_cr_lf); given_up: give_up() was called.
     """
 
     __slots__ = (
         *("_at", "_buf", "_clean", "_clean_to", "_ended", "_head_end", "_parts", "_waiter"),
-        *("size", "unfinished_line"),
+        *("given_up", "size", "unfinished_line"),
     )
 
     def __init__(self, *, clean: bool = True) -> None:
@@ -57,7 +61,7 @@ class Feed:
         self._at = 0
         self._clean_to = -1  # up to here all content in the buffer is clean and there
         self._parts: deque[tuple[bytes, bytes]] = deque()
-        self._ended = False
+        self._ended = self.given_up = False
         self._waiter: asyncio.Future[None] | None = None
         self.size = 0
 
@@ -76,6 +80,11 @@ class Feed:
         """No more bytes will come."""
         self._ended = True
         self._wake()
+
+    def give_up(self) -> None:
+        """No more bytes will come, and no message is to come of those that did."""
+        self.given_up = True
+        self.end()
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
@@ -256,6 +265,8 @@ class Feed:
     async def _arrival(self) -> None:
         """Wait until there are bytes that were not looked at."""
         while not self._parts:
+            if self.given_up:
+                raise GivenUpError
             if self._ended:
                 raise InputError("unexpected end of input")
             self._waiter = asyncio.get_running_loop().create_future()

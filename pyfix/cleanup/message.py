@@ -9,7 +9,7 @@ from __future__ import annotations
 from pyfix.cleanup import log
 from pyfix.cleanup.bounce import BOUNCEABLE
 from pyfix.cleanup.envelope import REQUIRETLS, Envelope
-from pyfix.cleanup.feed import Feed, InputError, Record
+from pyfix.cleanup.feed import Feed, GivenUpError, InputError, Record
 from pyfix.cleanup.header import Headers
 from pyfix.cleanup.map import AddressMapper
 from pyfix.cleanup.recipient import Recipients
@@ -223,6 +223,8 @@ class Message:
             raise malformed(store.queue_id, f"unexpected record type {kind} in message content")
 
     def _too_big(self) -> None:
+        if self._feed.given_up:  # and of that smtpd has said why
+            raise GivenUpError
         msg.warning(log.too_big(self._store.queue_id))
         raise NotAcceptedError(STAT_SIZE)
 

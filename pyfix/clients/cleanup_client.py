@@ -126,7 +126,8 @@ class Message:
     def cancel(self) -> None:
         """The sender has given up: nothing of the message stays. After its end it is too late for that."""
         if self._hear is None:
-            self._parts.clear()
+            if self._parts:
+                self._send(TEXT if self._text else MORE)
             self._send(CANCEL)
             self.exchange.close()
         else:

@@ -27,6 +27,7 @@ from pyfix.unix import msg
 from pyfix.unix.moment import Moment
 from pyfix.wire import smtp_event as on
 from pyfix.wire.smtp_command import BAD_RECIPIENT, BAD_SENDER, COMMANDS, NO_RECIPIENTS, NULL_BDAT
+from pyfix.wire.smtp_data import up_to
 from pyfix.wire.smtp_reply import Reply
 
 OK = Reply(250, "2.0.0", "Ok")
@@ -396,9 +397,12 @@ class Conversation(Talk):
 
     def _take(self, event: on.Text | on.MessageEnd, transaction: Transaction) -> None:
         if event.size > self.site.size_limit > 0 and not transaction.status & STAT_SIZE:
+            event.blocks, transaction.kept = up_to(event.blocks, event.size, self.site.size_limit)
+            if not transaction.status:
+                transaction.write(event.blocks)
             transaction.status |= STAT_SIZE
             msg.warning(log.big_message(self.queue_id))
-        if not transaction.status:
+        elif not transaction.status:
             transaction.write(event.blocks)
 
     async def _drain(self, transaction: Transaction) -> None:

@@ -280,7 +280,10 @@ class Talk:
     @property
     def received(self) -> int | None:
         """Bytes of content so far; None when none is expected."""
-        return self.wire.received if self.wire.where in CONTENT_VERBS and self.wire.in_content else None
+        if self.wire.where not in CONTENT_VERBS or not self.wire.in_content:
+            return None
+        kept = None if self._transaction is None else self._transaction.kept
+        return self.wire.received if kept is None else kept
 
     # Replies
 

@@ -42,6 +42,7 @@ class Transaction:
         "context",
         "first_recipient",
         "helo",
+        "kept",
         "message",
         "params",
         "protocol",
@@ -66,6 +67,8 @@ class Transaction:
         """RCPT commands over smtpd_recipient_limit."""
         self.status = 0
         """Trouble with the content, STAT bits of the cleanup service."""
+        self.kept: int | None = None
+        """Bytes of the content up to where it grew too large; None: it has not."""
         self.message: Message | None = None
         self.queue_id = "NOQUEUE"
         """For the log."""

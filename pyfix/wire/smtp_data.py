@@ -65,6 +65,32 @@ class Rows:
 
 
 Piece = Block | Rows
+
+
+def up_to(pieces: list[Piece], size: int, limit: int) -> tuple[list[Piece], int]:
+    """The lines up to the first one that makes a message of `size` bytes, with these pieces, larger than `limit`; how
+    large it is with them. Counted as Content.size does."""
+    for piece in pieces:
+        size -= sum(len(line) + 2 for line in piece.lines)
+        if piece.partial is not None:
+            size -= len(piece.partial) + 2
+    kept: list[Piece] = []
+    for piece in pieces:
+        lines = piece.lines
+        for number, line in enumerate(lines):
+            if size + len(line) + 2 > limit:
+                return [*kept, Block(lines[:number], piece.clean)], size
+            size += len(line) + 2
+        block = Block(lines, piece.clean)
+        kept.append(block)
+        if piece.partial is not None:
+            if size + len(piece.partial) + 2 > limit:
+                break
+            size += len(piece.partial) + 2
+            block.partial = piece.partial
+    return kept, size
+
+
 FEW, MANY = 1024, 8192  # bytes from which on it pays to look whether lines are of one length: once, again
 TRIES = 4  # how often in one receive()
 CR, LF = b"\r\n"  # as numbers: looking for a piece of one byte costs an exception first

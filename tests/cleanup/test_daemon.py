@@ -16,7 +16,7 @@ from pyfix.clients.trigger import Words
 from pyfix.mail.error import Retry
 from pyfix.queue import records as rec
 from pyfix.queue.usual import split_file
-from tests.cleanup.peer import BODY, ENVELOPE, RCPT, SENDER, TIME, R, lines, stream
+from tests.cleanup.peer import BODY, ENVELOPE, RCPT, REMOTE, SENDER, TIME, R, lines, stream
 
 WHOLE = stream(ENVELOPE, BODY)
 
@@ -126,8 +126,41 @@ def test_a_cancelled_message_leaves_nothing(suite):
             message.write(WHOLE)
             message.cancel()
             await put(client, stream(TIME + SENDER, BODY))
-            assert incoming() == []
-            assert processes.log[0] == f"{message.queue_id}: removed (canceled)"
+            while incoming():
+                await asyncio.sleep(0.01)
+            assert [line for line in processes.log if message.queue_id in line] == [
+                f"{message.queue_id}: message-id=<x@y>",
+                f"{message.queue_id}: removed (canceled)",
+            ]
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("content", "logged"),
+    [
+        (b"", []),
+        (b"Subject: x", []),
+        (b"Message-Id: <1@x>", []),
+        (b"Message-Id: <1@x>\nSubject: x", ["message-id=<1@x>"]),
+        (b"Message-Id: <1@x>\n", ["message-id=<1@x>"]),
+        (b"Subject: x\n\nbody", ["message-id=<>"]),
+        (b"body", ["message-id=<>"]),
+        (b"Received: x\n" * 50 + b"\n", ["message rejected: hopcount exceeded"]),
+        (b"\n" + b"x" * 60000, ["message-id=<>"]),
+    ],
+)
+def test_what_came_of_a_message_that_is_given_up_is_logged(suite, content, logged):
+    async def main():
+        async with suite("message_size_limit = 50000").running() as processes:
+            message = await processes.client().open(32)
+            text = lines(b"Received: x\n" + content if content else b"Received: x")
+            message.write(TIME + REMOTE + SENDER + RCPT + R(rec.MESG) + text)
+            message.cancel()
+            while incoming():
+                await asyncio.sleep(0.01)
+            found = [line.partition(f"{message.queue_id}: ")[2] for line in processes.log]
+            assert found == [*logged, "removed (canceled)"]
 
     run(main())
 

@@ -195,6 +195,12 @@ def test_chunk_whose_lines_make_it_too_big_is_refused_at_its_end(server, log) ->
     assert "warning: 4TEST000: queue file size limit exceeded" in log
 
 
+def test_what_makes_a_message_too_large_is_not_counted(server, log) -> None:
+    server("message_size_limit = 100").talk(HELLO, MAIL, RCPT, b"DATA\r\n", b"A: b\r\n" + b"x" * 98 + b"\r\ny\r\n")
+    assert "warning: 4TEST000: queue file size limit exceeded" in log
+    assert f"4TEST000: lost connection after DATA (6 bytes) from {CLIENT}" in log
+
+
 def test_chunk_of_nothing_is_warned_of(server, log) -> None:
     assert server("").talk(HELLO, MAIL, RCPT, b"BDAT 0\r\n")[-1] == b"551 5.7.1 Null BDAT request\r\n"
     assert f"warning: 4TEST000: null BDAT request from {CLIENT}" in log

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from pyfix.wire.smtp_command import Limits
+from pyfix.wire.smtp_data import Block, up_to
 
 BEGIN = (b"EHLO x\r\n", b"MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n")
 
@@ -79,6 +80,24 @@ def test_bare_line_ends_are_told(owner: Any) -> None:
 def test_top_of_a_message(owner: Any, content: bytes, lines: list[bytes]) -> None:
     assert first_message(owner, True, content) == lines
     assert first_message(owner, True, *(content[at : at + 1] for at in range(len(content)))) == lines
+
+
+@pytest.mark.parametrize(
+    ("limit", "lines", "partial", "size"),
+    [
+        (102, [[]], None, 100),
+        (103, [[b"a"], []], None, 103),
+        (108, [[b"a"], [b"bcd"]], None, 108),
+        (112, [[b"a"], [b"bcd"]], b"ef", 112),
+    ],
+)
+def test_content_up_to_a_limit_is_whole_lines(
+    limit: int, lines: list[list[bytes]], partial: bytes | None, size: int
+) -> None:
+    last = Block([b"bcd"], True)
+    last.partial = b"ef"
+    kept, found = up_to([Block([b"a"], True), last], 112, limit)
+    assert ([piece.lines for piece in kept], kept[-1].partial, found) == (lines, partial, size)
 
 
 @pytest.mark.parametrize("size", [2046, 2047, 2048, 2049, 4095, 4096, 4097, 10000])
