@@ -149,14 +149,17 @@ class Feed:
         self._at = after
         return buf[end + 2 : after], orcpt
 
-    def head(self, looked_at: Mapping[bytes, Look | None], limit: int) -> tuple[list[Header[Look]], bool] | None:
-        """The headers that are to be looked at, and whether all are ASCII. lines() reads them.
+    def head(
+        self, looked_at: Mapping[bytes, tuple[bytes, Look | None]], limit: int
+    ) -> tuple[list[bytes], list[Header[Look]], bool] | None:
+        """The names of all headers, those that are to be looked at, and whether all are ASCII. lines() reads them.
 
-        looked_at: what one knows of a name; None: there is nothing to look at; KeyError: that is no name.
+        looked_at: a name in lower case and what one knows of it, None: nothing to look at; KeyError: that is no name.
         None where they are not all there, something is odd, or over `limit` bytes: that is left for record().
         """
         buf, at = self._buf, self._at
-        begin, look, name, value = at, None, b"", b""
+        look, name, value, begin = None, b"", b"", -1
+        names: list[bytes] = []
         found: list[Header[Look]] = []
         try:
             while size := buf[at + 1]:
@@ -168,29 +171,30 @@ class Feed:
                     start, end = self._place_of_long(at)
                     if not end:
                         return None
-                line = buf[start:end]
-                if line[0] <= BLANK and line[0] in BLANKS and at > self._at:
-                    if look is not None:
-                        value += b"\n" + line
-                else:
-                    if look is not None:
-                        found.append((look, name, value, begin, at))
-                    name, colon, value = line.partition(b":")
-                    look, begin = looked_at[name], at
+                if buf[start] > BLANK:
+                    name, colon, value = buf[start:end].partition(b":")
                     if not colon:
                         return None
+                    folded, look = looked_at[name]
+                    names.append(folded)
+                    if look is not None:
+                        begin = at
+                        found.append((look, name, value, at, end))
+                elif buf[start] not in BLANKS or at == self._at:
+                    return None
+                elif look is not None:
+                    value += b"\n" + buf[start:end]
+                    found[-1] = (look, name, value, begin, end)
                 at = end
             if buf[at] != NORM:
                 return None
         except LookupError:
             return None
-        if look is not None:
-            found.append((look, name, value, begin, at))
         records = buf[self._at : at]
         if not 0 < len(records) <= limit or 0 in records or (at > self._clean_to and _has_line_ends(records)):
             return None
         self._head_end = at
-        return found, _is_ascii(records)
+        return names, found, records.isascii() or _is_ascii(records)
 
     def lines(self, end: int | None = None) -> bytes:
         """The records of lines that head() has seen: up to there, or all that are left."""
@@ -286,8 +290,8 @@ class Feed:
 
 
 def _is_ascii(text: bytes) -> bool:
-    """Whether there is nothing but ASCII in these records; in lengths there may be."""
-    return text.isascii() or all(data.isascii() for _, _, data in rec.iterate(text))
+    """Whether there is nothing but ASCII in these records' data; in their lengths there may be."""
+    return all(data.isascii() for _, _, data in rec.iterate(text))
 
 
 def _has_line_ends(text: bytes) -> bool:

@@ -46,12 +46,13 @@ NEEDS_QUOTES = re.compile(r'[%!()<>@,;:\\".\[\]|]')
 MAILER_DAEMON = "MAILER-DAEMON"
 WHITE_SPACE = b" \t\r\n"
 NAME = re.compile(rb"[!-9;-\x7e]+", re.ASCII)
+RECEIVED = b"received"
 ALWAYS = frozenset({b"message-id", b"date", b"from"})
 NAMES = 500
 """How many are known at a time."""
 
-Look = tuple[bytes, int, "Callable[[Headers, bytes, bytes], None] | None", bool]
-"""Name in lower case; what is in it (RESENT, ADDRESSES); who wants to see it; whether the header goes."""
+Look = tuple[int, "Callable[[Headers, bytes, bytes], None] | None", bool]
+"""What is in it (RESENT, ADDRESSES); who wants to see it; whether the header goes."""
 
 
 class Headers:
@@ -92,7 +93,12 @@ class Headers:
         head = feed.head(self._looked_at, self._rules.size_limit)
         if head is None:
             return None
-        headers, ascii_only = head
+        names, headers, ascii_only = head
+        hops = names.count(RECEIVED)
+        if hops >= self._rules.hopcount_limit:  # what comes before the last one is told first
+            return None
+        self._hops = hops
+        self._seen.update(names)
         self.utf8 = not ascii_only
         store = self._store
         for look, name, value, begin, end in headers:
@@ -112,25 +118,25 @@ class Headers:
 
         name: no white space behind it; raw: what follows the colon, lines joined by line feeds.
         """
-        look = self._looked_at[name]
+        folded, look = self._looked_at[name]
+        self._seen.add(folded)
+        if folded == RECEIVED:
+            self._hops += 1
+            if self._hops >= self._rules.hopcount_limit:
+                self._too_many_hops()
         return None if look is None else self._look(look, name, raw)
 
     def _look(self, look: Look, name: bytes, raw: bytes) -> Coroutine[Any, Any, bytes | None] | None:
-        folded, kind, noticed, dropped = look
-        self._seen.add(folded)
+        kind, noticed, dropped = look
         if kind & RESENT:
             self._resent = "Resent-"
         if noticed is not None:
             noticed(self, name, raw)
         if dropped:
             return _dropped()
-        if kind & ADDRESSES and self._rule is not None and not self._is_final(raw):
+        if kind & ADDRESSES and self._rule is not None and not (self._mapper.only_completes and are_complete(raw)):
             return self._rewritten(name, raw, kind, self._rule)
         return None
-
-    def _is_final(self, addresses: bytes) -> bool:
-        """Whether all are complete, and nothing changes them."""
-        return self._mapper.only_completes and are_complete(addresses)
 
     async def _rewritten(self, name: bytes, raw: bytes, kind: int, rule: str) -> bytes | None:
         """The header with its addresses rewritten, as records; None: nothing has changed."""
@@ -163,13 +169,11 @@ class Headers:
         text = raw.strip(WHITE_SPACE).decode("utf-8", "surrogateescape")
         msg.info(log.message_id(self._store.queue_id, text, resent=True))
 
-    def _note_received(self, _: bytes, __: bytes) -> None:
-        self._hops += 1
-        if self._hops >= self._rules.hopcount_limit:
-            msg.warning(log.rejected(self._store.queue_id, "hopcount exceeded"))
-            self.refusal = NotAcceptedError(STAT_HOPS)
-            if not self._envelope.flags & FLAG_BOUNCE:
-                raise self.refusal
+    def _too_many_hops(self) -> None:
+        msg.warning(log.rejected(self._store.queue_id, "hopcount exceeded"))
+        self.refusal = NotAcceptedError(STAT_HOPS)
+        if not self._envelope.flags & FLAG_BOUNCE:
+            raise self.refusal
 
     def _note_encoding(self, _: bytes, raw: bytes) -> None:
         if raw.strip(WHITE_SPACE).lower() in {b"8bit", b"binary"}:
@@ -190,7 +194,6 @@ class Headers:
     NOTICED: ClassVar[dict[bytes, Callable[[Headers, bytes, bytes], None]]] = {
         b"message-id": _note_message_id,
         b"resent-message-id": _note_resent_message_id,
-        b"received": _note_received,
         b"content-transfer-encoding": _note_encoding,
         b"tls-required": _note_tls_required,
         b"require-tls-esmtp": _note_requiretls,
@@ -264,26 +267,25 @@ class Headers:
         return f"{phrase} <{sender}>"
 
 
-class LookedAt(dict[bytes, Look | None]):
-    """What to look at in headers, by their names as they are written, learned as they come. KeyError: that is none.
+class LookedAt(dict[bytes, tuple[bytes, Look | None]]):
+    """Names in lower case and what to look at in such headers, by names as they are written, learned as they come.
 
-    drop: names of headers that are to go.
+    KeyError: that is no name. drop: names of headers that are to go.
     """
 
     def __init__(self, drop: frozenset[bytes]) -> None:
         super().__init__()
         self._drop = drop
 
-    def __missing__(self, name: bytes) -> Look | None:
+    def __missing__(self, name: bytes) -> tuple[bytes, Look | None]:
         if NAME.fullmatch(name) is None:
             raise KeyError(name)
         if len(self) >= NAMES:
             self.clear()
         folded = name.lower()
-        noticed = Headers.NOTICED.get(folded)
-        known = folded in KNOWN or folded == b"date" or noticed is not None or folded in self._drop
-        look = self[name] = (folded, KNOWN.get(folded, 0), noticed, folded in self._drop) if known else None
-        return look
+        look = KNOWN.get(folded, 0), Headers.NOTICED.get(folded), folded in self._drop
+        found = self[name] = folded, look if any(look) else None
+        return found
 
 
 looked_at = lru_cache(1)(LookedAt)

@@ -2,7 +2,18 @@
 
 import pytest
 
-from pyfix.clients.cleanup import CLEAN_END, END, FLAG_AUTOUTF8, FLAG_BCC_OK, FLAG_MAP_OK, FRAME, MORE, STATUS, TEXT
+from pyfix.clients.cleanup import (
+    CLEAN_END,
+    END,
+    FLAG_AUTOUTF8,
+    FLAG_BCC_OK,
+    FLAG_MAP_OK,
+    FRAME,
+    MORE,
+    STAT_HOPS,
+    STATUS,
+    TEXT,
+)
 from pyfix.clients.cleanup_client import Message
 from pyfix.clients.spares import Spares
 from pyfix.config.main_cf import MainCf
@@ -194,6 +205,16 @@ def test_the_message_id_is_logged_and_kept(ours):
     _, data, queue_id = cleanup.put(stream(ENVELOPE, lines(b"Received: x\nMessage-ID:  <a@b> \n\nbody")))
     assert cleanup.log == [f"{queue_id}: message-id=<a@b>"]
     assert b"message_id=<a@b>" in records(data, rec.ATTR)
+
+
+@pytest.mark.parametrize("step", [0, 1])
+def test_what_stands_before_one_hop_too_many_is_told_before_it(ours, step):
+    cleanup = ours("hopcount_limit = 2\n")
+    text = b"received: x\nMessage-ID: <a@b>\nRECEIVED: y\n\tz\nResent-Message-Id: <c@d>\n\nbody"
+    (status, _), _, queue_id = cleanup.put(stream(ENVELOPE, lines(text)), step=step)
+    assert status == STAT_HOPS
+    said = ["message-id=<a@b>", "message rejected: hopcount exceeded"]
+    assert cleanup.log[:2] == [f"{queue_id}: {said[0]}", f"warning: {queue_id}: {said[1]}"]
 
 
 def test_a_thousand_recipients_are_each_there_once(ours):
