@@ -18,9 +18,10 @@ def no_trace(queue_id: str, what: str) -> str:
     return f"{queue_id}: not sending trace/success notification for {what} message"
 
 
-def post_failed(queue_id: str, recipient: str, reason: str) -> str:
-    """A report could not be put into the queue."""
-    return f"{queue_id}: can't send a notification to <{recipient}>: {reason}"
+def post_failed(queue_id: str, to: str, sender: str, reason: str) -> str:
+    """A report could not be put into the queue. to: sender or postmaster; sender: the address of that one."""
+    where = f" to {sender}" if to == "sender" else ""
+    return f"{queue_id}: {to} notification failed{where}: {reason}"
 
 
 def no_original(queue_name: str, queue_id: str, reason: str) -> str:

@@ -187,7 +187,7 @@ class Notifier:
                 clock=self._clock,
             )
         except Retry as error:
-            msg.warning(log.post_failed(request.queue_id, to, str(error)))
+            msg.warning(log.post_failed(request.queue_id, word, to, str(error)))
             return False
         msg.info(log.notification(request.queue_id, word, kind, new_id))
         return True

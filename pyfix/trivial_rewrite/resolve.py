@@ -31,6 +31,7 @@ from pyfix.clients.rewrite import (
     Resolved,
 )
 from pyfix.mail.address import quote
+from pyfix.mail.dsn import split_dsn
 from pyfix.mail.tokens import QUOTED, Token, internal, scan
 from pyfix.maps.addresses import find_address
 from pyfix.maps.maps import Maps
@@ -255,7 +256,17 @@ class Resolver:
         except TableError:
             msg.warning(lookup_failure(maps.name))
             raise
-        return route if found is None else Route("error", self._routes.relocated_prefix + found[0])
+        return route if found is None else Route("error", self._relocated_text(found[0]))
+
+    def _relocated_text(self, value: str) -> str:
+        """Status and text, of which a table may have to have both."""
+        if self._routes.relocated_prefix:
+            return self._routes.relocated_prefix + value
+        status, text = split_dsn(value, "")
+        if status and text:
+            return f"{status} {text}"
+        msg.warning(f"relocated_maps result must contain RFC 3463 status and text: '{value}'")
+        return "5.2.0 Mailbox is unavailable"
 
 
 async def _ask(table: BySender, sender: str) -> str | None:

@@ -306,8 +306,16 @@ def test_a_report_that_cleanup_does_not_take_keeps_the_log(service: Service) -> 
     assert not service.run(lambda notifier: notifier.flush("bounce", _request()))
     assert os.listdir("bounce") == [QUEUE_ID]
     assert service.log == [
-        f"warning: {QUEUE_ID}: can't send a notification to <s@a.test>: queue file write error"
+        f"warning: {QUEUE_ID}: sender notification failed to s@a.test: queue file write error"
     ]
+
+
+def test_a_report_to_the_postmaster_that_cleanup_does_not_take_keeps_the_log(service: Service) -> None:
+    service.put(NO_USER)
+    service.cleanup.status = 2
+    assert not service.run(lambda notifier: notifier.flush("bounce", _request(sender="")), "notify_classes = 2bounce")
+    assert os.listdir("bounce") == [QUEUE_ID]
+    assert service.log == [f"warning: {QUEUE_ID}: postmaster notification failed: queue file write error"]
 
 
 def test_a_template_that_can_not_be_expanded_does_not_keep_a_report_back(service: Service) -> None:
