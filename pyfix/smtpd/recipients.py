@@ -2,10 +2,11 @@
 
 Who is known: an address that canonical or virtual alias maps change, and one that its
 class's table lists. A class without a table takes everything, a virtual alias domain
-nothing. An address whose transport is `error` is refused with that transport's text.
+nothing. The mail system's own names are local users, whether listed or not. An address
+whose transport is `error` is refused with that transport's text.
 
 Parameters: local_recipient_maps, virtual_mailbox_maps, relay_recipient_maps,
-virtual_alias_maps, canonical_maps, show_user_unknown_table_name,
+virtual_alias_maps, canonical_maps, show_user_unknown_table_name, double_bounce_sender,
 unknown_{local,relay,virtual_alias,virtual_mailbox}_recipient_reject_code.
 """
 
@@ -31,6 +32,7 @@ from pyfix.smtpd.site import Site
 
 ERROR, RETRY = "error", "retry"
 UNDELIVERABLE = frozenset({ERROR, RETRY})
+OWN_NAMES = frozenset({"postmaster", "mailer-daemon"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +84,18 @@ async def unlisted(site: Site, resolved: Resolved, *, is_sender: bool) -> Refusa
     if resolved.transport in UNDELIVERABLE:
         return _by_transport(resolved, is_sender=is_sender)
     kind = CLASSES.get(resolved.flags & CLASS_MASK)
-    if kind is None or await _is_listed(site, kind, resolved):
+    if kind is None or _is_own_name(site, resolved) or await _is_listed(site, kind, resolved):
         return None
     table = f" in {kind.table}" if site.mail.show_user_unknown_table_name else ""
     return Refusal(getattr(site.cfg, kind.code), "5.1.0" if is_sender else "5.1.1", f"User unknown{table}")
+
+
+def _is_own_name(site: Site, resolved: Resolved) -> bool:
+    """Whether it is a local user whom the mail system itself writes as, or to."""
+    if not resolved.flags & CLASS_LOCAL:
+        return False
+    name = split_address(resolved.recipient)[0].lower()
+    return name in OWN_NAMES or name == site.mail.double_bounce_sender.lower()
 
 
 async def _is_listed(site: Site, kind: AddressClass, resolved: Resolved) -> bool:

@@ -66,6 +66,14 @@ DIALOGS: list[tuple[str, list[bytes]]] = [
     (
         "usual",
         [
+            b"EHLO a\r\n", b"MAIL FROM:<a@b>\r\n", b"RCPT TO:<MAILER-DAEMON@example.com>\r\n",
+            b"RCPT TO:<Double-Bounce@mx.example.com>\r\n", b"RCPT TO:<mailer-daemon+x@example.com>\r\n",
+            b"VRFY mailer-daemon\r\n", b"VRFY double-bounce\r\n", b"VRFY double-bounce-x\r\n",
+        ],
+    ),
+    (
+        "usual",
+        [
             b"EHLO a\r\n", b"MAIL FROM:<a@b> SMTPUTF8\r\n", b"MAIL FROM:<a@b> SMTPUTF8\r\n",
             b"RCPT TO:<a@\xc3\xa4.de>\r\n",
         ],
