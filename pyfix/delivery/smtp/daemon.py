@@ -59,7 +59,6 @@ TLS_OPTIONAL = 16  # sendopts bits
 REQUIRETLS = 32
 
 
-
 class Smtp(EventAgent):
     """Both programs; which one it is, the name of the program says."""
 
