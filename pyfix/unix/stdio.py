@@ -34,13 +34,24 @@ class _Output(io.FileIO):
         size = len(left)
         while left:
             try:
-                left = left[super().write(left) or 0 :]
+                written = super().write(left)
+                if written is None:  # a descriptor that the caller made one that does not wait
+                    _wait_for_room(self.fileno())
+                left = left[written or 0 :]
             except BrokenPipeError:
                 _end()
             except OSError as why:
                 error = why if self.fileno() == 1 else error
                 break
         return size
+
+
+def _wait_for_room(fd: int) -> None:
+    import select
+
+    poll = select.poll()
+    poll.register(fd, select.POLLOUT)
+    poll.poll()
 
 
 def prepare() -> None:
