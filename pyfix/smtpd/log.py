@@ -168,7 +168,7 @@ def pipelining(where: str, client: str, text: bytes) -> str:
 
 def not_smtp(client: str, text: str) -> str:
     """(warning) A command of another protocol, or a message header."""
-    return f"non-SMTP command from {client}: {escaped(text[:TEXT_LIMIT].encode('utf-8', 'surrogateescape'))}"
+    return f"non-SMTP command from {client}: {escaped(text.encode('utf-8', 'surrogateescape'))[:TEXT_LIMIT]}"
 
 
 def long_line(client: str, limit: int, text: bytes) -> str:

@@ -58,9 +58,14 @@ def test_what_is_no_command_is_the_last_thing_that_was_said(server, log, line) -
 
 @pytest.mark.parametrize(
     ("line", "shown"),
-    [(b"GET x\r\r\n", "GET x\\r"), (b"Subject: x\r\r\r\n", "Subject: x\\r\\r"), (b"GET x\0y\r\n", "GET x\\000y")],
+    [
+        (b"GET x\r\r\n", "GET x\\r"),
+        (b"Subject: x\r\r\r\n", "Subject: x\\r\\r"),
+        (b"GET x\0y\r\n", "GET x\\000y"),
+        (b"GET xx" + b"\1" * 40 + b"\r\n", "GET xx" + "\\001" * 23 + "\\0"),
+    ],
 )
-def test_what_is_no_smtp_command_is_shown_whole(server, log, line, shown) -> None:
+def test_what_is_no_smtp_command_is_shown_as_it_came_up_to_100_characters(server, log, line, shown) -> None:
     server("smtpd_forbidden_commands = GET\n").talk(HELLO, line)
     assert f"warning: non-SMTP command from {CLIENT}: {shown}" in log
 
