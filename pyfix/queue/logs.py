@@ -147,9 +147,11 @@ class Addition(Sync):
         """Unlock it. OSError: why it is not durable; then nothing was added."""
         try:
             if self.error is not None:
-                os.ftruncate(self.fd, self._size)
                 raise self.error
             self._queue.sync_name(self._log, self._queue_id)
+        except OSError:
+            os.ftruncate(self.fd, self._size)
+            raise
         finally:
             os.close(self.fd)
 

@@ -144,6 +144,16 @@ def test_an_entry_that_can_not_be_written_leaves_no_trace(queue, monkeypatch):
     assert text_of(queue, "defer", "ABCDEF") == before
 
 
+def test_an_entry_of_a_log_whose_name_may_be_lost_leaves_no_trace(queue, monkeypatch):
+    def sync_name(*_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(queue, "sync_name", sync_name)
+    with pytest.raises(OSError, match="Input/output"):
+        append_log(queue, "bounce", "ABCDEF", LogEntry(FIRST, "5.0.0", "failed", "x"))
+    assert read_log(queue, "bounce", "ABCDEF") == []
+
+
 @pytest.mark.parametrize(
     "text",
     [
