@@ -161,12 +161,12 @@ class Headers:
         return b"".join([rec.encode_line(line, limit) for line in lines])
 
     def _note_message_id(self, _: bytes, raw: bytes) -> None:
-        text = raw.strip(WHITE_SPACE).decode("utf-8", "surrogateescape")
+        text = raw.lstrip(WHITE_SPACE).decode("utf-8", "surrogateescape")
         msg.info(log.message_id(self._store.queue_id, text))
-        self.message_id = self.message_id or text
+        self.message_id = self.message_id or text.rstrip()
 
     def _note_resent_message_id(self, _: bytes, raw: bytes) -> None:
-        text = raw.strip(WHITE_SPACE).decode("utf-8", "surrogateescape")
+        text = raw.lstrip(WHITE_SPACE).decode("utf-8", "surrogateescape")
         msg.info(log.message_id(self._store.queue_id, text, resent=True))
 
     def _too_many_hops(self) -> None:
@@ -176,7 +176,7 @@ class Headers:
             raise self.refusal
 
     def _note_encoding(self, _: bytes, raw: bytes) -> None:
-        if raw.strip(WHITE_SPACE).lower() in {b"8bit", b"binary"}:
+        if raw.lstrip(WHITE_SPACE).lower() in {b"8bit", b"binary"}:
             self.encoding = "8bit"
 
     def _note_tls_required(self, name: bytes, raw: bytes) -> None:

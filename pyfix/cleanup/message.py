@@ -150,10 +150,6 @@ class Message:
             if whole[:1] != rec.NORM or not colon:
                 whole = rec.encode_line(line, self._rules.headers.line_limit)
             header, whole = await self._continuation(line, whole)
-            if b"\0" in header:  # where Postfix's strings end
-                header = header.partition(b"\0")[0]
-                limit = self._rules.headers.line_limit
-                whole = b"".join([rec.encode_line(part, limit) for part in header.split(b"\n")])
             headers.utf8 |= not header.isascii()
             changed = headers.take(name, header.partition(b":")[2])
             new = None if changed is None else await changed
@@ -161,18 +157,23 @@ class Message:
 
     async def _continuation(self, header: bytes, whole: bytes) -> tuple[bytes, bytes]:
         """The header with the lines that belong to it."""
-        lines, records = [], []
-        room = self._rules.headers.size_limit
+        lines: list[bytes] = []
+        records: list[bytes] = []
+        limit, used = self._rules.headers.size_limit, 0
         line = header
         while whole:
-            if len(line) > room:  # what is too much is dropped
-                line, whole = line[:room], b""
+            if b"\0" in line:  # where Postfix's strings end
+                line, whole = line.partition(b"\0")[0], b""
+            size = used + bool(lines) + len(line)
+            if size > limit:  # what is too much is dropped, and the whole line where the header is nearly full
+                line, whole = line[: limit - size] if 10 * used < 9 * limit else b"", b""
+                size = limit
             if whole[:1] != rec.NORM:
                 whole = rec.encode_line(line, self._rules.headers.line_limit)
             if line:
                 lines.append(line)
                 records.append(whole)
-            room -= len(line)
+            used = size
             line, whole = await self._line(only_continuation=True)
         return b"\n".join(lines), b"".join(records)
 

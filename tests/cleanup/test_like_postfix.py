@@ -79,6 +79,7 @@ OTHER_HEADERS = [
     b"Resent-From: a\nResent-Message-Id: <z>", b"Content-Transfer-Encoding: 8bit", b"Content-Transfer-Encoding: binary",
     b"Content-Transfer-Encoding: quoted-printable", b"Subject: \xc3\xa9", b"not a header", b" continuation",
     b"Received: 1\n" * 49 + b"X: y", b"Received: 1\n" * 48 + b"X: y", b"Received: 1\nReceived: 2",
+    b"X: a\0b\n c\0d\n\te", b"To: a\0b\n c", b"Content-Transfer-Encoding: 8bit ", b"Content-Transfer-Encoding: \n 8bit",
     b"X: a\rb", b"X: " + b"y" * 10 + b"\n" + b" " * 13, b"To: a\n\tb\n\n",
 ]  # fmt: skip
 CONTENTS = [

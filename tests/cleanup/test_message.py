@@ -177,10 +177,27 @@ def test_headers_at_once_are_what_they_are_one_by_one(ours, head, request_, monk
     assert found[0] == found[1]
 
 
-def test_the_first_header_that_is_too_long_loses_its_end(ours):
-    content = lines(b"Received: x\nX: " + b"y" * 90 + b"\n " + b"z" * 90 + b"\n more\nY: z\n\nbody")
+@pytest.mark.parametrize(
+    ("header", "kept"),
+    [
+        (b"X: " + b"y" * 83 + b"\n " + b"z" * 90 + b"\n more", [b"X: " + b"y" * 83, b" " + b"z" * 12]),
+        (b"X: " + b"y" * 86 + b"\n " + b"z" * 90 + b"\n m", [b"X: " + b"y" * 86, b" " + b"z" * 9]),
+        (b"X: " + b"y" * 87 + b"\n " + b"z" * 90 + b"\n m", [b"X: " + b"y" * 87]),
+        (b"X: " + b"y" * 87 + b"\n " + b"z" * 8 + b"\n m", [b"X: " + b"y" * 87, b" " + b"z" * 8]),
+        (b"X: " + b"y" * 98, [b"X: " + b"y" * 97]),
+    ],
+)
+def test_the_first_header_that_is_too_long_loses_its_end(ours, header, kept):
+    content = lines(b"Received: x\n" + header + b"\nY: z\n\nbody")
     _, data, _ = ours("header_size_limit = 100\n").put(stream(ENVELOPE, content))
-    assert records(data, rec.NORM)[1:4] == [b"X: " + b"y" * 90, b" " + b"z" * 6, b"Y: z"]
+    assert records(data, rec.NORM)[1 : len(kept) + 2] == [*kept, b"Y: z"]
+
+
+def test_a_line_of_a_header_ends_where_there_is_nul(ours):
+    _, data, _ = ours().put(stream(ENVELOPE, lines(b"Received: x\nX: a\0b\n c\0\n\td\nY: z\n\nbo\0dy")))
+    found = records(data, rec.NORM)
+    assert found[1:5] == [b"X: a", b" c", b"\td", b"Y: z"]
+    assert found[-1] == b"bo\0dy"
 
 
 def test_remote_headers_are_left_alone(ours):
@@ -203,7 +220,7 @@ def test_remote_headers_are_completed_when_that_is_wanted(ours):
 def test_the_message_id_is_logged_and_kept(ours):
     cleanup = ours()
     _, data, queue_id = cleanup.put(stream(ENVELOPE, lines(b"Received: x\nMessage-ID:  <a@b> \n\nbody")))
-    assert cleanup.log == [f"{queue_id}: message-id=<a@b>"]
+    assert cleanup.log == [f"{queue_id}: message-id=<a@b> "]
     assert b"message_id=<a@b>" in records(data, rec.ATTR)
 
 
