@@ -83,7 +83,7 @@ class Suite:
     async def running(self):
         """Everything but qmgr and pickup."""
         before = msg.to(lambda _, text: self.log.append(text))
-        for directory in (*QUEUES, "private", "public", "mail", "etc"):
+        for directory in (*QUEUES, "flush", "private", "public", "mail", "etc"):
             os.makedirs(directory, 0o700, exist_ok=True)
         with open("etc/main.cf", "w") as file:
             file.write(self.text)
