@@ -167,10 +167,10 @@ def _bdat(session: Asker, argument: str) -> Event | Reply:
         return BDAT_SYNTAX
     event = Bdat(int(words[0]), last=last, first=session.state is not State.CHUNKS)
     session.begin_chunk(event)
-    if session.state in (State.LOST, State.ASTRAY):
-        return Reply(551, "5.0.0", f"Discarded {event.size} bytes after earlier error")
     if not event.size and not last:
         return NULL_BDAT
+    if session.state in (State.LOST, State.ASTRAY):
+        return Reply(551, "5.0.0", f"Discarded {event.size} bytes after earlier error")
     return BDAT_COMPLAINTS.get(session.state) or event
 
 

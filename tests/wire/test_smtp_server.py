@@ -53,6 +53,11 @@ DIALOGS = {
         OK + b"503 5.5.1 Error: need RCPT command\r\n503 5.5.1 Error: MAIL after BDAT\r\n",
     ),
     "null chunk": (BEGIN + b"BDAT 0\r\n", OK * 3 + b"551 5.7.1 Null BDAT request\r\n"),
+    "null chunks after trouble": (
+        b"EHLO x\r\nBDAT 1\r\naBDAT 0\r\nBDAT 0\r\nBDAT 0 LAST\r\n",
+        OK + b"503 5.5.1 Error: need RCPT command\r\n" + b"551 5.7.1 Null BDAT request\r\n" * 2
+        + b"551 5.0.0 Discarded 0 bytes after earlier error\r\n",
+    ),
     "chunk syntax": (BEGIN + b"BDAT 1x\r\n", OK * 3 + b"521 5.5.4 Syntax: BDAT count [LAST]\r\n"),
     "rcpt after a chunk": (
         BEGIN + b"BDAT 1\r\naRCPT TO:<x@y>\r\n",
