@@ -31,6 +31,7 @@ virtual_mailbox_domains = vm.test, both.test
 relay_domains = relay.test
 parent_domain_matches_subdomains = relay_domains
 """
+UNAVAILABLE = "5.2.0 Mailbox is unavailable"
 
 
 def made(main_cf=""):
@@ -132,3 +133,21 @@ def test_the_transport_table_overrides_in_parts(value, route):
 )
 def test_addresses_are_completed_locally(address, rewritten):
     assert rewrite_address(made().rules["local"], address) == rewritten
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("5.1.6 has gone", "5.1.6 has gone"),
+        ("4.2.0  later", "4.2.0 later"),
+        ("new@x", UNAVAILABLE),
+        ("5.1.6", UNAVAILABLE),
+        ("5.1.6gone", UNAVAILABLE),
+    ],
+)
+def test_without_a_prefix_who_has_moved_has_status_and_text_of_his_own(log, value, text):
+    main_cf = f"relocated_prefix_enable = no\nrelocated_maps = inline:{{{{u@vm.test = {value}}}}}\n"
+    (transport, nexthop, *_), _ = resolve("u@vm.test", main_cf)
+    assert (transport, nexthop) == ("error", text)
+    warning = f"warning: relocated_maps result must contain RFC 3463 status and text: '{value}'"
+    assert log == ([warning] if text == UNAVAILABLE else [])
