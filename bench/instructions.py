@@ -3,8 +3,8 @@
 usage: python -m bench.instructions smtpd|cleanup|qmgr|discard|virtual [--messages N] [--calls]
 
 One daemon's code runs against doubles of all around it, so that the figure is the same each time whatever
-else the machine does. The doubles' share is in it (some 27,000 with smtpd, 10,000 with cleanup,12,000 with qmgr), the
-kernel's is not. --calls: the calls of a message instead, by function.
+else the machine does. The doubles' share is in it, the kernel's is not. --calls: the calls of a
+message instead, by function.
 """
 
 from __future__ import annotations

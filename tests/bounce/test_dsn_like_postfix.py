@@ -4,13 +4,10 @@ The same mail to both, through smtpd and through sendmail; all reports are compa
 """
 
 import email
-import re
 import smtplib
-from difflib import unified_diff
 from pathlib import Path
 
-from pyfix.config.bounce_template import DEFAULTS, dump_templates
-from tests.bounce.test_like_postfix import BASE, RULES
+from tests.bounce.beside import both, difference_of_texts, normal
 
 MAIN_CF = """
 myhostname = peer.example
@@ -97,21 +94,15 @@ def _reports(boxes: Path) -> list[str]:
     for path in boxes.rglob("new/*"):
         text = path.read_bytes()
         if email.message_from_bytes(text).get_content_type() == "multipart/report":
-            for pattern, new in RULES:
-                text = re.sub(pattern, new, text)
-            found.append("\n\n".join(sorted(text.decode().split("\n\n"))))
+            found.append("\n\n".join(sorted(normal(text).decode().split("\n\n"))))
     return sorted(found)
 
 
 def test_senders_are_told_what_postfix_tells_them(instance, real_postfix) -> None:
-    ours = instance(main_cf=MAIN_CF + BASE % "directory")
-    templates = ours.directory / "templates.cf"
-    templates.write_text(dump_templates(DEFAULTS.values()))
-    theirs = real_postfix(MAIN_CF + BASE % "top" + f"bounce_template_file = {templates}\n")
+    ours, theirs = both(instance, real_postfix, MAIN_CF)
     for mail, boxes in ((ours, ours.directory / "mail"), (theirs, theirs.top / "mail")):
         _send(mail.port)
         _submit(mail.command)
         ours.wait_until(lambda boxes=boxes: len(_reports(boxes)) >= COUNT)
     found, expected = _reports(ours.directory / "mail"), _reports(theirs.top / "mail")
-    difference = "\n".join(unified_diff("\f".join(expected).split("\n"), "\f".join(found).split("\n"), lineterm=""))
-    assert not difference, difference
+    assert not (difference := difference_of_texts(expected, found)), difference

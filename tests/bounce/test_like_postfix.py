@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from pyfix.config.bounce_template import DEFAULTS, dump_templates, parse_templates
+from tests.bounce.beside import both, normal
 
 MAIN_CF = """
 myhostname = peer.example
@@ -31,8 +32,6 @@ bounce_notice_recipient = pm@s.test
 delay_notice_recipient = pm@s.test
 delay_warning_time = 3601
 """  # noqa: E501
-BASE = "virtual_mailbox_base = {%s}/mail\nvirtual_uid_maps = static:{uid}\nvirtual_gid_maps = static:{gid}\n"
-
 TEXT = (
     b"From: a@s.test\r\nTo: b@fail.test\r\nSubject: hi\r\nMessage-ID: <m1@s.test>\r\n"
     b"References: <r1@x.test>\r\n\r\nbody one\r\n\r\n.dot\r\n"
@@ -88,24 +87,8 @@ def _reports(boxes: Path, ids: dict[str, str]) -> dict[tuple[str, str, str], byt
         queue_id = re.search(rb"X-Postfix-Queue-ID: (\w+)", text)
         name = ids.get(queue_id[1].decode() if queue_id else "")
         if name is not None:
-            found[name, message["To"], message["Subject"]] = _normal(text)
+            found[name, message["To"], message["Subject"]] = normal(text)
     return found
-
-
-DATE = rb"\w{3}, [ \d]\d \w{3} \d{4} [\d:]{8} [+-]\d{4}(?: \(\w+\))?"
-RULES = (
-    (DATE, b"DATE"),
-    (rb"\b(?:\d{14}\.)?[0-9A-F]{9,12}@peer", b"STAMP.ID@peer"),
-    (rb"\b[0-9A-F]{9,12}\.\d+/", b"ID.TIME/"),
-    (rb"Original-Recipient: rfc822;(?=[^\n]*[\x80-\xff])", b"Original-Recipient: utf-8;"),
-    (rb"\b(id |X-Postfix-Queue-ID: )[0-9A-F]{9,12}\b", rb"\1ID"),
-)
-
-
-def _normal(text: bytes) -> bytes:
-    for pattern, new in RULES:
-        text = re.sub(pattern, new, text)
-    return text
 
 
 def _lines(text: bytes) -> list[str]:
@@ -122,11 +105,7 @@ def _lines(text: bytes) -> list[str]:
     ids=["all reports", "7 bits", "wrapping"],
 )
 def test_reports_are_those_of_postfix(instance, real_postfix, main_cf, mail, count) -> None:
-    common = MAIN_CF + main_cf + "\n"
-    ours = instance(main_cf=common + BASE % "directory")
-    templates = ours.directory / "templates.cf"
-    templates.write_text(dump_templates(DEFAULTS.values()))
-    theirs = real_postfix(common + BASE % "top" + f"bounce_template_file = {templates}\n")
+    ours, theirs = both(instance, real_postfix, MAIN_CF + main_cf + "\n")
     our_ids, their_ids = _send(ours.port, mail), _send(theirs.port, mail)
     ours.wait_until(lambda: len(_reports(theirs.top / "mail", their_ids)) == count)
     ours.wait_until(lambda: len(_reports(ours.directory / "mail", our_ids)) == count)

@@ -5,11 +5,9 @@ import re
 import socket
 import threading
 from collections.abc import Iterator
-from difflib import unified_diff
 from pathlib import Path
 
-from pyfix.config.bounce_template import DEFAULTS, dump_templates
-from tests.bounce.test_like_postfix import BASE, RULES
+from tests.bounce.beside import both, difference, difference_of_texts, normal
 from tests.real_postfix import release
 
 MAIN_CF = """
@@ -137,13 +135,7 @@ def _submit(command) -> None:
 
 def _texts(boxes: Path) -> list[str]:
     """Normalised messages, sorted."""
-    found = []
-    for path in boxes.rglob("new/*"):
-        text = path.read_bytes()
-        for pattern, new in RULES:
-            text = re.sub(pattern, new, text)
-        found.append(text.decode("utf-8", "backslashreplace"))
-    return sorted(found)
+    return sorted(normal(path.read_bytes()).decode("utf-8", "backslashreplace") for path in boxes.rglob("new/*"))
 
 
 def _hop_lines(log: str) -> list[str]:
@@ -162,22 +154,14 @@ def _hop_lines(log: str) -> list[str]:
     return sorted(found)
 
 
-def _difference(expected: list[str], found: list[str]) -> str:
-    return "\n".join(unified_diff(expected, found, lineterm=""))
-
-
 def test_what_comes_back_is_what_postfix_sends_back(instance, real_postfix) -> None:
     with _next_host() as port:
-        main_cf = MAIN_CF % port
-        ours = instance(main_cf=main_cf + BASE % "directory")
-        templates = ours.directory / "templates.cf"
-        templates.write_text(dump_templates(DEFAULTS.values()))
-        theirs = real_postfix(main_cf + BASE % "top" + f"bounce_template_file = {templates}\n")
+        ours, theirs = both(instance, real_postfix, MAIN_CF % port)
         for mail, boxes in ((ours, ours.directory / "mail"), (theirs, theirs.top / "mail")):
             _submit(mail.command)
             ours.wait_until(lambda boxes=boxes: len(_texts(boxes)) >= COUNT)
         found, expected = _texts(ours.directory / "mail"), _texts(theirs.top / "mail")
-    assert not (difference := _difference("\f".join(expected).split("\n"), "\f".join(found).split("\n"))), difference
+    assert not (texts := difference_of_texts(expected, found)), texts
     if release() >= (3, 11):
         expected, found = _hop_lines(theirs.log()), _hop_lines(ours.log())
-        assert not (difference := _difference(expected, found)), difference
+        assert not (lines := difference(expected, found)), lines

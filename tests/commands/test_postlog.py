@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.commands import terminal
+
 
 @pytest.mark.parametrize(
     ("main_cf", "words", "shown"),
@@ -34,18 +36,11 @@ ROOT = Path(__file__).parent.parent.parent
 
 def on_terminal(command: list[str], **environment: str) -> tuple[int, str]:
     """Exit status, and what the terminal shows of standard error."""
-    ours, terminal = pty.openpty()
+    ours, theirs = pty.openpty()
     more = {"PATH": os.environ["PATH"], **environment}
-    done = subprocess.run(command, env=more, stdin=subprocess.DEVNULL, stderr=terminal, check=False, timeout=30)
-    os.close(terminal)
-    said = b""
-    while True:
-        try:
-            said += os.read(ours, 4096)
-        except OSError:
-            break
-    os.close(ours)
-    return done.returncode, said.decode().replace("\r\n", "\n")
+    done = subprocess.run(command, env=more, stdin=subprocess.DEVNULL, stderr=theirs, check=False, timeout=30)
+    os.close(theirs)
+    return done.returncode, terminal.shown(ours)
 
 
 def test_terminal_and_log_file_have_the_lines_under_the_tag_as_in_postfix(real_postfix):

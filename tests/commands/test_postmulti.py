@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from pyfix.commands import mail_conf, postfix, postmulti
+from tests.commands import terminal
 from tests.e2e.instance import RUN, instance, instance_directory
 
 __all__ = ["instance", "instance_directory"]
@@ -250,22 +251,15 @@ class Side:
         """(exit status, output, what it says on a terminal)."""
         mount = f"mount --bind {self.top}/e /etc/postfix && exec \"$@\""
         line = ["unshare", "-m", "sh", "-c", mount, "sh", *self.command(program)]
-        ours, terminal = pty.openpty()
+        ours, theirs = pty.openpty()
         done = subprocess.Popen(
             [*line, *[word.replace("{top}", str(self.top)) for word in words]],
             env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", **self.environment},
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=terminal,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=theirs,
         )  # fmt: skip
-        os.close(terminal)
+        os.close(theirs)
         out = done.communicate(timeout=50)[0]
-        said = b""
-        while True:
-            try:
-                said += os.read(ours, 4096)
-            except OSError:
-                break
-        os.close(ours)
-        texts = [text.decode().replace("\r\n", "\n").replace(str(self.top), "TOP") for text in (out, said)]
+        texts = [text.replace(str(self.top), "TOP") for text in (out.decode(), terminal.shown(ours))]
         return done.returncode, *texts
 
 

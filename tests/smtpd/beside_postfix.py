@@ -1,5 +1,6 @@
 """Settings of one smtpd, given to a real Postfix and to ours, and what both say and log."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -7,8 +8,11 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from tests.dns.conftest import OWN_ADDRESS, NameServer, Records
 from tests.ports import free_port
@@ -133,6 +137,24 @@ class Beside:
                 break
             time.sleep(0.02)
         return comparable(lines)
+
+
+@contextlib.contextmanager
+def running(settings: Mapping[str, list[str]], records: Records | None = None) -> Iterator[Beside]:
+    """A running Postfix; what would compare with it is skipped where there is none. As Beside."""
+    if why_not():
+        pytest.skip(why_not())
+    beside = Beside(settings, records)
+    try:
+        yield beside
+    finally:
+        beside.stop()
+
+
+def ours(server: Callable[..., Any], lines: list[str], chunks: list[bytes], *, patient: bool = False) -> list[bytes]:
+    """What our smtpd with these lines of main.cf answers, as Postfix would say it. patient: it asks others first."""
+    made = server("".join(f"{line}\n" for line in lines))
+    return [like(answer) for answer in made.talk(*chunks, patient=patient)]
 
 
 def _tag(name: str) -> str:

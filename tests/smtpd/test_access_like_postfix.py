@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.smtpd.beside_postfix import Beside, comparable, like, why_not
+from tests.smtpd.beside_postfix import Beside, comparable, ours, running
 
 HELLO, MAIL, RCPT, DATA = (
     b"EHLO client.test\r\n", b"MAIL FROM:<s@ok.test>\r\n", b"RCPT TO:<joe@example.com>\r\n", b"DATA\r\n",
@@ -249,11 +249,8 @@ CASES: dict[str, tuple[list[str], list[bytes]]] = {
 @pytest.fixture(scope="module")
 def postfix() -> Iterator[Beside]:
     """A running Postfix with a service for each of CASES."""
-    if why_not():
-        pytest.skip(why_not())
-    beside = Beside({name: lines for name, (lines, _) in CASES.items()})
-    yield beside
-    beside.stop()
+    with running({name: lines for name, (lines, _) in CASES.items()}) as beside:
+        yield beside
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -261,6 +258,5 @@ def test_answers_and_log_are_those_of_postfix(
     server: Callable[..., Any], log: list[str], postfix: Beside, name: str
 ) -> None:
     lines, chunks = CASES[name]
-    ours = [like(answer) for answer in server("".join(f"{line}\n" for line in lines)).talk(*chunks)]
-    assert ours == postfix.talk(name, chunks)
+    assert ours(server, lines, chunks) == postfix.talk(name, chunks)
     assert comparable(log) == postfix.log(name)

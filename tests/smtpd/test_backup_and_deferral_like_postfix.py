@@ -1,6 +1,7 @@
 """permit_mx_backup, defer_if_reject, and words about logins where nobody can log in: the same answers and log as
 real Postfix."""
 
+import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 
 from tests.dns.conftest import NameServer, Records
 from tests.real_postfix import version
-from tests.smtpd.beside_postfix import Beside, comparable, like, why_not
+from tests.smtpd.beside_postfix import Beside, comparable, ours, running
 
 US, SELF, PRIMARY, OTHER = "10 mx.example.com.", "10 self.test.", "5 prim.test.", "5 other.test."
 RECORDS: Records = {
@@ -82,19 +83,15 @@ NEW = ("support for restriction",)
 @pytest.fixture(scope="module")
 def postfix() -> Iterator[Beside]:
     """A running Postfix with a service for each of CASES."""
-    if why_not():
-        pytest.skip(why_not())
-    beside = Beside({name: lines for name, (lines, _) in CASES.items()}, RECORDS)
-    yield beside
-    beside.stop()
+    with running({name: lines for name, (lines, _) in CASES.items()}, RECORDS) as beside:
+        yield beside
 
 
 @pytest.fixture(scope="module")
 def dns() -> Iterator[NameServer]:
     """The same records for ours."""
-    server = NameServer(RECORDS)
-    yield server
-    server.close()
+    with contextlib.closing(NameServer(RECORDS)) as server:
+        yield server
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -103,8 +100,7 @@ def test_answers_and_log_are_those_of_postfix(
 ) -> None:
     lines, chunks = CASES[name]
     lines = [*lines, f"pyfix_dns_nameservers = 127.0.0.1:{dns.port}"]
-    ours = [like(answer) for answer in server("".join(f"{line}\n" for line in lines)).talk(*chunks, patient=True)]
-    assert ours == postfix.talk(name, chunks)
+    assert ours(server, lines, chunks, patient=True) == postfix.talk(name, chunks)
     old = version() < (3, 9)
     assert [line for line in comparable(log) if not (old and any(word in line for word in NEW))] == postfix.log(name)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.smtpd.beside_postfix import Beside, why_not
+from tests.smtpd.beside_postfix import Beside, running
 
 COMMON = [
     "smtpd_recipient_limit = 5",
@@ -773,11 +773,8 @@ PATIENCE = 0.5  # seconds, for an answer that never comes
 
 @pytest.fixture(scope="module")
 def postfix() -> Iterator[Beside]:
-    if why_not():
-        pytest.skip(why_not())
-    beside = Beside({name: COMMON + lines for name, lines in SETTINGS.items()})
-    yield beside
-    beside.stop()
+    with running({name: COMMON + lines for name, lines in SETTINGS.items()}) as beside:
+        yield beside
 
 
 def like(data: bytes) -> bytes:

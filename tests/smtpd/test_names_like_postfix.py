@@ -1,12 +1,13 @@
 """Restrictions on names, domains and DNS lists: the same answers and log lines as real Postfix, with a DNS of ours."""
 
+import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from tests.dns.conftest import NameServer, Records
-from tests.smtpd.beside_postfix import Beside, comparable, like, why_not
+from tests.smtpd.beside_postfix import Beside, comparable, ours, running
 
 RECORDS: Records = {
     ("mx.test", "MX"): ["10 a.mx.test."], ("a.mx.test", "A"): ["192.0.2.9"], ("mx.test", "NS"): ["ns.mx.test."],
@@ -187,19 +188,15 @@ CASES: dict[str, tuple[list[str], list[bytes]]] = {
 @pytest.fixture(scope="module")
 def postfix() -> Iterator[Beside]:
     """A running Postfix with a service for each of CASES."""
-    if why_not():
-        pytest.skip(why_not())
-    beside = Beside({name: lines for name, (lines, _) in CASES.items()}, RECORDS)
-    yield beside
-    beside.stop()
+    with running({name: lines for name, (lines, _) in CASES.items()}, RECORDS) as beside:
+        yield beside
 
 
 @pytest.fixture(scope="module")
 def dns() -> Iterator[NameServer]:
     """The same records for ours."""
-    server = NameServer(RECORDS)
-    yield server
-    server.close()
+    with contextlib.closing(NameServer(RECORDS)) as server:
+        yield server
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -208,6 +205,5 @@ def test_answers_and_log_are_those_of_postfix(
 ) -> None:
     lines, chunks = CASES[name]
     lines = [*lines, f"pyfix_dns_nameservers = 127.0.0.1:{dns.port}"]
-    ours = [like(answer) for answer in server("".join(f"{line}\n" for line in lines)).talk(*chunks, patient=True)]
-    assert ours == postfix.talk(name, chunks)
+    assert ours(server, lines, chunks, patient=True) == postfix.talk(name, chunks)
     assert comparable(log) == postfix.log(name)

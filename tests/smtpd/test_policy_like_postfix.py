@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.ports import free_port
-from tests.smtpd.beside_postfix import Beside, comparable, like, why_not
+from tests.smtpd.beside_postfix import Beside, comparable, ours, running
 
 ANSWERS = {
     "ok": "action=OK\n\n", "reject": "action=REJECT\n\n", "text": "action=550 5.1.1 no\n\n", "hold": "action=HOLD\n\n",
@@ -125,11 +125,8 @@ def policy() -> Iterator[PolicyServer]:
 @pytest.fixture(scope="module")
 def postfix(policy: PolicyServer) -> Iterator[Beside]:
     """A running Postfix with a service for each of CASES."""
-    if why_not():
-        pytest.skip(why_not())
-    beside = Beside({name: lines for name, (lines, _) in CASES.items()})
-    yield beside
-    beside.stop()
+    with running({name: lines for name, (lines, _) in CASES.items()}) as beside:
+        yield beside
 
 
 def questions(asked: list[list[str]]) -> list[list[str]]:
@@ -146,9 +143,9 @@ def test_questions_answers_and_log_are_those_of_postfix(
 ) -> None:
     lines, chunks = CASES[name]
     policy.asked = ours_asked = []
-    ours = [like(answer) for answer in server("".join(f"{line}\n" for line in lines)).talk(*chunks, patient=True)]
+    answers = ours(server, lines, chunks, patient=True)
     policy.asked = theirs_asked = []
-    assert ours == postfix.talk(name, chunks)
+    assert answers == postfix.talk(name, chunks)
     assert questions(ours_asked) == questions(theirs_asked)
     assert comparable(log) == postfix.log(name)
 
