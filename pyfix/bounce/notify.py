@@ -26,7 +26,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pyfix.bounce import log
-from pyfix.bounce.original import REQUIRETLS, Original
+from pyfix.bounce.original import Original
 from pyfix.bounce.report import RET_FULL, RET_HDRS, Report, Rules
 from pyfix.clients.bounce import ReportRequest
 from pyfix.clients.cleanup import FLAG_AUTOUTF8, FLAG_FILTER, FLAG_MASK_INTERNAL, FLAG_MILTER, FLAG_REQTLS
@@ -41,6 +41,7 @@ from pyfix.mail.address import quote, split_address
 from pyfix.mail.error import Retry
 from pyfix.queue.directory import QueueDirectory
 from pyfix.queue.logs import LogEntry, read_log, remove_log
+from pyfix.queue.sendopts import REQUIRETLS
 from pyfix.unix import msg
 
 NEVER, SUCCESS, FAILURE, DELAY = 1, 2, 4, 8  # NOTIFY

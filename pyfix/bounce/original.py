@@ -14,15 +14,12 @@ from pyfix.bounce import log
 from pyfix.mail.address import quote
 from pyfix.mail.headers import header_name, header_value
 from pyfix.queue.file import CorruptQueueFile, Envelope, read_content, read_envelope
+from pyfix.queue.sendopts import UTF8_REQUESTED
 from pyfix.unix import msg
 
 if TYPE_CHECKING:
     from pyfix.clients.bounce import ReportRequest
     from pyfix.queue.logs import Opener
-
-UTF8_REQUESTED = 1  # sendopts bits
-TLS_REQUIRED_NO = 16
-REQUIRETLS = 32
 
 
 class Original:

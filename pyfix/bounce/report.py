@@ -13,13 +13,14 @@ import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from pyfix.bounce.original import REQUIRETLS, TLS_REQUIRED_NO, Original
+from pyfix.bounce.original import Original
 from pyfix.config.bounce_template import Template
 from pyfix.mail.address import quote
 from pyfix.mail.dates import mail_date
 from pyfix.mail.headers import header_name
 from pyfix.queue import records as rec
 from pyfix.queue.logs import LogEntry
+from pyfix.queue.sendopts import REQUIRETLS, TLS_OPTIONAL
 from pyfix.unix import msg
 
 RET_FULL = 1
@@ -98,7 +99,7 @@ class Report:
         if self._rules.threaded and (message_id := self.original.message_id()):
             yield f"References: {message_id}"
             yield f"In-Reply-To: {message_id}"
-        if self._rules.tls_required and self.original.request.sendopts & TLS_REQUIRED_NO:
+        if self._rules.tls_required and self.original.request.sendopts & TLS_OPTIONAL:
             yield "TLS-Required: no"
         yield f"Auto-Submitted: {'auto-generated' if postmaster else 'auto-replied'}"
         yield "MIME-Version: 1.0"

@@ -24,6 +24,7 @@ from pyfix.cleanup.verdict import malformed
 from pyfix.clients.cleanup import FLAG_BCC_OK, FLAG_MAP_OK, FLAG_MASK_EXTRA, FLAG_REQTLS
 from pyfix.queue import records as rec
 from pyfix.queue.client_attributes import Clients
+from pyfix.queue.sendopts import REQUIRETLS
 from pyfix.unix import msg
 
 RECIPIENT_TYPES = frozenset(rec.RCPT + rec.DONE + rec.ORCP + rec.DRCP + rec.KILL + b"on")
@@ -35,7 +36,6 @@ CONTEXTS = frozenset({"local", "remote"})
 RET_VALUES = frozenset({1, 2})
 NOTIFY_VALUES = range(1, 16)
 VERP = frozenset("-=+")
-REQUIRETLS = 32  # a bit of sendopts
 
 
 class Envelope:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pyfix.cleanup import log
 from pyfix.cleanup.bounce import BOUNCEABLE
-from pyfix.cleanup.envelope import REQUIRETLS, Envelope
+from pyfix.cleanup.envelope import Envelope
 from pyfix.cleanup.feed import Feed, GivenUpError, InputError, Record
 from pyfix.cleanup.header import Headers
 from pyfix.cleanup.map import AddressMapper
@@ -29,12 +29,8 @@ from pyfix.clients.cleanup import (
 )
 from pyfix.mail.headers import header_name
 from pyfix.queue import records as rec
+from pyfix.queue.sendopts import REQUIRETLS, TLS_OPTIONAL, UTF8_HEADER, UTF8_REQUESTED, UTF8_SENDER
 from pyfix.unix import msg
-
-UTF8_REQUESTED = 1  # sendopts bits
-UTF8_HEADER = 2
-UTF8_SENDER = 4
-TLS_OPTIONAL = 16
 
 MESG, XTRA, END = rec.encode(rec.MESG), rec.encode(rec.XTRA), rec.encode(rec.END)
 

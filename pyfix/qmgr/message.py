@@ -8,9 +8,9 @@ from pyfix.clients.deliver import NORMAL, Stats, encode_body, encode_common
 from pyfix.qmgr.entry import Entry
 from pyfix.qmgr.job import Job
 from pyfix.queue.file import Envelope
+from pyfix.queue.sendopts import UTF8_RECIPIENT
 
 FORCE_EXPIRE = 0o010  # group execute: postsuper -e
-UTF8_RECIPIENT = 8  # a bit of sendopts, in requests only
 UNTHROTTLE = 0o040  # group read: the flush service released it
 
 

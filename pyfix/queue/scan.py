@@ -24,6 +24,7 @@ from pyfix.queue.records import (
     leading_numbers,
     split_attribute,
 )
+from pyfix.queue.sendopts import KNOWN
 from pyfix.queue.usual import split_file, usual_envelope
 from pyfix.queue.walk import JUMPS, Walk
 
@@ -31,7 +32,6 @@ RECIPIENT_LIMIT = 5000  # recipients in one batch
 
 MIXED_RECIPIENTS = 1  # qmgr_opts: recipient records stand among others
 _KNOWN_OPTS = 31
-_KNOWN_SENDOPTS = 63
 _KNOWN_NOTIFY = range(1, 16)
 _KNOWN_RET = range(1, 4)
 
@@ -231,7 +231,7 @@ def _size(scan: _Scan, _offset: int, data: bytes) -> bool:
     envelope.content_offset = offset if len(numbers) > 1 else 0
     envelope.rcpt_count = count
     envelope.rcpt_unread += count
-    envelope.qmgr_opts, envelope.sendopts = opts, sendopts & _KNOWN_SENDOPTS
+    envelope.qmgr_opts, envelope.sendopts = opts, sendopts & KNOWN
     return False
 
 

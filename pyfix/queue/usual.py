@@ -24,6 +24,7 @@ from pyfix.queue.records import (
     iterate,
     split_attribute,
 )
+from pyfix.queue.sendopts import KNOWN
 
 REMEMBERED = 1000
 """Recipients."""
@@ -40,7 +41,6 @@ _CONTEXT = len(b"A.rewrite_context=")
 _IDENT = b"log_ident="
 _MESG = encode(MESG)
 _SPECIAL = {name.decode() for name in ATTRIBUTE_TYPES} | {"trace_flags", "log_ident", "rewrite_context", "message_id"}
-_KNOWN_SENDOPTS = 63
 
 Attributes = dict[str, str]
 _clients: Clients[Attributes] = Clients(_SPECIAL, lambda attributes: attributes)
@@ -87,7 +87,7 @@ def _envelope(head: bytes, tail: bytes) -> Envelope:
     attrs.update(_found_in_content(tail))
     envelope = Envelope()
     envelope.content_size, envelope.content_offset, envelope.content_len = size, start, length or size
-    envelope.rcpt_count, envelope.sendopts = 1, sendopts & _KNOWN_SENDOPTS
+    envelope.rcpt_count, envelope.sendopts = 1, sendopts & KNOWN
     envelope.arrival, envelope.create_time = (seconds, microseconds), int(create_time)
     envelope.sender = _text(head[at:about])
     envelope.recipients = [Recipient(start - len(_MESG) - rcpt_size, address, original, orcpt)]

@@ -27,6 +27,7 @@ from pyfix.mail.dates import mail_date
 from pyfix.mail.error import MailError
 from pyfix.queue import records as rec
 from pyfix.queue.file import Recipient, read_content
+from pyfix.queue.sendopts import UTF8_REQUESTED
 from pyfix.unix import msg
 
 INHERITED = (  # attributes of the request that the new message has too
@@ -40,7 +41,6 @@ INHERITED = (  # attributes of the request that the new message has too
     "log_ident",
     "rewrite_context",
 )
-SENDOPT_SMTPUTF8 = 1
 PIECE = 65536
 
 
@@ -62,7 +62,7 @@ def finish(attempt: Attempt, state: State) -> Parts[None]:
 
 def _send(attempt: Attempt, forward: Forward, state: State) -> Outcome:
     flags = FLAG_MASK_INTERNAL | FLAG_BOUNCE
-    if attempt.delivery.request.sendopts & SENDOPT_SMTPUTF8:
+    if attempt.delivery.request.sendopts & UTF8_REQUESTED:
         flags |= FLAG_SMTPUTF8
     try:
         queue_id = post(attempt.setup.cleanup, flags, lambda queue_id: _records(attempt, forward, queue_id))

@@ -38,6 +38,7 @@ from pyfix.mail.address import quote
 from pyfix.mail.dsn import with_class
 from pyfix.mail.error import MailError
 from pyfix.queue.file import Recipient
+from pyfix.queue.sendopts import UTF8_HEADER, UTF8_RECIPIENT, UTF8_REQUESTED, UTF8_SENDER
 from pyfix.unix import msg
 from pyfix.wire.smtp_answer import Answer
 from pyfix.wire.smtp_client import (
@@ -61,8 +62,7 @@ if TYPE_CHECKING:
     from pyfix.delivery.smtp.requiretls import Demand
     from pyfix.delivery.smtp.tls_level import Level
 
-UTF8_REQUESTED = 1
-UTF8_NEEDED = 2 | 4 | 8  # in headers, in the sender, in a recipient
+UTF8_NEEDED = UTF8_HEADER | UTF8_SENDER | UTF8_RECIPIENT
 
 
 class Attempt:

@@ -47,6 +47,7 @@ from pyfix.maps.debug_peer import DebugPeers
 from pyfix.maps.maps import Maps
 from pyfix.maps.match import StringMatch
 from pyfix.maps.proxy import ProxyWriter
+from pyfix.queue.sendopts import REQUIRETLS, TLS_OPTIONAL
 from pyfix.server.context import Context
 from pyfix.server.stream import Link
 from pyfix.unix import msg
@@ -55,8 +56,6 @@ from pyfix.wire.smtp_client import SmtpClient, Stage
 
 PIX_WORKAROUNDS = ("disable_esmtp", "delay_dotcrlf")
 CONCURRENCY = 100  # deliveries at once on one connection of qmgr's
-TLS_OPTIONAL = 16  # sendopts bits
-REQUIRETLS = 32
 
 
 class Smtp(EventAgent):
