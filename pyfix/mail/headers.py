@@ -44,11 +44,12 @@ KNOWN = {
 }
 
 # What most headers with addresses look like: names and complete addresses, nothing to add or to put right.
+# (Possessive are single characters only: of groups Python before 3.11.5 matches what does not match, gh-106052.)
 _ATOM = rb"[A-Za-z0-9_+=*~-]++"
-_ADDRESS = rb"%s(?:\.%s)*+@[A-Za-z0-9_-]++(?:\.[A-Za-z0-9_-]++)++" % (_ATOM, _ATOM)
+_ADDRESS = rb"%s(?:\.%s)*@[A-Za-z0-9_-]++(?:\.[A-Za-z0-9_-]++)+" % (_ATOM, _ATOM)
 _WORD = rb"""(?:[A-Za-z0-9_+=*~'.?\x80-\xff-]++|"[^"\\]*+")"""
-_MAILBOX = rb"(?:%s|(?:%s[ \t\n]*+)*+<%s>)" % (_ADDRESS, _WORD, _ADDRESS)
-COMPLETE_ADDRESSES = re.compile(rb"[ \t\n]*+%s[ \t\n]*+(?:,[ \t\n]*+%s[ \t\n]*+)*+" % (_MAILBOX, _MAILBOX))
+_MAILBOX = rb"(?:%s|(?:%s[ \t\n]*+)*<%s>)" % (_ADDRESS, _WORD, _ADDRESS)
+COMPLETE_ADDRESSES = re.compile(rb"[ \t\n]*+%s[ \t\n]*+(?:,[ \t\n]*+%s[ \t\n]*+)*" % (_MAILBOX, _MAILBOX))
 
 
 

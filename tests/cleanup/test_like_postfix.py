@@ -70,6 +70,7 @@ ADDRESS_HEADERS = [
     b"From: x@y (\xc3\xa9) <z>", b"To : a", b"TO: a", b'From: "Doe, J." <a>', b"To: x" + b"y" * 1900 + b"\n z",
     b"To: (" + b"c" * 400 + b") " + b"n" * 300 + b" <a>, " + b"m " * 200 + b" <b>",
     b"From: Foo <U1@C.test>, rootx+1, u1+ext@c.test, u2+x@c.test, u2@c.test", b"To: self@c.test, a@s.example.com",
+    b"To: a@b.c, g", b"From: Foo <a@b.c>, g",
     b"Cc: root@s.example.com, b@sub.s.EXAMPLE.com, c@example.com", b"Resent-Reply-To: q@old.test",
     b"Sender: <root>\nErrors-To: r\nReturn-Receipt-To: q\nDisposition-Notification-To: z\n"  # noqa: ISC004
     b"Mail-Followup-To: w\nResent-Reply-To: d\nApparently-To: p\nDelivered-To: l\nResent-Sender: k",
