@@ -37,6 +37,7 @@ from pyfix.clients.cleanup import (
 )
 from pyfix.clients.cleanup_client import CleanupClient
 from pyfix.config.params.mail import MailParams
+from pyfix.mail.address import quote
 from pyfix.mail.dates import mail_date
 from pyfix.mail.error import MailError
 from pyfix.queue import records as rec
@@ -306,5 +307,5 @@ def cleanup_flags(receive_override_options: str) -> int:
 
 def picked_up(queue_id: str, submission: Submission) -> str:
     """A submission on its way to cleanup."""
-    line = f"{queue_id}: uid={submission.uid} from=<{submission.sender}>"
+    line = f"{queue_id}: uid={submission.uid} from=<{quote(submission.sender or '')}>"
     return f"{line} orig_id={submission.id}" if submission.requeued else line

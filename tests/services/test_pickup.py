@@ -78,6 +78,12 @@ def test_a_submission_becomes_a_message(suite):  # noqa: F811 - a fixture
     assert log[0] == f"{queue_id}: uid={os.getuid()} from=<me@example.com>"
 
 
+def test_a_sender_is_told_as_it_is_written_in_mail(suite):  # noqa: F811 - a fixture
+    drop(SUBMISSION.replace(R(rec.FROM, b"me@example.com"), R(rec.FROM, b"m e@example.com")))
+    _, log = taken(suite)
+    assert log[0].endswith(' from=<"m e"@example.com>')
+
+
 def test_a_queue_file_that_was_requeued_goes_through_again(suite):  # noqa: F811 - a fixture
     if os.getuid() != 0:
         pytest.skip("needs root: the file belongs to mail_owner")
