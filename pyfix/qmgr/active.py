@@ -199,7 +199,6 @@ class Active:
         try:
             for recipient in recipients:
                 msg.info(self.deliveries.status_line(message, recipient, DISCARDED, "sent"))
-                msg.warning(log.double_bounce_discarded(queue_id))
                 mark_done(fd, recipient.offset)
         except (OSError, ValueError) as error:
             msg.warning(log.queue_trouble("update", "active", queue_id, str(error)))

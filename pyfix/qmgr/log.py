@@ -62,8 +62,3 @@ def transport_failure(transport: str) -> str:
 def bad_parameter(name: str, value: str, default: str) -> str:
     """A transport's parameter is wrong."""
     return f"{name}: bad value {value!r}: using {default}"
-
-
-def double_bounce_discarded(queue_id: str) -> str:
-    """A report about a report had nowhere to go."""
-    return f"{queue_id}: undeliverable postmaster notification discarded"
