@@ -108,7 +108,7 @@ class Transaction:
         """One more recipient."""
         self.recipients += 1
         self.first_recipient = self.first_recipient or rcpt.address
-        self._envelope.append(_recipient(rcpt.address, rcpt.params.notify, rcpt.params.orcpt))
+        self._envelope.append(_recipient(rcpt.address, rcpt.given, rcpt.params.notify, rcpt.params.orcpt))
 
     def begin_content(self, site: Site, peer: Peer, delegated: Delegated) -> None:
         """The envelope is complete; the content begins with prepended headers and our Received:."""
@@ -275,14 +275,15 @@ def _envelope(
 
 
 @lru_cache(1000)
-def _recipient(address: str, notify: int, orcpt: str) -> bytes:
+def _recipient(address: str, given: str, notify: int, orcpt: str) -> bytes:
+    """Its records. What the client calls it in DSN is, when it does not say, what it gave between the brackets."""
     about = [("notify_flags", str(notify))] if notify else []
     if orcpt:
         kind, _, original = orcpt.partition(";")
         about.append(("dsn_orig_rcpt", f"{kind};{_decoded(original)}"))
     else:
         kind = "rfc822" if address.isascii() else "utf-8"
-        about.append(("dsn_orig_rcpt", f"{kind};{quote(address)}"))
+        about.append(("dsn_orig_rcpt", f"{kind};{given[1:-1] if given[:1] == '<' and given[-1:] == '>' else given}"))
     return rec.attributes(about) + rec.encode(rec.RCPT, address.encode("utf-8", "surrogateescape"))
 
 

@@ -79,6 +79,21 @@ def test_records_are_in_postfix_order(server: Make) -> None:
     assert rows[-2:] == [(b"X", b""), (b"E", b"")]
 
 
+@pytest.mark.parametrize(
+    ("path", "original"),
+    [
+        (b'<"joe"@example.com>', b'"joe"@example.com'),
+        (b"<@a.test:joe@example.com>", b"@a.test:joe@example.com"),
+        (b"<<joe@example.com>>", b"<joe@example.com>"),
+        (b"joe@example.com", b"joe@example.com"),
+    ],
+)
+def test_a_recipient_is_called_in_dsn_what_the_client_called_it(server: Make, path: bytes, original: bytes) -> None:
+    one = server("")
+    one.talk(HELLO, MAIL, b"RCPT TO:%b\r\n" % path, b"DATA\r\n", CONTENT)
+    assert (b"A", b"dsn_orig_rcpt=rfc822;" + original) in one.cleanup.messages[0].records
+
+
 def test_received_header_names_a_lone_recipient(server: Make) -> None:
     one = server("")
     one.talk(*SEND)
