@@ -66,13 +66,20 @@ class Words(Flag):
 
 WORDS = {"u": Words.FOLD_USER, "h": Words.FOLD_HOST, "q": Words.QUOTE, "X": Words.FINAL}
 
-_MACRO = re.compile(r"\$(?:\$|(\w+)|\{(\w+)\}|\((\w+)\))", re.ASCII)
+SAID_LIMIT = 100
+"""Characters of a successful command's output that are told."""
+_MACRO = re.compile(r"\$(?:\$|(\w+)|\{((?:[^{}]|\{[^{}]*\})*)\}|\(([^()]*)\)|(?=([{(])))?", re.ASCII)
+"""Whole, or with its bracket only, or with nothing that could be its name."""
 _ESCAPE = re.compile(r"\\(?:([0-7]{1,3})|(.))", re.DOTALL)
 _ESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\"}
 
 
 class UnknownMacro(Exception):
     """The text names it."""
+
+
+class BrokenMacro(Exception):
+    """It has no name or no end; the text is the log's."""
 
 
 class Attributes(NamedTuple):
@@ -150,6 +157,9 @@ class Pipe(SerialAgent):
         except UnknownMacro as error:
             msg.warning(unknown_macro(self._master_cf, self._service, str(error)))
             return Verdict("4.3.5", CONFIGURATION_ERROR)
+        except BrokenMacro as error:
+            msg.warning(str(error))
+            return Verdict("4.3.5", CONFIGURATION_ERROR)
         command = Command(
             argv[0],
             attributes.uid,
@@ -165,7 +175,7 @@ class Pipe(SerialAgent):
         verdict = judge(run(command, letter.chunks(attributes.copy, time.time(), attributes.eol)), argv[0])
         if verdict.status[0] != "2":
             return verdict
-        output = f" ({verdict.reason.rstrip()})" if verdict.reason.strip() else ""
+        output = f" ({verdict.reason[:SAID_LIMIT].rstrip()})" if verdict.reason.strip() else ""
         return Verdict("2.0.0", f"delivered via {self._service} service{output}")
 
 
@@ -184,7 +194,8 @@ def parse(args: tuple[str, ...], owner: users.User) -> Attributes:
         if not equals or name not in _ATTRIBUTES:
             msg.fatal(f"unknown attribute name: {word}")
         values[name] = value
-    argv = tuple([word for word in (words[at].removeprefix("argv="), *words[at + 1 :]) if word])
+    first = words[at].removeprefix("argv=")
+    argv = (first, *words[at + 1 :]) if first else words[at + 1 :]
     if not argv:
         msg.fatal("missing argv= command-line attribute")
     if "user" not in values:
@@ -192,7 +203,7 @@ def parse(args: tuple[str, ...], owner: users.User) -> Attributes:
     uid, gid = _user(values.pop("user"), owner)
     copy, flags = _flags(values.pop("flags", ""))
     more = {name: _ATTRIBUTES[name](value) for name, value in values.items()}
-    return Attributes(argv, uid, gid, copy, flags, **more)  # type: ignore[arg-type]  # values were parsed by kind
+    return Attributes(tuple(argv), uid, gid, copy, flags, **more)  # type: ignore[arg-type]  # values were parsed by kind
 
 
 def _unbraced(word: str) -> str:
@@ -264,7 +275,7 @@ _ATTRIBUTES: dict[str, Callable[[str], object]] = {
 
 
 def expand(attributes: Attributes, request: Request, mail: MailParams) -> list[str]:
-    """The command for these recipients. UnknownMacro."""
+    """The command for these recipients. UnknownMacro, BrokenMacro."""
     about = _about_message(attributes, request)
     each = [_about_recipient(attributes, recipient, mail) for recipient in request.recipients]
     out: list[str] = []
@@ -282,6 +293,8 @@ def _replace(word: str, values: dict[str, str]) -> str:
         if found[0] == "$$":
             return "$"
         name = found[1] or found[2] or found[3]
+        if not name:
+            raise BrokenMacro(truncated_macro(word) if found[4] else nameless_macro(word))
         if name not in values:
             raise UnknownMacro(name)
         return values[name]
@@ -347,6 +360,16 @@ def _address(words: Words, address: str) -> str:
 def single_recipient(letter: str, service: str) -> str:
     """Log line: a flag that makes sense for one recipient only."""
     return f"pipe flag `{letter}' requires {service}_destination_recipient_limit = 1"
+
+
+def nameless_macro(word: str) -> str:
+    """Log line: a dollar sign alone, which would have to be two."""
+    return f'empty macro name: "{word}"'
+
+
+def truncated_macro(word: str) -> str:
+    """Log line: a name in brackets does not end."""
+    return f'truncated macro reference: "{word}"'
 
 
 def unknown_macro(master_cf: str, service: str, name: str) -> str:

@@ -88,8 +88,27 @@ def test_flags_fold_and_quote_words() -> None:
 
 
 def test_an_unknown_macro_is_the_administrators_mistake() -> None:
-    with pytest.raises(UnknownMacro, match="bogus"):
-        words("", "x", "${bogus}")
+    for word, name in (("${bogus}", "bogus"), ("${user?{a}:{b}}", "user?{a}:{b}"), ("${ user }", " user ")):
+        with pytest.raises(UnknownMacro) as found:
+            words("", "x", word)
+        assert str(found.value) == name
+
+
+@pytest.mark.parametrize(
+    ("word", "line"),
+    [
+        ("a$", 'empty macro name: "a$"'),
+        ("$@", 'empty macro name: "$@"'),
+        ("${}", 'empty macro name: "${}"'),
+        ("$()", 'empty macro name: "$()"'),
+        ("${user", 'truncated macro reference: "${user"'),
+        ("$user$(us", 'truncated macro reference: "$user$(us"'),
+    ],
+)
+def test_a_dollar_sign_that_names_nothing_is_no_text(store, out: Path, word: str, line: str) -> None:
+    outcomes = deliver(store, agent(f"user={USER}", "argv=true", word), "u@d.test")
+    assert outcomes == [("4.3.5", "delayed", "mail system configuration error")]
+    assert store.lines == [f"warning: {line}"]
 
 
 @pytest.mark.parametrize(
@@ -122,8 +141,8 @@ def test_what_can_not_be_ends_the_program(store, args: tuple[str, ...], words: s
 
 
 def test_braces_keep_a_word_together() -> None:
-    attributes = parse((f"user={USER}", "flags=DX.>", "{eol=\\r\\n}", "argv=sh", "-c", "{ echo  a b }"), OWNER)
-    assert attributes.argv == ("sh", "-c", "echo  a b")
+    attributes = parse((f"user={USER}", "flags=DX.>", "{eol=\\r\\n}", "argv=sh", "-c", "{ echo  a b }", "{}"), OWNER)
+    assert attributes.argv == ("sh", "-c", "echo  a b", "")
     assert attributes.eol == b"\r\n"
     assert attributes.copy == Copy.DELIVERED | Copy.DOT | Copy.QUOTE
 
@@ -157,6 +176,7 @@ def test_without_flags_nothing_is_added(store, out: Path) -> None:
     [
         (("flags=X", "argv=true"), "2.0.0", "delivered via sink service"),
         (("argv=/bin/sh", "-c", "echo 4.1.1 hello; exit 3"), "4.1.1", "hello "),
+        (("argv=/bin/sh", "-c", "printf %0150d 1"), "2.0.0", f"delivered via sink service ({'0' * 100})"),
         (("argv=/bin/sh", "-c", "exit 67"), "5.1.1", "user unknown"),
         (("argv=/bin/sh", "-c", "exit 99"), "5.3.0", 'Command died with status 99: "/bin/sh"'),
         (("size=3", "argv=true"), "5.2.3", "message too large"),
