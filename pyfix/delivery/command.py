@@ -41,6 +41,7 @@ OUTPUT_LIMIT = 4096  # bytes of output that are kept
 CHUNK = 65536
 PATH = "/usr/bin:/bin"
 SHELL = "/bin/sh"
+EX_SOFTWARE = 70
 TEMPFAIL = 75
 COMPLAIN = 3  # descriptor on which a child says why it could not begin
 HIGH = 100  # descriptors that are to be moved go above this one first, out of the way
@@ -145,7 +146,7 @@ def judge(ended: Ended, text: str) -> Verdict:
     output = ended.output
     more = f". Command output: {output}" if output else ""
     if ended.timed_out:
-        return Verdict("5.3.0", f'Command time limit exceeded: "{text}"{more}', output)
+        return Verdict("5.3.0", f'Command time limit exceeded: "{text}"{more}', output or SYSEXITS[EX_SOFTWARE][1])
     code = os.waitstatus_to_exitcode(ended.status)
     if code < 0:
         return Verdict("4.3.0", f'Command died with signal {-code}: "{text}"{more}', output)
@@ -157,13 +158,14 @@ def judge(ended: Ended, text: str) -> Verdict:
 
 
 def _judge_code(code: int, text: str, output: str, more: str) -> Verdict:
-    if STATUS.match(output):
+    if not output.startswith(" ") and STATUS.match(output):
         status, words = split_dsn(output, "5.3.0")
         return Verdict(with_failure(status), words, words)
     if code in SYSEXITS:
         status, words = SYSEXITS[code]
         return Verdict(status, words + more, output or words)
-    return Verdict("5.3.0", f'Command died with status {code}: "{text}"{more}', output)
+    reason = f'Command died with status {code}: "{text}"{more}'
+    return Verdict("5.3.0", reason, output or f"unknown mail system error {code}")
 
 
 def with_failure(status: str) -> str:
@@ -219,8 +221,8 @@ class _Conversation:
         return os.waitpid(pid, 0)[1]
 
     def output(self) -> str:
-        """What it said."""
-        return printable(bytes(self._said[:OUTPUT_LIMIT]))
+        """What it said, up to a NUL."""
+        return printable(bytes(self._said[:OUTPUT_LIMIT]).partition(b"\0")[0])
 
     def close(self) -> None:
         """Both pipes."""
@@ -334,7 +336,7 @@ def _begin(command: Command, stdin: int, stdout: int, complain: int) -> None:
     if command.file_limit:
         hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
         if hard == resource.RLIM_INFINITY or command.file_limit <= hard:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (command.file_limit, hard))
+            resource.setrlimit(resource.RLIMIT_FSIZE, (command.file_limit, command.file_limit))
     if command.directory:
         where = f'cannot change directory to "{command.directory}" for uid={command.uid} gid={command.gid}'
         _say(where, os.chdir, command.directory)

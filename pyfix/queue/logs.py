@@ -313,7 +313,7 @@ def _entry(fields: dict[str, str], defaults: tuple[str, str]) -> LogEntry:
         recipient,
         get("status", defaults[0]),
         get("action", defaults[1]),
-        get("reason", UNAVAILABLE),
+        get("reason") or UNAVAILABLE,
         get("diag_type", ""),
         get("diag_text", ""),
         get("mta_type", ""),

@@ -43,6 +43,21 @@ def test_each_number_of_sysexits_has_its_words(code: int, wanted: tuple[str, str
 
 
 @pytest.mark.parametrize(
+    ("ended", "text"),
+    [
+        (Ended(67 << 8, ""), "user unknown"),
+        (Ended(3 << 8, ""), "unknown mail system error 3"),
+        (Ended(3 << 8, "out "), "out "),
+        (Ended(0, "", timed_out=True), "internal software error"),
+        (Ended(0, "out ", timed_out=True), "out "),
+    ],
+    ids=["sysexits", "other", "output", "slow", "slow with output"],
+)
+def test_a_report_has_words_for_a_command_that_said_nothing(ended: Ended, text: str) -> None:
+    assert judge(ended, "x").text == text
+
+
+@pytest.mark.parametrize(
     ("text", "status", "reason"),
     [
         ("true", "2.0.0", ""),
@@ -54,6 +69,8 @@ def test_each_number_of_sysexits_has_its_words(code: int, wanted: tuple[str, str
         ("echo 4.7.9 come later; exit 9", "4.7.9", "come later "),
         ("echo 5.7.9 never; exit 75", "5.7.9", "never "),
         ("echo 5.7.9 never", "2.0.0", "5.7.9 never "),
+        ("echo ' 5.7.9 never'; exit 67", "5.1.1", "user unknown. Command output:  5.7.9 never "),
+        ("printf 'a\\000b'; exit 67", "5.1.1", "user unknown. Command output: a"),
         ("kill -9 $$", "4.3.0", 'Command died with signal 9: "kill -9 $$"'),
         ("echo hi; kill -TERM $$", "4.3.0",
          'Command died with signal 15: "echo hi; kill -TERM $$". Command output: hi '),
@@ -89,7 +106,7 @@ def test_time_is_up_for_all_that_it_started(tmp_path) -> None:
 
 
 def test_full_pipes_do_not_block() -> None:
-    text = "head -c 300000 /dev/zero; cat >/dev/null; exit 1"
+    text = "head -c 300000 /dev/zero | tr '\\000' '\\001'; cat >/dev/null; exit 1"
     status, reason = deliver(text, b"x" * 300000)
     assert status == "5.3.0"
     assert reason.endswith("_" * OUTPUT_LIMIT)
@@ -119,6 +136,11 @@ def test_words_are_not_looked_at_by_a_shell() -> None:
 
 def test_it_has_this_environment_and_no_other() -> None:
     assert sorted(deliver("/usr/bin/env")[1].split()) == ["A=b", "PATH=/usr/bin:/bin"]
+
+
+def test_it_can_not_raise_the_limit_of_its_files() -> None:
+    text = "python3 -c 'import resource; print(*resource.getrlimit(resource.RLIMIT_FSIZE))'"
+    assert deliver(text, file_limit=1 << 20) == ("2.0.0", "1048576 1048576 ")
 
 
 def test_descriptors_of_the_agent_are_closed(tmp_path) -> None:

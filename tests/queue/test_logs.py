@@ -81,6 +81,7 @@ def test_no_reason_can_forge_an_entry(queue):
         ("defer", b"\n<old@x>: no reply\n\n", ("old@x", "4.0.0", "delayed", "no reply")),
         ("bounce", b"\n<>: no reply\n\n", ("", "5.0.0", "failed", "no reply")),
         ("trace", b"recipient=<>\n\n", ("", "5.0.0", "failed", "(description unavailable)")),
+        ("bounce", b"recipient=a@x\nreason=\n\n", ("a@x", "5.0.0", "failed", "(description unavailable)")),
         ("defer", b"<o@x>: r\nrecipient=n@x\nreason=s \nstatus=4.1.1\n\n", ("n@x", "4.1.1", "delayed", "s")),
     ],
 )
