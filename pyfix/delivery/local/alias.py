@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable
 from pyfix.clients.deliver import Flags
 from pyfix.clients.rewrite import RULE_LOCAL
 from pyfix.delivery.local import log
-from pyfix.delivery.local.state import Attempt, Parts, Rights, State
+from pyfix.delivery.local.state import Attempt, Parts, Rights, State, rights_of
 from pyfix.mail.address import quote, unquote
 from pyfix.maps.run_now import run_now
 from pyfix.maps.table import LocalTable, Table, TableError
@@ -109,7 +109,7 @@ def _rights(table: Table) -> Rights | None:
     except KeyError:
         msg.warning(log.no_table_owner(table.name))
         return None
-    return Rights(user.pw_uid, user.pw_gid, user.pw_name, user.pw_dir, user.pw_shell)
+    return rights_of(user)
 
 
 def table_owner(table: Table) -> int:

@@ -16,7 +16,8 @@ from collections.abc import Iterator
 from pyfix.delivery.agent import CONFIGURATION_ERROR
 from pyfix.delivery.local import log
 from pyfix.delivery.local.alias import Expand
-from pyfix.delivery.local.state import Attempt, Parts, Rights, State
+from pyfix.delivery.local.state import Attempt, Parts, Rights, State, rights_of
+from pyfix.mail.error import Retry
 from pyfix.unix import msg
 
 CHUNK = 65536
@@ -26,7 +27,11 @@ def deliver_include(attempt: Attempt, state: State, path: str, expand: Expand) -
     """Deliver to all whom a file names."""
     if attempt.been_here(f"include {state.rights.uid} {path}"):
         return
-    rights, problem = _examine(attempt, state.rights, path)
+    try:
+        rights, problem = _examine(attempt, state.rights, path)
+    except Retry as error:
+        yield state.outcome(error.status, error.text)
+        return
     if problem:
         msg.warning(problem)
         yield state.outcome("5.3.5", CONFIGURATION_ERROR)
@@ -51,7 +56,7 @@ def deliver_include(attempt: Attempt, state: State, path: str, expand: Expand) -
 
 
 def _examine(attempt: Attempt, rights: Rights, path: str) -> tuple[Rights, str]:
-    """The rights inside of the file; and what is wrong with it, or nothing."""
+    """The rights inside of the file; and what is wrong with it, or nothing. Retry: its owner has no name."""
     if not path.startswith("/"):
         return rights, log.include_relative(path)
     try:
@@ -67,18 +72,23 @@ def _examine(attempt: Attempt, rights: Rights, path: str) -> tuple[Rights, str]:
         return rights, ""
     try:
         user = pwd.getpwuid(found.st_uid)
-    except KeyError:
-        return rights, log.include_owner(path, found.st_uid)
-    return Rights(user.pw_uid, user.pw_gid, user.pw_name, user.pw_dir, user.pw_shell), ""
+    except KeyError as error:
+        msg.warning(log.no_user(found.st_uid))
+        msg.warning(log.include_owner(path))
+        raise Retry(CONFIGURATION_ERROR, status="4.3.5") from error
+    return rights_of(user), ""
 
 
 def lines(fd: int, limit: int) -> Iterator[str]:
-    """The lines of a file, without comments; longer ones in pieces of `limit` bytes. OSError."""
+    """The lines of a file, without comments; longer ones in pieces of `limit` bytes. OSError.
+
+    Their ends are kept: one within quotes is a space.
+    """
     rest = b""
     while data := os.read(fd, CHUNK):
         *whole, rest = (rest + data).split(b"\n")
         for line in whole:
-            yield from _pieces(line, limit)
+            yield from _pieces(line + b"\n", limit)
         while len(rest) > limit:
             yield from _pieces(rest[:limit], limit)
             rest = rest[limit:]

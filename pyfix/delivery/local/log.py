@@ -53,9 +53,14 @@ def include_bad(path: str, what: str) -> str:
     return f":include: file {path} is {what}"
 
 
-def include_owner(path: str, uid: int) -> str:
+def no_user(uid: int) -> str:
+    """Somebody has no name."""
+    return f"cannot find username for uid {uid}"
+
+
+def include_owner(path: str) -> str:
     """An :include: file of a user without a name."""
-    return f"{path}: cannot find :include: file owner: uid {uid}"
+    return f"{path}: cannot find :include: file owner username"
 
 
 def include_unreadable(path: str, reason: str | None) -> str:

@@ -31,7 +31,7 @@ from pyfix.delivery.local.expand import Undefined, expand
 from pyfix.delivery.local.file import deliver_file
 from pyfix.delivery.local.include import deliver_include
 from pyfix.delivery.local.mailbox import deliver_mailbox, deliver_transport
-from pyfix.delivery.local.state import Attempt, Parts, Rights, State
+from pyfix.delivery.local.state import Attempt, Parts, Rights, State, rights_of
 from pyfix.mail.address import split_extension, unquote
 from pyfix.mail.tokens import Address, external_address, internal, parse
 from pyfix.maps.addresses import add_extension
@@ -79,7 +79,7 @@ def _split(attempt: Attempt, state: State) -> State:
     if not at:
         local, domain = address, ""
         msg.warning(log.no_domain(address))
-    local = local.lower()
+    local, domain = local.lower(), domain.lower()
     user, extension = split_extension(
         local,
         mail.recipient_delimiter,
@@ -96,10 +96,9 @@ def _split(attempt: Attempt, state: State) -> State:
 def find_user(name: str) -> Rights | None:
     """A user of the system; None: there is none of that name."""
     try:
-        user = pwd.getpwnam(name)
+        return rights_of(pwd.getpwnam(name))
     except (KeyError, ValueError):
         return None
-    return Rights(user.pw_uid, user.pw_gid, user.pw_name, user.pw_dir, user.pw_shell)
 
 
 def _deliver_user(attempt: Attempt, state: State) -> Parts[None]:
@@ -169,10 +168,13 @@ def deliver_unknown(attempt: Attempt, state: State) -> Parts[None]:
 
 
 def deliver_list(attempt: Attempt, state: State, texts: Iterable[str]) -> Parts[int]:
-    """Deliver to all that these texts name; how many they are. Ends after a text with a deferred one."""
+    """Deliver to all that these texts name; how many they are. Ends after a text with a deferred one.
+
+    A text ends at its first NUL.
+    """
     count = 0
     for text in texts:
-        for item in parse(text):
+        for item in parse(text.partition("\0")[0]):
             if isinstance(item, Address):
                 count += 1
                 yield from _deliver_item(attempt, state, item)
@@ -217,12 +219,14 @@ def deliver_address(attempt: Attempt, state: State, address: str) -> Parts[None]
     if state.unmatched:
         rewritten = add_extension(rewritten, state.unmatched)
     resolved = run_now(rewriter.resolve("", rewritten))
-    state = state.to(address=resolved.recipient)
     if resolved.flags & FLAG_FAIL:
         yield state.outcome("4.3.0", "address resolver failure")
-    elif resolved.flags & FLAG_ERROR:
-        yield state.outcome("5.1.3", "bad recipient address syntax")
-    elif resolved.transport == attempt.setup.service:
+        return
+    if resolved.flags & FLAG_ERROR:
+        yield state.outcome("5.1.3", f"bad recipient address syntax: {resolved.recipient}")
+        return
+    state = state.to(address=resolved.recipient)
+    if resolved.transport == attempt.setup.service:
         yield from deliver_recipient(attempt, state.but(level=state.level + 1))
     else:
         yield from deliver_indirect(attempt, state)

@@ -6,11 +6,13 @@ changed copy. An Attempt is what all steps of one request share.
 
 from __future__ import annotations
 
+import pwd
 from collections.abc import Generator
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, TypeVar
 
 from pyfix.delivery.agent import PROBE, Delivery
+from pyfix.delivery.command import SHELL
 from pyfix.delivery.delivered import delivered_to
 from pyfix.delivery.local.setup import Setup
 from pyfix.delivery.outcome import Outcome
@@ -32,6 +34,11 @@ class Rights(NamedTuple):
     name: str = ""
     home: str = ""
     shell: str = ""
+
+
+def rights_of(user: pwd.struct_passwd) -> Rights:
+    """A user of the system; his shell is the usual one where none is named."""
+    return Rights(user.pw_uid, user.pw_gid, user.pw_name, user.pw_dir, user.pw_shell or SHELL)
 
 
 class State(NamedTuple):

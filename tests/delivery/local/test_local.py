@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from pyfix.clients.rewrite import Resolved
+from pyfix.clients.rewrite import FLAG_ERROR, Resolved
 from pyfix.config.main_cf import MainCf
 from pyfix.delivery.agent import Delivery
 from pyfix.delivery.local import forward
 from pyfix.delivery.local.daemon import Local
+from pyfix.delivery.local.state import rights_of
 from pyfix.delivery.outcome import Fate, Settled
 from pyfix.server.context import Context
 
@@ -38,8 +39,9 @@ class Rewriter:
         return address if "@" in address else f"{address}@d.test"
 
     async def resolve(self, sender: str, address: str) -> Resolved:
-        here = address.endswith("@d.test")
-        return Resolved("local" if here else "smtp", address.rpartition("@")[2], address, 0)
+        here = address.lower().endswith("@d.test")
+        flags = FLAG_ERROR if address.startswith("-") else 0
+        return Resolved("local" if here else "smtp", address.rpartition("@")[2], address, flags)
 
 
 class Machine:
@@ -146,6 +148,7 @@ def test_a_list_has_an_owner(machine: Machine) -> None:
     [
         ({"a": "b", "b": "a"}, "b@d.test", "5.4.6", "recipient nesting limit exceeded"),
         ({"a": "nobody-knows"}, "nobody-knows@d.test", "5.1.1", 'unknown user: "nobody-knows"'),
+        ({"a": "-b"}, "a@d.test", "5.1.3", "bad recipient address syntax: -b@d.test"),
         ({"a": "<>"}, "a@d.test", "4.3.0", "alias database unavailable"),
         ({"a": "~/x"}, "a@d.test", "5.3.5", "mail system configuration error"),
         ({"a": ":include:x"}, "a@d.test", "5.3.5", "mail system configuration error"),
@@ -176,6 +179,43 @@ def test_a_dotforward_is_used_and_an_extension_has_its_own(machine: Machine) -> 
     assert [reason for _, _, reason in machine.deliver(f"{ME}+ext@d.test")] == [
         f"delivered to file: {machine.root}/out/ext"
     ]
+
+
+def test_a_line_of_a_dotforward_ends_at_a_nul(machine: Machine) -> None:
+    machine.forward(f"{ME}.forward", f"{ME}\0, x@e.test\n{machine.root}/out/x\0y\n")
+    assert [reason for _, _, reason in machine.deliver(f"{ME}@d.test")] == [
+        "delivered to mailbox", f"delivered to file: {machine.root}/out/x",
+    ]  # fmt: skip
+
+
+def test_the_end_of_a_line_within_quotes_is_a_space(machine: Machine) -> None:
+    machine.forward(f"{ME}.forward", f'"|echo >{machine.root}/out/x\n')
+    assert [reason for _, _, reason in machine.deliver(f"{ME}@d.test")] == [
+        f"delivered to command: echo >{machine.root}/out/x "
+    ]
+
+
+@pytest.mark.skipif(not ROOT, reason="needs root: to give a file away")
+def test_a_list_of_nobody_waits_for_its_owner(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = machine.root / "list"
+    path.write_text("x@e.test\n")
+    os.chown(path, 4242, -1)
+    assert machine.deliver("a@d.test", aliases={"a": f":include:{path}"}) == [
+        ("a@d.test", "4.3.5", "mail system configuration error")
+    ]
+    assert machine.store.lines == [
+        "warning: cannot find username for uid 4242", f"warning: {path}: cannot find :include: file owner username",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("domain", ["d.test", "D.Test"])
+def test_a_command_knows_the_domain_in_lower_case(machine: Machine, domain: str) -> None:
+    machine.deliver(f"{ME}@{domain}", more=f"mailbox_command = echo $DOMAIN >{machine.root}/out/domain")
+    assert (machine.root / "out/domain").read_text() == "d.test\n"
+
+
+def test_a_user_without_shell_has_the_usual_one() -> None:
+    assert rights_of(pwd.struct_passwd(("u", "x", 5, 6, "", "/home/u", ""))).shell == "/bin/sh"
 
 
 def test_an_empty_dotforward_forwards_nothing(machine: Machine) -> None:
