@@ -5,7 +5,6 @@ What is there is used: an instance is made only where none is, started only if i
 
 import smtplib
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from email.message import EmailMessage
@@ -47,7 +46,7 @@ def stop(directory: Path) -> int:
     config = place(directory) / "etc"
     if not (config / "main.cf").exists() or not System(str(config)).runs:
         return 0
-    return subprocess.run(_command(config, "stop"), check=False).returncode  # noqa: S603  # ourselves
+    return _run(config, "stop")
 
 
 def place(directory: Path) -> Path:
@@ -69,13 +68,13 @@ def smtp_address(config: Path) -> tuple[str, int]:
 
 
 def _postfix(config: Path, command: str) -> None:
-    done = subprocess.run(_command(config, command), check=False)  # noqa: S603  # ourselves
-    if done.returncode != 0:
+    if _run(config, command) != 0:
         raise DemoError(f"postfix {command} failed; see {config.parent}/log/maillog")
 
 
-def _command(config: Path, command: str) -> list[str]:
-    return [sys.executable, "-m", "pyfix.commands.postfix", "-c", str(config), command]
+def _run(config: Path, command: str) -> int:
+    words, environment = System(str(config)).ours("commands.postfix", command)
+    return subprocess.run(words, env=environment, check=False).returncode  # noqa: S603  # ourselves
 
 
 def _one_message(directory: Path, main: MainCf, host: str, port: int) -> Iterator[str]:

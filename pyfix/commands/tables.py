@@ -3,7 +3,7 @@
 The two differ in the syntax of their source files and in how they print a pair; see Command.
 
 Exit status: 0 done (-q, -d: something was found), 1 not found or trouble.
-Parameters: default_database_type, lmdb_map_size, smtputf8_enable.
+Parameters: default_database_type, import_environment, lmdb_map_size, smtputf8_enable.
 Sources: postmap(1), postalias(1).
 """
 
@@ -21,6 +21,7 @@ from typing import BinaryIO
 from pyfix.commands import mail_conf
 from pyfix.commands.json_text import json_text
 from pyfix.commands.message_lines import message_lines
+from pyfix.config.environment import let_through
 from pyfix.config.params.mail import MailParams
 from pyfix.maps import cdb, index
 from pyfix.maps.hash import convert
@@ -175,6 +176,8 @@ def _settings(request: Request) -> Settings:
     main = mail_conf.load(request.config_dir)
     mail_conf.log_too(main, request.command.name)
     cfg = MailParams(main)
+    if "PYTHONPATH" in cfg.import_environment:
+        sys.path += let_through(cfg.import_environment, {}).get("PYTHONPATH", "").split(":")  # as for daemons
     utf8 = cfg.smtputf8_enable and "u" not in request.flags
     if request.flags & set("bh") and "U" not in request.flags:
         utf8 = False

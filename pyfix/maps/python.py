@@ -6,7 +6,8 @@ lookup fail temporarily, with a log line. Keys are folded to lower case and part
 (`user`, `@domain`) are asked too, unless the function has an attribute `fixed` that is false.
 
 The module is imported when the table is opened: before a daemon enters its jail, and with the
-rights that it has then. It must be on Python's path (PYTHONPATH, or installed).
+rights that it has then. It must be installed, or in a directory of the PYTHONPATH that import_environment
+sets: `import_environment = ... PYTHONPATH=/etc/postfix/python`.
 """
 
 import asyncio

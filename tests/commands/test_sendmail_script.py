@@ -1,15 +1,16 @@
-"""conf/bin/sendmail, as an installer leaves it: beside a script that says which Python is its own."""
+"""conf/bin, as an installer leaves it: beside a script that says which Python is its own."""
 
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import lmdb
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SCRIPT = ROOT / "conf/bin/sendmail"
+COMMANDS = sorted(path.name for path in (ROOT / "conf/bin").iterdir())
 FOUND = {
     "installed": lambda packages: (packages / "pyfix").symlink_to(ROOT / "pyfix"),
     "editable": lambda packages: (packages / "__editable__.pyfix-0.1.pth").write_text(f"{ROOT}\n"),
@@ -24,9 +25,10 @@ def system(tmp_path):
     (tmp_path / "main.cf").write_text(f"queue_directory = {tmp_path}/queue\n")
     python = tmp_path / "bin/python3"
     python.symlink_to(sys.executable)
-    (tmp_path / "bin/mailq").write_text(f"#!{python}\n")
-    shutil.copy(SCRIPT, tmp_path / "bin/sendmail")
-    (tmp_path / "bin/sendmail").chmod(0o755)
+    (tmp_path / "bin/pyfix-standalone").write_text(f"#!{python}\n")
+    for name in COMMANDS:
+        shutil.copy(ROOT / "conf/bin" / name, tmp_path / "bin" / name)
+        (tmp_path / "bin" / name).chmod(0o755)
     return tmp_path
 
 
@@ -34,10 +36,18 @@ def packages(system):
     return next(system.glob("lib/*/site-packages"))
 
 
-def run(system, *words, command="bin/sendmail", **more):
+def add_libraries(system):
+    """Of other makers, where the interpreter looks for them."""
+    for library in ("click", "lmdb", "dns"):
+        (packages(system) / library).symlink_to(Path(lmdb.__file__).parents[1] / library)
+    (system / "pyvenv.cfg").write_text(f"home = {Path(sys.executable).resolve().parent}\n")
+
+
+def run(system, *words, command="bin/sendmail", cwd=None, **more):
     environment = {"MAIL_CONFIG": str(system), "PATH": "/usr/bin:/bin", **more}
     line = [system / command, *words]
-    return subprocess.run(line, input=b"Subject: x\n\nhello\n", env=environment, capture_output=True, check=False)
+    stdin = b"Subject: x\n\nhello\n"
+    return subprocess.run(line, input=stdin, env=environment, capture_output=True, check=False, cwd=cwd)
 
 
 def taken(system, done):
@@ -52,7 +62,7 @@ def test_the_package_is_found_without_site(system, way):
     told = system / "bin/told"
     told.write_text(f'#!/bin/sh\nexec {sys.executable} -X importtime "$@"\n')
     told.chmod(0o755)
-    (system / "bin/mailq").write_text(f"#!{told}\n")
+    (system / "bin/pyfix-standalone").write_text(f"#!{told}\n")
     done = run(system, "-f", "a@x", "b@x")
     assert taken(system, done)
     imported = {line.rsplit("|", 1)[1].strip() for line in done.stderr.decode().splitlines() if "|" in line}
@@ -97,13 +107,13 @@ def test_it_may_be_called_by_another_name(system, tmp_path_factory):
 
 def test_python_may_have_a_path_that_is_too_long_for_a_first_line(system):
     FOUND["editable"](packages(system))
-    (system / "bin/mailq").write_text("#!/bin/sh\n'''exec' ...\n")
+    (system / "bin/pyfix-standalone").write_text("#!/bin/sh\n'''exec' ...\n")
     assert taken(system, run(system, "-f", "a@x", "b@x"))
 
 
 def test_the_script_that_names_python_may_have_been_removed(system):
     FOUND["editable"](packages(system))
-    (system / "bin/mailq").unlink()
+    (system / "bin/pyfix-standalone").unlink()
     assert taken(system, run(system, "-f", "a@x", "b@x"))
 
 
@@ -115,11 +125,61 @@ def test_words_are_handed_on_as_they_are(system):
 
 def test_other_modes_have_all_libraries(system):
     FOUND["editable"](packages(system))
-    (packages(system) / "lmdb").symlink_to(Path(lmdb.__file__).parent)
-    (system / "pyvenv.cfg").write_text(f"home = {Path(sys.executable).resolve().parent}\n")
+    add_libraries(system)
     (system / "aliases").write_text("a: b\n")
     with (system / "main.cf").open("a") as file:
         file.write(f"alias_database = lmdb:{system}/aliases\n")
     done = run(system, "-bi")
     assert (done.returncode, done.stderr) == (0, b"")
     assert (system / "aliases.lmdb").exists()
+
+
+EVIL = {
+    "PYTHONPATH": "{evil}", "PYTHONHOME": "{evil}", "PYTHONSTARTUP": "{evil}/os.py", "PYTHONUSERBASE": "{evil}",
+    "PYTHONINSPECT": "1", "PYTHONOPTIMIZE": "2", "PYTHONWARNINGS": "error", "PYTHONVERBOSE": "1", "PYTHONDEVMODE": "1",
+    "PYTHONHASHSEED": "nonsense", "PYTHONMALLOC": "nonsense", "PYTHONUTF8": "nonsense", "PYTHONIOENCODING": "nonsense",
+    "PYTHONPROFILEIMPORTTIME": "1", "PYTHONPLATLIBDIR": "{evil}", "PYTHONTRACEMALLOC": "nonsense", "HOME": "{evil}",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("way", FOUND)
+@pytest.mark.parametrize("name", COMMANDS)
+def test_no_command_runs_code_of_its_callers_environment(system, tmp_path_factory, way, name):
+    FOUND[way](packages(system))
+    add_libraries(system)
+    evil = tmp_path_factory.mktemp("evil")
+    users = evil / ".local" / packages(system).relative_to(system)
+    for place in (evil, users, evil / packages(system).relative_to(system)):
+        place.mkdir(parents=True, exist_ok=True)
+        for module in ("pyfix", "posix", "io", "os", "pwd", "site", "sitecustomize", "usercustomize", "click", "lmdb"):
+            (place / f"{module}.py").write_text("raise SystemExit('evil')\n")
+    words = ["-bi", "-oA/nowhere"] if name == "sendmail" else ["--nosuch"]  # -bi: what finds all libraries
+    done = run(system, *words, command=f"bin/{name}")
+    assert done.stderr
+    assert b"Traceback" not in done.stderr
+    assert b"import" not in done.stderr
+    setting = {variable: value.replace("{evil}", str(evil)) for variable, value in EVIL.items()}
+    again = run(system, *words, command=f"bin/{name}", cwd=evil, **setting)
+    assert (again.returncode, again.stdout, again.stderr) == (done.returncode, done.stdout, done.stderr)
+
+
+def test_every_command_is_installed_by_its_own_name():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert sorted(settings["tool"]["setuptools"]["script-files"]) == [f"conf/bin/{name}" for name in COMMANDS]
+    assert len({(ROOT / "conf/bin" / name).read_bytes() for name in COMMANDS}) == 1
+    modules = {path.stem for path in (ROOT / "pyfix/commands").glob("*.py")}
+    assert modules.issuperset(COMMANDS)
+
+
+def test_a_table_of_your_own_functions_is_found_where_main_cf_says(system, tmp_path_factory):
+    FOUND["editable"](packages(system))
+    add_libraries(system)
+    own, others = tmp_path_factory.mktemp("own"), tmp_path_factory.mktemp("others")
+    (own / "table.py").write_text("def look(key): return f'own {key}'\n")
+    (others / "table.py").write_text("def look(key): return f'others {key}'\n")
+    words = ["-q", "a", "python:table:look"]
+    assert b"No module named 'table'" in run(system, *words, command="bin/postmap", PYTHONPATH=str(others)).stderr
+    with (system / "main.cf").open("a") as file:
+        file.write(f"import_environment = TZ PYTHONPATH={own}\n")
+    done = run(system, *words, command="bin/postmap", PYTHONPATH=str(others))
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"own a\n", b"")
