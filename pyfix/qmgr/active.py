@@ -5,6 +5,7 @@
 | start   | active/ID                  | incoming/ID                    | the next start goes on             |
 | feed    | incoming/ID or deferred/ID | active/ID                      | the next start moves it to incoming|
 | locked  | active/ID                  | incoming/ID, not before 60 s   | the same, without the 60 s         |
+| stuck   | active/ID                  | incoming/ID, at a queue run    | as after start                     |
 | bug     | active/ID                  | deferred/ID, time of next try  | as after start                     |
 | corrupt | active/ID                  | corrupt/ID                     | it is read again                   |
 | report  | active/ID, a log           | active/ID (report.py)          | read again, and reported if not yet|
@@ -81,6 +82,7 @@ class Active:
         self._recipients = 0
         self._clock = clock
         self._were_active: set[str] = set()  # files of incoming that were in active, until they are there again
+        self._stuck: set[str] = set()  # files of active that nobody works on: they could not be moved
 
     @property
     def full(self) -> bool:
@@ -92,10 +94,16 @@ class Active:
 
     def start_over(self) -> None:
         """Move what an earlier qmgr left in active back to incoming."""
-        now = self._clock()
-        for queue_id in list(self._queue.scan("active")):
-            self._move(queue_id, "active", "incoming", when=now)
+        self._stuck.update(self._queue.scan("active"))
+        self.free_stuck()
+
+    def free_stuck(self) -> bool:
+        """Move what is stuck in active back to incoming; whether there was any."""
+        stuck, self._stuck = self._stuck, set()
+        for queue_id in stuck:
+            self._move(queue_id, "active", "incoming", when=self._clock())
             self._were_active.add(queue_id)
+        return bool(stuck)
 
     # In
 
@@ -317,6 +325,7 @@ class Active:
         try:
             self._queue.corrupt("active", queue_id)
         except OSError as error:
+            self._stuck.add(queue_id)
             msg.warning(log.queue_trouble("save corrupt", "active", queue_id, error.strerror or str(error)))
 
     def _move(self, queue_id: str, from_queue: str, to_queue: str, *, when: float | None = None) -> bool:
@@ -328,6 +337,8 @@ class Active:
         except FileNotFoundError:
             return False  # somebody else moved or removed it: that was meant
         except OSError as error:
+            if from_queue == "active":
+                self._stuck.add(queue_id)
             action = f"rename to {to_queue}:"
             msg.warning(log.queue_trouble(action, from_queue, queue_id, error.strerror or str(error)))
             return False

@@ -219,7 +219,8 @@ class Qmgr:
             self._deliveries.revive_all()
         incoming, deferred = self._scans
         ignore_time = bool(asked & frozenset(b"A"))
-        if asked & INCOMING_LETTERS:
+        freed = bool(asked & frozenset(b"D")) and self._active.free_stuck()
+        if freed or asked & INCOMING_LETTERS:
             self._looked = time.monotonic()
             incoming.request(ignore_time=ignore_time)
         if asked & frozenset(b"D"):

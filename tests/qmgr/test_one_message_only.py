@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+from pathlib import Path
 
 import pytest
 
@@ -132,4 +133,45 @@ def test_what_was_in_active_is_known_only_until_it_is_there_again(instance, toy)
             await instance.until_logged(f"{left}: removed")
             assert not qmgr._active._were_active
 
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("to_queue", ["deferred", "incoming", "corrupt"])
+def test_a_file_that_could_not_leave_active_is_taken_up_at_the_next_queue_run(
+    instance, toy, monkeypatch, to_queue: str
+) -> None:
+    """As with a hash directory that can't be made on a full disk. Postfix's qmgr ends, and the next starts over."""
+
+    def rename(self, queue_id: str, source: str, target: str) -> None:
+        if (source, target) == ("active", to_queue) and queue_id == bad:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(self, queue_id, source, target)
+
+    async def scenario() -> None:
+        nonlocal bad
+        agent = toy()
+        agent.verdict = lambda request: Answer(-1 if request.queue_id == bad and not healed else 0)
+        bad, other = instance.put("a@out.test", queue="active"), instance.put("b@out.test")
+        if to_queue == "corrupt":
+            path = instance.queue.path("active", bad)
+            whole = Path(path).read_bytes()
+            os.truncate(path, 20)
+        with monkeypatch.context() as patch:
+            patch.setattr(QueueDirectory, "rename", rename)
+            async with instance.running(out=agent) as qmgr:
+                await instance.until_logged(f"{other}: removed")
+                await instance.until(lambda: any(f"active/{bad}: No space left" in line for line in instance.lines))
+                assert "active" in instance.where(bad)
+                assert bad not in qmgr._active.messages
+                healed.append(True)
+                patch.undo()
+                if to_queue == "corrupt":
+                    Path(path).write_bytes(whole)
+                qmgr.trigger(b"D")
+                await instance.until_logged(f"{bad}: removed")
+                assert not qmgr._active.messages
+
+    bad = ""
+    healed: list[bool] = []
+    real = QueueDirectory.rename
     asyncio.run(scenario())
