@@ -156,10 +156,13 @@ class Frame:
         except OSError as error:
             msg.warning(log.open_failed(request.queue_name, request.queue_id, error.strerror or str(error)))
             return None
-        if flock_shared(fd):
-            return fd
+        try:
+            if flock_shared(fd):
+                return fd
+            msg.warning(log.locked(request.queue_name, request.queue_id))
+        except OSError as error:
+            msg.warning(log.lock_failed(request.queue_name, request.queue_id, error.strerror or str(error)))
         os.close(fd)
-        msg.warning(log.locked(request.queue_name, request.queue_id))
         return None
 
     async def _run(self, delivery: Delivery) -> None:

@@ -33,7 +33,12 @@ def open_failed(queue_name: str, queue_id: str, reason: str) -> str:
 
 def locked(queue_name: str, queue_id: str) -> str:
     """Somebody has the queue file for himself."""
-    return f"shared lock {queue_name}/{queue_id}: Resource temporarily unavailable"
+    return lock_failed(queue_name, queue_id, "Resource temporarily unavailable")
+
+
+def lock_failed(queue_name: str, queue_id: str, reason: str) -> str:
+    """The queue file of a request can't be locked."""
+    return f"shared lock {queue_name}/{queue_id}: {reason}"
 
 
 def corrupted(queue_name: str, queue_id: str, reason: str) -> str:

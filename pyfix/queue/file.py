@@ -17,6 +17,7 @@ Builders (cleanup, postdrop) make the records themselves (records.py) and call m
 import os
 from collections.abc import Iterator
 
+from pyfix.mail.error import Retry
 from pyfix.queue.envelope import Envelope, Recipient
 from pyfix.queue.records import DONE, KILL, NORM, RCPT, CorruptQueueFile, Truncated, decode
 from pyfix.queue.scan import read_envelope, read_recipients
@@ -58,15 +59,21 @@ def read_content(fd: int, offset: int) -> Iterator[tuple[bytes, bytes]]:
 
 
 def content_bytes(fd: int, offset: int, eol: bytes = b"\n") -> bytes:
-    """The whole content with this line end, none behind a last line that had none. CorruptQueueFile."""
+    """The whole content with this line end, none behind a last line that had none. CorruptQueueFile, Retry."""
     return b"".join(content_chunks(fd, offset, eol))
 
 
 def content_chunks(fd: int, offset: int, eol: bytes = b"\n") -> Iterator[bytes]:
-    """The content in pieces of up to about 1 MB, cut anywhere. offset: content_offset. CorruptQueueFile."""
+    """The content in pieces of up to about 1 MB, cut anywhere. offset: content_offset.
+
+    CorruptQueueFile. Retry: the disk; no OSError, which would be taken for trouble where the content goes.
+    """
     size, jumps = CHUNK, 0
     while True:
-        buf = os.pread(fd, size, offset)
+        try:
+            buf = os.pread(fd, size, offset)
+        except OSError as error:
+            raise Retry(f"error reading message: {error.strerror}") from error
         pieces: list[bytes] = []
         at, kind = _text_pieces(buf, eol, pieces)
         text = b"".join(pieces)

@@ -1,4 +1,7 @@
-"""bug - one located line about an exception that nobody expected"""
+"""bug - one located line about an exception that nobody expected
+
+An error of the operating system is the machine's trouble, not a mistake in the program: the line does not say so.
+"""
 
 import traceback
 
@@ -11,6 +14,9 @@ def line(error: BaseException, doing: str) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if "/pyfix/" in frame.filename] or list(frames)
     where = "".join(f"{_short(frame.filename)}:{frame.lineno}: " for frame in ours[-1:])
+    if isinstance(error, OSError) and error.strerror:
+        file = f": {error.filename}" if error.filename is not None else ""
+        return f"{doing} ended by a system error: {where}{error.strerror}{file}"
     return f"{doing} ended by a bug: {where}{type(error).__name__}: {error}"
 
 

@@ -1,5 +1,6 @@
 """The frame around every agent: log, message logs, marks, answers."""
 
+import errno
 import fcntl
 import os
 import re
@@ -93,6 +94,29 @@ def test_trouble_that_nobody_foresaw_defers_who_is_left(store, logs) -> None:
     assert store.todo(queue_id) == ["two@d.test"]
     assert re.search(r"error: \w+: delivery ended by a bug: .*: ZeroDivisionError: oops", store.lines[1])
     assert store.lines[2].endswith("dsn=4.3.0, status=deferred (unknown mail transport error)")
+
+
+def test_an_error_of_the_system_is_not_called_a_bug(store, logs, monkeypatch) -> None:
+    def no_room(_fd: int, _offset: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    queue_id = store.put("ok@d.test")
+    monkeypatch.setattr(agent, "mark_done", no_room)
+    assert run(store, logs, by_name, queue_id).status == -1
+    line = rf"error: {queue_id}: delivery ended by a system error: \S+\.py:\d+: No space left on device"
+    assert re.fullmatch(line, store.lines[-1])
+    assert store.todo(queue_id) == ["ok@d.test"]
+
+
+def test_a_file_system_that_can_not_lock_defers_one_message(store, logs, monkeypatch) -> None:
+    def no_locks(_: int) -> bool:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    queue_id = store.put("ok@d.test")
+    monkeypatch.setattr(agent, "flock_shared", no_locks)
+    assert run(store, logs, by_name, queue_id).status == -1
+    assert store.lines == [f"warning: shared lock active/{queue_id}: No locks available"]
+    assert store.todo(queue_id) == ["ok@d.test"]
 
 
 def test_classified_trouble_defers_with_its_own_words(store, logs) -> None:
