@@ -24,6 +24,11 @@ def ended(path: str, pid: int, code: int) -> str:
     return f"process {path} pid {pid} {how}"
 
 
+def not_started(path: str, reason: str) -> str:
+    """A process could not be started for want of descriptors, memory or other processes."""
+    return f"can't start {path}: {reason}"
+
+
 def throttled(path: str) -> str:
     """A service is left alone for a while."""
     return f"{path}: bad command startup -- throttling"

@@ -207,7 +207,11 @@ class Master:
         if not programs or not self._subreaper or self._stopping or keeps_root in self._zygotes:
             return
         fork = bool(sys.flags.utf8_mode) and self._code.is_current()
-        self._zygotes[keeps_root] = start_zygote(self._config.cfg.main, programs, self._environment, fork=fork)
+        try:
+            self._zygotes[keeps_root] = start_zygote(self._config.cfg.main, programs, self._environment, fork=fork)
+        except OSError as error:
+            msg.warning(log.not_started(self._zygote_path, error.strerror))
+            self._rest(keeps_root, self._config.throttle_time)
 
     def _let_zygote_go(self) -> None:
         """The one for services that keep root stays for several workers, which have much in common with it.
@@ -221,15 +225,21 @@ class Master:
 
     def _zygote_ended(self, kind: bool, pid: int, code: int) -> None:
         zygote = self._zygotes.pop(kind)
-        path = f"{self._config.cfg.daemon_directory}/zygote"
-        msg.warning(log.ended(path, pid, code))
+        msg.warning(log.ended(self._zygote_path, pid, code))
         zygote.close()
         delay = 0.0
         if zygote.young(ZYGOTE_YOUTH):
-            msg.warning(log.throttled(path))
+            msg.warning(log.throttled(self._zygote_path))
             delay = self._config.throttle_time
+        self._rest(kind, delay)
+
+    @property
+    def _zygote_path(self) -> str:
+        return f"{self._config.cfg.daemon_directory}/zygote"
+
+    def _rest(self, kind: bool, seconds: float) -> None:
         self._resting.add(kind)
-        self._loop.call_later(delay, lambda: self._start_zygote(keeps_root=kind))
+        self._loop.call_later(seconds, lambda: self._start_zygote(keeps_root=kind))
 
     # What a service asks for
 
@@ -247,7 +257,11 @@ class Master:
 
     def start_worker(self, service: Service) -> Child | None:
         """Order a worker; None when that is not possible now."""
-        ours, theirs = control.pair()
+        try:
+            ours, theirs = control.pair()
+        except OSError as error:
+            msg.warning(log.not_started(self._path_of(service), error.strerror))
+            return None
         child = Child(service, ours)
         fds = [theirs.fileno(), *[self._listeners.fd(e) for e in service.endpoints]]
         with theirs:
@@ -261,7 +275,11 @@ class Master:
     def _order(self, service: Service, fds: list[int]) -> bool:
         order = self._start_of(service)
         if not self._subreaper:
-            exec_worker(order, self._config.cfg.main, self._environment, fds)
+            try:
+                exec_worker(order, self._config.cfg.main, self._environment, fds)
+            except OSError as error:
+                msg.warning(log.not_started(self._path_of(service), error.strerror))
+                return False
             return True
         kind = self._keeps_root(service.entry)
         if kind not in self._resting:
@@ -272,6 +290,9 @@ class Master:
         if kind:
             self._loop.call_later(ROOT_PATIENCE, self._let_zygote_go)
         return True
+
+    def _path_of(self, service: Service) -> str:
+        return f"{self._config.cfg.daemon_directory}/{service.entry.program}"
 
     def _start_of(self, service: Service) -> control.Start:
         entry = service.entry
@@ -323,7 +344,7 @@ class Master:
             self._loop.forget(child.status.fileno())
             child.close()
         if code != 0 and not child.killed:
-            path = f"{self._config.cfg.daemon_directory}/{child.service.entry.program}"
+            path = self._path_of(child.service)
             msg.warning(log.ended(path, pid, code))
             if child.failed_to_start(code):
                 child.service.throttle(path)

@@ -43,6 +43,7 @@ class Link(asyncio.Protocol):
         self.gone: asyncio.Future[None] = self._loop.create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._server.links.add(self)
         self._server.heard = self._loop.time()
         # uvloop's transports are not registered as WriteTransport
         self._out = TurnWriter(cast(asyncio.WriteTransport, transport), self._loop)
@@ -111,7 +112,6 @@ class StreamServer:
     async def serve(self, sock: socket.socket) -> None:
         """Serve one peer until it goes."""
         link = Link(self)
-        self.links.add(link)
         await asyncio.get_running_loop().connect_accepted_socket(lambda: link, sock)
         if self._retiring:
             link.goaway()

@@ -10,6 +10,7 @@ Parameters: max_idle, max_use
 """
 
 import asyncio
+import errno
 import os
 import socket
 import stat
@@ -21,6 +22,9 @@ from typing import Any, Protocol
 from pyfix.server import bug, control
 from pyfix.unix import msg, pages
 
+_RESTS = 1.0
+"""Seconds without new connections when there is no descriptor or memory for one: it would be asked for all the time."""
+_NOTHING_LEFT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _WHAT_IT_IS = socket.SO_DOMAIN, socket.SO_TYPE, socket.SO_PROTOCOL
 
 
@@ -166,6 +170,9 @@ class Worker:
             return
         except OSError as error:
             msg.warning(f"accept connection: {error.strerror}")
+            if error.errno in _NOTHING_LEFT:
+                self._stop_accepting()
+                self._loop.call_later(_RESTS, self._accept_more)
             return
         sock.setblocking(False)
         if self._take is None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -262,6 +263,40 @@ def test_bug_in_a_session_costs_that_session_only(toys, connect):
     mail.wait_for(rf"toy:Echo\[{pid}\]: error: session ended by a bug: .*ValueError: a bug")
     assert other.pid() == pid
     assert connect(mail.ports[0]).pid() != pid
+
+
+@contextmanager
+def no_more_descriptors(mail, pid: int):
+    """A process that may open none, as when the system has none left."""
+
+    def prlimit(*words: str) -> str:
+        line = [*mail.prefix, "prlimit", "--pid", str(pid), *words]
+        return subprocess.run(line, check=True, capture_output=True, text=True).stdout.strip()
+
+    before = prlimit("--nofile", "--output=SOFT", "--noheadings")
+    prlimit("--nofile=0:")
+    yield
+    prlimit(f"--nofile={before}:")
+
+
+def test_master_lives_on_when_it_can_not_start_a_worker(toys, connect):
+    mail = toys(ECHO)
+    master = mail.master_pid
+    with no_more_descriptors(mail, master):
+        client = connect(mail.ports[0])
+        mail.wait_for(r"master\[\d+\]: warning: can't start \S+/toy:Echo: Too many open files")
+    assert client.ask("x")
+    assert mail.master_pid == master
+
+
+def test_master_lives_on_when_it_can_not_start_a_zygote(toys, connect):
+    mail = toys(ECHO, "service_throttle_time = 1s")
+    master = mail.master_pid
+    with no_more_descriptors(mail, master):
+        os.kill(mail.pid_of("zygote"), signal.SIGKILL)
+        mail.wait_for(r"master\[\d+\]: warning: can't start \S+/zygote: Too many open files")
+    assert connect(mail.ports[0]).ask("x")
+    assert mail.master_pid == master
 
 
 def test_two_masters_exclude_each_other(toys):

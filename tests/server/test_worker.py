@@ -1,8 +1,11 @@
 import asyncio
+import errno
+import os
 
 import pytest
 
 from pyfix.server import control
+from pyfix.server.worker import Listener
 
 
 def run(coro):
@@ -39,6 +42,35 @@ def test_stops_accepting_at_its_limit_and_resumes_below(worker, echo):
             assert await reader2.read(99) == b"waiting"
             writer2.close()
 
+    run(scenario())
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS])
+def test_rests_when_nothing_is_left_to_accept_with(worker, echo, lines, monkeypatch, number):
+    """A connection stays in the backlog, so that the loop would be told of it without end."""
+    refused = 0
+
+    def accept(listener):
+        nonlocal refused
+        if refused < 2:
+            refused += 1
+            raise OSError(number, os.strerror(number))
+        return take(listener)
+
+    async def scenario():
+        monkeypatch.setattr("pyfix.server.worker._RESTS", 0.05)
+        monkeypatch.setattr(Listener, "take", accept)
+        async with worker(echo) as master:
+            assert await master.word() == control.AVAILABLE
+            began = asyncio.get_running_loop().time()
+            reader, writer = await master.connect()
+            writer.write(b"x")
+            assert await reader.read(99) == b"x"
+            assert asyncio.get_running_loop().time() - began >= 0.1
+            writer.close()
+        assert lines == [f"warning: accept connection: {os.strerror(number)}"] * 2
+
+    take = Listener.take
     run(scenario())
 
 
