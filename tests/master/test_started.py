@@ -291,6 +291,7 @@ def test_master_lives_on_when_it_can_not_start_a_worker(toys, connect):
 
 def test_master_lives_on_when_it_can_not_start_a_zygote(toys, connect):
     mail = toys(ECHO, "service_throttle_time = 1s")
+    mail.wait_for("daemon started")  # the log is open
     master = mail.master_pid
     with no_more_descriptors(mail, master):
         os.kill(mail.pid_of("zygote"), signal.SIGKILL)
