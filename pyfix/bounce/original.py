@@ -1,7 +1,7 @@
 """original - the message that a report is about
 
-What qmgr says of it, and what its queue file says. When the file can't be read the report goes
-without its text: that somebody hears of the trouble counts more.
+What qmgr says of it, and what its queue file says. When the file is gone or corrupt the report goes
+without its text: that somebody hears of the trouble counts more. Trouble that may pass is waited for.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 class Original:
     """request: of the report, its sender is who is told; sender: of the message, external form;
-    envelope, fd: of its file, None and -1 when it can't be read. Close it.
+    envelope, fd: of its file, None and -1 when it is gone or corrupt. Close it. OSError: it can't be read now.
     """
 
     __slots__ = ("envelope", "fd", "request", "sender")
@@ -36,8 +36,11 @@ class Original:
         try:
             self.fd = queue.open(request.queue_name, request.queue_id)
             self.envelope = read_envelope(self.fd)
-        except (OSError, CorruptQueueFile) as error:
+        except (FileNotFoundError, CorruptQueueFile) as error:
             msg.warning(log.no_original(request.queue_name, request.queue_id, str(error)))
+        except OSError:
+            self.close()
+            raise
         sender = request.sender if self.envelope is None else self.envelope.sender
         self.sender = quote(sender) or mailer_daemon
 

@@ -24,9 +24,9 @@ def ended(path: str, pid: int, code: int) -> str:
     return f"process {path} pid {pid} {how}"
 
 
-def not_started(path: str, reason: str) -> str:
+def not_started(path: str, error: OSError) -> str:
     """A process could not be started for want of descriptors, memory or other processes."""
-    return f"can't start {path}: {reason}"
+    return f"can't start {path}: {error.strerror or error}"
 
 
 def throttled(path: str) -> str:

@@ -210,7 +210,7 @@ class Master:
         try:
             self._zygotes[keeps_root] = start_zygote(self._config.cfg.main, programs, self._environment, fork=fork)
         except OSError as error:
-            msg.warning(log.not_started(self._zygote_path, error.strerror))
+            msg.warning(log.not_started(self._zygote_path, error))
             self._rest(keeps_root, self._config.throttle_time)
 
     def _let_zygote_go(self) -> None:
@@ -260,7 +260,7 @@ class Master:
         try:
             ours, theirs = control.pair()
         except OSError as error:
-            msg.warning(log.not_started(self._path_of(service), error.strerror))
+            msg.warning(log.not_started(self._path_of(service), error))
             return None
         child = Child(service, ours)
         fds = [theirs.fileno(), *[self._listeners.fd(e) for e in service.endpoints]]
@@ -278,7 +278,7 @@ class Master:
             try:
                 exec_worker(order, self._config.cfg.main, self._environment, fds)
             except OSError as error:
-                msg.warning(log.not_started(self._path_of(service), error.strerror))
+                msg.warning(log.not_started(self._path_of(service), error))
                 return False
             return True
         kind = self._keeps_root(service.entry)

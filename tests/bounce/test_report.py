@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import os
 import socket
 import time
@@ -336,7 +337,30 @@ def test_a_message_whose_log_is_gone_is_returned_all_the_same(service: Service) 
     assert "Content-Description: Undelivered Message\n" in service.posted[0].text
 
 
-def test_a_message_that_can_not_be_read_is_reported_without_it(service: Service) -> None:
+def test_a_message_that_can_not_be_read_now_is_reported_later(service: Service, monkeypatch) -> None:
+    service.put(NO_USER)
+    with monkeypatch.context() as patch:
+        patch.setattr(QueueDirectory, "open", _full(service.queue.open))
+        with pytest.raises(OSError, match="Too many open files"):
+            service.run(lambda notifier: notifier.flush("bounce", _request()))
+    assert service.posted == []
+    assert Path(f"bounce/{QUEUE_ID}").exists()
+    assert service.run(lambda notifier: notifier.flush("bounce", _request()))
+    assert "Subject: hi\n" in service.posted[0].text
+
+
+def _full(real: Callable[..., int]) -> Callable[..., int]:
+    """What opens queue files, but not the message."""
+
+    def opening(self: QueueDirectory, queue: str, *more: object) -> int:
+        if queue == "active":
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return real(queue, *more)
+
+    return opening
+
+
+def test_a_message_that_is_gone_is_reported_without_it(service: Service) -> None:
     service.put(NO_USER)
     os.unlink(f"active/{QUEUE_ID}")
     assert service.run(lambda notifier: notifier.flush("bounce", _request()))
