@@ -64,10 +64,11 @@ COPY = 65536  # bytes between waits for cleanup
 
 @dataclass(slots=True)
 class Submission:
-    """One file. sender: None until it was read."""
+    """One file. file: differs from that of another one of this name; sender: None until it was read."""
 
     id: str
     fd: int
+    file: tuple[int, int]
     uid: int
     arrived: int
     requeued: bool
@@ -92,6 +93,8 @@ class Pickup:
         if mail.smtputf8_enable and {"sendmail", "all"} & set(classes):
             self._flags |= FLAG_AUTOUTF8
         self._cleanup = CleanupClient(f"public/{mail.cleanup_service_name}")
+        self._kept: dict[str, tuple[int, int]] = {}
+        """Files that cleanup has taken, but that could not be removed: they are not to be sent again and again."""
         self._wanted = False
         self._task: asyncio.Task[None] | None = None
 
@@ -147,15 +150,17 @@ class Pickup:
         if submission is None:
             return
         try:
-            finished = await self._hand_over(submission)
+            finished = submission.file == self._kept.get(queue_id) or await self._hand_over(submission)
         except MalformedError as error:
             msg.warning(f"uid={submission.uid}: {error}")
             finished = True
         finally:
             os.close(submission.fd)
         if finished:
+            self._kept[queue_id] = submission.file
             with suppress(FileNotFoundError):
                 self._queue.remove("maildrop", queue_id)
+            del self._kept[queue_id]
 
     def _open(self, queue_id: str) -> Submission | None:
         """The submission, when it is complete."""
@@ -171,7 +176,7 @@ class Pickup:
             return None
         arrived = self._arrival(queue_id, status)
         requeued = status.st_uid == self._owner and not status.st_mode & stat.S_IROTH
-        return Submission(queue_id, fd, status.st_uid, arrived, requeued)
+        return Submission(queue_id, fd, (status.st_ino, status.st_ctime_ns), status.st_uid, arrived, requeued)
 
     def _arrival(self, queue_id: str, status: os.stat_result) -> int:
         now = int(time.time())

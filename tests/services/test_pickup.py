@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pyfix.queue import records as rec
+from pyfix.queue.directory import QueueDirectory
 from pyfix.services.pickup import cleanup_flags
 from tests.cleanup.conftest import suite  # noqa: F401 - a fixture
 from tests.cleanup.peer import R, lines
@@ -61,6 +62,31 @@ def test_a_file_that_can_not_be_read_holds_up_nobody(suite, monkeypatch):  # noq
     assert "warning: maildrop/AAAAAA: Input/output error" in log
     assert os.listdir("maildrop") == ["AAAAAA"]
     assert len(os.listdir("incoming")) == 1
+
+
+def test_a_file_that_can_not_be_removed_is_sent_once(suite, monkeypatch):  # noqa: F811 - a fixture
+    def kept(self, queue, queue_id):
+        if queue == "maildrop":
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        real(self, queue, queue_id)
+
+    async def main():
+        async with suite("mail_owner = nobody\n").running() as processes:
+            with monkeypatch.context() as patch:
+                patch.setattr(QueueDirectory, "remove", kept)
+                for _ in range(3):
+                    await processes.look()
+            assert processes.log.count("warning: maildrop/ABC123: Read-only file system") == 3
+            assert len(os.listdir("incoming")) == 1
+            os.unlink("maildrop/ABC123")
+            drop(SUBMISSION)
+            await processes.look()  # another one of that name
+            assert os.listdir("maildrop") == []
+            assert len(os.listdir("incoming")) == 2
+
+    real = QueueDirectory.remove
+    drop(SUBMISSION)
+    asyncio.run(main())
 
 
 def test_a_submission_becomes_a_message(suite):  # noqa: F811 - a fixture
