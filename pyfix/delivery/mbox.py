@@ -5,6 +5,9 @@ whole is cut off again, what a crash left of a message is ended with an empty li
 mailbox has one name: a file with more hard links is not written to, nor is one behind a symbolic link,
 unless root made the link in a directory where nobody else could have.
 
+Who waits for a lock has others' mail wait behind him in the same process. So after a wait in vain a mailbox gets one
+attempt a message, until one succeeds or its lock would be stale.
+
 Parameters: virtual_mailbox_lock, virtual_mailbox_limit, mailbox_delivery_lock, mailbox_size_limit,
             strict_mailbox_ownership, deliver_lock_attempts, deliver_lock_delay, stale_lock_time
 """
@@ -74,6 +77,8 @@ class Mbox:
         self._limit = limit
         self._strict = strict
         self._default = default
+        self._hopeless: dict[str, float] = {}
+        """Until when: mailboxes whose lock was waited for in vain."""
 
     def deliver(self, path: str, letter: Letter, uid: int) -> None:
         """Append a message. MailboxError, NotRegularError, NotOwnedError; CorruptQueueFile."""
@@ -102,7 +107,8 @@ class Mbox:
                 if stat.S_ISREG(os.fstat(fd).st_mode):
                     for style in self._locking.styles:
                         if style in FILE_LOCKS:
-                            self._insist(FILE_LOCKS[style], fd, NO_ACCESS)
+                            self._insist(path, FILE_LOCKS[style], fd, NO_ACCESS)
+                self._hopeless.pop(path, None)
                 yield fd
             finally:
                 os.close(fd)
@@ -142,7 +148,7 @@ class Mbox:
         stale = self._locking.stale
         failed = f"unable to create lock file {path}.lock"
         try:
-            self._insist(lambda name: locks.dotlock(name, stale=stale), path, failed, busy=errno.EEXIST)
+            self._insist(path, lambda name: locks.dotlock(name, stale=stale), path, failed, busy=errno.EEXIST)
         except MailboxError as error:
             if insist or not error.errno:
                 raise
@@ -155,16 +161,22 @@ class Mbox:
             with contextlib.suppress(OSError):
                 locks.dotlock_release(path)
 
-    def _insist(self, take: Callable[[T], bool], what: T, failed: str, *, busy: int = errno.EAGAIN) -> None:
+    def _insist(
+        self, path: str, take: Callable[[T], bool], what: T, failed: str, *, busy: int = errno.EAGAIN
+    ) -> None:
         """Try a lock as often as we may. busy: the error when somebody else keeps it. MailboxError."""
-        for attempt in range(self._locking.attempts):
+        locking = self._locking
+        hopeless = time.monotonic() < self._hopeless.get(path, 0)
+        for attempt in range(1 if hopeless else locking.attempts):
             if attempt:
-                time.sleep(self._locking.delay)
+                time.sleep(locking.delay)
             try:
                 if take(what):
                     return
             except OSError as error:
                 raise mailbox_error(error, failed, self._default) from error
+        if not hopeless:
+            self._hopeless[path] = time.monotonic() + locking.stale
         raise MailboxError("4.2.0", f"{failed}: {os.strerror(busy)}")
 
 

@@ -186,6 +186,22 @@ def test_a_locked_mbox_defers(store, mail: Path) -> None:
     assert deliver(store, agent(store), "m@d.test") == expected
 
 
+def test_a_locked_mbox_is_waited_for_once(store, mail: Path, monkeypatch) -> None:
+    """Else the mail of all others waits too, 20 seconds for each message for this one."""
+    slept: list[float] = []
+    monkeypatch.setattr("pyfix.delivery.mbox.time.sleep", slept.append)
+    virtual = agent(store, "deliver_lock_attempts = 20\n")
+    (mail / "m.lock").touch()
+    for _ in range(3):
+        assert deliver(store, virtual, "m@d.test")[0][0] == "4.2.0"
+    assert slept == [1] * 19
+    (mail / "m.lock").unlink()
+    assert deliver(store, virtual, "m@d.test")[0][0] == "2.0.0"
+    (mail / "m.lock").touch()
+    assert deliver(store, virtual, "m@d.test")[0][0] == "4.2.0"
+    assert slept == [1] * 38
+
+
 def test_a_mbox_that_is_a_directory_defers(store, mail: Path) -> None:
     (mail / "m").mkdir()
     expected = [("4.2.0", f"delivery failed to mailbox {mail}/m: cannot open file: Is a directory")]
