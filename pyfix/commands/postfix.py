@@ -37,7 +37,6 @@ from pyfix.queue.directory import QueueDirectory
 from pyfix.queue.repair import purge, repair
 from pyfix.server import log, privileges
 from pyfix.unix import msg, pid_file, users
-from pyfix.unix.maillog_client import Frame, Postlog, Syslog
 
 USAGE = "usage: postfix [-c config_dir] [-Dv] command"
 STOP_PATIENCE = 5.0
@@ -115,19 +114,9 @@ def _for_all_instances(system: System, words: list[str]) -> None:
 
 def _log_as(system: System, tag: str, shown: str = "") -> None:
     """Lines go to the log, and to standard error under the name of what Postfix's script logs with."""
-    msg.to(_sink(system, tag), msg.stderr_sink(shown or tag))
-
-
-def _sink(system: System, tag: str) -> msg.Sink:
-    """Where lines go: postlogd while it runs, else the file itself, or syslog."""
-    cfg = system.cfg
-    frame = Frame(tag, cfg.myhostname)
-    if not cfg.maillog_file:
-        return Syslog(frame.tag, cfg.syslog_facility)
-    if not system.runs:
-        return log.direct(system.main, frame)
-    path = f"{cfg.queue_directory}/public/{cfg.postlog_service_name}"
-    return Postlog(path, frame, lambda: log.direct(system.main, frame))
+    msg.to(*msg.active()[:1])  # a log that can't be written is told of under the name until now
+    sink = log.administrators(system.main, tag)
+    msg.to(msg.stderr_sink(shown or tag), sink)
 
 
 # The commands

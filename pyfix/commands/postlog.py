@@ -12,21 +12,15 @@ Exit status: 0; 1 when it can't log as asked, or may not write that file.
 Parameters: maillog_file, syslog_name, syslog_facility, postlog_service_name. Sources: postlog(1).
 """
 
-import os
-import socket
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from pyfix.commands import mail_conf
 from pyfix.config.params.mail import MailParams
 from pyfix.server import log
 from pyfix.unix import msg
-from pyfix.unix.maillog_client import Append, Frame, Syslog
-
-if TYPE_CHECKING:
-    from pyfix.config.main_cf import MainCf
+from pyfix.unix.maillog_client import Syslog
 
 USAGE = "usage: postlog [-c config_dir] [-i] [-p priority] [-t tag] [-v] [text]"
 PRIORITIES = {
@@ -53,33 +47,12 @@ def main(argv: list[str] | None = None) -> int:
     say = PRIORITIES.get(options.get("p", "info").lower())
     if say is None:
         msg.fatal(f'bad severity: "{options["p"]}"')
-    msg.to(msg.stderr_sink(tag if msg.on_terminal() else own), _sink(main_cf, tag))
+    msg.to(msg.stderr_sink(tag if msg.on_terminal() else own), log.administrators(main_cf, tag))
     for text in [" ".join(words)] if words else _input():
         with suppress(msg.Fatal):
             say(text)
     log.close()
     return 0
-
-
-def _sink(main_cf: "MainCf", tag: str) -> msg.Sink:
-    cfg = MailParams(main_cf)
-    if not cfg.maillog_file or _is_there(f"{cfg.queue_directory}/public/{cfg.postlog_service_name}"):
-        return log.command_sink(main_cf, tag)
-    path = cfg.maillog_file
-    if path == "/dev/stdout":
-        return Append(1, Frame(tag, cfg.myhostname))
-    made = os.path.lexists(path)
-    try:
-        return Append(path, Frame(tag, cfg.myhostname), log.file_mode(main_cf))
-    except OSError as error:
-        what = "open file" if made else "create file exclusively"
-        msg.fatal(f"open logfile '{path}': cannot {what}: {error.strerror}")
-
-
-def _is_there(path: str) -> bool:
-    """Whether something listens at a datagram socket."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-        return not sock.connect_ex(path)
 
 
 def _input() -> Iterator[str]:

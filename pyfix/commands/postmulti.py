@@ -28,6 +28,7 @@ from pyfix.commands.system import System
 from pyfix.config.main_cf import BadConfig
 from pyfix.config.params.mail import MailParams
 from pyfix.config.params.postmulti import PostmultiParams
+from pyfix.server import log
 from pyfix.unix import msg, users
 
 _WHICH = "[-v] [-a] [-g group] [-i instance]"
@@ -69,8 +70,9 @@ class Request(NamedTuple):
 def main(argv: list[str] | None = None) -> int:
     """Do what the options ask for."""
     found, words = mail_conf.begin(argv, "postmulti", "+ae:g:i:G:I:jlpRvx", USAGE)
-    request = _request(found, words)
+    msg.to(*msg.active(), log.administrators(mail_conf.load(None), "postmulti"))
     try:
+        request = _request(found, words)
         if request.action == "init":
             _init(Instance(_primary()))
             return 0
@@ -84,6 +86,8 @@ def main(argv: list[str] | None = None) -> int:
                 return _run_each(family, request, RUNNERS[mode])
     except (BadConfig, users.UnknownUserError) as error:
         msg.fatal(str(error))
+    finally:
+        log.close()
 
 
 def _primary() -> str:

@@ -269,7 +269,7 @@ def _enter(main_cf: "MainCf") -> None:
     except OSError as error:
         msg.fatal(f"chdir {cfg.queue_directory}: {error.strerror}")
     owner = _owner(cfg)
-    msg.to(*msg.active(), log.sink(main_cf, "postsuper"))
+    msg.to(*msg.active(), log.administrators(main_cf, log.tag(main_cf, "postsuper"), ""))
     if os.geteuid() != owner.uid:
         with suppress(PermissionError):
             os.setgroups([])

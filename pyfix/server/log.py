@@ -1,6 +1,10 @@
 """log - where a daemon's lines go, after main.cf"""
 
 import os
+import socket
+import sys
+from contextlib import suppress
+from functools import partial
 from typing import NoReturn
 
 from pyfix.config.check import LOG_MODE, maillog_file
@@ -47,10 +51,51 @@ def direct(main: MainCf, before: Frame) -> msg.Sink:
     cfg = MailParams(main)
     try:
         maillog_file(cfg)
-        target = 1 if cfg.maillog_file == "/dev/stdout" else cfg.maillog_file
-        return Append(target, before, file_mode(main))
+        return Append(_target(cfg), before, file_mode(main))
     except (OSError, BadConfig):
         return Syslog(before.tag, cfg.syslog_facility)
+
+
+def administrators(main: MainCf, tag: str, directory: str | None = None) -> msg.Sink:
+    """For a command of theirs: postlogd while it listens, else the log file itself. Fatal: that can't be opened.
+
+    directory: as for sink(), None for a command that may run anywhere; tag: the whole of it.
+    """
+    cfg = MailParams(main)
+    before = Frame(tag, cfg.myhostname)
+    path = f"{cfg.queue_directory}/" if directory is None else directory
+    path += f"public/{cfg.postlog_service_name}"
+    if not cfg.maillog_file:
+        return Syslog(tag, cfg.syslog_facility)
+    if _listens(path):
+        return Postlog(path, before, lambda: direct(main, before))
+    there = os.path.lexists(cfg.maillog_file)
+    try:
+        maillog_file(cfg)
+        return Append(_target(cfg), before, file_mode(main), partial(_end, cfg.maillog_file))
+    except BadConfig:  # which `postfix check` tells of later
+        return Syslog(tag, cfg.syslog_facility)
+    except OSError as error:
+        what = "open file" if there else "create file exclusively"
+        msg.fatal(f"open logfile '{cfg.maillog_file}': cannot {what}: {error.strerror}")
+
+
+def _end(path: str, sink: msg.Sink, error: OSError) -> None:
+    """What a sink could not write ends the command with status 1."""
+    msg.to(*(each for each in msg.active() if each is not sink))
+    with suppress(msg.Fatal):
+        msg.fatal(f"logfile '{path}' write error: {error.strerror}")
+    sys.exit(1)
+
+
+def _target(cfg: MailParams) -> str | int:
+    return 1 if cfg.maillog_file == "/dev/stdout" else cfg.maillog_file
+
+
+def _listens(path: str) -> bool:
+    """Whether somebody does at a datagram socket."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        return not sock.connect_ex(path)
 
 
 def file_mode(main: MainCf) -> int:

@@ -103,9 +103,19 @@ class Syslog:
 
 
 class Append:
-    """Lines to a file, opened for appending, or to an open descriptor. Raises nothing once made."""
+    """Lines to a file, opened for appending, or to an open descriptor. Raises nothing once made.
 
-    def __init__(self, target: str | int, frame: Frame, mode: int = 0o600) -> None:
+    lost: told of what can't be written, with the sink; None: syslog gets it.
+    """
+
+    def __init__(
+        self,
+        target: str | int,
+        frame: Frame,
+        mode: int = 0o600,
+        lost: "Callable[[Append, OSError], object] | None" = None,
+    ) -> None:
+        self._lost = lost
         if isinstance(target, str):
             target = os.open(target, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, mode)
         self._fd = target
@@ -115,7 +125,10 @@ class Append:
         try:
             os.write(self._fd, encoded(self._frame.line(text)) + b"\n")
         except OSError as error:
-            syslog.syslog(_SYSLOG[priority], f"{text} (log file: {error.strerror})")
+            if self._lost is not None:
+                self._lost(self, error)
+            else:
+                syslog.syslog(_SYSLOG[priority], f"{text} (log file: {error.strerror})")
 
 
 class Postlog:

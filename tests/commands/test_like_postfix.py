@@ -3,6 +3,7 @@
 import os
 import pwd
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -270,3 +271,52 @@ def test_recipient_that_was_never_rewritten_is_its_own_original(sides):
     queue = QueueDirectory(str(peer.queue), frozenset({"deferred", "defer"}), 1, False)
     put(queue, "hold", message(b"s@x", b"r@x"))
     assert '"recipients": [{"orig_address": "r@x", "address": "r@x"}]' in ours.call(("postqueue", "-j"))[1]  # 3.11.7's
+
+
+NO_FILE = "fatal: open logfile '{top}/log/maillog': cannot create file exclusively: No such file or directory"
+NO_DIRECTORY = "fatal: open logfile '{top}/log/maillog': cannot open file: Is a directory"
+NO_ROOM = "fatal: logfile '{top}/log/maillog' write error: No space left on device"
+FULL, A_DIRECTORY = "ln -sf /dev/full log/maillog", "rm log/maillog; mkdir log/maillog"
+UNWRITABLE = [  # what 3.11.7 says; before 3.8 postsuper did not mind
+    ("rm -r log", ("postsuper",), [f"postsuper: {NO_FILE}"]),
+    ("rm -r log", ("postlog", "x"), [f"postfix/postlog: {NO_FILE}"]),
+    ("rm -r log", ("postmulti", "-l"), [f"postmulti: {NO_FILE}"]),
+    ("rm -r log", ("postfix", "start"), [f"postfix: {NO_FILE}"]),
+    ("rm -r log", ("postfix", "stop"), [f"postfix: {NO_FILE}"]),
+    (A_DIRECTORY, ("postsuper", "-d", "x y"), [f"postsuper: {NO_DIRECTORY}"]),
+    (A_DIRECTORY, ("postfix", "check"), [f"postfix: {NO_DIRECTORY}"]),
+    (FULL, ("postsuper", "-d", "ALL"), ["postsuper: Deleted: 0 messages", f"postsuper: {NO_ROOM}"]),
+    (FULL, ("postlog", "x"), ["postfix/postlog: x", f"postfix/postlog: {NO_ROOM}"]),
+    (FULL, ("postlog", "-p", "fatal", "x"), ["postfix/postlog: fatal: x", f"postfix/postlog: {NO_ROOM}"]),
+]  # fmt: skip
+
+
+def test_administrators_hear_of_a_log_that_cannot_be_written(sides):
+    peer, real, ours = sides
+    for how, case, texts in UNWRITABLE:
+        shutil.rmtree(peer.top / "log", ignore_errors=True)
+        (peer.top / "log").mkdir()
+        (peer.top / "log/maillog").touch()
+        subprocess.run(["sh", "-c", how], cwd=peer.top, check=True)
+        wanted = 1, "", [text.replace("{top}", str(peer.top)) for text in texts]
+        assert all_of(*ours.call(case)) == wanted, case
+        if release() >= (3, 11):
+            assert all_of(*real.call(case)) == wanted, case
+
+
+def all_of(status, out, err):
+    """What a command said, but for who it is that calls it old-fashioned."""
+    lines = [line for line in err.splitlines() if "backwards-compat" not in line and "COMPATIBILITY" not in line]
+    return status, out, lines
+
+
+def test_a_log_that_only_root_may_write_has_what_postsuper_did(sides):
+    peer, *both = sides
+    log = peer.top / "log/maillog"
+    for at in (peer.top / "log", log):
+        os.chown(at, 0, 0)
+        at.chmod(0o700)
+    for side in both[release() < (3, 11) :]:
+        log.write_text("")
+        assert side.call(("postsuper", "-d", "ALL")) == (0, "", "postsuper: Deleted: 0 messages\n")
+        assert log.read_text().endswith("]: Deleted: 0 messages\n")
