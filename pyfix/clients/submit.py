@@ -88,6 +88,7 @@ class MaildropFile:
         temporary, fd = _create(self._directory)
         self._fd = fd
         self._path = temporary
+        self._time = record(TIME, b"%d %d" % (seconds, micro))
         try:
             inode = os.fstat(fd).st_ino
             self.queue_id = _long_id(seconds, micro, inode) if long_ids else f"{micro:05X}{inode:X}"
@@ -95,13 +96,13 @@ class MaildropFile:
             os.link(temporary, path)  # never takes another file's name
             self._path = path
             os.unlink(temporary)
-            self.write(record(TIME, b"%d %d" % (seconds, micro)))
         except BaseException:
             self.cancel()
             raise
 
     def write(self, records: bytes) -> None:
         """Add records. OSError."""
+        records, self._time = self._time + records, b""
         while records:
             records = records[os.write(self._fd, records) :]
 

@@ -20,7 +20,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from pyfix.commands import mail_conf
 from pyfix.queue.directory import QueueDirectory
@@ -173,10 +173,19 @@ class Work:
             return (do or action.do)(self._queue, name, queue_id)
         except FileNotFoundError:
             return False
-        except OSError as error:
-            verb = "remove" if action.do is _delete else "rename"
-            msg.warning(f"{verb} file {self._queue.path(name, queue_id)}: {error.strerror}")
+        except FileExistsError as error:
+            msg.warning(f"rename file {error.filename}: {error.strerror}")
             return False
+        except OSError as error:
+            path = self._queue.path(name, queue_id)
+            if not os.path.lexists(path):  # a file system that is read-only says that first
+                return False
+            if action.do is _expire:
+                msg.warning(f"expire file {path}: cannot open file: {error.strerror}")
+                return False
+            if error.filename2:
+                msg.fatal(f"rename file {path} as {error.filename2}: {error.strerror}")
+            msg.fatal(f"remove file {error.filename or path}: {error.strerror}")
 
     def tell(self) -> None:
         """The totals."""
@@ -251,11 +260,18 @@ def _put_in_order(queue: QueueDirectory, letters: set[str], names: Iterable[str]
             purge(queue, name, before=time.time() - 86400)
     if not letters & {"s", "S"}:
         return False
-    renamed = repair(queue, message_queues, long_too="S" in letters)
+    renamed = repair(queue, message_queues, long_too="S" in letters, failed=_incomplete)
     if renamed:
         msg.info(total("Renamed to match inode number", renamed))
         msg.warning("QUEUE FILE NAMES WERE CHANGED TO MATCH INODE NUMBERS")
     return renamed > 0
+
+
+def _incomplete(trouble: str) -> NoReturn:
+    try:
+        msg.fatal(trouble)
+    finally:
+        msg.warning("OPERATION INCOMPLETE -- RERUN COMMAND TO FIX THE QUEUE FIRST")
 
 
 def _enter(main_cf: "MainCf") -> None:

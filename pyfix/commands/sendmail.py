@@ -202,7 +202,9 @@ def _enqueue(options: Options, operands: list[str]) -> None:
         raise Stop(f"{who}: mail system is down: {error}") from None
     except OSError as error:
         message.cancel()
-        raise Stop(f"{who}: error writing queue file: {error.strerror or error}") from None
+        _prepare()
+        sys.stderr.write(f"postdrop: warning: uid={uid}: {error.strerror or error}\n")
+        raise Stop(f"{who}: queue file write error") from None
     except BaseException:
         message.cancel()
         raise

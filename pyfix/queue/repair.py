@@ -11,7 +11,7 @@ See also: queue-file sheet sections 1 and 2, postsuper(1).
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 
 from pyfix.queue import names
@@ -34,14 +34,23 @@ def purge(queue: QueueDirectory, name: str, before: float) -> int:
     return count
 
 
-def repair(queue: QueueDirectory, queues: Iterable[str], *, long_too: bool = False) -> int:
-    """Put files in their places; how many messages got another id. long_too: check long ids as well."""
+def repair(
+    queue: QueueDirectory,
+    queues: Iterable[str],
+    *,
+    long_too: bool = False,
+    failed: Callable[[str], object] = msg.warning,
+) -> int:
+    """Put files in their places; how many messages got another id.
+
+    long_too: check long ids as well; failed: told what could not be done.
+    """
     renamed = 0
     for name in queues:
         root = queue.root_of(name)
         todo = [e.path for e in _entries(root) if names.is_valid(e.name) and not _in_place(queue, name, e, long_too)]
         while todo:
-            left, changed = _pass(queue, name, todo, long_too)
+            left, changed = _pass(queue, name, todo, long_too, failed)
             renamed += changed
             if len(left) == len(todo):
                 for path in left:
@@ -77,7 +86,9 @@ def _in_place(queue: QueueDirectory, name: str, entry: os.DirEntry[str], long_to
     return right == entry.name and queue.path(name, right) == entry.path
 
 
-def _pass(queue: QueueDirectory, name: str, paths: list[str], long_too: bool) -> tuple[list[str], int]:
+def _pass(
+    queue: QueueDirectory, name: str, paths: list[str], long_too: bool, failed: Callable[[str], object]
+) -> tuple[list[str], int]:
     """Move each file; (those whose place is taken by another that may move yet, ids changed)."""
     left: list[str] = []
     changed = 0
@@ -94,7 +105,7 @@ def _pass(queue: QueueDirectory, name: str, paths: list[str], long_too: bool) ->
             left.append(path)
             continue
         except OSError as error:
-            msg.warning(f"rename file {path} as {target}: {error.strerror}")
+            failed(f"rename file {path} as {target}: {error.strerror}")
             continue
         if new != old:
             changed += 1

@@ -95,7 +95,7 @@ def _logged(queue: Opener, queue_id: str, logs: Iterable[str]) -> list[tuple[str
             msg.warning(f"open {log} {queue_id}: {error.strerror}")
             continue
         for address, original, reason in entries:
-            found.append((msg.printable(original), msg.printable(address), log, msg.printable(reason)))
+            found.append((_shown(original), _shown(address), log, _shown(reason)))
     return found
 
 
@@ -204,4 +204,11 @@ def _content_size(data: bytes) -> int:
 @lru_cache(maxsize=1024)
 def _external(data: bytes) -> str:
     """The address in a record as people see it."""
-    return msg.printable(quote(data.decode("utf-8", "surrogateescape")))
+    return _shown(quote(data.decode("utf-8", "surrogateescape")))
+
+
+def _shown(text: str) -> str:
+    """All characters as Postfix lists them, but `?` for what steers a terminal and for bytes that are no UTF-8."""
+    if text.isprintable():
+        return text
+    return "".join(["?" if c < " " or "\x7f" <= c <= "\x9f" or "\ud800" <= c <= "\udfff" else c for c in text])

@@ -32,14 +32,17 @@ def holder(path: str) -> int:
 
 
 def hold(path: str) -> int:
-    """Take the lock and write our pid; returns the descriptor, to be kept open. Fatal when another has it."""
+    """Take the lock and write our pid; returns the descriptor, to be kept open. Fatal: another has it; no room."""
     try:
         fd = files.safe_open(path, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         msg.fatal(f"open lock file {path}: {error.strerror or error}")
     if not locks.flock_exclusive(fd):
         msg.fatal(f"open lock file {path}: unable to set exclusive lock: Resource temporarily unavailable")
-    write_pid(fd)
+    try:
+        write_pid(fd)
+    except OSError as error:
+        msg.fatal(f"cannot update lock file {path}: {error.strerror}")
     return fd
 
 

@@ -239,7 +239,11 @@ def test_output_that_nobody_reads_ends_a_command_quietly(sides, words, status):
 ADDRESSES = [
     b"a\x01b@x", b"a\tb@x", b"a\nb@x", b"a\rb@x", b"a\\b@x", b'"a b"@x', b'q"uote@x', b"a\x7fb@x", b"a\x1b[31m@x",
     b"a/b@x", b"</script>@x", b"\xc3\xa9@x.test", b"\xff\xfe@x", b"\xe2\x82\xac@\xf0\x9f\x98\x80", b"l" * 300 + b"@x",
+    b"a\xe2\x80\xa8b@x", b"a\xc2\xa0b@x", b"a\xe2\x80\xaeb@x", b"a\xef\xbf\xbfb@x", b"a\xe2\x80\x8bb@x",
+    b"\xf3\xa0\x80\x81@x", b"a\xc2\xadb@x",
 ]  # fmt: skip
+if release() >= (3, 11):  # before, some that are no UTF-8 were shown as they are
+    ADDRESSES += [b"\xed\xa0\x80@x", b"\xc0\xaf@x", b"\xf4\x90\x80\x80@x", b"\xe2\x82@x"]
 
 
 def test_queue_with_strange_addresses_is_listed_in_the_same_bytes(sides):
@@ -320,3 +324,59 @@ def test_a_log_that_only_root_may_write_has_what_postsuper_did(sides):
         log.write_text("")
         assert side.call(("postsuper", "-d", "ALL")) == (0, "", "postsuper: Deleted: 0 messages\n")
         assert log.read_text().endswith("]: Deleted: 0 messages\n")
+
+
+READ_ONLY = 'cd "$MAIL_CONFIG/.." && mount --bind queue queue && mount -o remount,ro,bind queue && exec "$@"'
+NO_ROOM_LEFT = """cd "$MAIL_CONFIG/.." && mkdir -p full && mount -t tmpfs -o size=128k tmpfs full &&
+cp -a queue/* full && mount --move full queue &&
+{ dd if=/dev/zero of=queue/zeros bs=4k count=99 2>/dev/null; exec "$@"; }"""
+
+
+def within(script):
+    return ["unshare", "--mount", "sh", "-c", script, "sh"]
+
+
+def test_postsuper_fails_on_a_file_system_that_is_read_only(sides):
+    peer, real, ours = sides
+    queue = QueueDirectory(str(peer.queue), frozenset({"deferred", "defer"}), 1, False)
+    queue_id = put(queue, "deferred", message(b"s@x", b"r@x"))
+    append_log(queue, "defer", queue_id, LogEntry(Recipient(0, "r@x"), "4.0.0", "delayed", "why"))
+    for name in ("deferred", "defer"):
+        for path in (peer.queue / name).rglob("*"):
+            os.chown(path, pwd.getpwnam("postfix").pw_uid, -1)
+    ids = ("ALL", queue_id, "ABCDEF")
+    cases = [("postsuper", f"-{letter}", value, within(READ_ONLY)) for letter in "dhrH" for value in ids]
+    with ThreadPoolExecutor(6) as pool:
+        wanted, found = (list(pool.map(side.call, cases)) for side in (real, ours))
+    assert [each for each in zip(cases, wanted, found, strict=True) if each[1] != each[2]] == []
+    assert [status for status, *_ in found] == [1, 1, 0] * 3 + [0] * 3
+
+
+def test_postsuper_tells_that_it_could_not_put_the_queue_in_order(sides):
+    peer, real, ours = sides
+    misplaced = QueueDirectory(str(peer.queue), frozenset(), 0, False)
+    put(misplaced, "deferred", message(b"s@x", b"r@x"))
+    for path in (peer.queue / "deferred").iterdir():
+        os.chown(path, pwd.getpwnam("postfix").pw_uid, -1)
+    for side in (real, ours):
+        status, _, err = side.call(("postsuper", "-s", within(READ_ONLY)))
+        assert status == 1
+        assert re.fullmatch(
+            r"postsuper: fatal: rename file deferred/\w+ as deferred/\w/\w+: Read-only file system\n"
+            r"postsuper: warning: OPERATION INCOMPLETE -- RERUN COMMAND TO FIX THE QUEUE FIRST\n",
+            err,
+        )
+
+
+def test_sendmail_and_postfix_start_say_that_the_queue_has_no_room(sides):
+    _, real, ours = sides
+    for side in (real, ours):
+        status, _, err = side.call(("sendmail", "-f", "a@x", "b@x", within(NO_ROOM_LEFT)))
+        lines = [line for line in err.splitlines() if "mail_stream_cleanup" not in line]
+        assert status == 75
+        assert lines == [
+            "postdrop: warning: uid=0: No space left on device", "sendmail: fatal: a@x(0): queue file write error"
+        ]  # fmt: skip
+    status, _, err = ours.call(("postfix", "start", within(NO_ROOM_LEFT)))
+    assert status == 1
+    assert err.endswith("fatal: cannot update lock file pid/master.pid: No space left on device\n")
