@@ -4,8 +4,8 @@
     drop_entries    -MX -M#   it goes, or becomes a comment
     change_entries  -Fe -Pe -PX   one of its fields or settings changes; the line is laid out anew
 
-Comments stay. Those inside a line that is laid out anew come to stand before it. A pattern is
-service/type, where "*" stands for any.
+Lines that are not meant may be wrong: so what is wrong can be put right. Comments stay. Those inside a line that is
+laid out anew come to stand before it. A pattern is service/type, where "*" stands for any.
 
 See also: postconf(1).
 """
@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from pyfix.config.edit import Action, split_lines
-from pyfix.config.master_cf import lines_of
-from pyfix.config.master_entry import COMMAND, NAMES, Entry, field_index
+from pyfix.config.master_cf import Line, lines_of
+from pyfix.config.master_entry import COMMAND, NAMES, Entry, field_index, matches
 from pyfix.config.syntax import SPACE, BadConfig
 from pyfix.unix import msg
 
@@ -31,9 +31,9 @@ class Request(NamedTuple):
 
 
 class Block(NamedTuple):
-    """The lines of a service with the comments between and behind them, or (entry None) other lines."""
+    """The lines of a service with the comments between and behind them, or (line None) other lines."""
 
-    entry: Entry | None
+    line: Line | None
     lines: list[str]
 
 
@@ -41,8 +41,8 @@ def set_entries(text: str, entries: Mapping[str, Entry], path: str) -> str:
     """The text of a master.cf with other lines for some services, by pattern."""
     done: set[str] = set()
     out: list[str] = []
-    for entry, lines in _blocks(text, path):
-        pattern = None if entry is None else _found(entry, entries)
+    for line, lines in _blocks(text, path):
+        pattern = _found(line, entries)
         if pattern is None:
             out += lines
             continue
@@ -58,7 +58,7 @@ def drop_entries(text: str, patterns: Iterable[str], action: Action, path: str) 
     patterns = list(patterns)
     out: list[str] = []
     for entry, lines in _blocks(text, path):
-        if entry is None or _found(entry, patterns) is None:
+        if _found(entry, patterns) is None:
             out += lines
         elif action is Action.COMMENT:
             out += [line if _is_comment(line) else f"#{line}" for line in lines]
@@ -72,11 +72,12 @@ def change_entries(text: str, requests: Iterable[Request], path: str) -> str:
     requests = list(requests)
     unmatched = {*requests}
     out: list[str] = []
-    for entry, lines in _blocks(text, path):
-        wanted = [] if entry is None else [request for request in requests if entry.matches(request.pattern)]
-        if entry is None or not wanted:
+    for line, lines in _blocks(text, path):
+        wanted = [request for request in requests if _found(line, [request.pattern])]
+        if line is None or not wanted:
             out += lines
             continue
+        entry = Entry(line)
         for request in wanted:
             request.change(entry)
         unmatched.difference_update(wanted)
@@ -133,8 +134,11 @@ def _check_field(index: int, value: str) -> None:
         raise BadConfig(f'invalid {NAMES[index]} field "{value}" in "{value}"') from None
 
 
-def _found(entry: Entry, patterns: Iterable[str]) -> str | None:
-    return next((pattern for pattern in patterns if entry.matches(pattern)), None)
+def _found(line: Line | None, patterns: Iterable[str]) -> str | None:
+    """The first pattern that means this line, which need not be right."""
+    if line is None or len(line.words) < 2:
+        return None
+    return next((pattern for pattern in patterns if matches(pattern, *line.words[:2])), None)
 
 
 def _with_new(out: list[str], entries: Iterable[Entry]) -> str:
@@ -147,13 +151,13 @@ def _with_new(out: list[str], entries: Iterable[Entry]) -> str:
 def _blocks(text: str, path: str) -> Iterator[Block]:
     """The file in parts that joined are the text again."""
     entries = {line.number: line for line in lines_of(text, path)}
-    entry: Entry | None = None
+    entry: Line | None = None
     lines: list[str] = []
     for number, line in enumerate(split_lines(text), 1):
         if number in entries:
             if lines:
                 yield Block(entry, lines)
-            entry, lines = Entry(entries[number]), []
+            entry, lines = entries[number], []
         lines.append(line)
     if lines:
         yield Block(entry, lines)

@@ -21,6 +21,12 @@ COMMAND = len(NAMES) - 1
 WIDTH, INDENT = 80, 4  # of folded lines
 
 
+def matches(pattern: str, name: str, kind: str) -> bool:
+    """Whether a pattern means the service of this name and type."""
+    wanted, _, wanted_kind = pattern.rpartition("/")
+    return wanted in {"*", name} and wanted_kind in {"*", kind}
+
+
 class Entry:
     """One logical line of master.cf. Raises BadConfig, located, when it can't be one."""
 
@@ -47,8 +53,7 @@ class Entry:
 
     def matches(self, pattern: str) -> bool:
         """Whether service/type is meant by a pattern of the same form; "*" stands for any."""
-        name, _, kind = pattern.rpartition("/")
-        return name in {"*", self.name} and kind in {"*", self.fields[1]}
+        return matches(pattern, *self.fields[:2])
 
     # Its settings
 

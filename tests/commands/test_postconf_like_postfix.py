@@ -189,3 +189,19 @@ def test_wrong_operands_are_refused(tmp_path: Path, ours: Run, options: list[str
     result = ours(tmp_path, options)
     assert (result.status, result.err) == (status, {f"postconf: {words}"})
     assert result.files == ["compatibility_level = 3.6\n", "smtp inet n - n - - smtpd\n"]
+
+
+WRONG = ["bad line", "foo unix - - x - - smtpd", "foo bar - - n - - smtpd", "foo unix - - n - 1?? smtpd", "foo unix -"]
+MENDED = [
+    ["-MX", "foo/unix"], ["-M#", "foo/*"], ["-MX", "bad/line"], ["-Me", "foo/unix=foo unix - - n - - smtpd"],
+    ["-Fe", "smtp/unix/chroot=y"], ["-Pe", "*/inet/a=b"], ["-PX", "smtp/unix/a"],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("options", MENDED, ids=" ".join)
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_wrong_line_of_master_cf_can_be_mended_and_is_in_nobodys_way(
+    tmp_path: Path, ours: Run, options: list[str], wrong: str
+) -> None:
+    right = "smtp inet n - n - - smtpd\nsmtp unix - - n - - smtp -o a=c\n"
+    compare(tmp_path, ("compatibility_level = 3.6\n", f"{right}{wrong}\n# end\n"), options, ours)
