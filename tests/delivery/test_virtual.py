@@ -106,6 +106,12 @@ def test_a_mbox_grows_with_from_lines_quoted(store, mail: Path) -> None:
     assert not (mail / "m.lock").exists()
 
 
+def test_who_was_reached_by_two_addresses_gets_two_copies(store, mail: Path) -> None:
+    answers = deliver(store, agent(store), "u@d.test", "u@d.test")
+    assert answers == [("2.0.0", "delivered to maildir")] * 2
+    assert len([*(mail / "u/new").iterdir()]) == 2
+
+
 def test_large_content_is_copied_in_pieces(store, mail: Path) -> None:
     lines = [b"Subject: test", b"", *[b"From %d " % n + b"x" * 900 for n in range(3000)]]
     deliver(store, agent(store), "u@d.test", "m@d.test", content=lines)

@@ -77,16 +77,9 @@ class Virtual(BatchAgent):
         super().serve(sock)
 
     async def deliver(self, delivery: Delivery) -> None:
-        """One recipient after the other; the same mailbox gets a message once."""
-        seen: set[str] = set()
+        """One recipient after the other."""
         for recipient in delivery.request.recipients:
-            key = recipient.address.lower()
-            if key in seen:
-                outcome = Outcome(recipient, "2.0.0", "delivered to mailbox")
-            else:
-                seen.add(key)
-                outcome = await self._outcome(delivery, recipient)
-            await delivery.settle(outcome)
+            await delivery.settle(await self._outcome(delivery, recipient))
 
     async def _outcome(self, delivery: Delivery, recipient: Recipient) -> Outcome:
         request = delivery.request
