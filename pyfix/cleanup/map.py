@@ -21,7 +21,7 @@ from pyfix.clients.cleanup import STAT_DEFER, STAT_WRITE
 from pyfix.clients.rewrite import RULE_LOCAL, Rewriter, is_complete
 from pyfix.mail.address import quote, split_address, unquote
 from pyfix.mail.tokens import Address, external, external_address, parse
-from pyfix.maps.addresses import Found, add_extension, find_address
+from pyfix.maps.addresses import ADDRESS, EXTERNAL, Found, add_extension, find_address
 from pyfix.maps.maps import Maps
 from pyfix.maps.table import TableError
 from pyfix.unix import msg
@@ -101,9 +101,8 @@ class AddressMapper:
 
     async def envelope(self, queue_id: str, address: str, kind: str, *, mapping: bool) -> str:
         """An envelope address, completed; mapping: canonical maps and masquerading too."""
-        if not address:
-            return address
-        address = unquote(await self._rewriter.rewrite(RULE_LOCAL, quote(address)))
+        if address:
+            address = unquote(await self._rewriter.rewrite(RULE_LOCAL, quote(address)))
         return await self.canonical(queue_id, address, kind) if mapping else address
 
     async def canonical(self, queue_id: str, address: str, kind: str) -> str:
@@ -193,13 +192,13 @@ class AddressMapper:
 
     # Tables
 
-    async def find(self, queue_id: str, maps: Maps, address: str) -> Found | None:
-        """A table's value for an address (internal form)."""
+    async def find(self, queue_id: str, maps: Maps, address: str, keys: int = ADDRESS) -> Found | None:
+        """A table's value for an address (internal form). keys: which are tried."""
         try:
             domain = split_address(address)[1]
             local = domain is not None and await self._is_local(domain)
             return await find_address(
-                maps, address, delimiter=self._rules.delimiter, is_local=lambda _: local
+                maps, address, delimiter=self._rules.delimiter, is_local=lambda _: local, keys=keys
             )
         except TableError:
             msg.warning(log.map_problem(queue_id, maps.name, address))
@@ -207,7 +206,7 @@ class AddressMapper:
 
     async def _look_up(self, queue_id: str, maps: Maps, address: str, propagate: bool) -> list[str]:
         """The addresses (internal form) that a table has for one; none: it is not there."""
-        found = await self.find(queue_id, maps, address)
+        found = await self.find(queue_id, maps, address, EXTERNAL)
         if found is None:
             return []
         value, extension = found

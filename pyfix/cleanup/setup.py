@@ -15,7 +15,7 @@ from pyfix.config.params.bounce import BounceParams
 from pyfix.config.params.cleanup import CleanupParams
 from pyfix.config.params.mail import MailParams
 from pyfix.maps.maps import Maps
-from pyfix.maps.match import StringMatch
+from pyfix.maps.resolve_local import local_domains
 
 SEPARATORS = re.compile(r"[,\s]+")
 RECIPIENT_CLASSES = frozenset({"envelope_recipient", "header_recipient"})
@@ -82,13 +82,7 @@ def address_mapper(main: MainCf, rewriter: Rewriter) -> AddressMapper:
         recursion_limit=cfg.virtual_alias_recursion_limit,
         length_limit=cfg.virtual_alias_address_length_limit,
     )
-    here = StringMatch(mail.mydestination, name="mydestination")
-    origin = mail.myorigin.lower()
-
-    async def is_local(domain: str) -> bool:
-        return domain.lower() == origin or await here.matches(domain)
-
-    return AddressMapper(rules, rewriter, is_local)
+    return AddressMapper(rules, rewriter, local_domains(main))
 
 
 def _canonical(main: MainCf, mail: MailParams, cfg: CleanupParams) -> tuple[Table, ...]:

@@ -42,8 +42,13 @@ def quote(address: str) -> str:
     local, domain = split_address(rest)
     if not rest or DOT_STRING.fullmatch(local):
         return address
-    quoted = route + '"' + ESCAPED.sub(r"\\\1", local) + '"'
+    quoted = route + quote_local(local)
     return quoted if domain is None else f"{quoted}@{domain}"
+
+
+def quote_local(local: str) -> str:
+    """The external form of a local part."""
+    return local if DOT_STRING.fullmatch(local) else '"' + ESCAPED.sub(r"\\\1", local) + '"'
 
 
 def unquote(address: str) -> str:

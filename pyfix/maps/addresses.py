@@ -16,7 +16,7 @@ Sources: canonical(5), virtual(5), transport(5), ADDRESS_REWRITING_README.
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 
-from pyfix.mail.address import quote, split_extension
+from pyfix.mail.address import quote, quote_local, split_extension
 from pyfix.maps.maps import Maps
 
 
@@ -36,11 +36,17 @@ class Keys:
 FORMS = Keys.QUOTED | Keys.PLAIN
 
 ADDRESS = Keys.FULL | Keys.NO_EXTENSION | Keys.LOCALPART | Keys.AT_DOMAIN | FORMS
-"""canonical, virtual, bcc, sender_login, relocated ... tables."""
+"""bcc, sender_login, relocated, sender_dependent ... tables."""
+
+EXTERNAL = ADDRESS & ~Keys.PLAIN
+"""canonical, virtual and generic tables: addresses as they stand in headers, with their quotes."""
 
 TRANSPORT = Keys.FULL | Keys.NO_EXTENSION | Keys.DOMAIN | Keys.PARENTS | FORMS
 """transport tables (without their last key `*`)."""
 
+
+NULL = '""'
+"""The null address in external form."""
 
 Found = tuple[str, str]
 """A table's answer, and what of the address the key left out, delimiter included."""
@@ -89,42 +95,42 @@ def address_keys(
     parent_style: bool = False,
 ) -> Iterator[Key]:
     """What is tried, in order."""
-    whole = address, quote(address)
-    for key, extension in _internal_keys(address, delimiter, is_local, keys, parent_style=parent_style):
-        quoted = quote(key) if keys & Keys.QUOTED and not key.startswith(("@", ".")) else key
-        if quoted != key:
+    whole = address, quote(address) or NULL
+    for key, quoted, extension in _both_forms(address, delimiter, is_local, keys, parent_style=parent_style):
+        if keys & Keys.QUOTED:
             yield quoted, extension, quoted not in whole
-        if quoted == key or keys & Keys.PLAIN:
+        if (keys & Keys.PLAIN and key != quoted) or not keys & Keys.QUOTED:
             yield key, extension, key not in whole
 
 
-def _internal_keys(
+def _both_forms(
     address: str,
     delimiter: str,
     is_local: Callable[[str], bool] | None,
     keys: int,
     *,
     parent_style: bool,
-) -> Iterator[tuple[str, str]]:
+) -> Iterator[tuple[str, str, str]]:
+    """Keys in internal and in external form, and what they leave out."""
     user, at, domain = address.rpartition("@")
     if not at:
         user, domain = address, ""
     bare, extension = split_extension(user, delimiter)
     if keys & Keys.FULL:
-        yield address, ""
+        yield address, quote(address) or NULL, ""
     if keys & Keys.NO_EXTENSION and extension:
-        yield bare + at + domain, extension
+        yield bare + at + domain, quote(bare + at + domain), extension
     if at and keys & Keys.LOCALPART and is_local is not None and is_local(domain):
-        yield user, ""
+        yield user, quote_local(user), ""
         if extension:
-            yield bare, extension
+            yield bare, quote_local(bare), extension
     if at and keys & Keys.AT_DOMAIN:
-        yield at + domain, ""
+        yield at + domain, at + domain, ""
     if at and keys & Keys.DOMAIN:
-        yield domain, ""
+        yield domain, domain, ""
     if at and keys & Keys.PARENTS:
         for parent in parents(domain, dot=not parent_style):
-            yield parent, ""
+            yield parent, parent, ""
 
 
 def parents(domain: str, *, dot: bool) -> Iterator[str]:

@@ -219,7 +219,7 @@ class Resolver:
         destination = routes.transports[bit]
         nexthop, by_sender = domain, False
         if bit == CLASS_DEFAULT and routes.default_by_sender.maps:
-            destination = await _ask(routes.default_by_sender, sender) or destination
+            destination = await self._ask(routes.default_by_sender, sender) or destination
             by_sender = True
         if bit in {CLASS_RELAY, CLASS_DEFAULT}:
             nexthop = await self._relay(sender) or domain
@@ -231,7 +231,21 @@ class Resolver:
 
     async def _relay(self, sender: str) -> str:
         """The host that takes all mail that leaves; empty: none does."""
-        return await _ask(self._routes.relayhost_by_sender, sender) or self._routes.relayhost
+        return await self._ask(self._routes.relayhost_by_sender, sender) or self._routes.relayhost
+
+    async def _ask(self, table: BySender, sender: str) -> str | None:
+        """The table's value for a sender; None: it has none, or DUNNO. TableError."""
+        if not table.maps:
+            return None
+        address = sender or table.null_key
+        _, at, domain = sender.rpartition("@")
+        bare = bool(at) and (domain.lower() == self._syntax.myorigin or await self._classes.is_local(domain))
+        try:
+            found = await find_address(table.maps, address, delimiter=table.delimiter, is_local=lambda _: bare)
+        except TableError:
+            msg.warning(lookup_failure(table.maps.name))
+            raise
+        return None if found is None or found[0].lower() == DUNNO else found[0]
 
     def _blame(self, bit: int) -> None:
         msg.warning(f"parameter {self._routes.names[bit]}: null transport is not allowed")
@@ -267,15 +281,3 @@ class Resolver:
             return f"{status} {text}"
         msg.warning(f"relocated_maps result must contain RFC 3463 status and text: '{value}'")
         return "5.2.0 Mailbox is unavailable"
-
-
-async def _ask(table: BySender, sender: str) -> str | None:
-    """The table's value for a sender; None: it has none, or DUNNO. TableError."""
-    if not table.maps:
-        return None
-    try:
-        found = await find_address(table.maps, sender or table.null_key, delimiter=table.delimiter)
-    except TableError:
-        msg.warning(lookup_failure(table.maps.name))
-        raise
-    return None if found is None or found[0].lower() == DUNNO else found[0]

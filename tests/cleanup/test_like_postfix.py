@@ -36,7 +36,7 @@ recipient_delimiter = +
 MAPS = """
 canonical_maps = inline:{{@old.test=@new.test}, {u1@c.test=v1@d.test}, {u2+x@c.test=z@d.test},
  {rootx=y@d.test}, {loop1@c.test=loop2@c.test}, {loop2@c.test=loop1@c.test}, {self@c.test=SELF@c.test},
- {two@c.test={}a@c.test b@c.test}}
+ {two@c.test={}a@c.test b@c.test}, {""=null@c.test}}
 sender_canonical_maps = inline:{s@example.net=boss@example.net}
 recipient_canonical_maps = inline:{r@x.test=rr@x.test}
 virtual_alias_maps = inline:{ {one@v.test=a@d.test}, {many@v.test={a@d.test, b@d.test, "q r"@d.test}},
@@ -127,7 +127,8 @@ ENVELOPES = [
     + R(b"R", b"one@v.test"),
     TIME + LOCAL + SENDER + R(b"R", b"round@v.test"), TIME + LOCAL + SENDER + R(b"R", b"loop1@c.test"),
     TIME + LOCAL + R(b"S", b"u@s.example.com") + R(b"R", b"u@s.example.com"),
-    TIME + LOCAL + SENDER + R(b"R", b"two@c.test"),
+    TIME + LOCAL + SENDER + R(b"R", b"two@c.test"), TIME + LOCAL + R(b"S", b"") + R(b"R", b"bare@[127.0.0.1]"),
+    TIME + LOCAL + SENDER + R(b"R", b"one@v.test@example.com"),
 ]  # fmt: skip
 EXTRACTED = [
     R(b"R", b"new@x.y"), A("foo", "bar"), R(b"S", b"x"), R(b"r", b"x"), R(b"L", b"x:y"),

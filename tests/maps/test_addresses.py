@@ -1,6 +1,6 @@
 import pytest
 
-from pyfix.maps.addresses import TRANSPORT, Keys, address_keys, find_address, keep_user, map_address, parents
+from pyfix.maps.addresses import EXTERNAL, TRANSPORT, Keys, address_keys, find_address, keep_user, map_address, parents
 from pyfix.maps.maps import Maps
 from pyfix.maps.run_now import run_now
 from pyfix.maps.table import TableError
@@ -26,10 +26,19 @@ def is_local(domain: str) -> bool:
         ("a@b@d.test", "+", ['"a@b"@d.test', "a@b@d.test", "@d.test"]),
         ("a b+e@d.test", "+", ['"a b+e"@d.test', "a b+e@d.test", '"a b"@d.test', "a b@d.test", "@d.test"]),
         ("a..b@local.test", "+", ['"a..b"@local.test', "a..b@local.test", '"a..b"', "a..b", "@local.test"]),
+        ("a@b@local.test", "+", ['"a@b"@local.test', "a@b@local.test", '"a@b"', "a@b", "@local.test"]),
+        ("u@[1.2.3.4]", "+", ["u@[1.2.3.4]", "@[1.2.3.4]"]),
+        ("@d.test", "+", ['""@d.test', "@d.test", "@d.test"]),
+        ("", "+", ['""', ""]),
     ],
 )
 def test_keys_are_tried_in_this_order(address: str, delimiter: str, keys: list[str]) -> None:
     assert [key for key, *_ in address_keys(address, delimiter, is_local)] == keys
+
+
+def test_some_tables_have_external_forms_only() -> None:
+    found = [key for key, *_ in address_keys("a..b@local.test", "+", is_local, EXTERNAL)]
+    assert found == ['"a..b"@local.test', '"a..b"', "@local.test"]
 
 
 def test_transports_are_looked_up_by_domain_and_parents() -> None:

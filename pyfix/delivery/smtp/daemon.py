@@ -33,7 +33,7 @@ from pyfix.delivery.smtp.addresses import Finder, Here, Server
 from pyfix.delivery.smtp.attempt import Attempt
 from pyfix.delivery.smtp.cache import Cache
 from pyfix.delivery.smtp.destination import Destination, Ports
-from pyfix.delivery.smtp.generic import local_domains, make_generic
+from pyfix.delivery.smtp.generic import make_generic
 from pyfix.delivery.smtp.notice import Transcript
 from pyfix.delivery.smtp.requiretls import Demand, Policy
 from pyfix.delivery.smtp.sasl import Passwords, Sasl
@@ -47,6 +47,7 @@ from pyfix.maps.debug_peer import DebugPeers
 from pyfix.maps.maps import Maps
 from pyfix.maps.match import StringMatch
 from pyfix.maps.proxy import ProxyWriter
+from pyfix.maps.resolve_local import local_domains
 from pyfix.queue.sendopts import REQUIRETLS, TLS_OPTIONAL
 from pyfix.server.context import Context
 from pyfix.server.stream import Link

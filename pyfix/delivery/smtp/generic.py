@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from pyfix.clients.rewrite import RULE_LOCAL, Rewriter
-from pyfix.config import networks
 from pyfix.config.hosts import SEPARATORS
 from pyfix.config.main_cf import MainCf
 from pyfix.config.params.mail import MailParams
@@ -20,13 +19,10 @@ from pyfix.delivery.smtp import log
 from pyfix.mail.address import quote, split_address, unquote
 from pyfix.mail.headers import ADDRESSES, KNOWN, fold_addresses, header_name
 from pyfix.mail.tokens import Address, external, external_address, header_text, parse
-from pyfix.maps.addresses import ADDRESS, Keys, add_extension, find_address, keep_user
+from pyfix.maps.addresses import EXTERNAL, add_extension, find_address, keep_user
 from pyfix.maps.maps import Maps
-from pyfix.maps.match import StringMatch
+from pyfix.maps.resolve_local import local_domains
 from pyfix.unix import msg
-
-QUOTED = ADDRESS & ~Keys.PLAIN
-"""The keys: addresses as they stand in headers, with their quotes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +41,7 @@ class Generic:
         domain = split_address(address)[1]
         local = domain is not None and await self.is_local(domain)
         found = await find_address(
-            self.maps, address, delimiter=self.delimiter, is_local=lambda _: local, keys=QUOTED
+            self.maps, address, delimiter=self.delimiter, is_local=lambda _: local, keys=EXTERNAL
         )
         if found is None:
             return address
@@ -117,17 +113,3 @@ def make_generic(main: MainCf, maps: Maps, rewriter: Rewriter) -> Generic | None
         propagate="generic" in SEPARATORS.split(mail.propagate_unmatched_extensions.lower()),
         token_limit=mail.header_address_token_limit,
     )
-
-
-def local_domains(main: MainCf) -> Callable[[str], Awaitable[bool]]:
-    """Whether a domain is this system's own, such that table keys may leave it out."""
-    mail = MailParams(main)
-    here = StringMatch(mail.mydestination, name="mydestination")
-    origin = mail.myorigin.lower()
-    own = frozenset([*networks.own_addresses(main), *networks.proxy_addresses(main)])
-
-    async def is_local(domain: str) -> bool:
-        literal = domain[1:-1].lower().removeprefix("ipv6:") if domain.startswith("[") else ""
-        return domain.lower() == origin or literal in own or await here.matches(domain)
-
-    return is_local
