@@ -96,9 +96,11 @@ def old_order(recipient: str, client: str) -> str:
     return using("smtpd_relay_before_recipient_restrictions=no", why)
 
 
-def client_is(queue_id: str, client: str) -> str:
-    """A message has got its queue file."""
-    return f"{queue_id}: client={client}"
+def client_is(queue_id: str, client: str, sasl_sender: str | None) -> str:
+    """A message has got its queue file. sasl_sender: who has submitted it, as the client says; None: it does not."""
+    if sasl_sender is None:
+        return f"{queue_id}: client={client}"
+    return f"{queue_id}: client={client}, sasl_sender={printable(sasl_sender)}"
 
 
 def disconnect(client: str, counts: dict[str, int], refused: dict[str, int], *, bare_lf: bool = False) -> str:
@@ -150,13 +152,15 @@ def policy(
     recipient: str | None,
     protocol: str,
     helo: str | None,
+    sasl_sender: str | None,
 ) -> str:
-    """A decision: reject, hold, warn ... sender, recipient: internal form, None: not known yet."""
+    """A decision: reject, hold, warn ... sender, recipient: internal form; None: not known (yet)."""
     words = [
         f" from=<{quote(sender)}>" if sender is not None else "",
         f" to=<{quote(recipient)}>" if recipient is not None else "",
         f" proto={protocol}" if protocol else "",
         f" helo=<{helo}>" if helo is not None else "",
+        f" sasl_sender={sasl_sender}" if sasl_sender is not None else "",
     ]
     return printable(f"{queue_id}: {action}: {stage} from {client}: {text};{''.join(words)}")
 
@@ -179,6 +183,11 @@ def long_line(client: str, limit: int, text: bytes) -> str:
 def illegal_address(client: str, verb: str, address: str) -> str:
     """(warning) An address that can't be understood."""
     return f"Illegal address syntax from {client} in {verb} command: {printable(address)}"
+
+
+def unknown_notify(word: str, value: str) -> str:
+    """(warning) A notice is asked for that there is not."""
+    return f'unknown DSN NOTIFY command value "{printable(word)}" in "{printable(value)}"'
 
 
 def no_flush() -> str:

@@ -173,7 +173,7 @@ class Unheard:
 
     def envelope(self, size: int | None) -> Envelope:
         """No message is known."""
-        return Envelope("SMTP", "", "", size or 0)
+        return Envelope("SMTP", "", "", size or 0, "")
 
     def delegate(self) -> Delegated:
         """Nobody does it."""

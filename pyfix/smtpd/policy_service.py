@@ -179,6 +179,9 @@ class PolicyService:
         yield "size", str(about.size)
         yield "etrn_domain", check.domain or ""
         yield "stress", check.site.cfg.stress
+        yield "sasl_method", ""
+        yield "sasl_username", ""
+        yield "sasl_sender", about.sasl_sender
         for name in NOT_YET:
             yield name, ""
         yield "encryption_keysize", "0"
@@ -188,7 +191,7 @@ class PolicyService:
 
 
 NOT_YET = (  # nobody authenticates or encrypts so far
-    *("sasl_method", "sasl_username", "sasl_sender", "ccert_subject", "ccert_issuer", "ccert_fingerprint"),
+    *("ccert_subject", "ccert_issuer", "ccert_fingerprint"),
     *("ccert_pubkey_fingerprint", "encryption_protocol", "encryption_cipher"),
 )
 

@@ -68,12 +68,14 @@ CLIENT, RECIPIENT = Stage.CLIENT, Stage.RECIPIENT  # a member's name is looked u
 
 class Envelope(NamedTuple):
     """What a policy server wants to know of the message. size: bytes, as said or as they came; instance:
-    the same for all that is asked about one message; empty where there is none."""
+    the same for all that is asked about one message; sasl_sender: who has submitted it, as the client says (xtext);
+    empty where there is none."""
 
     protocol: str
     queue_id: str
     instance: str
     size: int
+    sasl_sender: str
 
 
 

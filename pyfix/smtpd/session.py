@@ -28,6 +28,7 @@ from pyfix.unix.moment import Moment
 from pyfix.wire import smtp_event as on
 from pyfix.wire.smtp_command import BAD_RECIPIENT, BAD_SENDER, COMMANDS, NO_RECIPIENTS, NULL_BDAT
 from pyfix.wire.smtp_data import up_to
+from pyfix.wire.smtp_params import UnknownNotify
 from pyfix.wire.smtp_reply import Reply
 
 OK = Reply(250, "2.0.0", "Ok")
@@ -73,7 +74,7 @@ class Conversation(Talk):
     async def _bad(self, event: on.Bad) -> None:
         client = self.peer.client
         if event.verb == "MAIL" and self._transaction is not None:
-            self._transaction.forget_smtputf8()
+            self._transaction.forget_params()
         if event.address is not None:
             msg.warning(log.illegal_address(client, event.verb, event.address))
         if event.verb == "BDAT":
@@ -95,6 +96,8 @@ class Conversation(Talk):
         if event.behind and await self._has_bad_syntax(sender, event.behind, utf8=utf8):
             msg.warning(log.illegal_address(self.peer.client, event.verb, event.given))
             event.reply = BAD_SENDER if event.verb == "MAIL" else BAD_RECIPIENT
+        elif isinstance(event.reply, UnknownNotify):
+            msg.warning(log.unknown_notify(event.reply.word, event.reply.value))
         self.reply(event, event.reply)
 
     async def _unknown(self, event: on.Unknown) -> None:
@@ -226,6 +229,7 @@ class Conversation(Talk):
 
     def _mail(self, event: on.Mail) -> Rest | None:
         address = event.address
+        self._sasl_sender = event.params.auth
         flags = 0
         if address:
             resolved = self.site.rewrite.known("", address) if address.isascii() else None
@@ -290,7 +294,7 @@ class Conversation(Talk):
 
     def _has_file(self, transaction: Transaction, message: Message) -> None:
         transaction.begin(message, self.site, self.peer)
-        msg.info(log.client_is(message.queue_id, self.peer.client))
+        msg.info(log.client_is(message.queue_id, self.peer.client, transaction.params.auth))
 
     def _rcpt(self, event: on.Rcpt) -> Rest | None:
         transaction = self._transaction
@@ -501,7 +505,7 @@ class Conversation(Talk):
         self._shorten_history()
 
     def _message_is_over(self) -> None:
-        self._transaction = None
+        self._transaction = self._sasl_sender = None
         self._delegated = NOTHING
 
     _TROUBLES: ClassVar[Mapping[Reply, Trouble]] = {

@@ -66,6 +66,7 @@ class Talk:
         "_pipelined",
         "_policy",
         "_reactions",
+        "_sasl_sender",
         "_slow",
         "_space",
         "_transaction",
@@ -121,6 +122,7 @@ class Talk:
         self._event: on.Event | None = None  # whose reaction has a rest
         self._ended: on.MessageEnd | None = None  # whose message waits for its verdict
         self._done: Done | None = None  # who waits for that
+        self._sasl_sender: str | None = None  # of the last MAIL: who has submitted it, as the client says
         self._keywords: frozenset[str] = frozenset()
         self._junk = 0
         self._pipelined = False
@@ -381,10 +383,10 @@ class Talk:
         """(For a check.) size: None: what MAIL said."""
         transaction = self._transaction
         if transaction is None:
-            return Envelope(self.protocol, "", "", size or 0)
+            return Envelope(self.protocol, "", "", size or 0, self._sasl_sender or "")
         queue_id = "" if transaction.message is None else transaction.queue_id
         size = transaction.params.size if size is None else size
-        return Envelope(self.protocol, queue_id, transaction.instance, size)
+        return Envelope(self.protocol, queue_id, transaction.instance, size, self._sasl_sender or "")
 
     def delegate(self) -> Delegated:
         """(For a check.) What is to be done with the message begins to be something."""
@@ -412,11 +414,13 @@ class Talk:
                 recipient=recipient,
                 protocol=self.protocol,
                 helo=self.helo if helo is None else helo,
+                sasl_sender=self._sasl_sender,
             )
         )
 
     def _forget(self) -> None:
         self._delegated = NOTHING
+        self._sasl_sender = None
         if self._transaction is not None:
             self._transaction.cancel()
             self._transaction = None

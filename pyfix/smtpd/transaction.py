@@ -24,7 +24,7 @@ from pyfix.smtpd.peer import Peer
 from pyfix.smtpd.site import Site
 from pyfix.wire.smtp_data import Piece, Rows
 from pyfix.wire.smtp_event import Mail, Rcpt
-from pyfix.wire.smtp_params import xtext
+from pyfix.wire.smtp_params import NO_MAIL_PARAMS, MailParams, xtext
 from pyfix.wire.smtp_reply import Reply
 
 COUNTER = itertools.count()
@@ -84,10 +84,11 @@ class Transaction:
             self._instance = f"{os.getpid():x}.{int(arrived):x}.{int(arrived % 1 * 1e6):x}.{next(COUNTER):x}"
         return self._instance
 
-    def forget_smtputf8(self) -> None:
-        """Another MAIL, though it was refused, did not ask for it."""
-        if self.params.smtputf8:
-            self.params.smtputf8 = False
+    def forget_params(self) -> None:
+        """Another MAIL, though it was refused, did not say them: all but the size, envid and auth."""
+        if self.params is not NO_MAIL_PARAMS:
+            said, self.params = self.params, MailParams()
+            self.params.size, self.params.envid, self.params.auth = said.size, said.envid, said.auth
 
     @property
     def only_recipient(self) -> str | None:
@@ -197,18 +198,21 @@ class Transaction:
         )
         arrived = b"%d %d" % divmod(int(self.arrived * 1e6), 1000000)
         sender = rec.encode(rec.FROM, self.sender.encode("utf-8", "surrogateescape"))
-        if params.envid is not None or params.ret:
-            sender = self._about_notices() + sender
+        if params is not NO_MAIL_PARAMS:
+            sender = self._about_sender() + sender
         ident, port = queue_id.encode(), peer.port.encode()
         size = len(port)
         return envelope % (len(arrived), arrived, 10 + len(ident), ident, sender, 16 + size, port, 12 + size, port)
 
-    def _about_notices(self) -> bytes:
+    def _about_sender(self) -> bytes:
+        params = self.params
         parts = []
-        if self.params.envid is not None:
-            parts.append(rec.attribute("envelope_id", _decoded(self.params.envid)))
-        if self.params.ret:
-            parts.append(rec.attribute("ret_flags", str(self.params.ret)))
+        if params.auth:
+            parts.append(rec.attribute("sasl_sender", params.auth))
+        if params.envid is not None:
+            parts.append(rec.attribute("envelope_id", xtext(params.envid) or ""))
+        if params.ret:
+            parts.append(rec.attribute("ret_flags", str(params.ret)))
         return b"".join(parts)
 
     def _received(self, site: Site, peer: Peer, queue_id: str) -> str:
@@ -279,13 +283,8 @@ def _recipient(address: str, given: str, notify: int, orcpt: str) -> bytes:
     """Its records. What the client calls it in DSN is, when it does not say, what it gave between the brackets."""
     about = [("notify_flags", str(notify))] if notify else []
     if orcpt:
-        kind, _, original = orcpt.partition(";")
-        about.append(("dsn_orig_rcpt", f"{kind};{_decoded(original)}"))
+        about.append(("dsn_orig_rcpt", orcpt))
     else:
         kind = "rfc822" if address.isascii() else "utf-8"
         about.append(("dsn_orig_rcpt", f"{kind};{given[1:-1] if given[:1] == '<' and given[-1:] == '>' else given}"))
     return rec.attributes(about) + rec.encode(rec.RCPT, address.encode("utf-8", "surrogateescape"))
-
-
-def _decoded(text: str) -> str:
-    return xtext(text) or text

@@ -12,18 +12,20 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 
-from pyfix.mail.dsn import xtext_decode
 from pyfix.wire.smtp_reply import Reply
 
 SIZE_LIMIT = 2**63 - 1  # bytes; more is no file size
+SIZE_DIGITS = 19
 RET = {"FULL": 1, "HDRS": 2}
 NEVER, SUCCESS, FAILURE, DELAY = 1, 2, 4, 8
 NOTIFY = {"NEVER": NEVER, "SUCCESS": SUCCESS, "FAILURE": FAILURE, "DELAY": DELAY}
 BODY = {"8BITMIME": "8bit", "7BIT": "7bit"}
-ADDRESS_TYPE = re.compile(r"[A-Za-z0-9-]+", re.ASCII)
-HEX = re.compile(r"\+[0-9A-Fa-f]{2}", re.ASCII)
-ESCAPE = re.compile(r"\+([0-9A-F]{2})", re.ASCII)
-WRONG_ESCAPE = re.compile(r"\+(?![0-9A-F]{2})", re.ASCII)
+ESCAPE = re.compile(rb"\+([0-9A-Fa-f]{2})")
+WRONG_ESCAPE = re.compile(rb"\+(?![0-9A-Fa-f]{2})")
+UNICODE = re.compile(r"\\x\{0*([0-9A-Fa-f]{0,6})\}", re.ASCII)
+WRONG_UNICODE = re.compile(r"\\x\{(?!0*[0-9A-Fa-f]{0,6}\})", re.ASCII)
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+LAST_CHARACTER = 0x10FFFF
 
 BAD_SIZE = Reply(501, "5.5.4", "Bad message size syntax")
 HUGE_SIZE = Reply(552, "5.3.4", "Message size exceeds file system imposed limit")
@@ -31,17 +33,31 @@ BAD_RET = Reply(501, "5.5.4", "Bad RET parameter syntax")
 BAD_ENVID = Reply(501, "5.5.4", "Bad ENVID parameter syntax")
 BAD_NOTIFY = Reply(501, "5.5.4", "Error: Bad NOTIFY parameter syntax")
 BAD_ORCPT = Reply(501, "5.5.4", "Error: Bad ORCPT parameter syntax")
+UNSUPPORTED = Reply(555, "5.5.4", "Unsupported option")  # which, is said by unsupported()
+MANY_AUTH = Reply(503, "5.5.4", "Error: multiple AUTH= options")
 NO_DSN = Reply(501, "5.7.1", "DSN support is disabled")
+
+
+class UnknownNotify(Reply):
+    """The answer to a NOTIFY that asks for an unknown thing. word: that thing; value: all it asks for."""
+
+    __slots__ = ("value", "word")
+
+    def __init__(self, word: str, value: str) -> None:
+        super().__init__(BAD_NOTIFY.code, BAD_NOTIFY.status, *BAD_NOTIFY.lines)
+        self.word = word
+        self.value = value
 
 
 class MailParams:
     """What came behind the address of MAIL.
 
     size: bytes the client announces, 0 unknown; body: "8bit", "7bit" or ""; ret: 0, 1 FULL,
-    2 HDRS; envid: as received (xtext), None: not given.
+    2 HDRS; envid: as received (xtext), None: not given; auth: the same with ? for control
+    characters, None also where it names nobody.
     """
 
-    __slots__ = ("body", "envid", "ret", "size", "smtputf8")
+    __slots__ = ("auth", "body", "envid", "ret", "size", "smtputf8")
 
     def __init__(self) -> None:
         self.size = 0
@@ -49,10 +65,11 @@ class MailParams:
         self.smtputf8 = False
         self.ret = 0
         self.envid: str | None = None
+        self.auth: str | None = None
 
 
 class RcptParams:
-    """What came behind the address of RCPT. notify: bits, 0 not given; orcpt: "type;xtext" or empty."""
+    """What came behind the address of RCPT. notify: bits, 0 not given; orcpt: "type;address", decoded, or empty."""
 
     __slots__ = ("notify", "orcpt")
 
@@ -95,30 +112,30 @@ def _parameter(
 ) -> Reply | None:
     name, equals, value = word.partition("=")
     step = table.get(name.upper() + equals)
-    if step is None:
-        return unsupported(word)
-    return step(params, value, offered)
+    reply = UNSUPPORTED if step is None else step(params, value, offered)
+    return unsupported(word) if reply is UNSUPPORTED else reply
 
 
 def _size(params: MailParams, value: str, _: frozenset[str]) -> Reply | None:
     if not value.isdecimal() or not value.isascii():
         return BAD_SIZE
-    if len(value) > 19 or int(value) > SIZE_LIMIT:
+    digits = value.lstrip("0") or "0"
+    if len(digits) > SIZE_DIGITS or int(digits) > SIZE_LIMIT:
         return HUGE_SIZE
-    params.size = int(value)
+    params.size = int(digits)
     return None
 
 
 def _body(params: MailParams, value: str, _: frozenset[str]) -> Reply | None:
     if value.upper() not in BODY:
-        return unsupported(f"BODY={value}")
+        return UNSUPPORTED
     params.body = BODY[value.upper()]
     return None
 
 
 def _smtputf8(params: MailParams, _: str, offered: frozenset[str]) -> Reply | None:
     if "SMTPUTF8" not in offered:
-        return unsupported("SMTPUTF8")
+        return UNSUPPORTED
     params.smtputf8 = True
     return None
 
@@ -135,22 +152,34 @@ def _ret(params: MailParams, value: str, offered: frozenset[str]) -> Reply | Non
 def _envid(params: MailParams, value: str, offered: frozenset[str]) -> Reply | None:
     if "DSN" not in offered:
         return NO_DSN
-    if params.envid is not None or not _printable_xtext(value):
+    decoded = xtext(value)
+    if params.envid is not None or not decoded or not decoded.isascii() or not decoded.isprintable():
         return BAD_ENVID
     params.envid = value
     return None
 
 
-def _auth(_: MailParams, __: str, ___: frozenset[str]) -> Reply | None:
-    """AUTH= says who submitted it; without authentication nobody is believed."""
+def _auth(params: MailParams, value: str, _: frozenset[str]) -> Reply | None:
+    """Who submitted it, as the client says: for the log and policy servers, and not believed."""
+    if params.auth is not None:
+        return MANY_AUTH
+    if value != "<>":
+        params.auth = CONTROL.sub("?", value)
     return None
 
 
 def _notify(params: RcptParams, value: str, offered: frozenset[str]) -> Reply | None:
     if "DSN" not in offered:
         return NO_DSN
-    bits = {NOTIFY.get(word, 0) for word in value.upper().split(",") if word}
-    if params.notify or not bits or 0 in bits or (NEVER in bits and len(bits) > 1):
+    if params.notify:
+        return BAD_NOTIFY
+    bits = set()
+    for word in value.split(","):
+        if word and word.upper() not in NOTIFY:
+            return UnknownNotify(word, value)
+        if word:
+            bits.add(NOTIFY[word.upper()])
+    if not bits or (NEVER in bits and len(bits) > 1):
         return BAD_NOTIFY
     params.notify = sum(bits)
     return None
@@ -159,29 +188,42 @@ def _notify(params: RcptParams, value: str, offered: frozenset[str]) -> Reply | 
 def _orcpt(params: RcptParams, value: str, offered: frozenset[str]) -> Reply | None:
     if "DSN" not in offered:
         return NO_DSN
-    kind, semicolon, address = value.partition(";")
-    if params.orcpt or not semicolon or not ADDRESS_TYPE.fullmatch(kind):
+    kind, semicolon, encoded = value.partition(";")
+    address = (uxtext if kind.lower() == "utf-8" else xtext)(encoded)
+    if params.orcpt or not semicolon or not kind or address is None or not _prints(kind + address):
         return BAD_ORCPT
-    if address and not _printable_xtext(address):
-        return BAD_ORCPT
-    params.orcpt = value
+    params.orcpt = f"{kind};{address}"
     return None
 
 
 def xtext(text: str) -> str | None:
-    """The text behind xtext, hexadecimal digits in either case; None when it is not xtext."""
-    encoded = HEX.sub(lambda found: found[0].upper(), text)
-    if text.isascii():
-        decoded = xtext_decode(encoded.encode("ascii"))
-        return None if decoded is None else decoded.decode("utf-8", "surrogateescape")
+    """The text behind xtext (RFC 3461 section 4), hexadecimal digits in either case; None: a + is none of an escape.
+
+    Everything else is taken as it is, = too.
+    """
+    encoded = text.encode("utf-8", "surrogateescape")
     if WRONG_ESCAPE.search(encoded):
         return None
-    return ESCAPE.sub(lambda found: chr(int(found[1], 16)), encoded)
+    return ESCAPE.sub(lambda found: bytes((int(found[1], 16),)), encoded).decode("utf-8", "surrogateescape")
 
 
-def _printable_xtext(text: str) -> bool:
-    decoded = xtext(text)
-    return bool(decoded) and all(char >= " " and char != "\x7f" for char in decoded or "")
+def uxtext(text: str) -> str | None:
+    """The text behind utf-8-addr-xtext (RFC 6533 section 3); None: an escape that is none, or no character's."""
+    if WRONG_UNICODE.search(text):
+        return None
+    numbers = [int(digits or "0", 16) for digits in UNICODE.findall(text)]
+    if any(number > LAST_CHARACTER for number in numbers):
+        return None
+    return UNICODE.sub(_character, text)
+
+
+def _character(found: re.Match[str]) -> str:
+    return chr(int(found[1] or "0", 16)).encode("utf-8", "surrogatepass").decode("utf-8", "surrogateescape")
+
+
+def _prints(text: str) -> bool:
+    """It is none that could end a line of a report, or of a queue file's record."""
+    return all(char >= " " and char != "\x7f" for char in text)
 
 
 _MAIL: dict[str, Callable[..., Reply | None]] = {

@@ -67,21 +67,22 @@ PATIENCE = 10.0  # seconds
 class Beside:
     """A running Postfix with an smtpd for each name of `settings`: name -> lines of main.cf.
 
-    records: what its DNS knows; None: it has none. ports: where the smtpd of each name listens.
+    records: what its DNS knows; None: it has none. main_cf: lines for all its programs. ports: where the smtpd of each
+    name listens. directory: holds queue, log and all.
     """
 
-    def __init__(self, settings: Mapping[str, list[str]], records: Records | None = None) -> None:
-        self._directory = Path(tempfile.mkdtemp(prefix="beside-", dir="/tmp"))
-        self._directory.chmod(0o755)
+    def __init__(self, settings: Mapping[str, list[str]], records: Records | None = None, main_cf: str = "") -> None:
+        self.directory = Path(tempfile.mkdtemp(prefix="beside-", dir="/tmp"))
+        self.directory.chmod(0o755)
         for name in ("etc", "queue", "data"):
-            (self._directory / name).mkdir()
-        shutil.chown(self._directory / "data", "postfix")
+            (self.directory / name).mkdir()
+        shutil.chown(self.directory / "data", "postfix")
         self.ports = {name: free_port() for name in settings}
         self._start = 0
         """Where the log of the last conversation begins."""
         services = [self._service(name, lines) for name, lines in settings.items()]
-        (self._directory / "etc/main.cf").write_text(MAIN_CF.format(dir=self._directory))
-        (self._directory / "etc/master.cf").write_text("\n".join(services) + SERVICES)
+        (self.directory / "etc/main.cf").write_text(MAIN_CF.format(dir=self.directory) + main_cf)
+        (self.directory / "etc/master.cf").write_text("\n".join(services) + SERVICES)
         self.name_server: NameServer | None = None
         if records is None:
             self._postfix("start")
@@ -91,9 +92,9 @@ class Beside:
 
     def _start_with_dns(self, address: str) -> None:
         """Start it where /etc/resolv.conf is another."""
-        resolv = self._directory / "resolv.conf"
+        resolv = self.directory / "resolv.conf"
         resolv.write_text(f"nameserver {address}\noptions timeout:1 attempts:1\n")
-        start = f"mount --bind {resolv} /etc/resolv.conf && exec postfix -c {self._directory / 'etc'} start"
+        start = f"mount --bind {resolv} /etc/resolv.conf && exec postfix -c {self.directory / 'etc'} start"
         subprocess.run(["unshare", "-m", "sh", "-c", start], check=True, capture_output=True, timeout=60)
 
     def _service(self, name: str, lines: list[str]) -> str:
@@ -101,7 +102,7 @@ class Beside:
         return f"127.0.0.1:{self.ports[name]} inet n - n - - smtpd{options}"
 
     def _postfix(self, command: str) -> None:
-        line = ["postfix", "-c", str(self._directory / "etc"), command]
+        line = ["postfix", "-c", str(self.directory / "etc"), command]
         subprocess.run(line, check=True, capture_output=True, timeout=60)
 
     def stop(self) -> None:
@@ -109,11 +110,11 @@ class Beside:
         self._postfix("stop")
         if self.name_server is not None:
             self.name_server.close()
-        shutil.rmtree(self._directory, ignore_errors=True)
+        shutil.rmtree(self.directory, ignore_errors=True)
 
     def talk(self, name: str, chunks: list[bytes], *, xclient: str = "") -> list[bytes]:
         """The greeting and the answers. xclient: attributes by which the client is another one."""
-        log = self._directory / "log"
+        log = self.directory / "log"
         self._start = log.stat().st_size if log.exists() else 0
         with socket.create_connection(("127.0.0.1", self.ports[name]), timeout=PATIENCE) as sock:
             answers = [_hear(sock)]
@@ -131,7 +132,7 @@ class Beside:
         """What its smtpd has logged of the last conversation, when it has said that the client is gone."""
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
-            text = (self._directory / "log").read_bytes()[self._start :].decode(errors="replace")
+            text = (self.directory / "log").read_bytes()[self._start :].decode(errors="replace")
             lines = re.findall(rf"(?m) {_tag(name)}/smtpd\[\d+\]: (.*)$", text)
             if any(line.startswith("disconnect from ") for line in lines):
                 break
@@ -140,11 +141,11 @@ class Beside:
 
 
 @contextlib.contextmanager
-def running(settings: Mapping[str, list[str]], records: Records | None = None) -> Iterator[Beside]:
+def running(settings: Mapping[str, list[str]], records: Records | None = None, main_cf: str = "") -> Iterator[Beside]:
     """A running Postfix; what would compare with it is skipped where there is none. As Beside."""
     if why_not():
         pytest.skip(why_not())
-    beside = Beside(settings, records)
+    beside = Beside(settings, records, main_cf)
     try:
         yield beside
     finally:

@@ -32,6 +32,17 @@ DIALOGS: list[tuple[str, list[bytes]]] = [
         (
             name,
             [
+                b"EHLO a\r\n", b"MAIL FROM:" + path + b"\r\n", b"RSET\r\n", b"MAIL FROM:<>\r\n",
+                b"RCPT TO:" + path + b"\r\n", b"VRFY " + path + b"\r\n",
+            ],
+        )
+        for name in ("usual", "strict")
+        for path in (b"<@a,@b:>", b"<@a:>", b"<@a>", b"<@a:@b>")
+    ],
+    *[
+        (
+            name,
+            [
                 b"EHLO a\r\n", b"MAIL FROM:<a@[bad>\r\n", b"MAIL FROM:<a@[>\r\n",
                 b"MAIL FROM:<a@[192.0.2.5>x\r\n", b"MAIL FROM:<a@[192.0.2.5>\r\n",
                 b"RCPT TO:<joe@[127.0.0.1>\r\n", b"RCPT TO:<joe@[IPv6:::1>\r\n",

@@ -15,7 +15,7 @@ def test_disconnect_without_commands() -> None:
 def test_policy_line_has_what_is_known() -> None:
     line = log.policy(
         "NOQUEUE", "reject", "RCPT", "a[1.2.3.4]", "554 5.7.1 no",
-        sender='q q@a.test', recipient=None, protocol="SMTP", helo=None,
+        sender='q q@a.test', recipient=None, protocol="SMTP", helo=None, sasl_sender=None,
     )  # fmt: skip
     assert line == 'NOQUEUE: reject: RCPT from a[1.2.3.4]: 554 5.7.1 no; from=<"q q"@a.test> proto=SMTP'
 

@@ -206,7 +206,7 @@ RCPT_PARAMETERS = [
     ("NOTIFY=NEVER", 1, ""),
     ("NOTIFY=success,Failure,DELAY", 14, ""),
     ("NOTIFY=never,", 1, ""),
-    ("ORCPT=rfc822;a+2Bb", 0, "rfc822;a+2Bb"),
+    ("ORCPT=rfc822;a+2Bb", 0, "rfc822;a+b"),
     ("ORCPT=utf-8;ä", 0, "utf-8;ä"),
     ("ORCPT=rfc822;", 0, "rfc822;"),
 ]
