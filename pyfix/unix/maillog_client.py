@@ -24,12 +24,14 @@ from _thread import get_ident  # threading would want to know of each fork
 from collections.abc import Callable
 from typing import Protocol
 
-from pyfix.unix.msg import Priority, Sink
+from pyfix.unix.msg import WORDS, Priority, Sink
 
 KEEP = 20000
 """Lines that wait for postlogd."""
 LINE = 8192
 """Bytes of one line, or of several in one datagram; a line that is longer is cut."""
+TEXT = 2000
+"""Bytes of a text without its severity; what is more is cut. Standard error gets it whole."""
 TOGETHER = 64
 """Lines in one datagram, at most."""
 GAP = 0.01
@@ -42,6 +44,7 @@ PATIENCE = 10.0
 """Seconds that lines wait for postlogd."""
 
 _GAP_NS = round(GAP * 1e9)
+_SHORT = TEXT // 4  # characters: never too long
 _EPOCH = 1 << 60  # the smallest number of 16 digits
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _SYSLOG = {
@@ -99,7 +102,7 @@ class Syslog:
         syslog.openlog(tag, syslog.LOG_PID | syslog.LOG_NDELAY, number)
 
     def __call__(self, priority: Priority, text: str) -> None:
-        syslog.syslog(_SYSLOG[priority], text)
+        syslog.syslog(_SYSLOG[priority], text if len(text) <= _SHORT else cut(priority, text))
 
 
 class Append:
@@ -122,6 +125,8 @@ class Append:
         self._frame = frame
 
     def __call__(self, priority: Priority, text: str) -> None:
+        if len(text) > _SHORT:
+            text = cut(priority, text)
         try:
             os.write(self._fd, encoded(self._frame.line(text)) + b"\n")
         except OSError as error:
@@ -167,6 +172,8 @@ class Postlog:
         if self._loop is not None and get_ident() != self._thread:  # of a table that asks a server
             self._call_in_loop(self, priority, text)
             return
+        if len(text) > _SHORT:
+            text = cut(priority, text)
         now = time.monotonic_ns()
         if now >= self._until or self._loop is None:
             second, past = divmod(time.time_ns(), 1_000_000_000)
@@ -268,6 +275,15 @@ class Postlog:
 def stamp_of(moment: int) -> bytes:
     """What stands before a line of that moment (time.monotonic_ns()): later lines are greater."""
     return f"\x01{hex(moment + _EPOCH)}".encode()
+
+
+def cut(priority: Priority, text: str) -> str:
+    """A text with its severity as the log has it at most: whole characters of TEXT bytes."""
+    word = WORDS[priority]
+    if not text.startswith(word):
+        word = ""
+    rest = text.encode("utf-8", "surrogateescape")[len(word) :]
+    return text if len(rest) <= TEXT else word + rest[:TEXT].decode("utf-8", "ignore")
 
 
 def encoded(line: str) -> bytes:

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from pyfix.unix.maillog_client import KEEP, LINE, STAMP, Append, Frame, Postlog, stamp, stamp_of
+from pyfix.unix.maillog_client import KEEP, LINE, STAMP, TEXT, Append, Frame, Postlog, cut, stamp, stamp_of
 from pyfix.unix.msg import Priority
 
 INFO = Priority.INFO
@@ -161,6 +161,24 @@ def test_stamps_have_one_length_and_rise_with_time():
     assert stamps == sorted(stamps)
 
 
+@pytest.mark.parametrize(
+    ("priority", "text", "kept"),
+    [
+        (INFO, "x" * TEXT, "x" * TEXT),
+        (INFO, "x" * 2001, "x" * 2000),
+        (Priority.WARNING, "warning: " + "x" * 5000, "warning: " + "x" * 2000),
+        (Priority.FATAL, "fatal: " + "ü" * 5000, "fatal: " + "ü" * 1000),
+        (INFO, "x" + "ü" * 5000, "x" + "ü" * 999),
+    ],
+    ids=["just fits", "too long", "warning", "of two bytes", "no half characters"],
+)
+def test_a_text_is_cut_behind_2000_bytes_without_its_severity(tmp_path, sink, server, priority, text, kept):
+    Append(str(tmp_path / "log"), Frame("postfix/smtpd", "mx"))(priority, text)
+    sink(priority, text)
+    for line in ((tmp_path / "log").read_text(), server.recv(9999).decode()):
+        assert line.rstrip("\n").partition("]: ")[2] == kept
+
+
 @pytest.mark.parametrize("stamps", [False, True], ids=["without stamps", "with stamps"])
 def test_many_lines_go_in_several_datagrams_none_lost_and_long_ones_cut(tmp_path, server, stamps):
     sink = Postlog(str(tmp_path / "postlog"), Frame("postfix/smtpd", "mx"), lambda: print, stamps=stamps)
@@ -178,5 +196,5 @@ def test_many_lines_go_in_several_datagrams_none_lost_and_long_ones_cut(tmp_path
             while data := server.recv(99999):
                 found += [line[STAMP * stamps :] for line in data.split(b"\n")]
     frame = len(found[0]) - len(texts[0])
-    assert [line[frame:] for line in found] == [text.encode()[: LINE - frame] for text in texts]
+    assert [line[frame:] for line in found] == [cut(INFO, text).encode() for text in texts]
     sink._sock.close()
