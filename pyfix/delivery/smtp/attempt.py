@@ -95,8 +95,8 @@ class Attempt:
     async def run(self) -> None:
         """Every recipient's outcome."""
         level = await self._smtp.tls_level(self._request)
-        if level.needs_tls:
-            self.why, self._tls = Dsn("4.7.5", log.NO_TLS), level.blocked
+        if level.needs_tls and not self._smtp.may_return(self._request, level):
+            self._wants_tls(level)
             await self._fail(site=True, last=True)
             return
         words = destination.split(self._request.nexthop)
@@ -119,6 +119,9 @@ class Attempt:
             self._demand = demand = await self._smtp.requires_tls(where, self._request, level)
         except MailError as error:
             self.why = Dsn(error.status, error.text)
+            return
+        if level.needs_tls and (demand is None or not demand.reason):
+            self._wants_tls(level)
             return
         if demand is not None:
             level, self._load = demand.level, self._load and not demand.reason
@@ -147,6 +150,10 @@ class Attempt:
             return
         key = self._smtp.key(where, self._request)
         await self._servers(key, servers, connected, level.unconnected)
+
+    def _wants_tls(self, level: Level) -> None:
+        """Nothing may be sent without TLS, which we don't have."""
+        self.why, self._tls = Dsn("4.7.5", log.NO_TLS), level.blocked
 
     def _no_tls(self, word: str, servers: list[Server], demand: Demand) -> None:
         """None of these is asked: the sender requires TLS, which there is none of."""

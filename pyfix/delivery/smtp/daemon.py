@@ -156,6 +156,10 @@ class Smtp(EventAgent):
         wants = request.sendopts & (TLS_OPTIONAL | REQUIRETLS)
         return await self._levels.find(request.nexthop, optional=wants == TLS_OPTIONAL)
 
+    def may_return(self, request: Request, level: Level) -> bool:
+        """Whether requires_tls() may be in the way even of TLS at this level, which matches no certificates."""
+        return level.word == "encrypt" and self._requiretls is not None and request.sendopts & REQUIRETLS > 0
+
     async def requires_tls(self, where: Destination, request: Request, level: Level) -> Demand | None:
         """What a sender who requires TLS demands of a destination; None: nothing."""
         if self._requiretls is None or not request.sendopts & REQUIRETLS:

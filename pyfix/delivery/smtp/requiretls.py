@@ -3,12 +3,12 @@
     policy = Policy("inline:{{a.test=opportunistic}}, enforce", table=..., name="smtp_requiretls_policy")
     demand = await policy.demand("b.test", level)      None: as if the sender had not asked
 
-| action                 | level none | level may                                  |
-|------------------------|------------|--------------------------------------------|
-| disable                | delivered  | delivered                                  |
-| opportunistic          | delivered  | delivered                                  |
-| opportunistic+starttls | returned   | returned, or waits where there is STARTTLS |
-| enforce, or none fits  | returned   | returned                                   |
+| action                 | level none | level may                                  | level encrypt |
+|------------------------|------------|--------------------------------------------|---------------|
+| disable                | delivered  | delivered                                  | waits         |
+| opportunistic          | delivered  | delivered                                  | waits         |
+| opportunistic+starttls | returned   | returned, or waits where there is STARTTLS | waits         |
+| enforce, or none fits  | returned   | returned                                   | returned      |
 
 At other levels all mail waits. A policy that can't be understood makes it wait, too.
 

@@ -44,7 +44,21 @@ OPTIONAL, REQUIRED = 16, 32
         ("may", "enforce", OPTIONAL, {}, "may:none", "2.0.0", SENT),
         ("encrypt", "enforce", OPTIONAL, {}, "may:none", "2.0.0", SENT),
         ("none", "enforce", OPTIONAL, {}, "none", "2.0.0", SENT),
-        ("encrypt", "enforce", REQUIRED + OPTIONAL, {}, "!encrypt", "4.7.5", NO_ENGINE),
+        (
+            "encrypt",
+            "enforce",
+            REQUIRED + OPTIONAL,
+            {},
+            "encrypt?/!requiretls:nocertmatch",
+            "5.7.10",
+            NO_MATCH.format("encrypt") + LAST,
+        ),
+        ("encrypt", "bogus", REQUIRED, {}, "encrypt?", "4.7.10", BAD + LAST),
+        ("encrypt", "disable", REQUIRED, {}, "!encrypt", "4.7.5", NO_ENGINE),
+        ("encrypt", "opportunistic", REQUIRED, {}, "!encrypt", "4.7.5", NO_ENGINE),
+        ("encrypt", "opportunistic+starttls", REQUIRED, {}, "!encrypt", "4.7.5", NO_ENGINE),
+        ("encrypt", "enforce", 0, {}, "!encrypt", "4.7.5", NO_ENGINE),
+        ("verify", "enforce", REQUIRED, {}, "!verify", "4.7.5", NO_ENGINE),
     ],
 )
 def test_what_becomes_of_it_without_tls(client, store, level, policy, sendopts, answers, tls, dsn, reason) -> None:
