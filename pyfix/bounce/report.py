@@ -99,7 +99,7 @@ class Report:
         if self._rules.threaded and (message_id := self.original.message_id()):
             yield f"References: {message_id}"
             yield f"In-Reply-To: {message_id}"
-        if self._rules.tls_required and self.original.request.sendopts & TLS_OPTIONAL:
+        if self._rules.tls_required and self.original.request.sendopts & (TLS_OPTIONAL | REQUIRETLS) == TLS_OPTIONAL:
             yield "TLS-Required: no"
         yield f"Auto-Submitted: {'auto-generated' if postmaster else 'auto-replied'}"
         yield "MIME-Version: 1.0"

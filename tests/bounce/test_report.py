@@ -395,6 +395,14 @@ def test_tls_may_be_left_out_for_the_report_too(service: Service) -> None:
     assert "To: s@a.test\nTLS-Required: no\nAuto-Submitted:" in service.posted[0].text
 
 
+@pytest.mark.parametrize("redact", ["yes", "no"])
+def test_tls_may_not_be_left_out_where_the_message_requires_it_as_well(service: Service, redact: str) -> None:
+    service.put(NO_USER)
+    main_cf = f"requiretls_redact_dsn = {redact}"
+    assert service.run(lambda notifier: notifier.flush("bounce", _request(sendopts=16 + 32)), main_cf)
+    assert "To: s@a.test\nAuto-Submitted:" in service.posted[0].text
+
+
 @pytest.mark.parametrize(
     ("main_cf", "sendopts", "flags"),
     [
