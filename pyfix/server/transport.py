@@ -91,10 +91,14 @@ class SocketTransport:
             self._poller.pause(self._fd)
 
     def resume_reading(self) -> None:
-        """Go on taking."""
+        """Go on taking. Where there is no memory for one more watched descriptor the connection ends."""
         if not self._reading and not self._closing:
-            self._reading = True
-            self._poller.add(self._fd, self._read)
+            try:
+                self._poller.add(self._fd, self._read)
+            except OSError as error:
+                self._lose(error)
+            else:
+                self._reading = True
 
     def _read(self) -> None:
         try:

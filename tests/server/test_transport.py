@@ -1,6 +1,8 @@
 """A client that does not read holds up only itself, and hears everything before the end."""
 
 import asyncio
+import errno
+import os
 import socket
 
 from pyfix.server.transport import Poller, SocketTransport
@@ -38,6 +40,21 @@ def connected() -> tuple[SocketTransport, Heard, socket.socket]:
     transport = SocketTransport(Poller(asyncio.get_running_loop()), ours, heard)
     transport.begin()
     return transport, heard, theirs
+
+
+def test_one_that_can_not_be_watched_ends_instead_of_hanging(monkeypatch) -> None:
+    def no_room(self: Poller, fd: int, read: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    async def scenario() -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(Poller, "add", no_room)
+            _, heard, theirs = connected()
+        with theirs:
+            assert await read_all(theirs) == b""
+        assert heard.events == ["lost"]
+
+    asyncio.run(scenario())
 
 
 def test_what_does_not_fit_waits_and_is_sent_before_the_end() -> None:
