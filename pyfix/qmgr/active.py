@@ -82,7 +82,7 @@ class Active:
         self._recipients = 0
         self._clock = clock
         self._were_active: set[str] = set()  # files of incoming that were in active, until they are there again
-        self._stuck: set[str] = set()  # files of active that nobody works on: they could not be moved
+        self._stuck: set[str] = set()  # files of active that nobody works on: not to be moved, or not there
 
     @property
     def full(self) -> bool:
@@ -103,6 +103,7 @@ class Active:
         for queue_id in stuck:
             self._move(queue_id, "active", "incoming", when=self._clock())
             self._were_active.add(queue_id)
+        self._stuck = {queue_id for queue_id in self._stuck if os.path.lexists(self._queue.path("active", queue_id))}
         return bool(stuck)
 
     # In
@@ -125,19 +126,21 @@ class Active:
             return
         mode = FRESH_MODE if status is None else status.st_mode
         envelope = None
-        if queue_id in self._were_active:
+        again = queue_id in self._were_active
+        if again:
             self._were_active.remove(queue_id)
         elif handed[0]:
             envelope = usual_envelope(*handed)
         try:
             message = self._read(queue_id, mode) if envelope is None else Message(queue_id, envelope, mode)
             if message is not None:
-                self._take(message, queue_name, status, flush=flush)
+                old = status is not None and (queue_name != "incoming" or status.st_mtime > message.arrival + FRESH)
+                self._take(message, status, old=again or old, flush=flush)
         except Exception as error:
             self._put_off(queue_id, error)
 
-    def _take(self, message: Message, queue_name: str, status: os.stat_result | None, *, flush: bool) -> None:
-        """Start the delivery of a message that is in active."""
+    def _take(self, message: Message, status: os.stat_result | None, *, old: bool, flush: bool) -> None:
+        """Start the delivery of a message that is in active. old: not for the first time."""
         queue_id = message.queue_id
         message.flush = flush or message.unthrottle
         self.messages[queue_id] = message
@@ -149,7 +152,7 @@ class Active:
             message.deferred = True
             self.done(message)
             return
-        if status is not None and (queue_name != "incoming" or status.st_mtime > message.arrival + FRESH):
+        if old:
             remove_log(self._queue, "defer", queue_id)
             if not message.bounced and not envelope.rcpt_offset:  # of an agent that died before its mark
                 remove_log(self._queue, "bounce", queue_id)
@@ -295,6 +298,7 @@ class Active:
                 remove_log(self._queue, "trace", queue_id)
             self._queue.remove("active", queue_id)
         except FileNotFoundError:
+            self._stuck.add(queue_id)
             msg.warning(log.queue_trouble("remove", "active", queue_id, "No such file or directory"))
             return
         except OSError as error:
@@ -307,6 +311,8 @@ class Active:
         """An agent could not read the file and took its mode away, or somebody removed it."""
         if os.path.lexists(self._queue.path("active", queue_id)):
             self._corrupt(queue_id, "")
+        else:
+            self._stuck.add(queue_id)
 
     def _unreadable(self, queue_id: str, action: str, error: OSError) -> None:
         """Trouble that may pass."""
@@ -334,8 +340,10 @@ class Active:
             if when is not None:
                 self._queue.set_time(from_queue, queue_id, when)
             self._queue.rename(queue_id, from_queue, to_queue)
-        except FileNotFoundError:
-            return False  # somebody else moved or removed it: that was meant
+        except FileNotFoundError:  # somebody else moved or removed it, or the directory is away
+            if from_queue == "active":
+                self._stuck.add(queue_id)
+            return False
         except OSError as error:
             if from_queue == "active":
                 self._stuck.add(queue_id)

@@ -175,3 +175,43 @@ def test_a_file_that_could_not_leave_active_is_taken_up_at_the_next_queue_run(
     healed: list[bool] = []
     real = QueueDirectory.rename
     asyncio.run(scenario())
+
+
+def test_messages_of_an_active_queue_that_was_away_for_a_while_go_on(instance, toy) -> None:
+    async def scenario() -> None:
+        agent = toy()
+        agent.verdict = lambda _: None
+        ids = [instance.put("a@out.test") for _ in range(3)]
+        async with instance.running(out=agent) as qmgr:
+            await instance.until(lambda: len(agent.held) == 3)
+            os.rename("active", "away")
+            agent.release(Answer())  # all done, so it is to be removed
+            agent.release(Answer(-1))
+            agent.release(Answer(-1))
+            await instance.until(lambda: not qmgr._active.messages)
+            os.rename("away", "active")
+            agent.verdict = agent.deliver
+            qmgr.trigger(b"D")
+            for queue_id in ids:
+                await instance.until_logged(f"{queue_id}: removed")
+            os.rename("active", "away")
+            os.mkdir("active")
+            qmgr.trigger(b"D")
+            assert not qmgr._active._stuck
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("log", ["defer", "bounce"])
+def test_logs_of_an_earlier_try_go_however_soon_the_next_one_comes(instance, toy, log: str) -> None:
+    """Such as of an agent that died between a bounce and its mark: of success at the next try nobody is told."""
+
+    async def scenario() -> None:
+        queue_id = instance.put("a@out.test", queue="active")
+        Path(log, queue_id).write_text("\nrecipient=a@out.test\nreason=no\n\n")
+        async with instance.running(out=toy()):
+            await instance.until_logged(f"{queue_id}: removed")
+            assert instance.where(queue_id) == []
+            assert not instance.cleanup.posted
+
+    asyncio.run(scenario())
