@@ -44,14 +44,23 @@ class Letter:
     """One message for one recipient.
 
     fd, offset, size: its content in the queue file; sender: internal form; delivered: the address in
-    Delivered-To, None: the recipient's, "": no such line.
+    Delivered-To, None: the recipient's, "": no such line; original: whether Copy.ORIGINAL counts.
     """
 
-    __slots__ = ("_delivered", "_fd", "_offset", "_recipient", "_sender", "_size")
+    __slots__ = ("_delivered", "_fd", "_offset", "_original", "_recipient", "_sender", "_size")
 
     def __init__(
-        self, fd: int, offset: int, size: int, sender: str, recipient: Recipient, *, delivered: str | None = None
+        self,
+        fd: int,
+        offset: int,
+        size: int,
+        sender: str,
+        recipient: Recipient,
+        *,
+        delivered: str | None = None,
+        original: bool = True,
     ) -> None:
+        self._original = recipient.original if original else ""
         self._fd = fd
         self._offset = offset
         self._size = size
@@ -66,8 +75,8 @@ class Letter:
             lines.append(f"From {quote(self._sender) or 'MAILER-DAEMON'}  {time.asctime(time.localtime(now))}")
         if flags & Copy.RETURN_PATH:
             lines.append(f"Return-Path: <{quote(self._sender)}>")
-        if flags & Copy.ORIGINAL and self._recipient.original:
-            lines.append(f"X-Original-To: {quote(self._recipient.original)}")
+        if flags & Copy.ORIGINAL and self._original:
+            lines.append(f"X-Original-To: {quote(self._original)}")
         if flags & Copy.DELIVERED and self._delivered:
             lines.append(f"Delivered-To: {quote(self._delivered)}")
         return "".join([line + eol for line in lines]).encode("utf-8", "surrogateescape")

@@ -1,6 +1,7 @@
 """file - delivery to a file that an alias or .forward names: mbox, or maildir where the name ends in /
 
-Parameters: allow_mail_to_files, mailbox_delivery_lock, mailbox_size_limit, prepend_delivered_header
+Parameters: allow_mail_to_files, enable_original_recipient, mailbox_delivery_lock, mailbox_size_limit,
+            prepend_delivered_header
 Sources:    local(8) EXTERNAL FILE DELIVERY
 """
 
@@ -22,7 +23,13 @@ def letter_for(attempt: Attempt, state: State, delivered: str, context: str) -> 
     request = attempt.delivery.request
     shown = delivered if context in attempt.setup.prepend else ""
     return Letter(
-        attempt.delivery.fd, request.offset, request.size, state.sender, state.recipient, delivered=shown
+        attempt.delivery.fd,
+        request.offset,
+        request.size,
+        state.sender,
+        state.recipient,
+        delivered=shown,
+        original=attempt.setup.mail.enable_original_recipient,
     )
 
 

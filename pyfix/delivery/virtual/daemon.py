@@ -3,7 +3,7 @@
 Service:    virtual
 Privileges: root, becomes the recipient for each delivery and is mail_owner in between; no chroot, no
             network. Started by an ordinary user: that user, always
-Parameters: virtual_mailbox_limit, see mailbox, mbox, agent
+Parameters: enable_original_recipient virtual_mailbox_limit, see mailbox, mbox, agent
 Sources:    virtual(8)
 """
 
@@ -50,6 +50,7 @@ class Virtual(BatchAgent):
         owner = owner_of(mail.mail_owner)
         self._owner = owner.uid, owner.gid
         self._home = Turn(self._owner)
+        self._original = mail.enable_original_recipient
         self._mailboxes = Mailboxes(
             maps("virtual_mailbox_maps", mail.virtual_mailbox_maps),
             maps("virtual_uid_maps", cfg.virtual_uid_maps),
@@ -90,7 +91,9 @@ class Virtual(BatchAgent):
         maildir = mailbox.path.endswith("/")
         if request.flags & PROBE:
             return Outcome(recipient, "2.0.0", f"delivers to {'maildir' if maildir else 'mailbox'}")
-        letter = Letter(delivery.fd, request.offset, request.size, request.sender, recipient)
+        letter = Letter(
+            delivery.fd, request.offset, request.size, request.sender, recipient, original=self._original
+        )
         turn = Turn((mailbox.uid, mailbox.gid))
         await turn
         if maildir:

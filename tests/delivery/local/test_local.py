@@ -112,6 +112,14 @@ def test_a_mailbox_is_its_users(machine: Machine) -> None:
     )
 
 
+@pytest.mark.parametrize(("wanted", "line"), [("yes", b"\nX-Original-To: alias@d.test\n"), ("no", b"")])
+def test_the_original_recipient_is_told_if_that_is_wanted(machine: Machine, wanted: str, line: bytes) -> None:
+    machine.deliver(f"{ME}@d.test", more=f"enable_original_recipient = {wanted}", original="alias@d.test")
+    text = (machine.root / "spool" / ME).read_bytes()
+    assert line in text
+    assert text.count(b"X-Original-To") == (1 if line else 0)
+
+
 def test_an_alias_stands_for_all_that_it_names(machine: Machine) -> None:
     aliases = {"both": f"{machine.root}/out/file, {ME}, x@e.test"}
     assert machine.deliver("both@d.test", aliases=aliases) == [
