@@ -7,7 +7,7 @@
     comparison = "{" text "}" [ws] operator ["level"] [ws] "{" text "}" [ws]
 
 A "?" branch that another follows must stand in braces. "name?" asks whether the value is
-not empty. A comparison without a choice gives "true" or nothing. Two operands made of
+not empty as it is written, before it is expanded. A comparison without a choice gives "true" or nothing. Two operands made of
 digits only compare as numbers, others as text; with "level" they are compatibility levels
 (major.minor.patch). Only the branch taken is expanded. Names that nobody knows expand to
 nothing.
@@ -149,7 +149,7 @@ class Expander:
         if at == len(inside):
             return self._referred(name)
         if inside[at] in "?:":
-            return self._choice(inside, at, self._referred(name))
+            return self._choice(inside, at, self._lookup(name) or "")  # "$empty" is not empty
         if inside[at] == "{" and name in _FUNCTIONS:
             argument, _ = self._braced(inside, at)
             return _FUNCTIONS[name](self.text(argument))

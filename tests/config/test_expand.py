@@ -13,6 +13,8 @@ e =
 n9 = 9
 n10 = 10
 sp = a b
+re = $e
+round = ${round?$a}
 compatibility_level = 3.6
 """
 
@@ -34,6 +36,10 @@ VALUES = [
     ("${e:c}", "c"),
     ("${a:c}", ""),
     ("${a?}", ""),
+    ("${re?b}$re", "b"),
+    ("${re:b}", ""),
+    ("${re?{b}:{c}}", "b"),
+    ("$round", "A"),
     ("${a?b:c}", "b:c"),
     ("${e?b:c}", ""),
     ("${a? b }", " b "),
