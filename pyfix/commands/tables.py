@@ -164,7 +164,7 @@ def _request(command: Command, found: list[tuple[str, str]], operands: list[str]
     if request.flags & set("bhm") and (request.mode, request.key) != ("q", "-"):
         msg.fatal('specify -b -h or -m only with "-q -"')
     if "j" in request.flags and request.mode not in ("q", "s"):
-        msg.fatal('specify -j only with "-q" or "-s"')
+        msg.fatal("option -j requires -q or -s")
     if not operands:
         msg.fatal(f"usage: {command.usage}")
     if "m" in request.flags and not request.flags & set("bh"):
@@ -269,6 +269,8 @@ def _delete(settings: Settings) -> int:
     found = 0
     for spec in request.maps:
         table_type, name = settings.split(spec)
+        if not name:
+            settings.open(spec)  # says what is wrong
         options = in_place_of(Options(table_type, config_dir=settings.config_dir), name)
         if options.type != table_type:
             table_type, spec = options.type, options.spec(name)

@@ -7,8 +7,8 @@
     comparison = "{" text "}" [ws] operator ["level"] [ws] "{" text "}" [ws]
 
 A "?" branch that another follows must stand in braces. "name?" asks whether the value is
-not empty as it is written, before it is expanded. A comparison without a choice gives "true" or nothing. Two operands made of
-digits only compare as numbers, others as text; with "level" they are compatibility levels
+not empty as it is written, before it is expanded. A comparison without a choice gives "true" or
+nothing. Two operands made of digits only compare as numbers, others as text; with "level" they are compatibility levels
 (major.minor.patch). Only the branch taken is expanded. Names that nobody knows expand to
 nothing.
 

@@ -90,7 +90,14 @@ def test_answers_may_be_json(run: Run) -> None:
         "",
     )
     assert run("-js", "t") == (0, '{"a": "\\"x\\\\y\\""}\n{"b": "\u00e9"}\n', "")
-    assert run("-j", "t")[2].endswith('fatal: specify -j only with "-q" or "-s"\n')
+    assert run("-j", "t")[2].endswith('fatal: option -j requires -q or -s\n')
+
+
+def test_a_table_without_a_name_is_none(run: Run) -> None:
+    for words in (("-d", "a"), ("-q", "a"), ("-s",), ()):
+        status, _, err = run(*words, "lmdb:")
+        assert (status, 'expecting "type:name" form instead of "lmdb:"' in err) == (1, True), words
+    assert not Path(".lmdb").exists()
 
 
 def test_a_constant_database_is_built_and_not_changed(run: Run) -> None:
