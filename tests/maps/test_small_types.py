@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from pyfix.maps import unix
 from pyfix.maps.open import open_or_fail
 from pyfix.maps.run_now import run_now
 from pyfix.maps.table import OpenError, TableError
@@ -150,9 +149,9 @@ def test_a_removed_text_file_leaves_the_table_as_it_was(here: Path) -> None:
 
 
 def test_where_the_system_knows_nobody_no_user_is_unknown(monkeypatch, tmp_path):
-    monkeypatch.setitem(unix.TABLES, "passwd.byname", (lambda _: None, str(tmp_path / "passwd")))
+    monkeypatch.setattr("pyfix.unix.passwd.PASSWD", str(tmp_path / "passwd"))
     table = open_or_fail("unix:passwd.byname")
-    with pytest.raises(TableError):
-        run_now(table.lookup("root"))
+    with pytest.raises(TableError, match="No such file or directory"):
+        run_now(table.lookup("no such user"))
     (tmp_path / "passwd").touch()
-    assert run_now(table.lookup("root")) is None
+    assert run_now(table.lookup("no such user")) is None

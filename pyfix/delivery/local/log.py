@@ -43,6 +43,11 @@ def include_relative(path: str) -> str:
     return f":include:{path} uses a relative path"
 
 
+def user_not_looked_up(name: str, error: OSError) -> str:
+    """The system can't say whether there is such a user."""
+    return f"error looking up passwd info for {name}: {error.strerror or error}"
+
+
 def include_missing(path: str, reason: str | None) -> str:
     """An :include: file that is not there."""
     return f"unable to lookup :include: file {path}: {reason}"

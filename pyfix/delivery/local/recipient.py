@@ -18,7 +18,6 @@ Sources:    local(8)
 from __future__ import annotations
 
 import os
-import pwd
 from collections.abc import Iterable
 
 from pyfix.clients.rewrite import FLAG_ERROR, FLAG_FAIL, RULE_LOCAL
@@ -33,10 +32,11 @@ from pyfix.delivery.local.include import deliver_include
 from pyfix.delivery.local.mailbox import deliver_mailbox, deliver_transport
 from pyfix.delivery.local.state import Attempt, Parts, Rights, State, rights_of
 from pyfix.mail.address import split_extension, unquote
+from pyfix.mail.error import Retry
 from pyfix.mail.tokens import Address, external_address, internal, parse
 from pyfix.maps.addresses import add_extension
 from pyfix.maps.run_now import run_now
-from pyfix.unix import msg
+from pyfix.unix import msg, passwd
 from pyfix.unix.as_user import can_switch
 
 INCLUDE = ":include:"
@@ -94,11 +94,13 @@ def _split(attempt: Attempt, state: State) -> State:
 
 
 def find_user(name: str) -> Rights | None:
-    """A user of the system; None: there is none of that name."""
+    """A user of the system; None: there is none of that name. Retry: that can't be said now."""
     try:
-        return rights_of(pwd.getpwnam(name))
-    except (KeyError, ValueError):
-        return None
+        entry = passwd.find_user(name)
+    except OSError as error:
+        msg.warning(log.user_not_looked_up(name, error))
+        raise Retry("user lookup error") from error
+    return None if entry is None else rights_of(entry)
 
 
 def _deliver_user(attempt: Attempt, state: State) -> Parts[None]:

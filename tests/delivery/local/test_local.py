@@ -1,5 +1,6 @@
 """What local does with one recipient, without a running mail system."""
 
+import errno
 import os
 import pwd
 from pathlib import Path
@@ -13,6 +14,7 @@ from pyfix.delivery.local import forward
 from pyfix.delivery.local.daemon import Local
 from pyfix.delivery.local.state import rights_of
 from pyfix.delivery.outcome import Fate, Settled
+from pyfix.mail.error import Retry
 from pyfix.server.context import Context
 
 ROOT = os.getuid() == 0
@@ -311,6 +313,19 @@ def test_aliases_are_looked_up_as_3_11_does(machine: Machine, name: str, keys: l
 def test_a_table_that_can_not_answer_defers(machine: Machine) -> None:
     ((_, status, reason),) = machine.deliver(f"{ME}@d.test", more="alias_maps = fail:x")
     assert (status, reason) == ("4.3.0", "alias database unavailable")
+
+
+@pytest.mark.parametrize("address", ["someone@d.test", "\\someone@d.test"])
+def test_a_user_who_can_not_be_looked_up_waits(machine: Machine, monkeypatch, address: str) -> None:
+    """As when the process has no descriptors left, or a directory service is away."""
+
+    def away(_: str) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr("pyfix.unix.passwd.find_user", away)
+    with pytest.raises(Retry, match="user lookup error"):
+        machine.deliver(address)
+    assert machine.store.lines == ["warning: error looking up passwd info for someone: Too many open files"]
 
 
 def test_no_part_of_an_address_gets_into_a_command_by_a_pattern_table(machine: Machine) -> None:
