@@ -215,6 +215,11 @@ def null_bdat(queue_id: str, client: str) -> str:
     return f"{queue_id}: null BDAT request from {client}"
 
 
+def no_more_input(address: str, port: str) -> str:
+    """(warning) Nothing more is read of a command that does not end. address, port: where the client came to."""
+    return f"disabling input from {f'[{address}]' if ':' in address else address}:{port} socket"
+
+
 def long_chunk(queue_id: str, client: str) -> str:
     """(warning) A chunk far beyond message_size_limit."""
     return f"{queue_id}: too much BDAT content -- disabling further input from {client}"

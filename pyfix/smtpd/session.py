@@ -202,9 +202,10 @@ class Conversation(Talk):
             self.end()
 
     async def _long_line(self, event: on.LongLine) -> None:
-        msg.warning(log.long_line(self.peer.client, self.site.mail.line_length_limit, event.text))
         if event.endless:
+            msg.warning(log.no_more_input(self.peer.server_address, self.peer.server_port))
             self.stop_input()
+        msg.warning(log.long_line(self.peer.client, self.site.mail.line_length_limit, event.text))
 
     async def _long_chunk(self, _: on.LongChunk) -> None:
         msg.warning(log.long_chunk(self.queue_id, self.peer.client))

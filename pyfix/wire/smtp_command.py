@@ -314,5 +314,5 @@ COMMANDS: dict[str, Command] = {
         junk=True,
     ),
     "QUIT": Command(_simple("QUIT"), plain=_plain_simple("QUIT")),
-    "HELP": Command(_simple("HELP"), junk=True),
+    "HELP": Command(_simple("HELP")),
 }

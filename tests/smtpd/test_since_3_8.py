@@ -1,7 +1,10 @@
 """What Postfix 3.11 says and logs where the 3.7 that the other tests compare with does otherwise (seen with 3.11.7)."""
 
+import re
+
 import pytest
 
+from pyfix.smtpd.log import no_more_input
 from tests.dns.conftest import NameServer
 
 HELLO, MAIL, RCPT = b"EHLO x\r\n", b"MAIL FROM:<s@ok.test>\r\n", b"RCPT TO:<joe@example.com>\r\n"
@@ -88,6 +91,25 @@ def test_a_wrong_address_is_reported_rather_than_a_wrong_parameter(server, log) 
 def test_a_command_of_the_greatest_length_needs_its_cr(server, log, size, end, long) -> None:
     server("smtpd_forbid_bare_newline = no\n").talk(HELLO, b"NOOP ".ljust(size, b"x") + end)
     assert len([text for text in log if "request longer than 2048: NOOP xxx" in text]) == long
+
+
+@pytest.mark.parametrize(("size", "endless"), [(4096, 1), (4094, 0)])
+def test_input_that_is_no_longer_read_is_told_before_the_line_that_does_not_end(server, log, size, endless) -> None:
+    server("").talk(HELLO, b"x" * size + b"\r\n")
+    warnings = [text for text in log if text.startswith("warning: ")]
+    assert warnings[-1] == f"warning: {CLIENT}: request longer than 2048: {'x' * 30}..."
+    assert len(warnings) == 1 + endless
+    if endless:
+        assert re.fullmatch(r"warning: disabling input from 127\.0\.0\.1:\d+ socket", warnings[0])
+
+
+def test_asking_for_help_is_no_junk(server, log) -> None:
+    server("smtpd_hard_error_limit = 3\n").talk(HELLO, *[b"HELP\r\n"] * 115)
+    assert log[-1] == f"disconnect from {CLIENT} ehlo=1 help=115 commands=116"
+
+
+def test_where_input_is_no_longer_read_with_an_ipv6_address() -> None:
+    assert no_more_input("::1", "25") == "disabling input from [::1]:25 socket"
 
 
 def test_a_client_that_is_gone_after_its_message_is_not_reported_lost(server, log) -> None:
