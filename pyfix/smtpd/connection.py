@@ -207,16 +207,17 @@ class Connection(asyncio.Protocol):
         self._what_now()
         if self._task is not None or self._over is None:
             return
-        if self._gone:
-            self._say_lost()
-        elif self._input:
+        if self._input:
             data = b"".join(self._input)
             self._input.clear()
             self._waiting = 0
             if self._paused:
                 self._paused = False
-                self._transport.resume_reading()
+                if not self._transport.is_closing():
+                    self._transport.resume_reading()
             self.data_received(data)
+        if self._gone and self._task is None and self._over is not None:
+            self._say_lost()
 
     async def _begin(self, rest: Rest) -> None:
         """Meanwhile a client that does not wait may have talked."""

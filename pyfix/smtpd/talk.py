@@ -210,7 +210,7 @@ class Talk:
         """The event that follows; None: there is none, or the session is over."""
         if self.over:
             return None
-        if self.errors and self.errors >= self.site.cfg.smtpd_hard_error_limit:
+        if self.errors and self.errors >= self.site.cfg.smtpd_hard_error_limit and not self.wire.owes_reply:
             self._too_many_errors()
             return None
         return self.wire.next() if self.wire.more else None

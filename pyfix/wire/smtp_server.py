@@ -211,6 +211,11 @@ class Session:
         """Some of a message's content was let come, or all but the end of its last chunk."""
         return self._content is not None
 
+    @property
+    def owes_reply(self) -> bool:
+        """A chunk was refused, which the client hears at its end."""
+        return self._chunk is not None
+
     def accept_chunk(self) -> None:
         """Answer a Bdat event: let its chunk come."""
         if self._content is None:

@@ -154,7 +154,8 @@ class Server:
         self.rewrite = self.smtpd.site.rewrite = FakeRewrite(waits)
 
     def talk(self, *chunks: bytes, end: str = "close", patient: bool = False) -> list[bytes]:
-        """Send each chunk when the server is quiet; greeting and answers. end: close or keep.
+        """Send each chunk when the server is quiet; greeting and answers. end: close, keep, or shut: the client says no
+        more after the last chunk, but listens.
 
         patient: the server asks others (DNS, policy servers): wait until each chunk has its answer.
         """
@@ -175,6 +176,8 @@ class Server:
             if answers[-1].endswith(b"<EOF>"):
                 break
             await asyncio.get_running_loop().sock_sendall(ours, chunk)
+            if end == "shut" and chunk is chunks[-1]:
+                ours.shutdown(socket.SHUT_WR)
             answers.append(await self._hear(ours, session))
         if end == "close":
             ours.close()

@@ -250,6 +250,25 @@ def test_too_many_errors_end_the_session(server: Make, log: list[str]) -> None:
     ]
 
 
+def test_a_chunk_that_is_refused_has_its_reply_before_too_many_errors_end_the_session(server: Make) -> None:
+    answers = server("smtpd_hard_error_limit = 1\n").talk(HELLO, b"BDAT 5\r\nab", b"cde")
+    assert answers[2:] == [
+        b"",
+        b"503 5.5.1 Error: need RCPT command\r\n421 4.7.0 mx.example.com Error: too many errors\r\n<EOF>",
+    ]
+
+
+def test_what_came_before_the_client_stopped_talking_is_done_after_a_wait_too(server: Make, log: list[str]) -> None:
+    one = server("", waits=True)
+    one.cleanup.late = 0.1  # seconds: both the second message and the end come while the first is waited for
+    message = b"MAIL FROM:<a@b>\r\nRCPT TO:<joe>\r\nBDAT 5 LAST\r\nhello"
+    answers = one.talk(HELLO, message, message + b"QUIT\r\n", end="shut")
+    said = b"".join(answers[2:])
+    assert said.count(b"queued as 4TEST") == 2
+    assert said.endswith(b"221 2.0.0 Bye\r\n<EOF>")
+    assert not [line for line in log if "lost connection" in line]
+
+
 def test_junk_commands_become_errors(server: Make) -> None:
     one = server("smtpd_hard_error_limit = 2\nsmtpd_junk_command_limit = 3\n")
     answers = one.talk(*[b"NOOP\r\n"] * 20)
