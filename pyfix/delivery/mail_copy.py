@@ -160,10 +160,10 @@ _STATUS = {
     errno.EDQUOT: "5.2.2",
     errno.EFBIG: "5.2.2",
 }
-_MAY_PASS = frozenset(
+MAY_PASS = frozenset(
     {
         *(errno.EINTR, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOLCK, errno.ENOMEM),
-        *(errno.EROFS, errno.ETIMEDOUT),
+        *(errno.EROFS, errno.ESTALE, errno.ETIMEDOUT),
     }
 )
 """The machine's trouble, not the mailbox's: never a reason to bounce, whatever the default (Postfix takes that)."""
@@ -181,6 +181,6 @@ class MailboxError(Exception):
 def mailbox_error(error: OSError, doing: str, default: str = "4.2.0") -> MailboxError:
     """What an error of the file system means: over quota bounces, most else may pass."""
     status = _STATUS.get(error.errno or 0, default)
-    if error.errno in _MAY_PASS and status[0] == "5":
+    if error.errno in MAY_PASS and status[0] == "5":
         status = "4.3.0"
     return MailboxError(status, f"{doing}: {error.strerror or error}", error)

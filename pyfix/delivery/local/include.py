@@ -17,6 +17,7 @@ from pyfix.delivery.agent import CONFIGURATION_ERROR
 from pyfix.delivery.local import log
 from pyfix.delivery.local.alias import Expand
 from pyfix.delivery.local.state import Attempt, Parts, Rights, State, rights_of
+from pyfix.delivery.mail_copy import MAY_PASS
 from pyfix.mail.error import Retry
 from pyfix.unix import msg
 
@@ -44,7 +45,7 @@ def deliver_include(attempt: Attempt, state: State, path: str, expand: Expand) -
             fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
     except OSError as error:
         msg.warning(log.include_unreadable(path, error.strerror))
-        yield state.outcome("5.3.5", CONFIGURATION_ERROR)
+        yield state.outcome("4.3.5" if error.errno in MAY_PASS else "5.3.5", CONFIGURATION_ERROR)
         return
     try:
         yield from expand(attempt, inner, lines(fd, attempt.setup.mail.line_length_limit))
@@ -56,14 +57,18 @@ def deliver_include(attempt: Attempt, state: State, path: str, expand: Expand) -
 
 
 def _examine(attempt: Attempt, rights: Rights, path: str) -> tuple[Rights, str]:
-    """The rights inside of the file; and what is wrong with it, or nothing. Retry: its owner has no name."""
+    """The rights inside of the file; and what is wrong with it, or nothing. Retry: now; or its owner has no name."""
     if not path.startswith("/"):
         return rights, log.include_relative(path)
     try:
         with attempt.acting(rights):
             found = os.stat(path)
     except OSError as error:
-        return rights, log.include_missing(path, error.strerror)
+        problem = log.include_missing(path, error.strerror)
+        if error.errno in MAY_PASS:
+            msg.warning(problem)
+            raise Retry(CONFIGURATION_ERROR, status="4.3.5") from error
+        return rights, problem
     if not stat.S_ISREG(found.st_mode):
         return rights, log.include_bad(path, "not a regular file")
     if found.st_mode & stat.S_IWOTH:

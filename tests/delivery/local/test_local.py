@@ -315,6 +315,27 @@ def test_a_table_that_can_not_answer_defers(machine: Machine) -> None:
     assert (status, reason) == ("4.3.0", "alias database unavailable")
 
 
+@pytest.mark.parametrize("call", ["stat", "open"])
+@pytest.mark.parametrize(
+    ("number", "status"), [(errno.EMFILE, "4.3.5"), (errno.ESTALE, "4.3.5"), (errno.EACCES, "5.3.5")]
+)
+def test_a_list_that_can_not_be_read_now_waits(
+    machine: Machine, monkeypatch, call: str, number: int, status: str
+) -> None:
+    path = machine.root / "list"
+    path.write_text("a@elsewhere.test\n")
+    real = getattr(os, call)
+
+    def away(name, *more, **others):
+        if name == str(path):
+            raise OSError(number, os.strerror(number))
+        return real(name, *more, **others)
+
+    monkeypatch.setattr(os, call, away)
+    found = machine.deliver("all@d.test", aliases={"all": f":include:{path}"})
+    assert [one[1] for one in found] == [status]
+
+
 @pytest.mark.parametrize("address", ["someone@d.test", "\\someone@d.test"])
 def test_a_user_who_can_not_be_looked_up_waits(machine: Machine, monkeypatch, address: str) -> None:
     """As when the process has no descriptors left, or a directory service is away."""
