@@ -18,6 +18,7 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 
+from pyfix.cleanup import log
 from pyfix.cleanup.store import Store
 from pyfix.cleanup.verdict import NotAcceptedError
 from pyfix.clients.bounce import BounceClient, ReportRequest
@@ -80,7 +81,10 @@ class Bouncer:
             envelope_id=envelope.envelope_id,
             ret_flags=envelope.ret_flags,
         )
-        return await self._client.flush("bounce", request)
+        told = await self._client.flush("bounce", request)
+        if not told:
+            msg.warning(log.bounce_failed(store.queue_id))
+        return told
 
     async def _append(self, queue_id: str, envelope: Envelope, refusal: NotAcceptedError) -> bool:
         row = detail(refusal.status)

@@ -80,3 +80,8 @@ def removed(queue_id: str, why: str) -> str:
 def malformed_header(header: bytes) -> str:
     """(warning) A header that would be understood, and is not."""
     return f"ignoring malformed header: '{header.decode('utf-8', 'surrogateescape')}'"
+
+
+def bounce_failed(queue_id: str) -> str:
+    """The sender of a refused message could not be told."""
+    return f"{queue_id}: bounce message failure"

@@ -134,7 +134,10 @@ class BounceClient:
 
     async def warn(self, service: str, report: ReportRequest) -> bool:
         """Have the sender told of the delay; the log stays."""
-        return await self._ask(service, report, REPORT.encode(Command.WARN, *report.fields()))
+        done = await self._ask(service, report, REPORT.encode(Command.WARN, *report.fields()))
+        if not done:
+            msg.warning(service_failure(report.queue_id, service))
+        return done
 
     async def verp(self, service: str, report: ReportRequest, delimiters: str) -> bool:
         """flush, with a report for each recipient to an address of its own. delimiters: two characters."""
@@ -150,15 +153,13 @@ class BounceClient:
         return await self._ask("trace", report, REPORT.encode(Command.TRACE, *report.fields()))
 
     async def _ask(self, service: str, report: ReportRequest, request: bytes) -> bool:
-        """Whether the service did it; False after a warning."""
-        reason = ""
+        """Whether the service did it. It says itself why not; when it can't be asked there is a warning."""
         try:
             answer, _ = await self._channels[service].request(request)
             (status,) = STATUS.decode(answer)
         except (Retry, AttrError) as error:
-            status, reason = -1, f": {error}"
-        if status:
-            msg.warning(service_failure(report.queue_id, service) + reason)
+            msg.warning(f"{service_failure(report.queue_id, service)}: {error}")
+            return False
         return bool(status == 0)
 
 

@@ -33,6 +33,7 @@ from pyfix.config.params.qmgr import QmgrParams
 from pyfix.maps.match import DomainMatch, parent_matches
 from pyfix.maps.table import TableError
 from pyfix.maps.user_acl import UserAcl
+from pyfix.qmgr import log
 from pyfix.qmgr.active import Active
 from pyfix.qmgr.defer import Backoff
 from pyfix.qmgr.deliver import Deliveries
@@ -89,8 +90,10 @@ class Qmgr:
             mail.minimal_backoff_time,
             mail.maximal_backoff_time,
             mail.maximal_queue_lifetime,
-            mail.bounce_queue_lifetime,
+            min(mail.bounce_queue_lifetime, mail.maximal_queue_lifetime),
         )
+        if mail.bounce_queue_lifetime > mail.maximal_queue_lifetime:
+            msg.warning(log.ADJUSTING)
         self._channels: dict[str, Channel]
         self._active: Active
         self._deliveries: Deliveries

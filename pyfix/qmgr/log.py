@@ -10,6 +10,9 @@ def queue_active(queue_id: str, sender: str, size: int, nrcpt: int) -> str:
     return f"{queue_id}: from=<{quote(sender)}>, size={size}, nrcpt={nrcpt} (queue active)"
 
 
+ADJUSTING = "bounce_queue_lifetime is larger than maximal_queue_lifetime - adjusting bounce_queue_lifetime"
+
+
 def removed(queue_id: str) -> str:
     """All recipients are decided and nothing is left to report."""
     return f"{queue_id}: removed"
@@ -29,6 +32,11 @@ def expired(queue_id: str, sender: str, *, forced: bool = False) -> str:
 def bounce_failed(queue_id: str) -> str:
     """The sender could not be told of a failure; the message stays until that is done."""
     return f"{queue_id}: status=deferred (bounce failed)"
+
+
+def trace_failed(queue_id: str) -> str:
+    """The sender could not be told of a success; the message stays until that is done."""
+    return f"{queue_id}: status=deferred (trace failed)"
 
 
 def saving_corrupt(queue_id: str, queue_name: str = "active") -> str:

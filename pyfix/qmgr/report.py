@@ -109,6 +109,7 @@ class Reports:
         envelope = message.envelope
         exists = self.log_exists("trace", message.queue_id)
         if exists and not await self._bounce.trace(_request(message, envelope.trace_flags)):
+            msg.info(log.trace_failed(message.queue_id))
             message.deferred = True
         elif envelope.trace_offset:
             self._change(message, lambda fd: kill_record(fd, envelope.trace_offset))
@@ -120,6 +121,8 @@ class Reports:
             msg.info(log.expired(message.queue_id, envelope.sender, forced=message.force_expire))
             if await self._flush("defer", message):
                 message.deferred = False
+            else:
+                msg.info(log.bounce_failed(message.queue_id))
         elif 0 < envelope.warn_time <= now + WARN_EARLY and await self._bounce.warn("defer", _request(message)):
             self._change(message, lambda fd: mark_warned(fd, envelope))
 

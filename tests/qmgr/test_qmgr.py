@@ -150,6 +150,7 @@ def test_a_message_whose_bounce_fails_stays(instance) -> None:
         async with instance.running() as qmgr:
             await instance.until(lambda: instance.where(queue_id) == ["deferred", "bounce"])
             assert f"{queue_id}: status=deferred (bounce failed)" in instance.lines
+            assert not any("service failure" in line for line in instance.lines)
             instance.cleanup.status = 0
             qmgr.trigger(b"FAD")
             await instance.until_logged(f"{queue_id}: removed")
@@ -236,7 +237,8 @@ def test_what_was_held_for_want_of_bounces_is_returned_once_it_is_released(insta
     ("sender", "main_cf", "returned"),
     [
         ("s@a.test", "maximal_queue_lifetime = 1h", True),
-        ("", "maximal_queue_lifetime = 1h", False),
+        ("", "maximal_queue_lifetime = 1h", True),
+        ("", "maximal_queue_lifetime = 1d", False),
         ("", "bounce_queue_lifetime = 1h", True),
         ("s@a.test", "maximal_queue_lifetime = 1d", False),
     ],
@@ -253,6 +255,20 @@ def test_what_waited_too_long_is_returned(instance, sender: str, main_cf: str, r
             assert len(instance.cleanup.posted) == (returned and sender != "")
             for report in instance.cleanup.posted:
                 assert "Action: failed\nStatus: 4.3.0\n" in report.text
+
+    asyncio.run(scenario())
+
+
+def test_the_return_of_what_waited_too_long_is_tried_again(instance) -> None:
+    async def scenario() -> None:
+        queue_id = instance.put("a@local.test", age=7200)
+        instance.cleanup.status = 2
+        async with instance.running("maximal_queue_lifetime = 1h\nbounce_queue_lifetime = 2h"):
+            assert instance.lines[0] == (
+                "warning: bounce_queue_lifetime is larger than maximal_queue_lifetime - adjusting bounce_queue_lifetime"
+            )
+            await instance.until(lambda: instance.where(queue_id) == ["deferred", "defer"])
+            assert instance.lines[-1] == f"{queue_id}: status=deferred (bounce failed)"
 
     asyncio.run(scenario())
 
