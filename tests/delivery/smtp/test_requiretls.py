@@ -4,6 +4,10 @@ import re
 
 import pytest
 
+from pyfix.delivery.smtp.requiretls import Policy
+from pyfix.delivery.smtp.tls_level import Level
+from pyfix.maps.maps import Maps
+from pyfix.maps.run_now import run_now
 from tests.delivery.smtp.broken import Broken
 
 NO_MATCH = "Sender requested REQUIRETLS, but my configured TLS security level '{}' disables certificate matching"
@@ -70,6 +74,14 @@ def test_what_becomes_of_it_without_tls(client, store, level, policy, sendopts, 
         assert len(server.sessions) == ("relay=none" not in line)
         warned = f"TLS policy lookup for [127.0.0.1]:{server.port}/127.0.0.1: {reason}"
         assert any(warned in line for line in store.lines) == reason.endswith(LAST)
+
+
+@pytest.mark.parametrize("key", ["xn--bcher-kva.test", ".xn--bcher-kva.test"])
+@pytest.mark.parametrize("host", ["bücher.test", "BÜCHER.test", "xn--bcher-kva.test"])
+def test_policies_are_found_by_names_as_dns_has_them(key: str, host: str) -> None:
+    policy = Policy(f"inline:{{{{{key}=disable}}}}, enforce", table=lambda item: Maps(item, name="test"), name="test")
+    name = host if key == "xn--bcher-kva.test" else f"mx.{host}"
+    assert run_now(policy.demand(name, Level("may", False, "", "", ""))) is None
 
 
 def test_requiretls_can_be_disabled(client, store) -> None:
