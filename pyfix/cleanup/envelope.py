@@ -74,7 +74,7 @@ class Envelope:
             return 0
         arrival, context, sender, second, end, attributes = found
         address = _text(sender)
-        if self._rules.sender_bcc or not self._mapper.is_final(address):
+        if self._rules.sender_bcc or not self._mapper.is_final_sender(address):
             return 0
         self.arrival = arrival
         self.sender = address
@@ -164,13 +164,13 @@ class Envelope:
         if self.sender is not None:
             raise malformed(self._store.queue_id, "multiple envelope sender records")
         address = _text(data)
-        if not self._mapper.is_final(address) or self._rules.sender_bcc:
+        if not self._mapper.is_final_sender(address) or self._rules.sender_bcc:
             return self._map_sender(address)
         self._set_sender(address)
         return None
 
     async def _map_sender(self, address: str) -> None:
-        if not self._mapper.is_final(address):
+        if not self._mapper.is_final_sender(address):
             mapping = bool(self.flags & FLAG_MAP_OK)
             address = await self._mapper.envelope(self._store.queue_id, address, ENVELOPE_SENDER, mapping=mapping)
         self._set_sender(address)

@@ -83,12 +83,17 @@ class AddressRules:
 
 
 class AddressMapper:
-    """Applies the rules. is_local: whether a domain takes bare names as table keys (or is myorigin)."""
+    """Applies the rules.
 
-    def __init__(self, rules: AddressRules, rewriter: Rewriter, is_local: IsLocal) -> None:
+    is_local: whether a domain takes bare names as table keys (or is myorigin); null: the sender, in lower case,
+    that means nobody.
+    """
+
+    def __init__(self, rules: AddressRules, rewriter: Rewriter, is_local: IsLocal, null: str = "") -> None:
         self._rules = rules
         self._rewriter = rewriter
         self._is_local = is_local
+        self._null = null
         self.only_completes = not rules.canonical and not rules.masquerade.domains
         """Complete addresses stay as they are, but for aliases."""
         self.has_aliases = rules.virtual is not None
@@ -97,12 +102,18 @@ class AddressMapper:
         """Whether an address is complete and no rule changes it, but for aliases."""
         return self.only_completes and is_complete(address)
 
+    def is_final_sender(self, address: str) -> bool:
+        """The same of a sender."""
+        return self.only_completes and is_complete(address) and address.lower() != self._null
+
     # Envelopes
 
     async def envelope(self, queue_id: str, address: str, kind: str, *, mapping: bool) -> str:
         """An envelope address, completed; mapping: canonical maps and masquerading too."""
         if address:
             address = unquote(await self._rewriter.rewrite(RULE_LOCAL, quote(address)))
+            if kind == ENVELOPE_SENDER and address.lower() == self._null:
+                address = ""
         return await self.canonical(queue_id, address, kind) if mapping else address
 
     async def canonical(self, queue_id: str, address: str, kind: str) -> str:

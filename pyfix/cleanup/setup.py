@@ -82,7 +82,7 @@ def address_mapper(main: MainCf, rewriter: Rewriter) -> AddressMapper:
         recursion_limit=cfg.virtual_alias_recursion_limit,
         length_limit=cfg.virtual_alias_address_length_limit,
     )
-    return AddressMapper(rules, rewriter, local_domains(main))
+    return AddressMapper(rules, rewriter, local_domains(main), null=f"mailer-daemon@{mail.myorigin.lower()}")
 
 
 def _canonical(main: MainCf, mail: MailParams, cfg: CleanupParams) -> tuple[Table, ...]:

@@ -129,6 +129,12 @@ ENVELOPES = [
     TIME + LOCAL + R(b"S", b"u@s.example.com") + R(b"R", b"u@s.example.com"),
     TIME + LOCAL + SENDER + R(b"R", b"two@c.test"), TIME + LOCAL + R(b"S", b"") + R(b"R", b"bare@[127.0.0.1]"),
     TIME + LOCAL + SENDER + R(b"R", b"one@v.test@example.com"),
+    *[
+        TIME + LOCAL + R(b"S", sender) + RCPT for sender in (
+            b"MAILER-DAEMON", b"mailer-daemon@Example.COM", b"MAILER-DAEMON@mx.example.com", b"mailer-daemon+x",
+            b"MAILER-DAEMON@s.example.com",
+        )
+    ],
 ]  # fmt: skip
 EXTRACTED = [
     R(b"R", b"new@x.y"), A("foo", "bar"), R(b"S", b"x"), R(b"r", b"x"), R(b"L", b"x:y"),
