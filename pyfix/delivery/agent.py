@@ -52,7 +52,7 @@ from pyfix.clients.log_adhoc import delivery_status
 from pyfix.clients.serial import SerialChannel
 from pyfix.config.params.mail import MailParams
 from pyfix.delivery import log, status_filter
-from pyfix.delivery.outcome import BOUNCED, SENT, Outcome, Settled, Turn, Who
+from pyfix.delivery.outcome import BOUNCED, SENT, Expanded, Outcome, Settled, Turn, Who
 from pyfix.mail.dsn import with_class
 from pyfix.mail.error import MailError
 from pyfix.maps.maps import Maps
@@ -70,7 +70,6 @@ CONFIGURATION_ERROR = "mail system configuration error"
 
 NOTIFY_SUCCESS = 2
 PROBE = Flags.MTA_VRFY | Flags.USR_VRFY
-EXPANDED = "expanded"  # action of a DSN: the address stands for others; only who asked is told
 CORRUPT_MODE = 0o400  # of a queue file that qmgr is to move to corrupt
 
 Outcomes = Iterator[Outcome | Settled] | Coroutine[Any, Any, None]
@@ -202,7 +201,7 @@ class Frame:
             return
         if not outcome.part:
             delivery.pending.pop(outcome.recipient.offset, None)
-        if outcome.dsn.action == EXPANDED:
+        if isinstance(outcome, Expanded):
             await self._trace(delivery.request, outcome)
             return
         if self._status_filter is not None:

@@ -2,7 +2,7 @@
 
     From sender  Fri Nov 20 22:33:31 2026      Copy.FROM
     Return-Path: <sender>                      Copy.RETURN_PATH
-    X-Original-To: recipient as it came in     Copy.ORIGINAL, when known
+    X-Original-To: recipient as it came in     Copy.ORIGINAL, when known and wanted
     Delivered-To: recipient                    Copy.DELIVERED
     the message                                Copy.QUOTE: `>` before `From `; Copy.DOT: `.` before `.`
     an empty line                              Copy.BLANK
@@ -15,6 +15,7 @@ import os
 import re
 import time
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from pyfix.mail.address import quote
 from pyfix.queue.file import Recipient, content_bytes, content_chunks
@@ -47,7 +48,7 @@ class Letter:
     Delivered-To, None: the recipient's, "": no such line; original: whether Copy.ORIGINAL counts.
     """
 
-    __slots__ = ("_delivered", "_fd", "_offset", "_original", "_recipient", "_sender", "_size")
+    __slots__ = ("_delivered", "_fd", "_offset", "_original", "_sender", "_size")
 
     def __init__(
         self,
@@ -65,7 +66,6 @@ class Letter:
         self._offset = offset
         self._size = size
         self._sender = sender
-        self._recipient = recipient
         self._delivered = recipient.address if delivered is None else delivered
 
     def head(self, flags: int = PLAIN, now: float = 0, eol: str = "\n") -> bytes:
@@ -170,17 +170,23 @@ MAY_PASS = frozenset(
 
 
 class MailboxError(Exception):
-    """A mailbox did not take the message. status: enhanced code; str(): the reason."""
+    """A mailbox did not take the message. status: enhanced code; str(): the reason; more: what a DSN says beside it."""
 
-    def __init__(self, status: str, reason: str, error: OSError | None = None) -> None:
+    def __init__(self, status: str, reason: str, error: OSError | None = None, **more: Any) -> None:
         super().__init__(reason)
         self.status = status
+        self.more = more
         self.errno = error.errno if error is not None else 0
 
 
-def mailbox_error(error: OSError, doing: str, default: str = "4.2.0") -> MailboxError:
+def mailbox_error(error: OSError, doing: str, default: str = "4.2.0", **more: str) -> MailboxError:
     """What an error of the file system means: over quota bounces, most else may pass."""
     status = _STATUS.get(error.errno or 0, default)
     if error.errno in MAY_PASS and status[0] == "5":
         status = "4.3.0"
-    return MailboxError(status, f"{doing}: {error.strerror or error}", error)
+    return MailboxError(status, f"{doing}: {error.strerror or error}", error, **more)
+
+
+def write_error(error: OSError) -> MailboxError:
+    """What such an error means for a message of which a part is written."""
+    return mailbox_error(error, "error writing message", "5.3.0", diag_type="x-unix", diag_text="input/output error")

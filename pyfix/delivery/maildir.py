@@ -23,7 +23,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 
-from pyfix.delivery.mail_copy import Letter, mailbox_error, write
+from pyfix.delivery.mail_copy import Letter, mailbox_error, write, write_error
 from pyfix.queue.system import start_writing, write_data
 from pyfix.unix.files import fsync_directory
 from pyfix.unix.fsync import Sync, sync_all
@@ -85,7 +85,7 @@ class Maildir:
             lasts = self._name_lasts(path, status.st_dev)
             (write_data if lasts else os.fsync)(fd)
         except OSError as error:
-            raise mailbox_error(error, "error writing message", "5.3.0") from error
+            raise write_error(error) from error
         seconds, fraction = divmod(now, 1)
         unique = f"{int(seconds)}.V{status.st_dev:x}I{status.st_ino:x}M{int(fraction * 1e6)}.{self._host}"
         final = f"{path}new/{unique}"
@@ -103,7 +103,7 @@ class Maildir:
         except OSError as error:
             with contextlib.suppress(OSError):
                 os.unlink(final)
-            raise mailbox_error(error, "error writing message", "5.3.0") from error
+            raise write_error(error) from error
 
     def _name_lasts(self, path: str, device: int) -> bool:
         known = self._durable.get(device)

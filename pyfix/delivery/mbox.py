@@ -23,7 +23,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypeVar
 
-from pyfix.delivery.mail_copy import Letter, MailboxError, mailbox_error, write
+from pyfix.delivery.mail_copy import Letter, MailboxError, mailbox_error, write, write_error
 from pyfix.unix import locks, msg
 from pyfix.unix.files import fsync_directory
 
@@ -134,7 +134,7 @@ class Mbox:
                 write(fd, chunks, 0)
         except OSError as error:
             _cut(fd, status)
-            raise mailbox_error(error, "error writing message", "5.3.0") from error
+            raise write_error(error) from error
         except BaseException:
             _cut(fd, status)
             raise

@@ -75,6 +75,12 @@ class Outcome:
             self.dsn.action = self.fate.action
 
 
+class Expanded(Outcome):
+    """A recipient that stands for others: no line in the log, only who asked is told."""
+
+    __slots__ = ()
+
+
 class Settled:
     """All parts of a recipient have been told."""
 

@@ -171,7 +171,8 @@ class Pipe(SerialAgent):
             limit=self._limit,
             program="pipe",
         )
-        letter = Letter(delivery.fd, request.offset, request.size, sender, request.recipients[0])
+        recipient, original = request.recipients[0], self._mail.enable_original_recipient
+        letter = Letter(delivery.fd, request.offset, request.size, sender, recipient, original=original)
         verdict = judge(run(command, letter.chunks(attributes.copy, time.time(), attributes.eol)), argv[0])
         if verdict.status[0] != "2":
             return verdict

@@ -163,6 +163,15 @@ def test_the_message_as_the_flags_want_it(store, out: Path) -> None:
     )
 
 
+def test_the_original_recipient_is_not_shown_where_it_is_not_wanted(store, out: Path) -> None:
+    argv = ("argv=/bin/sh", "-c", f"cat >{out}/mail; echo $$0", "${original_recipient}")
+    pipe = agent("flags=O", f"user={USER}", *argv, main_cf="enable_original_recipient = no")
+    assert deliver(store, pipe, "u@d.test", original="o@d.test") == [
+        ("2.0.0", "relayed", "delivered via sink service (o@d.test)")
+    ]
+    assert b"X-Original-To" not in (out / "mail").read_bytes()
+
+
 def test_without_flags_nothing_is_added(store, out: Path) -> None:
     pipe = agent(f"user={USER}", "argv=/bin/sh", "-c", f"cat >{out}/mail; echo hi", "x")
     assert deliver(store, pipe, "u@d.test", "v@d.test", content=[b"Subject: t", b"", b"From x"]) == [

@@ -91,6 +91,14 @@ def test_a_maildir_is_made_and_gets_a_file(store, mail: Path) -> None:
     assert stat.S_IMODE((mail / "u/new").stat().st_mode) == 0o700
 
 
+def test_the_original_recipient_is_not_shown_where_it_is_not_wanted(store, mail: Path) -> None:
+    deliver(store, agent(store, "enable_original_recipient = no\n"), "u@d.test", "m@d.test", original="alias@d.test")
+    (path,) = (mail / "u/new").iterdir()
+    for text in (path.read_bytes(), (mail / "m").read_bytes()):
+        assert b"Delivered-To: " in text
+        assert b"X-Original-To: " not in text
+
+
 def test_a_mbox_grows_with_from_lines_quoted(store, mail: Path) -> None:
     virtual = agent(store)
     content = [b"Subject: test", b"", b"From here", b" From there", b">From"]
@@ -186,7 +194,16 @@ def test_without_root_all_mailboxes_are_ours(store, mail: Path, monkeypatch) -> 
 def test_over_the_limit_bounces_and_leaves_no_trace(store, mail: Path, recipient: str, reason: str) -> None:
     virtual = agent(store, "virtual_mailbox_limit = 100\nmessage_size_limit = 100\n")
     content = [b"Subject: test", b"", b"x" * 200]
-    assert deliver(store, virtual, recipient, content=content) == [("5.2.2", reason.format(root=store.root))]
+    queue_id = store.put(recipient, content=content)
+    fd = store.queue.open("active", queue_id, os.O_RDWR)
+    try:
+        (outcome,) = settled(virtual.deliver, store.request(queue_id), fd)
+    finally:
+        os.close(fd)
+        be_root_again()
+    dsn = outcome.dsn
+    assert (dsn.status, dsn.reason) == ("5.2.2", reason.format(root=store.root))
+    assert (dsn.diag_type, dsn.diag_text) == ("x-unix", "input/output error")
     left = [path for path in mail.rglob("*") if path.is_file()]
     assert [path.stat().st_size for path in left] in ([], [0])
 

@@ -308,6 +308,11 @@ CASES = {
         {"inc.list": ("root", 0o644, "|cat\n{root}/out/inc\n")},
     ),
     "loop": Case(("games", "list"), "", {"list": "games"}, body=b"Delivered-To: GAMES@example.com\r\n" + BODY),
+    "original recipient": Case(
+        ("games", "all"),
+        "enable_original_recipient = no",
+        {"all": '{root}/out/all, {root}/out/dir/, "|cat >{root}/out/cat; echo $ORIGINAL_RECIPIENT >>{root}/out/cat"'},
+    ),
     "null sender": Case(("games", "cat"), "", {"cat": '"|cat >{root}/out/cat; echo x$SENDER. >>{root}/out/cat"'},
                         sender=""),
     "directory": Case(

@@ -18,6 +18,7 @@ from pyfix.clients.deliver import Flags
 from pyfix.clients.rewrite import RULE_LOCAL
 from pyfix.delivery.local import log
 from pyfix.delivery.local.state import Attempt, Parts, Rights, State, rights_of
+from pyfix.delivery.outcome import Expanded
 from pyfix.mail.address import quote, unquote
 from pyfix.maps.run_now import run_now
 from pyfix.maps.table import LocalTable, Table, TableError
@@ -54,8 +55,8 @@ def deliver_alias(attempt: Attempt, state: State, name: str, expand: Expand) -> 
     if not count:
         msg.warning(log.no_recipient(name))
         yield state.outcome("4.3.0", "alias database unavailable")
-    elif owner is None:
-        yield from expanded(attempt, state)
+    else:
+        yield from expanded(attempt, state, "expanded" if owner is None else "delivered")
     return True
 
 
@@ -64,8 +65,7 @@ def _inner(attempt: Attempt, state: State, name: str, owner: str | None) -> Stat
     cfg = attempt.setup.cfg
     inner = without_success(state).but(exp_from=name, exp_type="alias")
     if owner is not None:
-        inner = inner.to(original="", dsn_orig_rcpt="", notify=0)
-        inner = inner.but(sender=owner, owner=owner, blamed=owner, ret_flags=0, envelope_id="")
+        inner = inner.to(original="", dsn_orig_rcpt="").but(sender=owner, owner=owner, blamed=owner)
     elif cfg.reset_owner_alias:
         inner = inner.but(owner=None)
     if not cfg.frozen_delivered_to:
@@ -81,10 +81,10 @@ def without_success(state: State) -> State:
     return state.to(notify=NOTIFY_NEVER if notify == NOTIFY_SUCCESS else notify & ~NOTIFY_SUCCESS)
 
 
-def expanded(attempt: Attempt, state: State) -> Parts[None]:
-    """Tell a sender who wants to know that the address stands for others."""
+def expanded(attempt: Attempt, state: State, action: str = "expanded") -> Parts[None]:
+    """Tell a sender who wants to know that the address stands for others; for a list, that it was delivered."""
     if state.recipient.notify & NOTIFY_SUCCESS and not attempt.waiting(state):
-        yield state.outcome("2.0.0", "alias expanded", action="expanded")
+        yield Expanded(state.recipient, "2.0.0", "alias expanded", action=action, part=True)
 
 
 def _find(attempt: Attempt, name: str) -> tuple[str, Rights | None] | None:

@@ -56,9 +56,6 @@ class Local(SerialAgent):
             yield Settled(recipient)
 
     def _deliver(self, attempt: Attempt, recipient: Recipient) -> Iterator[Outcome]:
-        request = attempt.delivery.request
-        state = State(
-            recipient, request.sender, ret_flags=request.ret_flags, envelope_id=request.envelope_id
-        )
+        state = State(recipient, attempt.delivery.request.sender)
         yield from deliver_recipient(attempt, state)
         yield from forward.finish(attempt, state)

@@ -56,7 +56,8 @@ def deliver_file(attempt: Attempt, state: State, path: str) -> Parts[None]:
     try:
         _append(attempt, state, path, rights)
     except MailboxError as error:
-        yield state.outcome(error.status, f"cannot append message to file {path}: {error}", blamed=state.blamed)
+        reason = f"cannot append message to file {path}: {error}"
+        yield state.outcome(error.status, reason, blamed=state.blamed, **error.more)
     else:
         yield state.outcome("2.0.0", f"delivered to file: {path}")
 
@@ -84,6 +85,7 @@ def deliver_maildir(attempt: Attempt, state: State, path: str, delivered: str) -
         if error.errno == errno.EACCES:
             msg.warning(log.access_problem(rights.uid, rights.gid, str(error)))
             msg.warning(log.ACCESS_HINT)
-        yield state.outcome(error.status, f"maildir delivery failed: {error}", blamed=state.blamed)
+        reason = f"maildir delivery failed: {error}"
+        yield state.outcome(error.status, reason, blamed=state.blamed, **error.more)
     else:
         yield state.outcome("2.0.0", "delivered to maildir")

@@ -40,6 +40,8 @@ INHERITED = (  # attributes of the request that the new message has too
     "sasl_sender",
     "log_ident",
     "rewrite_context",
+    "ret_flags",
+    "envelope_id",
 )
 PIECE = 65536
 
@@ -96,7 +98,6 @@ def _envelope(attempt: Attempt, forward: Forward, now: float) -> bytes:
     seconds, fraction = divmod(now, 1)
     out = [rec.encode(rec.TIME, b"%d %d" % (seconds, fraction * 1e6)), rec.encode(rec.FROM, _bytes(state.sender))]
     values = {name: getattr(request, name) for name in INHERITED}
-    values |= {"ret_flags": state.ret_flags or "", "envelope_id": state.envelope_id}
     return b"".join(out + [_attribute(name, value) for name, value in values.items() if value])
 
 

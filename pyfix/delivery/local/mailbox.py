@@ -130,7 +130,7 @@ def _deliver_mbox(attempt: Attempt, state: State, where: Place) -> Parts[None]:
         msg.warning(log.OWNERSHIP_HINT)
         yield state.outcome("4.2.0", f"{prefix}destination {where.path} is not owned by recipient")
     except MailboxError as error:
-        yield state.outcome(error.status, prefix + str(error))
+        yield state.outcome(error.status, prefix + str(error), **error.more)
     else:
         yield state.outcome("2.0.0", "delivered to mailbox")
 

@@ -49,7 +49,7 @@ class State(NamedTuple):
     extension with its delimiter; unmatched: extension that no table has matched; owner: who is behind this
     expansion; blamed: who is told when a file or command fails, None: the
     sender; exp_from, exp_type: the name and kind of
-    table that led here; level: how deep; ret_flags, envelope_id: DSN parameters that forwarded mail inherits.
+    table that led here; level: how deep.
     """
 
     recipient: Recipient
@@ -65,8 +65,6 @@ class State(NamedTuple):
     exp_from: str = ""
     exp_type: str = ""
     level: int = 0
-    ret_flags: int = 0
-    envelope_id: str = ""
     rights: Rights = Rights()
 
     def but(self, **changes: Any) -> State:

@@ -112,7 +112,7 @@ class Virtual(BatchAgent):
             if error.errno == errno.EACCES:
                 msg.warning(log.access_problem(mailbox.uid, mailbox.gid, str(error)))
                 msg.warning(log.ACCESS_HINT)
-            return Outcome(recipient, error.status, f"maildir delivery failed: {error}")
+            return Outcome(recipient, error.status, f"maildir delivery failed: {error}", **error.more)
         return Outcome(recipient, "2.0.0", "delivered to maildir")
 
     def _to_mbox(self, recipient: Recipient, mailbox: Mailbox, letter: Letter) -> Outcome:
@@ -127,5 +127,6 @@ class Virtual(BatchAgent):
             reason = f"destination {mailbox.path} is not owned by recipient"
             return Outcome(recipient, "4.2.0", f"delivery failed to mailbox {mailbox.path}: {reason}")
         except MailboxError as error:
-            return Outcome(recipient, error.status, f"delivery failed to mailbox {mailbox.path}: {error}")
+            reason = f"delivery failed to mailbox {mailbox.path}: {error}"
+            return Outcome(recipient, error.status, reason, **error.more)
         return Outcome(recipient, "2.0.0", "delivered to mailbox")

@@ -3,6 +3,7 @@
 import errno
 import os
 import pwd
+import re
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,8 @@ class Machine:
     def __init__(self, store, monkeypatch: pytest.MonkeyPatch) -> None:
         self.store, self.root = store, store.root
         self.posted: list[tuple[str, str, list[str], bytes]] = []
+        self.notify = 0
+        self.actions: list[str] = []
         monkeypatch.setattr(forward, "post", self._post)
         for name in ("spool", "fwd", "out"):
             (self.root / name).mkdir()
@@ -74,7 +77,10 @@ class Machine:
         local.setup.rewriter = Rewriter()
         queue_id = self.store.put(*recipients, **message)
         fd = self.store.queue.open("active", queue_id, os.O_RDWR)
-        delivery = Delivery(self.store.request(queue_id), fd)
+        request = self.store.request(queue_id, ret_flags=2, envelope_id="envid")
+        for recipient in request.recipients:
+            recipient.notify = self.notify
+        delivery = Delivery(request, fd)
         try:
             return list(self._outcomes(local, delivery))
         finally:
@@ -84,10 +90,10 @@ class Machine:
                 os.setegid(0)
                 os.setgroups(GROUPS)
 
-    @staticmethod
-    def _outcomes(local: Local, delivery: Delivery):
+    def _outcomes(self, local: Local, delivery: Delivery):
         for outcome in local.deliver(delivery):
             if not isinstance(outcome, Settled):
+                self.actions.append(outcome.dsn.action)
                 if outcome.fate is Fate.DEFERRED:
                     delivery.waiting.add(outcome.recipient.offset)
                 yield outcome.recipient.address, outcome.dsn.status, outcome.dsn.reason
@@ -151,6 +157,33 @@ def test_a_list_has_an_owner(machine: Machine) -> None:
     assert b"S\x11owner-list@d.test" in posted
     assert f"R{chr(len(ME) + 7)}{ME}@d.test".encode() in posted
     assert b"Olist" not in posted
+
+
+NEVER, SUCCESS, FAILURE = 1, 2, 4
+
+
+@pytest.mark.parametrize(
+    ("notify", "inside"), [(0, 0), (NEVER, NEVER), (SUCCESS, NEVER), (FAILURE, FAILURE), (SUCCESS | FAILURE, FAILURE)]
+)
+@pytest.mark.parametrize("owner", [False, True])
+def test_who_is_told_of_what_an_alias_stands_for(machine: Machine, owner: bool, notify: int, inside: int) -> None:
+    machine.notify = notify
+    machine.deliver("list@d.test", aliases={"list": "x@e.test", **({"owner-list": "boss"} if owner else {})})
+    (posted,) = machine.posted
+    for attribute in ("ret_flags=2", "envelope_id=envid"):
+        assert attribute.encode() in posted
+    assert re.findall(rb"notify_flags=(\d)", posted) == ([b"%d" % inside] if inside else [])
+    told = ["delivered" if owner else "expanded"] if notify & SUCCESS else []
+    assert machine.actions == [*told, "relayed"]
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_the_original_recipient_is_shown_where_it_is_wanted(machine: Machine, shown: bool) -> None:
+    aliases = {"a": f'{machine.root}/out/file, "|cat >{machine.root}/out/cat"'}
+    more = "" if shown else "enable_original_recipient = no"
+    machine.deliver("a@d.test", aliases=aliases, original="was@d.test", more=more)
+    for name in ("file", "cat"):
+        assert ("X-Original-To: was@d.test\n" in (machine.root / "out" / name).read_text()) is shown
 
 
 @pytest.mark.parametrize(
