@@ -361,8 +361,10 @@ def _exec(command: Command) -> None:
     environment = {"PATH": PATH, **command.environment}
     if command.argv is not None:
         argv, prefix = list(command.argv), "pipe_command: "
+    elif command.shell:
+        argv, prefix = [*command.shell.split(), command.text], "pipe_command: "
     else:
-        argv, prefix = [*command.shell.split(), command.text] if command.shell else plain_words(command.text), ""
+        argv, prefix = plain_words(command.text), ""
     if argv:
         try:
             os.execvpe(argv[0], argv, environment)  # noqa: S606 - what the administrator or user wrote

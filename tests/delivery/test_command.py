@@ -138,6 +138,13 @@ def test_it_has_this_environment_and_no_other() -> None:
     assert sorted(deliver("/usr/bin/env")[1].split()) == ["A=b", "PATH=/usr/bin:/bin"]
 
 
+def test_a_shell_that_is_not_there_is_named() -> None:
+    assert deliver("foo", shell="/not/there -c") == (
+        "4.3.0",
+        "temporary failure. Command output: local: fatal: pipe_command: execvp /not/there: No such file or directory ",
+    )
+
+
 def test_it_can_not_raise_the_limit_of_its_files() -> None:
     text = "python3 -c 'import resource; print(*resource.getrlimit(resource.RLIMIT_FSIZE))'"
     assert deliver(text, file_limit=1 << 20) == ("2.0.0", "1048576 1048576 ")

@@ -108,6 +108,8 @@ COMMANDS = {
     "one": '"|echo bad thing; exit 1"',
     "code4": '"|echo 4.7.9 come later; exit 9"',
     "code5": '"|echo 5.7.9 never; exit 9"',
+    "late": "\"|echo ' 5.7.9 never'; exit 67\"",
+    "nul": "\"|printf 'a\\\\000b'; exit 67\"",
     "code2": '"|echo 2.7.9 never; exit 9"',
     "kill": '"|kill -9 $$"',
     "term": '"|echo hi; kill -TERM $$"',
@@ -238,6 +240,9 @@ CASES = {
         "fallback_transport = retry:4.1.9 fallback\nfallback_transport_maps = inline:{{{nope2 = error:5.1.2 closed}}}",
     ),
     "luser_relay": Case(("nope+ext", "nope2"), "luser_relay = $user.$extension.$local@remote.test"),
+    "luser_relay to the same": Case(("nope+ext", "nope2"), "luser_relay = $recipient\nsoft_bounce = no"),
+    "luser_relay to nobody": Case(("nope+ext", "nobodyknows", "list"), "luser_relay = nobodyknows@example.com",
+                                  {"list": "nope, nope3@mx.example.com"}),
     "luser_relay here": Case(("nope+ext", "nope2"), "luser_relay = games+$local"),
     "extensions": Case(
         ("one+e", "list+e", "uucp+e", "inc+e"),

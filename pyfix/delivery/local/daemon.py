@@ -56,6 +56,7 @@ class Local(SerialAgent):
             yield Settled(recipient)
 
     def _deliver(self, attempt: Attempt, recipient: Recipient) -> Iterator[Outcome]:
+        attempt.seen.clear()
         state = State(recipient, attempt.delivery.request.sender)
         yield from deliver_recipient(attempt, state)
         yield from forward.finish(attempt, state)

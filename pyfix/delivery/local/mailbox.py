@@ -35,7 +35,7 @@ from pyfix.unix.users import User
 def deliver_mailbox(attempt: Attempt, state: State, user: Rights | None) -> Parts[bool]:
     """Deliver to a user; False: there is no such user, and no transport that could know him."""
     if attempt.been_here(f"mailbox {state.local}"):
-        return True
+        return not (state.relayed and attempt.was_here(f"unknown {state.local}"))
     cfg = attempt.setup.cfg
     if (yield from deliver_transport(attempt, state, attempt.setup.mailbox_transport_maps, cfg.mailbox_transport)):
         return True

@@ -148,6 +148,8 @@ def deliver_unknown(attempt: Attempt, state: State) -> Parts[None]:
     """What remains for a name that nobody knows."""
     setup = attempt.setup
     if attempt.been_here(f"unknown {state.local}"):
+        if state.relayed:  # luser_relay leads back to it
+            yield state.outcome("5.1.1", f'unknown user: "{state.user}"')
         return
     maps, transport = setup.fallback_transport_maps, setup.cfg.fallback_transport
     if (yield from deliver_transport(attempt, state, maps, transport)):
@@ -158,7 +160,7 @@ def deliver_unknown(attempt: Attempt, state: State) -> Parts[None]:
         except Undefined:
             yield state.outcome("4.3.5", CONFIGURATION_ERROR)
             return
-        yield from deliver_address(attempt, state.but(unmatched=""), address)
+        yield from deliver_address(attempt, state.but(unmatched="", relayed=True), address)
     elif state.user in RESERVED:
         msg.warning(log.required_alias(state.user))
         yield state.outcome("2.0.0", "discarded")

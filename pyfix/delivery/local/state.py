@@ -49,7 +49,7 @@ class State(NamedTuple):
     extension with its delimiter; unmatched: extension that no table has matched; owner: who is behind this
     expansion; blamed: who is told when a file or command fails, None: the
     sender; exp_from, exp_type: the name and kind of
-    table that led here; level: how deep.
+    table that led here; level: how deep; relayed: luser_relay led here.
     """
 
     recipient: Recipient
@@ -65,6 +65,7 @@ class State(NamedTuple):
     exp_from: str = ""
     exp_type: str = ""
     level: int = 0
+    relayed: bool = False
     rights: Rights = Rights()
 
     def but(self, **changes: Any) -> State:
@@ -90,7 +91,7 @@ class Forward(NamedTuple):
 
 
 class Attempt:
-    """One request. seen: what was done already; forwards: of the recipient at hand."""
+    """One request. seen: what was done already; forwards: both of the recipient at hand."""
 
     __slots__ = ("delivery", "forwards", "headers", "seen", "setup")
 

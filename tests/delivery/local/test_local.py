@@ -148,6 +148,19 @@ def test_nothing_is_forwarded_when_a_part_is_deferred(machine: Machine) -> None:
     assert machine.posted == []
 
 
+@pytest.mark.parametrize(
+    "relay", ["$recipient", "nobody9", "NOBODY9+x", "al", "${extension?{nobody-knows}:{nobody-knows+x}}"]
+)
+def test_a_luser_relay_that_leads_back_bounces(machine: Machine, relay: str) -> None:
+    outcomes = machine.deliver("nobody-knows@d.test", aliases={"al": "nobody8"}, more=f"luser_relay = {relay}")
+    assert [(status, reason.partition(":")[0]) for _, status, reason in outcomes] == [("5.1.1", "unknown user")]
+
+
+def test_each_recipient_has_duplicates_of_its_own(machine: Machine) -> None:
+    outcomes = machine.deliver("both@d.test", f"{ME}@d.test", aliases={"both": f"{ME}, {ME}"})
+    assert outcomes == [(f"{ME}@d.test", "2.0.0", "delivered to mailbox")] * 2
+
+
 def test_a_list_has_an_owner(machine: Machine) -> None:
     aliases = {"list": f"{ME}, x@e.test", "owner-list": "boss"}
     assert machine.deliver("list@d.test", aliases=aliases, original="list@d.test") == [
