@@ -80,7 +80,7 @@ class Delivery:
     """One request under way.
 
     request: what qmgr asks; fd: the queue file, open for reading and writing; pending: the
-    recipients without an outcome, by offset; waiting: offsets of those with a part that was deferred.
+    recipients without an outcome, by offset; waiting: how many parts of each were deferred, by offset.
     """
 
     __slots__ = ("_settle", "answer", "fd", "pending", "request", "waiting")
@@ -90,8 +90,12 @@ class Delivery:
         self.fd = fd
         self.pending = {recipient.offset: recipient for recipient in request.recipients}
         self.answer = Answer()
-        self.waiting: set[int] = set()
+        self.waiting: dict[int, int] = {}
         self._settle = settle
+
+    def wait_for(self, recipient: Recipient) -> None:
+        """One more part of it was deferred."""
+        self.waiting[recipient.offset] = self.waiting.get(recipient.offset, 0) + 1
 
     async def settle(self, outcome: Outcome | Settled) -> None:
         """Settle an outcome now, for an agent that is a coroutine."""
@@ -219,7 +223,7 @@ class Frame:
             done = await self._deferred(delivery, outcome)
         if not done:
             delivery.answer.status = DEFERRED
-            delivery.waiting.add(outcome.recipient.offset)
+            delivery.wait_for(outcome.recipient)
         elif not outcome.part and delivery.request.flags & (Flags.SUCCESS if fate is SENT else Flags.BOUNCE):
             mark_done(delivery.fd, outcome.recipient.offset)
 

@@ -26,7 +26,7 @@ def deliver(delivery: Delivery) -> Iterator[Outcome]:
     request = delivery.request
     status, reason = split_dsn(request.nexthop, "2.0.0")
     if status[0] != "2":
-        msg.warning(log.ignoring_dsn(status))
+        msg.warning(log.ignoring_dsn("sent", status))
         status = "2.0.0"
     for recipient in request.recipients:
         yield Outcome(recipient, status, reason)

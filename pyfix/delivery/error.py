@@ -21,7 +21,8 @@ from pyfix.mail.dsn import split_dsn
 from pyfix.server.context import Context
 from pyfix.unix import msg
 
-DEFAULTS = {"error": "5.0.0", "retry": "4.0.0"}
+DEFAULTS = {"error": ("5.0.0", "bounce_append"), "retry": ("4.0.0", "defer_append")}
+"""By service: the usual status, and what the log calls what is done."""
 
 
 class Error(EventAgent):
@@ -31,7 +32,7 @@ class Error(EventAgent):
         name = context.service
         if name not in DEFAULTS:
             msg.fatal(f"unsupported error delivery agent service: {name}")
-        self._default = DEFAULTS[name]
+        self._default, self._doing = DEFAULTS[name]
         super().__init__(context, self.deliver)
 
     def deliver(self, delivery: Delivery) -> Iterator[Outcome]:
@@ -39,7 +40,7 @@ class Error(EventAgent):
         request = delivery.request
         status, reason = split_dsn(request.nexthop, self._default)
         if status[0] != self._default[0]:
-            msg.warning(log.ignoring_dsn(status))
+            msg.warning(log.ignoring_dsn(self._doing, status))
             status = self._default
         for recipient in request.recipients:
             yield Outcome(recipient, status, reason)

@@ -21,9 +21,9 @@ def service_failure(queue_id: str, service: str) -> str:
     return f"{queue_id}: {service} service failure"
 
 
-def ignoring_dsn(status: str) -> str:
-    """A status does not fit what is to happen."""
-    return f'bounce_append: ignoring dsn code "{status}"'
+def ignoring_dsn(doing: str, status: str) -> str:
+    """A status does not fit what is to happen. doing: "sent", "defer_append", "bounce_append"."""
+    return f'{doing}: ignoring dsn code "{status}"'
 
 
 def open_failed(queue_name: str, queue_id: str, reason: str) -> str:

@@ -23,12 +23,16 @@ def outcomes(deliver, store, nexthop: str) -> list[tuple[str, str, str]]:
         ("retry", "4.3.2 deferred transport", "4.3.2", "deferred transport"),
         ("retry", "later", "4.0.0", "later"),
         ("retry", "5.1.1 no", "4.0.0", "no"),
+        ("error", "4.1.1 no", "5.0.0", "no"),
     ],
 )
 def test_error_and_retry(store, service: str, nexthop: str, status: str, reason: str) -> None:
     agent = Error(Context(service, "error", MainCf.from_text("")))
     expected = [("a@d.test", status, reason), ("b@d.test", status, reason)]
     assert outcomes(agent.deliver, store, nexthop) == expected
+    doing = {"error": "bounce_append", "retry": "defer_append"}[service]
+    ignored = [] if nexthop.startswith(status) or (status.endswith("0.0") and nexthop[0] not in "45") else [nexthop[:5]]
+    assert store.lines == [f'warning: {doing}: ignoring dsn code "{code}"' for code in ignored]
 
 
 def test_other_service_names_are_refused(store) -> None:

@@ -289,6 +289,20 @@ CASES = {
         },
         body=b"Delivered-To: came@example.com\r\n" + BODY,
     ),
+    "failures of what a list names": Case(
+        ("list", "inlist", "both"),
+        "soft_bounce = no\nallow_mail_to_commands = alias\nallow_mail_to_files = alias, include",
+        {"list": "part, {root}/no/list", "owner-list": "news", "part": '{root}/no/part, "|exit 67"',
+         "inlist": ":include:{root}/part.list", "owner-inlist": "news",
+         "both": "games, :include:{root}/part.list, games", "owner-both": "news"},
+        {"part.list": ("root", 0o644, '{root}/no/inlist\n"|true"\npart, games\n')},
+    ),
+    "deferred in lists": Case(
+        ("list", "outer"),
+        "allow_mail_to_commands = alias, include\nallow_mail_to_files = alias, include",
+        {"list": '"|exit 75", :include:{root}/a.list, {root}/out/e', "outer": '"|exit 75", list, -bad'},
+        {"a.list": ("root", 0o644, '{root}/out/a\n{root}/out/b, "|exit 71", {root}/out/c\n{root}/out/d\n')},
+    ),
     "failures of lists, null sender": Case(
         ("list",), "soft_bounce = no", {"list": "{root}/no/file, x, news", "owner-list": "games"}, sender="",
     ),

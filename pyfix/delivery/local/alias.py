@@ -63,9 +63,9 @@ def deliver_alias(attempt: Attempt, state: State, name: str, expand: Expand) -> 
 def _inner(attempt: Attempt, state: State, name: str, owner: str | None) -> State:
     """The state inside of the expansion."""
     cfg = attempt.setup.cfg
-    inner = without_success(state).but(exp_from=name, exp_type="alias")
+    inner = without_success(state).but(exp_from=name, exp_type="alias", blamed=owner)
     if owner is not None:
-        inner = inner.to(original="", dsn_orig_rcpt="").but(sender=owner, owner=owner, blamed=owner)
+        inner = inner.to(original="", dsn_orig_rcpt="").but(sender=owner, owner=owner)
     elif cfg.reset_owner_alias:
         inner = inner.but(owner=None)
     if not cfg.frozen_delivered_to:

@@ -74,7 +74,7 @@ def deliver_transport(attempt: Attempt, state: State, maps: Maps, transport: str
     delivery.answer.bounced += answer.bounced
     if deferred(answer):
         delivery.answer.status = answer.status
-        delivery.waiting.add(state.recipient.offset)
+        delivery.wait_for(state.recipient)
     return True
 
 

@@ -48,7 +48,8 @@ NO_RIGHTS = "cannot deliver to another user without root privileges"
 def deliver_recipient(attempt: Attempt, state: State) -> Parts[None]:
     """Deliver to an address of this machine."""
     address = state.recipient.address
-    if attempt.been_here(f"recipient {state.level} {address}"):
+    listed = state.exp_type == "include"  # what it names is posted anew, whoever else names it
+    if attempt.been_here(f"recipient {state.level} {listed} {address}"):
         return
     if state.level >= NESTING:
         msg.warning(log.nesting(address))
@@ -176,13 +177,13 @@ def deliver_list(attempt: Attempt, state: State, texts: Iterable[str]) -> Parts[
 
     A text ends at its first NUL.
     """
-    count = 0
+    count, waiting = 0, attempt.waiting(state)
     for text in texts:
         for item in parse(text.partition("\0")[0]):
             if isinstance(item, Address):
                 count += 1
                 yield from _deliver_item(attempt, state, item)
-        if attempt.waiting(state):
+        if attempt.waiting(state) > waiting:
             break
     return count
 
@@ -220,14 +221,13 @@ def deliver_address(attempt: Attempt, state: State, address: str) -> Parts[None]
     """Deliver to an address in external form, here or elsewhere."""
     rewriter = attempt.setup.rewriter
     rewritten = unquote(run_now(rewriter.rewrite(RULE_LOCAL, address)))
-    if state.unmatched:
-        rewritten = add_extension(rewritten, state.unmatched)
-    resolved = run_now(rewriter.resolve("", rewritten))
+    extended = add_extension(rewritten, state.unmatched) if state.unmatched else rewritten
+    resolved = run_now(rewriter.resolve("", extended))
     if resolved.flags & FLAG_FAIL:
         yield state.outcome("4.3.0", "address resolver failure")
         return
     if resolved.flags & FLAG_ERROR:
-        yield state.outcome("5.1.3", f"bad recipient address syntax: {resolved.recipient}")
+        yield state.outcome("5.1.3", f"bad recipient address syntax: {rewritten}")
         return
     state = state.to(address=resolved.recipient)
     if resolved.transport == attempt.setup.service:

@@ -116,9 +116,9 @@ class Attempt:
         """Whether this was noted before."""
         return key.lower() in self.seen
 
-    def waiting(self, state: State) -> bool:
-        """Whether some part of this recipient was deferred."""
-        return state.recipient.offset in self.delivery.waiting
+    def waiting(self, state: State) -> int:
+        """How many parts of this recipient were deferred."""
+        return self.delivery.waiting.get(state.recipient.offset, 0)
 
     @property
     def probe(self) -> bool:

@@ -191,7 +191,7 @@ class Attempt:
             delivery.answer.bounced += answer.bounced
             if deferred(answer):
                 delivery.answer.status = answer.status
-                delivery.waiting.add(recipient.offset)
+                delivery.wait_for(recipient)
             await self._settle(Settled(recipient))
 
     async def _find(self, where: Destination) -> Found:

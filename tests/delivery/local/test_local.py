@@ -95,7 +95,7 @@ class Machine:
             if not isinstance(outcome, Settled):
                 self.actions.append(outcome.dsn.action)
                 if outcome.fate is Fate.DEFERRED:
-                    delivery.waiting.add(outcome.recipient.offset)
+                    delivery.wait_for(outcome.recipient)
                 yield outcome.recipient.address, outcome.dsn.status, outcome.dsn.reason
 
     def forward(self, name: str, text: str, mode: int = 0o644, uid: int = USER.pw_uid) -> Path:
@@ -159,6 +159,21 @@ def test_a_luser_relay_that_leads_back_bounces(machine: Machine, relay: str) -> 
 def test_each_recipient_has_duplicates_of_its_own(machine: Machine) -> None:
     outcomes = machine.deliver("both@d.test", f"{ME}@d.test", aliases={"both": f"{ME}, {ME}"})
     assert outcomes == [(f"{ME}@d.test", "2.0.0", "delivered to mailbox")] * 2
+
+
+def test_a_list_ends_where_a_part_of_it_is_deferred(machine: Machine) -> None:
+    out = machine.root / "out"
+    (machine.root / "list").write_text(f'{out}/a\n{out}/b, "|exit 71", {out}/c\n{out}/d\n')
+    aliases = {"all": f'"|exit 75", :include:{machine.root}/list, {out}/e'}
+    more = "allow_mail_to_files = alias, include\nallow_mail_to_commands = alias, include"
+    machine.deliver("all@d.test", aliases=aliases, more=more)
+    assert sorted(path.name for path in out.iterdir()) == ["a", "b", "c", "e"]
+
+
+def test_who_is_named_in_a_list_and_beside_it_gets_both(machine: Machine) -> None:
+    (machine.root / "list").write_text(f"{ME}\n")
+    outcomes = machine.deliver("all@d.test", aliases={"all": f"{ME}, :include:{machine.root}/list, {ME}"})
+    assert [reason for _, _, reason in outcomes] == ["delivered to mailbox", "forwarded as QID2"]
 
 
 def test_a_list_has_an_owner(machine: Machine) -> None:
