@@ -97,13 +97,18 @@ def begin(
     return found, operands
 
 
+def from_environment() -> str:
+    """MAIL_CONFIG's directory, else /etc/postfix. An empty one is no reason to work on another system: it is /."""
+    return os.environ.get("MAIL_CONFIG", DEFAULT_DIRECTORY)
+
+
 def load(directory: str | None) -> "MainCf":
     """main.cf of -c's directory, else MAIL_CONFIG's, else /etc/postfix. A bad one ends the command."""
     from pyfix.config.at_start import plain
     from pyfix.config.main_cf import BadConfig, MainCf
 
     try:
-        main = MainCf.load(directory or os.environ.get("MAIL_CONFIG") or DEFAULT_DIRECTORY)
+        main = MainCf.load(directory or from_environment())
         settings = {name: main.raw(name) or "" for name in main.names()}
         if not all(plain(name, settings, root=os.geteuid() == 0) for name in settings):
             from pyfix.config.check import at_start  # reads all parameters there are

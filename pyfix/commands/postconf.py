@@ -14,7 +14,6 @@ Sources: postconf(1).
 """
 
 import io
-import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 
@@ -52,7 +51,7 @@ class Options:
     def __init__(self, found: list[tuple[str, str]], operands: list[str]) -> None:
         self.letters = {letter for letter, _ in found}
         values = dict(found)
-        self.directory = values.get("c") or os.environ.get("MAIL_CONFIG") or mail_conf.DEFAULT_DIRECTORY
+        self.directory = values.get("c") or mail_conf.from_environment()
         self.classes = [word for letter, text in found if letter == "C" for word in _classes(text)]
         self.overrides = [_override(value) for letter, value in found if letter == "o"]
         self.tls = [value for letter, value in found if letter == "T"]

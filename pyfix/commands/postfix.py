@@ -53,7 +53,9 @@ def main(argv: list[str] | None = None) -> int:
     found, words = mail_conf.begin(argv, "postfix", "+c:Dv", USAGE)
     options = dict(found)
     given = options.get("c") or os.environ.get("MAIL_CONFIG")
-    config_dir = os.path.abspath(given or mail_conf.DEFAULT_DIRECTORY)
+    config_dir = options.get("c") or mail_conf.from_environment()
+    if config_dir:
+        config_dir = os.path.abspath(config_dir)
     name, arguments = (words or [""])[0], words[1:]
     try:
         system = System(config_dir, verbose=msg.verbose, debug="D" in options)
@@ -81,14 +83,19 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _may_use(system: System, name: str) -> None:
-    if os.geteuid() == 0 or name == "status":
-        return
+    if name != "status" and not _is_ours(system):
+        msg.error("to submit mail, use the Postfix sendmail command")
+        msg.fatal("the postfix command is reserved for the superuser")
+
+
+def _is_ours(system: System) -> bool:
+    """Whether it is the caller's to administer."""
+    if os.geteuid() == 0:
+        return True
     try:
-        owner = os.stat(system.cfg.queue_directory).st_uid
+        return os.stat(system.cfg.queue_directory).st_uid == os.geteuid()
     except FileNotFoundError:
-        return
-    if owner != os.geteuid():
-        msg.fatal("to submit mail, use the Postfix sendmail command; the postfix command is reserved for the superuser")
+        return True
 
 
 def _for_all_instances(system: System, words: list[str]) -> None:
@@ -115,7 +122,7 @@ def _for_all_instances(system: System, words: list[str]) -> None:
 def _log_as(system: System, tag: str, shown: str = "") -> None:
     """Lines go to the log, and to standard error under the name of what Postfix's script logs with."""
     msg.to(*msg.active()[:1])  # a log that can't be written is told of under the name until now
-    sink = log.administrators(system.main, tag)
+    sink = (log.administrators if _is_ours(system) else log.command_sink)(system.main, tag)
     msg.to(msg.stderr_sink(shown or tag), sink)
 
 

@@ -202,15 +202,15 @@ def total(what: str, count: int) -> str:
 def main(argv: list[str] | None = None) -> int:
     """Do what the options ask for."""
     found, names = mail_conf.begin(argv, "postsuper", _LETTERS, USAGE)
-    for name in names:
-        if name not in _DIRECTORIES:
-            msg.fatal(f"invalid directory name: {name}")
     letters = {letter for letter, _ in found}
     main_cf = mail_conf.load(dict(found).get("c"))
     from pyfix.server import log
 
     _enter(main_cf)
     try:
+        for name in names:
+            if name not in _DIRECTORIES:
+                msg.fatal(f"invalid directory name: {name}")
         _run(QueueDirectory.from_config(main_cf), letters, list(_expanded(found)), tuple(names))
     finally:
         log.close()

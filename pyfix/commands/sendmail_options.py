@@ -39,9 +39,10 @@ SENDOPTS = {"smtputf8": 1, "requiretls": REQUIRETLS}
 VERP = frozenset("-=+")
 
 
-def from_environment(name: str) -> str:
-    """The value of a variable that was set when the command began, or nothing."""
-    return os.environ.get(name.encode(), b"").decode("utf-8", "surrogateescape")
+def from_environment(name: str, default: str = "") -> str:
+    """The value of a variable that was set when the command began, or the default."""
+    value = os.environ.get(name.encode())
+    return default if value is None else value.decode("utf-8", "surrogateescape")
 
 
 class Options:
@@ -68,7 +69,7 @@ class Options:
         """The -O options that say so, or that it is not wanted."""
         self.verbose = 0
         self.warnings: list[str] = []
-        self.directory = from_environment("MAIL_CONFIG") or "/etc/postfix"
+        self.directory = from_environment("MAIL_CONFIG", "/etc/postfix")
         self.nothing = False
         """Do as if it had been done (-bh, -q with a time)."""
 

@@ -380,3 +380,31 @@ def test_sendmail_and_postfix_start_say_that_the_queue_has_no_room(sides):
     status, _, err = ours.call(("postfix", "start", within(NO_ROOM_LEFT)))
     assert status == 1
     assert err.endswith("fatal: cannot update lock file pid/master.pid: No space left on device\n")
+
+
+NOWHERE = [
+    ("postqueue", "-p"), ("postsuper", "-d", "ALL"), ("postconf", "-e", "a=b"), ("mailq",), ("postlog", "x"),
+    ("sendmail", "-f", "a@x", "b@x"), ("postcat", "-q", "ABCDEF"), ("postmap", "-q", "a", "inline:{a=b}"),
+]  # fmt: skip
+
+
+def test_a_configuration_that_is_named_by_nothing_is_not_the_systems(sides):
+    cases = [(*words, ["env", "MAIL_CONFIG="]) for words in NOWHERE]
+    with ThreadPoolExecutor(9) as pool:
+        wanted, found = (list(pool.map(side.call, cases)) for side in sides[1:])
+    both = zip(cases, wanted, found, strict=True)
+    assert [each for each in both if as_of_now(each[0], each[1]) != as_of_now(each[0], each[2])] == []
+
+
+def test_the_status_is_for_all_and_the_rest_for_who_administers_it(sides):
+    ours = sides[2]
+    status, _, err = ours.call(("postfix", "check", NOBODY))
+    assert (status, err.splitlines()) == (
+        1,
+        [
+            "postfix: error: to submit mail, use the Postfix sendmail command",
+            "postfix: fatal: the postfix command is reserved for the superuser",
+        ],
+    )
+    status, _, err = ours.call(("postfix", "status", NOBODY))
+    assert (status, err.splitlines()[-1]) == (1, "postfix/postlog: the Postfix mail system is not running")

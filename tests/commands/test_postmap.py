@@ -94,7 +94,7 @@ def test_answers_may_be_json(run: Run) -> None:
 
 
 def test_a_table_without_a_name_is_none(run: Run) -> None:
-    for words in (("-d", "a"), ("-q", "a"), ("-s",), ()):
+    for words in (("-d", "a"), ("-q", "a"), ("-s",)):
         status, _, err = run(*words, "lmdb:")
         assert (status, 'expecting "type:name" form instead of "lmdb:"' in err) == (1, True), words
     assert not Path(".lmdb").exists()
