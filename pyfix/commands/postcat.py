@@ -313,6 +313,8 @@ def _show_path(path: str, name: str, shown: Shown) -> None:
         msg.fatal(f"open {name}: {error.strerror}")
     try:
         File(fd, name, shown).show()
+    except IsADirectoryError as error:
+        msg.warning(f"close {name}: {error.strerror}")
     finally:
         os.close(fd)
 

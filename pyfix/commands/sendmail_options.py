@@ -117,7 +117,7 @@ def _pass(options: Options, value: str) -> None:
 
 def _mode(options: Options, value: str) -> None:
     kind = value[:1]
-    if kind in "hH":
+    if kind in {"h", "H"}:
         options.nothing = True
     elif kind == "v":
         options.probe = True
@@ -209,13 +209,15 @@ def _envelope_id(options: Options, value: str) -> None:
     if len(value) == 2:
         options.warnings.append(f"option -V{value} is deprecated with Postfix 2.3; specify -XV{value} instead")
         _verp(options, value)
-    else:
+    elif value:
         options.envelope_id = value
+    else:
+        options.warnings.append("bad syntax in -V option value -- ignored")
 
 
 def _special(options: Options, value: str) -> None:
-    if value[0] != "V":
-        raise Stop(f"unsupported: -X{value[0]}")
+    if value[:1] != "V":
+        raise Stop(f"unsupported: -X{value[:1]}")
     _verp(options, value[1:])
 
 
@@ -226,9 +228,9 @@ def _verp(options: Options, value: str) -> None:
 
 
 def _old(options: Options, value: str) -> None:
-    if value[0] == "i":
+    if value[:1] == "i":
         options.dot_ends = False
-    elif value[0] == "A":
+    elif value[:1] == "A":
         options.aliases = value[1:]
 
 
@@ -240,7 +242,7 @@ def _set(options: Options, value: str) -> None:
         options.sendopts |= bit
     elif word == "no":
         options.sendopts &= ~bit
-    elif bit:
+    elif bit or not value:
         options.warnings.append(f"bad -O option: '{value}' -- ignored")
         return
     if bit == REQUIRETLS:

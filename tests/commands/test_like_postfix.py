@@ -63,6 +63,8 @@ DOWN = [
     ("postsuper", "-e", "ALL", "maildrop"),
     ("postcat", "{top}/none"),
     ("postcat", "/etc/passwd"),
+    ("postcat", "{top}/etc"),
+    *(("sendmail", option, "") for option in ("-b", "-X", "-o", "-V", "-R")),
     ("postcat", "-q", "ABCDEF"),
     ("postcat", "-q", "x y"),
     ("postcat", "-s", "x", "/etc/passwd"),
