@@ -273,6 +273,17 @@ def test_the_return_of_what_waited_too_long_is_tried_again(instance) -> None:
     asyncio.run(scenario())
 
 
+def test_a_message_stays_whose_sender_can_not_be_told_of_its_delivery(instance) -> None:
+    async def scenario() -> None:
+        queue_id = instance.put("a@error.test", trace=Flags.RECORD)
+        instance.cleanup.status = 2
+        async with instance.running():
+            await instance.until(lambda: "deferred" in instance.where(queue_id))
+            assert f"{queue_id}: status=deferred (trace failed)" in instance.lines
+
+    asyncio.run(scenario())
+
+
 def test_force_expired_mail_is_returned_without_another_try(instance, toy) -> None:
     async def scenario() -> None:
         queue_id = instance.put("a@virtual.test", queue="deferred", mode=0o710)
