@@ -18,7 +18,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from pyfix.mail.error import Retry
-from pyfix.wire.attr import INT, STR, Form
+from pyfix.wire.attr import INT, STR, AttrError, Form
 
 PROTOCOL = "cleanup_protocol"
 
@@ -125,6 +125,15 @@ DETAILS = (  # in order of precedence
 )
 UNKNOWN = Detail(0, 451, "4.3.0", "internal error")
 OWN_TEXT = STAT_DEFER | STAT_CONT  # the reason says it better, with its own enhanced status
+
+
+def not_opened(answer: bytes, error: AttrError) -> Retry:
+    """What an answer to OPEN means that has no queue id (`error`): a status is a no, and cleanup has logged why."""
+    try:
+        STATUS.decode(answer)
+    except AttrError:
+        return Retry("queue file write error", detail=str(error))
+    return Retry("queue file write error")
 
 
 def detail(status: int) -> Detail:

@@ -34,6 +34,7 @@ from pyfix.clients.cleanup import (
     UNUSED,
     Verdict,
     next_id,
+    not_opened,
     open_request,
 )
 from pyfix.clients.spares import Spares
@@ -174,7 +175,7 @@ class CleanupClient:
             (queue_id,) = OPENED.decode(attrs)
         except AttrError as error:
             exchange.close()
-            raise Retry("queue file write error", detail=str(error)) from error
+            raise not_opened(attrs, error) from error
         return Message(exchange, queue_id, flags, self._spares)
 
     def close(self) -> None:

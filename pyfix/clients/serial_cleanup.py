@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from pyfix.clients.cleanup import CANCEL, END, FRAME, MORE, OPEN, OPENED, PROTOCOL, STAT_OK, STATUS, detail
+from pyfix.clients.cleanup import CANCEL, END, FRAME, MORE, OPEN, OPENED, PROTOCOL, STAT_OK, STATUS, detail, not_opened
 from pyfix.clients.serial import Conversation, SerialChannel
 from pyfix.mail.error import Retry
 from pyfix.wire.attr import AttrError
@@ -39,7 +39,7 @@ def post(cleanup: SerialChannel, flags: int, records: Records) -> str:
         status, reason = STATUS.decode(conversation.receive()[0])
     except AttrError as error:
         cleanup.close()
-        raise Retry("queue file write error", detail=str(error)) from error
+        raise not_opened(conversation.first[0], error) from error
     finally:
         conversation.close()
     if status != STAT_OK:

@@ -274,8 +274,9 @@ def test_no_file_for_a_message_is_temporary(suite):
     async def main():
         async with suite().running() as processes:
             os.rmdir("incoming")
-            with pytest.raises(Retry):
+            with pytest.raises(Retry) as refused:
                 await processes.client().open(32)
+            assert str(refused.value) == "queue file write error"
             assert processes.log == [
                 "warning: mail_queue_enter: create file incoming: No such file or directory"
             ]
