@@ -12,7 +12,7 @@ from typing import Any
 from pyfix.cleanup.map import ENVELOPE_RECIPIENT, AddressMapper
 from pyfix.cleanup.rules import Rules
 from pyfix.cleanup.store import Store
-from pyfix.clients.cleanup import FLAG_BCC_OK, FLAG_MAP_OK, FLAG_SMTPUTF8
+from pyfix.clients.cleanup import FLAG_AUTOUTF8, FLAG_BCC_OK, FLAG_MAP_OK, FLAG_SMTPUTF8
 from pyfix.maps.maps import Maps
 from pyfix.queue import records as rec
 from pyfix.queue.file import Recipient
@@ -121,7 +121,7 @@ def _prepared(address: str, original: str, orcpt: str, notify: int) -> tuple[byt
 
 def _typed(address: str, flags: int) -> str:
     """An original recipient as DSN has it, where the client did not say."""
-    utf8 = not address.isascii() and flags & FLAG_SMTPUTF8
+    utf8 = not address.isascii() and flags & (FLAG_SMTPUTF8 | FLAG_AUTOUTF8)
     return f"{'utf-8' if utf8 else 'rfc822'};{address}"
 
 

@@ -342,6 +342,13 @@ def test_smtputf8_is_wanted_where_letters_need_it_if_that_is_looked_for(ours, re
     assert _sendopts(data) == sendopts
 
 
+@pytest.mark.parametrize(("flags", "kind"), [(0, "rfc822"), (FLAG_AUTOUTF8, "utf-8")])
+def test_the_original_recipient_has_the_type_of_its_letters(ours, flags, kind):
+    recipient = R(rec.RCPT, "\xe9@x.test".encode())
+    _, data, _ = ours().put(stream(TIME + A("rewrite_context", "local") + SENDER + recipient, BODY), flags)
+    assert f"dsn_orig_rcpt={kind};\xe9@x.test".encode() in records(data, rec.ATTR)
+
+
 def test_a_recipient_that_nothing_else_changes_has_its_copy_made(ours):
     flags = FLAG_BCC_OK | FLAG_MAP_OK
     _, data, _ = ours("recipient_bcc_maps = inline:{r@x.test=copy@d.test}\n").put(SHORT, flags)
