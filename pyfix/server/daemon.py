@@ -7,7 +7,8 @@
 Run as a program it is how master starts a worker where it can't be a subreaper:
     python -m pyfix.server.daemon ORDER COUNT    (descriptors: see control.py)
 
-Parameters: queue_directory, mail_owner, max_use, max_idle, default_process_limit, daemon_timeout
+Parameters: queue_directory, mail_owner, max_use, max_idle, default_process_limit, daemon_timeout,
+smtputf8_enable
 """
 
 import gc
@@ -90,6 +91,7 @@ def warm_up(names: Iterable[str]) -> None:
 
 def _live(order: Start, main: MainCf, status: socket.socket, listeners: list[int]) -> None:
     cfg = MailParams(main)
+    msg.ascii_only = not cfg.smtputf8_enable
     lock = _only_one(order, cfg.process_id_directory) if order.single else -1
     max_idle = None if order.program in programs.NO_MAX_IDLE else float(cfg.max_idle)
     context = _context(order, main, status, max_idle)

@@ -62,6 +62,7 @@ def administrators(main: MainCf, tag: str, directory: str | None = None) -> msg.
     directory: as for sink(), None for a command that may run anywhere; tag: the whole of it.
     """
     cfg = MailParams(main)
+    msg.ascii_only = not cfg.smtputf8_enable
     before = Frame(tag, cfg.myhostname)
     path = f"{cfg.queue_directory}/" if directory is None else directory
     path += f"public/{cfg.postlog_service_name}"

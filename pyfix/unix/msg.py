@@ -47,6 +47,9 @@ WORDS = {
 verbose = 0
 """How often -v was given."""
 
+ascii_only = False
+"""Whether what is not ASCII does not print either, as with smtputf8_enable = no."""
+
 pause = 0.0
 """Seconds that a fatal error waits before the program ends (commands)."""
 
@@ -96,7 +99,9 @@ def on_terminal() -> bool:
 
 
 def printable(text: str) -> str:
-    """The text with everything that does not print, line ends too, replaced by `?`."""
+    """The text with `?` for all that does not print, line ends too; with ascii_only for each byte of it."""
+    if ascii_only and not text.isascii():
+        text = text.encode("utf-8", "surrogateescape").decode("ascii", "replace").replace("\ufffd", "?")
     if text.isprintable():
         return text
     return "".join([c if c.isprintable() else "?" for c in text])
@@ -104,7 +109,7 @@ def printable(text: str) -> str:
 
 def info(text: str) -> None:
     """Log a line of normal operation."""
-    if not text.isprintable():
+    if ascii_only or not text.isprintable():
         text = printable(text)
     for sink in _sinks or (stderr_sink(_program_name()),):
         sink.__call__(INFO, text)  # in Python 3.11 an object that is called takes longer than a method of its own

@@ -17,6 +17,8 @@ from tests.commands import terminal
         ("", ["hello"], "postfix/postlog: hello\n"),
         ("", ["-t", "mytag", "-p", "warn", "a", "b"], "postfix/postlog: warning: a b\n"),
         ("syslog_name = foo\n", ["-t", "mytag", "hello"], "foo/postlog: hello\n"),
+        ("smtputf8_enable = yes\n", ["hü €"], "postfix/postlog: hü €\n"),
+        ("smtputf8_enable = no\n", ["hü €"], "postfix/postlog: h?? ???\n"),
     ],
 )
 def test_standard_error_has_the_lines_under_the_commands_own_name(

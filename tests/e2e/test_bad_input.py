@@ -188,3 +188,15 @@ def test_a_nul_anywhere_in_the_envelope_harms_nobody_elses_mail(instance) -> Non
     assert "error: " not in mail.log()
     for name in names:
         assert re.search(f"{name}: (removed|.*corrupt)|corrupt file \"{name}\"", mail.log()), (name, mail.log())
+
+
+@pytest.mark.parametrize(("utf8", "logged"), [("yes", "ü"), ("no", "??")])
+def test_the_log_is_ascii_without_smtputf8(instance, utf8: str, logged: str) -> None:
+    mail = instance(main_cf=f"smtputf8_enable = {utf8}")
+    with mail.smtp() as client:
+        client.command_encoding = "utf-8"
+        client.ehlo("client.test")
+        client.docmd("MAIL", "FROM:<ü@example.com>")
+        assert client.docmd("RCPT", "TO:<nobody@demo.test>")[0] == 550
+    mail.command("postfix", "stop")
+    assert f": User unknown in virtual mailbox table; from=<{logged}@example.com> to=<nobody@demo.test> " in mail.log()

@@ -58,3 +58,11 @@ def test_several_sinks_hear_the_same():
     msg.info("x")
     msg.to(*before)
     assert first == second == ["x"]
+
+
+def test_where_only_ascii_prints_each_other_byte_is_a_question_mark(lines, monkeypatch):
+    monkeypatch.setattr(msg, "ascii_only", True)
+    msg.info("a")
+    msg.info("ü\udcff\n")
+    msg.warning("€")
+    assert [text for _, text in lines] == ["a", "????", "warning: ???"]
