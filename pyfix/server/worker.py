@@ -142,7 +142,7 @@ class Worker:
     # Taking connections
 
     def _accept_more(self) -> None:
-        if self._accepting or self._leaving:
+        if self._accepting or self._leaving or (self._limit and self._sessions >= self._limit):
             return
         self._accepting = True
         if self._datagrams:

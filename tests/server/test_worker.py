@@ -74,6 +74,45 @@ def test_rests_when_nothing_is_left_to_accept_with(worker, echo, lines, monkeypa
     run(scenario())
 
 
+def test_takes_no_more_than_its_limit_after_a_rest(worker, echo, lines, monkeypatch):
+    """The end of a session may have ended the rest before its time."""
+    refusing = False
+
+    def accept(listener):
+        if refusing and not lines:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return take(listener)
+
+    async def scenario():
+        nonlocal refusing
+        rested = []
+        loop = asyncio.get_running_loop()
+        monkeypatch.setattr(Listener, "take", accept)
+        async with worker(echo, limit=2) as master:
+            assert await master.word() == control.AVAILABLE
+            reader, writer = await master.connect()
+            writer.write(b"x")
+            assert await reader.read(99) == b"x"
+            with monkeypatch.context() as patch:
+                patch.setattr(loop, "call_later", lambda _, callback: rested.append(callback))
+                refusing = True
+                clients = [await master.connect() for _ in range(3)]
+                while not rested:
+                    await asyncio.sleep(0)
+            writer.close()
+            assert await master.word() == control.SERVED
+            assert await master.word() == control.AVAILABLE
+            assert await master.word() == control.BUSY
+            rested[0]()
+            with pytest.raises(BlockingIOError):  # it says nothing
+                master.status.recv(99)
+            for _, other in clients:
+                other.close()
+
+    take = Listener.take
+    run(scenario())
+
+
 def test_retires_on_command_after_its_sessions(worker, echo):
     async def scenario():
         async with worker(echo) as master:
