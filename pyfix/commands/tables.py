@@ -176,8 +176,8 @@ def _settings(request: Request) -> Settings:
     main = mail_conf.load(request.config_dir)
     mail_conf.log_too(main, request.command.name)
     cfg = MailParams(main)
-    if "PYTHONPATH" in cfg.import_environment:
-        sys.path += let_through(cfg.import_environment, {}).get("PYTHONPATH", "").split(":")  # as for daemons
+    if "PYTHONPATH" in cfg.import_environment:  # as for daemons; nothing would be where we happen to be
+        sys.path += filter(None, let_through(cfg.import_environment, {}).get("PYTHONPATH", "").split(":"))
     utf8 = cfg.smtputf8_enable and "u" not in request.flags
     if request.flags & set("bh") and "U" not in request.flags:
         utf8 = False
