@@ -163,6 +163,41 @@ def test_no_command_runs_code_of_its_callers_environment(system, tmp_path_factor
     assert (again.returncode, again.stdout, again.stderr) == (done.returncode, done.stdout, done.stderr)
 
 
+FROM = {  # where it is called from, and how
+    "bin": ["./postconf", "sh postconf", "bash ./postconf", "../bin/postconf"],
+    ".": ["bin/postconf", "sh bin/postconf", "other/postconf", "other/-b", "PATH=other; postconf"],
+    "a b": ["PATH=../bin:$PATH; postconf", "PATH=../bin:$PATH; bash postconf", "./c\\ d", "sh -- -e"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("place", "call"), [(place, call) for place in FROM for call in FROM[place]])
+def test_it_knows_where_it_is_however_it_is_called(system, tmp_path_factory, place, call):
+    FOUND["installed"](packages(system))
+    add_libraries(system)
+    evil = tmp_path_factory.mktemp("evil")
+    (evil / "sitecustomize.py").write_text("print('evil')\n")
+    (system / "master.cf").touch()
+    (system / "other").symlink_to("bin")  # a link to a directory has another parent
+    (system / "a b").mkdir()
+    for name, target in (("a b/c d", "../other/postconf"), ("a b/-e", "c d"), ("bin/-b", "postconf")):
+        (system / name).symlink_to(target)
+    done = run(system, "-c", call + " mail_version", command="/bin/sh", cwd=system / place, PYTHONPATH=str(evil))
+    assert (done.stderr, done.stdout[:15], done.stdout.count(b"\n")) == (b"", b"mail_version = ", 1)
+
+
+def test_a_tree_that_is_found_by_code_is_found_without_the_callers_environment(system, tmp_path_factory):
+    """As setuptools makes it by default."""
+    (packages(system) / "__editable__.pyfix-0.1.pth").write_text("import finder\n")
+    (packages(system) / "finder.py").write_text(f"import sys\nsys.path.append({str(ROOT)!r})\n")
+    add_libraries(system)
+    evil = tmp_path_factory.mktemp("evil")
+    (evil / "sitecustomize.py").write_text("print('evil')\n")
+    assert run(system, "-h", "mail_version", command="bin/postconf", PYTHONPATH=str(evil)).stdout.count(b"\n") == 1
+    done = run(system, "-f", "a@x", "b@x", PYTHONPATH=str(evil))
+    assert taken(system, done)
+    assert done.stdout == b""
+
+
 def test_every_command_is_installed_by_its_own_name():
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
     assert sorted(settings["tool"]["setuptools"]["script-files"]) == [f"conf/bin/{name}" for name in COMMANDS]
@@ -183,3 +218,15 @@ def test_a_table_of_your_own_functions_is_found_where_main_cf_says(system, tmp_p
         file.write(f"import_environment = TZ PYTHONPATH={own}\n")
     done = run(system, *words, command="bin/postmap", PYTHONPATH=str(others))
     assert (done.returncode, done.stdout, done.stderr) == (0, b"own a\n", b"")
+
+
+@pytest.mark.parametrize("value", ["PYTHONPATH", "PYTHONPATH=", "PYTHONPATH=/nowhere:", "MYPYTHONPATH=/nowhere"])
+def test_no_table_is_looked_for_where_its_caller_happens_to_be(system, tmp_path_factory, value):
+    FOUND["editable"](packages(system))
+    add_libraries(system)
+    evil = tmp_path_factory.mktemp("evil")
+    (evil / "table.py").write_text("def look(key): return 'evil'\n")
+    with (system / "main.cf").open("a") as file:
+        file.write(f"import_environment = TZ {value}\n")
+    done = run(system, "-q", "a", "python:table:look", command="bin/postmap", cwd=evil, PYTHONPATH=str(evil))
+    assert b"No module named 'table'" in done.stderr
