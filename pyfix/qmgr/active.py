@@ -98,11 +98,14 @@ class Active:
         self.free_stuck()
 
     def free_stuck(self) -> bool:
-        """Move what is stuck in active back to incoming; whether there was any."""
-        stuck, self._stuck = self._stuck, set()
+        """Move what is stuck in active back to incoming; whether there was any.
+
+        What is worked on again is not: it was on hold, or moved away by hand, and has come back.
+        """
+        stuck, self._stuck = self._stuck - self.messages.keys(), set()
         for queue_id in stuck:
-            self._move(queue_id, "active", "incoming", when=self._clock())
-            self._were_active.add(queue_id)
+            if self._move(queue_id, "active", "incoming", when=self._clock()):
+                self._were_active.add(queue_id)
         self._stuck = {queue_id for queue_id in self._stuck if os.path.lexists(self._queue.path("active", queue_id))}
         return bool(stuck)
 

@@ -64,7 +64,9 @@ COPY = 65536  # bytes between waits for cleanup
 
 @dataclass(slots=True)
 class Submission:
-    """One file. file: differs from that of another one of this name; sender: None until it was read."""
+    """One file. file: differs from that of another one of this name, but not when its mode or owner is put right;
+    sender: None until it was read.
+    """
 
     id: str
     fd: int
@@ -176,7 +178,7 @@ class Pickup:
             return None
         arrived = self._arrival(queue_id, status)
         requeued = status.st_uid == self._owner and not status.st_mode & stat.S_IROTH
-        return Submission(queue_id, fd, (status.st_ino, status.st_ctime_ns), status.st_uid, arrived, requeued)
+        return Submission(queue_id, fd, (status.st_ino, status.st_mtime_ns), status.st_uid, arrived, requeued)
 
     def _arrival(self, queue_id: str, status: os.stat_result) -> int:
         now = int(time.time())

@@ -202,6 +202,47 @@ def test_messages_of_an_active_queue_that_was_away_for_a_while_go_on(instance, t
     asyncio.run(scenario())
 
 
+def test_a_message_that_was_away_is_left_alone_while_it_is_delivered_again(instance, toy) -> None:
+    """As by `postsuper -h` while an agent had it, `postsuper -H` and `postqueue -i`, and then comes a queue run."""
+
+    async def scenario() -> None:
+        agent = toy()
+        agent.verdict = lambda _: None
+        queue_id = instance.put("a@out.test")
+        async with instance.running(out=agent) as qmgr:
+            await instance.until(lambda: agent.held)
+            os.rename(f"active/{queue_id}", f"hold/{queue_id}")
+            agent.release(Answer(-1))
+            await instance.until(lambda: not qmgr._active.messages)
+            os.rename(f"hold/{queue_id}", f"incoming/{queue_id}")
+            qmgr.trigger(b"IA")
+            await instance.until(lambda: agent.held)
+            qmgr.trigger(b"D")
+            assert instance.where(queue_id) == ["active"]
+            agent.release()
+            await instance.until_logged(f"{queue_id}: removed")
+            assert not any("No such file" in line for line in instance.lines)
+
+    asyncio.run(scenario())
+
+
+def test_of_a_message_that_was_taken_away_nothing_is_remembered(instance, toy) -> None:
+    async def scenario() -> None:
+        agent = toy()
+        agent.verdict = lambda _: None
+        queue_id = instance.put("a@out.test")
+        async with instance.running(out=agent) as qmgr:
+            await instance.until(lambda: agent.held)
+            os.unlink(f"active/{queue_id}")
+            agent.release(Answer(-1))
+            await instance.until(lambda: not qmgr._active.messages)
+            qmgr.trigger(b"D")
+            assert not qmgr._active._stuck
+            assert not qmgr._active._were_active
+
+    asyncio.run(scenario())
+
+
 @pytest.mark.parametrize("log", ["defer", "bounce"])
 def test_logs_of_an_earlier_try_go_however_soon_the_next_one_comes(instance, toy, log: str) -> None:
     """Such as of an agent that died between a bounce and its mark: of success at the next try nobody is told."""

@@ -76,6 +76,7 @@ def test_a_file_that_can_not_be_removed_is_sent_once(suite, monkeypatch):  # noq
                 patch.setattr(QueueDirectory, "remove", kept)
                 for _ in range(3):
                     await processes.look()
+                    os.chmod("maildrop/ABC123", 0o744)  # as when somebody puts right what is below maildrop
             assert processes.log.count("warning: maildrop/ABC123: Read-only file system") == 3
             assert len(os.listdir("incoming")) == 1
             os.unlink("maildrop/ABC123")
