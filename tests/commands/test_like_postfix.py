@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -118,25 +119,40 @@ def test_what_is_said_and_returned_while_the_system_is_down(sides):
     assert not different, "\n".join(map(str, different))
 
 
-WITHOUT = ["defer", "bounce", "maildrop", "incoming", "active", "deferred", "hold", "flush", "trace", "corrupt"]
-LOOKED_THROUGH = [
-    *[()] * len(WITHOUT), ("-p",), ("-d", "ALL"), ("-s", "trace"), ("-d", "ALL", "corrupt"), ("-s", "flush", "hold"),
-    ("-d", "ABCDEF"), ("-r", "ABCDEF", "hold"),
-]  # fmt: skip
+QUEUES = ["defer", "bounce", "maildrop", "incoming", "active", "deferred", "hold", "flush", "trace", "corrupt"]
+LOOKED_THROUGH = [  # without which directories, words
+    *[(QUEUES[at:], ()) for at in range(len(QUEUES))],
+    ([], ("-p",)),
+    *(
+        (["hold"], words)
+        for words in [("-d", "ALL"), ("-s", "trace"), ("-d", "ALL", "corrupt"), ("-s", "flush", "hold")]
+    ),
+    *((["hold"], words) for words in [("-d", "ABCDEF"), ("-r", "ABCDEF", "hold")]),
+]
 
 
 def test_postsuper_wants_each_directory_that_it_looks_through(sides):
     peer, real, ours = sides
-    for name in WITHOUT:
-        (peer.queue / name).rmdir()
-    for at, words in enumerate(LOOKED_THROUGH):
-        wanted = real.call(("postsuper", *words))
-        assert ours.call(("postsuper", *words)) == wanted, words
-        if at < len(WITHOUT):  # the next time without those after it
-            (peer.queue / WITHOUT[at]).mkdir(0o700)
-            os.chown(peer.queue / WITHOUT[at], pwd.getpwnam("postfix").pw_uid, -1)
-        if at == len(WITHOUT):
-            (peer.queue / "hold").rmdir()
+
+    def instance(without):
+        """A configuration of one whose queue lacks some directories."""
+        top = Path(tempfile.mkdtemp(dir=peer.top))
+        shutil.copytree(peer.config, top / "etc")
+        main_cf = (top / "etc/main.cf").read_text()
+        (top / "etc/main.cf").write_text(main_cf.replace(str(peer.queue), f"{top}/queue"))
+        for name in {*QUEUES, "public", "private", "pid", "saved"} - {*without}:
+            (top / "queue" / name).mkdir(0o700, parents=True)
+            shutil.chown(top / "queue" / name, "postfix")
+        top.chmod(0o755)
+        return top / "etc"
+
+    def call(side, words, config):
+        return side.call(("postsuper", "-c", str(config), *words))
+
+    with ThreadPoolExecutor(16) as pool:  # a fatal error sleeps a second
+        wanted = [pool.submit(call, real, words, instance(without)) for without, words in LOOKED_THROUGH]
+        found = [pool.submit(call, ours, words, instance(without)) for without, words in LOOKED_THROUGH]
+    assert [each.result() for each in found] == [each.result() for each in wanted]
 
 
 def test_command_under_a_lock_has_the_usual_umask(sides):
