@@ -34,6 +34,7 @@ Sources: RFC 5321, RFC 2033 (LMTP), RFC 2920 (PIPELINING), RFC 4954 (AUTH), RFC 
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
@@ -159,7 +160,7 @@ class SmtpClient:
         """The first word of the answer to EHLO."""
         self.masked = False
         """A firewall has put stars in place of the greeting."""
-        self.bad_size = ""
+        self.bad_sizes: list[str] = []
         """What followed SIZE and is no number."""
         self.keep = False
         """Leave the connection open after a transaction."""
@@ -324,21 +325,27 @@ class SmtpClient:
             self.stage = Stage.IDLE
 
     def _learn(self, lines: list[str]) -> None:
-        self.helloed_as = lines[0][4:].partition(" ")[0]
-        for line in lines[1:]:
-            keyword, _, rest = line[4:].strip(" \t").partition(" ")
-            keyword = keyword.upper()
-            if keyword == "AUTH" or keyword.startswith("AUTH="):
-                self._learn_auth(line[4:].lstrip(" \t")[4:])
-            elif keyword == "SIZE" and rest and not rest.split(" ")[0].isdecimal():
-                self.bad_size = rest
-            elif keyword not in self.discard:
+        """The first line that says something names the server, as Postfix has it."""
+        found = [match for line in lines if (match := _KEYWORD.match(line))]
+        self.helloed_as = found[0][1] if found else ""
+        for match in found[1:]:
+            keyword, rest = match[1].upper(), match[2]
+            if keyword in self.discard:
+                continue
+            if keyword == "AUTH":
+                self.auth.append(rest)
+            elif keyword == "SIZE":
+                self._learn_size(rest.strip(" ").partition(" ")[0])
+            else:
                 self.features.setdefault(keyword, rest.strip(" "))
+        if "SMTPUTF8" in self.features:  # RFC 6531 section 3.1: has 8BITMIME with it
+            self.features.setdefault("8BITMIME", "")
 
-    def _learn_auth(self, rest: str) -> None:
-        """AUTH, which some servers write with `=`."""
-        if "AUTH" not in self.discard:
-            self.auth.append(rest[1:])
+    def _learn_size(self, limit: str) -> None:
+        if limit and not (limit.isascii() and limit.isdecimal()):
+            self.bad_sizes.append(limit)
+            limit = self.features.get("SIZE", "")
+        self.features["SIZE"] = limit
 
     def _auth(self, answer: Answer, _index: int, events: list[Heard]) -> None:
         kinds = {2: Ready, 3: Challenge}
@@ -433,6 +440,8 @@ class SmtpClient:
     }
 
 
+_KEYWORD = re.compile(r"[^ -]*[ -][ =]*([^ =]+)[ =]?(.*)", re.DOTALL)
+"""A line of the answer to EHLO. Some servers write `KEYWORD=more`."""
 _DEAF = frozenset({Stage.TEXT, Stage.IDLE, Stage.OVER})
 
 NOTIFY = {1: "NEVER", 2: "SUCCESS", 4: "FAILURE", 8: "DELAY"}
@@ -444,7 +453,7 @@ def mail_command(
     sender: str,
     features: dict[str, str],
     *,
-    size: int = 0,
+    size: int | None = 0,
     encoding: str = "",
     envelope_id: str = "",
     ret_flags: int = 0,
@@ -453,11 +462,12 @@ def mail_command(
 ) -> bytes:
     """MAIL with the parameters that the server understands.
 
-    sender: external form; size: bytes; encoding: "7bit", "8bit" or "" (unknown); envelope_id: decoded;
-    ret_flags: 1 the whole message, 2 headers, 0 nothing said; authenticated: say that nobody is known to have sent it.
+    sender: external form; size: bytes, None: not known; encoding: "7bit", "8bit" or "" (unknown); envelope_id:
+    decoded; ret_flags: 1 the whole message, 2 headers, 0 nothing said; authenticated: say that nobody is known to
+    have sent it.
     """
     words = [b"MAIL FROM:<" + _encode(sender) + b">"]
-    if "SIZE" in features:
+    if size is not None and "SIZE" in features:
         words.append(b"SIZE=%d" % size)
     if "8BITMIME" in features and encoding in BODIES:
         words.append(b"BODY=" + BODIES[encoding].encode())

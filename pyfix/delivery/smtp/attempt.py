@@ -401,7 +401,7 @@ class Attempt:
         return mail_command(
             await self._quoted(request.sender),
             session.client.features,
-            size=request.size,
+            size=None if self._needs_seven_bit(session) else request.size,  # converted, it has another
             encoding=request.encoding,
             envelope_id=request.envelope_id,
             ret_flags=request.ret_flags,

@@ -247,9 +247,9 @@ class Session:
                 self._tell_garbage(event)
 
     def _learn_size(self) -> None:
-        self.size_limit = int(self.client.features.get("SIZE", "").partition(" ")[0] or 0)
-        if self.client.bad_size:
-            msg.warning(log.bad_size(self.client.bad_size, self.server))
+        self.size_limit = int(self.client.features.get("SIZE") or 0)
+        for text in self.client.bad_sizes:
+            msg.warning(log.bad_size(text, self.server))
 
     def note_trouble(self) -> None:
         """The server did not keep to the protocol."""

@@ -73,6 +73,10 @@ CASES = {
     "no pipelining, DATA hang up": {"EHLO": NO_PIPELINING, "DATA": HANG_UP},
     "no pipelining, text 5xx": {"EHLO": NO_PIPELINING, ".": "554 5.6.0 no"},
     "odd EHLO": {"EHLO": "250-broken.test says hi\r\n250-\r\n250-pipelining\r\n250-SIZE=5000\r\n250 XYZZY a b c"},
+    "size twice": {"EHLO": "250-broken.test\r\n250-SIZE 20\r\n250-8BITMIME\r\n250 SIZE=5000"},
+    "sizes of all kinds": {"EHLO": "250-broken.test\r\n250-SIZE x\r\n250-SIZE -5 20\r\n250-8BITMIME\r\n250 SIZE"},
+    "name in the second line": {"EHLO": "250-\r\n250-8BITMIME\r\n250 SIZE 20000"},
+    "garbage among keywords": {"EHLO": "250-broken.test\r\nxx SIZE 5000\r\n250\tPIPELINING\r\n250 8BITMIME"},
     "DSN offered": {"EHLO": "250-broken.test\r\n250-DSN\r\n250 ENHANCEDSTATUSCODES"},
 }
 
@@ -126,6 +130,9 @@ CONTENTS = {
     "long lines": ({}, "Subject: t\n\n" + "".join([char * n + "\n" for char, n in LENGTHS.items()])),
     "8bit": ({}, UTF8 + EIGHT + "\ncafé\n"),
     "7bit server": (SEVEN_BIT, UTF8 + EIGHT + "X-A: b\n\ncafé \n a=b\n"),
+    "7bit server, size": ({"EHLO": "250-broken.test\r\n250 SIZE 5000"}, UTF8 + EIGHT + "\ncafé\n"),
+    "SMTPUTF8 server": ({"EHLO": "250-broken.test\r\n250 SMTPUTF8"}, UTF8 + EIGHT + "\ncafé\n"),
+    "8BITMIME=": ({"EHLO": "250-broken.test\r\n250 8bitmime=1"}, UTF8 + EIGHT + "\ncafé\n"),
     "7bit server, long": (SEVEN_BIT, UTF8 + EIGHT + "\n" + "é word " * 40 + "\n" + "x" * 200 + "\n"),
     "7bit server, undeclared": (SEVEN_BIT, UTF8 + "\ncafé = 1\n"),
     "7bit server, plain": (SEVEN_BIT, UTF8 + EIGHT + "\nascii = 1\n"),
