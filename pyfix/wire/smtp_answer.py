@@ -2,7 +2,8 @@
 
 A reply is one or more lines `NNN-text`, the last `NNN text` or `NNN`. Servers send odd things,
 so nothing is refused: a line of another form is garbage, told to the owner and shown with the reply
-that ends it; what is too long is cut, so that memory stays bounded.
+that ends it; what is too long is cut, so that memory stays bounded, and what follows a NUL is not
+read, as Postfix does not.
 
 Source: RFC 5321 section 4.2, RFC 2034.
 """
@@ -116,12 +117,13 @@ class AnswerReader:
         return TooLong(_text(self._cut[:30]))
 
     def _line(self, line: bytes) -> Answer | Garbage | TooLong | None:
+        line = line.partition(b"\0")[0]
         last = LAST.match(line)
         dropped = self._keep(line)
         if last is None:
             if not MORE.match(line):
                 return Garbage(_text(line))
-            return TooLong(_text(self._lines[0][:30]), lines=True) if dropped else None
+            return TooLong(_text(b"\n".join(self._lines)[:30]), lines=True) if dropped else None
         answer = _answer(int(last[1]), line, self._lines)
         self._lines, self._size = [], 0
         return answer
@@ -137,7 +139,7 @@ class AnswerReader:
 @lru_cache(maxsize=64)
 def _single(line: bytes) -> Answer | None:
     """A reply of one line; None: it is none. Most are always the same; nobody changes them."""
-    line = line.rstrip(b"\r")
+    line = line.rstrip(b"\r").partition(b"\0")[0]
     return _answer(int(line[:3]), line, [line]) if LAST.match(line) else None
 
 

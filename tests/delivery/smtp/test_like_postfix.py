@@ -77,6 +77,8 @@ CASES = {
     "sizes of all kinds": {"EHLO": "250-broken.test\r\n250-SIZE x\r\n250-SIZE -5 20\r\n250-8BITMIME\r\n250 SIZE"},
     "name in the second line": {"EHLO": "250-\r\n250-8BITMIME\r\n250 SIZE 20000"},
     "garbage among keywords": {"EHLO": "250-broken.test\r\nxx SIZE 5000\r\n250\tPIPELINING\r\n250 8BITMIME"},
+    "text with NUL": {"MAIL": "550-5.1.1 one\0two\r\n550 5.1.2 three\0four"},
+    "many lines too long": {"MAIL": "550-a\x07\r\n550-" + "q" * 1500 + "\r\n550-" + "r" * 1500 + "\r\n550 5.1.1 z"},
     "DSN offered": {"EHLO": "250-broken.test\r\n250-DSN\r\n250 ENHANCEDSTATUSCODES"},
 }
 
