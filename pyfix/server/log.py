@@ -94,9 +94,13 @@ def _target(cfg: MailParams) -> str | int:
 
 
 def _listens(path: str) -> bool:
-    """Whether somebody does at a datagram socket."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-        return not sock.connect_ex(path)
+    """Whether somebody does at a datagram socket, and can be reached: not below a path that is too long."""
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+            sock.connect(path)
+    except OSError:
+        return False
+    return True
 
 
 def file_mode(main: MainCf) -> int:

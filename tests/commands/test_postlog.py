@@ -58,6 +58,18 @@ def test_terminal_and_log_file_have_the_lines_under_the_tag_as_in_postfix(real_p
     assert told[0::2] == told[1::2]
 
 
+@pytest.mark.parametrize(("name", "words"), [("postlog", ["hello"]), ("postfix", ["stop"])])
+def test_queue_may_lie_deeper_than_the_address_of_a_socket_is_long(tmp_path: Path, name: str, words: list[str]) -> None:
+    queue = tmp_path / ("q" * 100)
+    queue.mkdir()
+    log = f"maillog_file = {tmp_path}/log\nmaillog_file_prefixes = {tmp_path}\nqueue_directory = {queue}\n"
+    (tmp_path / "main.cf").write_text(log)
+    command = [sys.executable, "-m", f"pyfix.commands.{name}", "-c", str(tmp_path), *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    assert "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1].partition(": ")[2] in (tmp_path / "log").read_text()
+
+
 def test_log_file_that_cannot_be_written_while_the_system_is_down_is_fatal(tmp_path: Path) -> None:
     log = f"maillog_file = {tmp_path}/log\nmaillog_file_prefixes = {tmp_path}\nqueue_directory = {tmp_path}\n"
     (tmp_path / "main.cf").write_text(log)
