@@ -33,6 +33,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import NamedTuple
 
+from pyfix.delivery import log
 from pyfix.mail.dsn import STATUS, split_dsn
 from pyfix.unix import msg
 from pyfix.unix.as_user import as_root, can_switch
@@ -172,7 +173,7 @@ def with_failure(status: str) -> str:
     """A failed command can't report success."""
     if status[0] != "2":
         return status
-    msg.warning(f'bounce_append: ignoring dsn code "{status}"')
+    msg.warning(log.ignoring_dsn("bounce_append", status))
     return "5.0.0"
 
 

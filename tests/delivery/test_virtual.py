@@ -114,12 +114,6 @@ def test_a_mbox_grows_with_from_lines_quoted(store, mail: Path) -> None:
     assert not (mail / "m.lock").exists()
 
 
-def test_the_original_recipient_is_told_if_that_is_wanted(store, mail: Path) -> None:
-    deliver(store, agent(store, "enable_original_recipient = no\n"), "u@d.test", original="alias@d.test")
-    (path,) = (mail / "u/new").iterdir()
-    assert path.read_bytes().startswith(b"Return-Path: <s@a.test>\nDelivered-To: u@d.test\n")
-
-
 def test_who_was_reached_by_two_addresses_gets_two_copies(store, mail: Path) -> None:
     answers = deliver(store, agent(store), "u@d.test", "u@d.test")
     assert answers == [("2.0.0", "delivered to maildir")] * 2
