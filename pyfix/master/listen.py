@@ -9,6 +9,7 @@ Parameters: inet_interfaces, inet_protocols, known_tcp_ports, queue_directory
 import os
 import socket
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import NamedTuple
 
 from pyfix.config import networks, tcp_ports
@@ -135,7 +136,8 @@ class Listeners:
         for endpoint in list(endpoints):
             os.close(self._open.pop(endpoint))
             if endpoint.kind != "inet":
-                os.unlink(endpoint.address)
+                with suppress(FileNotFoundError):  # somebody has removed it
+                    os.unlink(endpoint.address)
 
     def fd(self, endpoint: Endpoint) -> int:
         """The descriptor that listens there."""

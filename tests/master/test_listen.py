@@ -36,6 +36,15 @@ def test_port_names(port, number):
     assert port_number(port, KNOWN) == number
 
 
+def test_a_socket_that_somebody_has_removed_can_be_closed(tmp_path):
+    listeners = Listeners(users.caller())
+    endpoint = Endpoint("unix", socket.AF_UNIX, str(tmp_path / "socket"))
+    listeners.open_new({endpoint: 1})
+    (tmp_path / "socket").unlink()
+    listeners.close_all_but([])
+    assert listeners.open_new({endpoint: 1}) == [endpoint]
+
+
 def test_unknown_port_name_is_an_error():
     with pytest.raises(BadConfig, match="unknown service: nosuch/tcp"):
         port_number("nosuch", KNOWN)

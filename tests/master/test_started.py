@@ -181,6 +181,16 @@ def test_reload_adds_and_removes_services(toys, connect):
     assert not (mail.queue / "public" / "old").exists()
 
 
+def test_a_service_whose_socket_was_removed_by_hand_can_be_removed(toys, connect):
+    mail = toys(f"old unix n - n - - toy:Echo\n{ECHO}")
+    path = mail.config / "master.cf"
+    path.write_text(path.read_text().replace("old unix", "new unix"))
+    (mail.queue / "public" / "old").unlink()
+    mail.reload()
+    assert connect(mail.ports[0]).pid()
+    assert connect(mail.queue / "public" / "new").pid()
+
+
 def test_killed_worker_is_replaced(toys, connect):
     mail = toys(ECHO)
     client = connect(mail.ports[0])
