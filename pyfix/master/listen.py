@@ -44,8 +44,8 @@ class Interfaces(NamedTuple):
     families: tuple[int, ...]
     addresses: tuple[str, ...]
     """Empty: every address of the families."""
-    text: str
-    """As written, to see whether it changed."""
+    written: tuple[str, str]
+    """inet_interfaces and inet_protocols, to see whether they changed."""
 
 
 def interfaces(cfg: MailParams) -> Interfaces:
@@ -53,7 +53,12 @@ def interfaces(cfg: MailParams) -> Interfaces:
     families = tuple(_NUMBER[protocol] for protocol in networks.protocols(cfg.main))
     everywhere = "all" in SEPARATORS.split(cfg.inet_interfaces)
     addresses = () if everywhere else tuple(networks.own_addresses(cfg.main))
-    return Interfaces(families, addresses, f"{cfg.inet_interfaces} {cfg.inet_protocols}")
+    return Interfaces(families, addresses, written(cfg))
+
+
+def written(cfg: MailParams) -> tuple[str, str]:
+    """inet_interfaces and inet_protocols as they are in main.cf."""
+    return cfg.inet_interfaces, cfg.inet_protocols
 
 
 def resolve(host: str, families: Iterable[int], what: str) -> list[str]:

@@ -1,5 +1,7 @@
 """log - the lines of master"""
 
+from collections.abc import Iterable, Iterator
+
 from pyfix.config.params.mail import VERSION
 
 
@@ -49,6 +51,18 @@ def process_limit(name: str, address: str, limit: int) -> tuple[str, str, str]:
 def keeps_old(problem: str) -> str:
     """A reload that could not be."""
     return f"reload failed, the old configuration stays in force: {problem}"
+
+
+def ignored(old: tuple[str, str], new: tuple[str, str], services: Iterable[str]) -> Iterator[str]:
+    """What a reload does not change. old, new: inet_interfaces and inet_protocols; services: of type inet."""
+    if new[1] != old[1]:
+        yield "ignoring inet_protocols parameter value change"
+        yield f'old value: "{old[1]}", new value: "{new[1]}"'
+        yield "to change inet_protocols, stop and start Postfix"
+    if new[0] != old[0]:
+        for name in services:
+            yield f"service {name}: ignoring inet_interfaces change"
+            yield "to change inet_interfaces, stop and start Postfix"
 
 
 def unknown_program(where: str, service: str, program: str) -> str:

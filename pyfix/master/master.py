@@ -131,6 +131,7 @@ class Master:
         old = self._config
         new = settings.load(old.cfg.config_directory, keep=old.interfaces)
         self._listeners.open_new(new.wanted())
+        new.tell_ignored()
         for service in self._services.values():
             service.stop()
             self._hurry_single(service)

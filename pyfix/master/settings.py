@@ -44,6 +44,12 @@ class Settings(NamedTuple):
         for line in self.jails:
             msg.info(line)
 
+    def tell_ignored(self) -> None:
+        """Log what has to wait for the next start."""
+        inet = [entry.name for entry in self.entries.values() if entry.type == "inet"]
+        for line in log.ignored(self.interfaces.written, listen.written(self.cfg), inet):
+            msg.warning(line)
+
     def maxproc(self, entry: Entry) -> int:
         """The sessions that a service may serve at once; 0: any number."""
         return self.cfg.default_process_limit if entry.maxproc is None else entry.maxproc

@@ -10,7 +10,7 @@ from pyfix.master.listen import Endpoint, Interfaces, Listeners, endpoints, inte
 from pyfix.unix import users
 
 V4, V6 = socket.AF_INET, socket.AF_INET6
-BOTH = Interfaces((V4, V6), (), "")
+BOTH = Interfaces((V4, V6), (), ("", ""))
 KNOWN = "lmtp=24, smtp=25, smtps=submissions=465, submission=587"
 
 

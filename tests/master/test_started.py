@@ -1,6 +1,7 @@
 """A started master, with toy services."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -189,6 +190,23 @@ def test_a_service_whose_socket_was_removed_by_hand_can_be_removed(toys, connect
     mail.reload()
     assert connect(mail.ports[0]).pid()
     assert connect(mail.queue / "public" / "new").pid()
+
+
+def test_reload_says_what_waits_for_the_next_start(toys):
+    mail = toys(ECHO, main_cf="inet_interfaces = 127.0.0.1\ninet_protocols = ipv4")
+    mail.edit("main.cf", "inet_interfaces = all\ninet_protocols = all")
+    mail.reload()
+    lines = re.findall(r"master\[\d+\]: warning: (.*)", mail.log())
+    assert lines == [
+        "ignoring inet_protocols parameter value change",
+        'old value: "ipv4", new value: "all"',
+        "to change inet_protocols, stop and start Postfix",
+        f"service {mail.ports[0]}: ignoring inet_interfaces change",
+        "to change inet_interfaces, stop and start Postfix",
+    ]
+    mail.edit("main.cf", "inet_interfaces = 127.0.0.1\ninet_protocols = ipv4")
+    mail.reload()
+    assert re.findall(r"master\[\d+\]: warning: (.*)", mail.log()) == lines
 
 
 def test_killed_worker_is_replaced(toys, connect):
