@@ -30,7 +30,7 @@ lint: .venv/tests
 bench: .venv/tests
 	$(BIN)/python -m bench.run $(BENCH)
 
-.venv/installed: pyproject.toml conf/bin/sendmail
+.venv/installed: pyproject.toml setup.py conf/bin/sendmail
 	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv
 	@$(PIP) install $(EDITABLE) .
 	@touch $@
