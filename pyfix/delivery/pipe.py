@@ -12,6 +12,9 @@ Sources:    pipe(8)
 The command runs as it is, without a shell. A word with a macro that is about a recipient ($recipient,
 $user, $extension, $mailbox, $domain, $original_recipient) stands once for each recipient. All recipients
 share the command's fate.
+
+A service that can't be what master.cf says ends when it has taken a connection: qmgr hears that at once and defers
+the mail, where it would wait as long as nobody took it.
 """
 
 from __future__ import annotations
@@ -105,7 +108,11 @@ class Pipe(SerialAgent):
         self._service = context.service
         self._master_cf = f"{context.main.config_dir}/master.cf"
         self._owner = owner_of(self._mail.mail_owner)
-        self._attributes = parse(context.args, self._owner)
+        self._unfit: msg.Fatal | None = None
+        try:
+            self._attributes = parse(context.args, self._owner)
+        except msg.Fatal as fatal:
+            self._unfit = fatal
         self._limit: int = member(context.service, "time_limit").read(context.main)
         super().__init__(
             context,
@@ -116,7 +123,9 @@ class Pipe(SerialAgent):
         )
 
     def serve(self, sock: socket.socket) -> None:
-        """One connection of qmgr's, as mail_owner."""
+        """One connection of qmgr's, as mail_owner. Fatal: the service can't be what master.cf says."""
+        if self._unfit is not None:
+            raise self._unfit
         os.umask(0o077)
         if can_switch():
             become(self._owner.uid, self._owner.gid)
@@ -184,7 +193,7 @@ class Pipe(SerialAgent):
 
 
 def parse(args: tuple[str, ...], owner: users.User) -> Attributes:
-    """The attributes of a service. Ends the program for what can't be."""
+    """The attributes of a service. Fatal, logged, for what can't be."""
     words = [_unbraced(word) for word in args]
     at = next((at for at, word in enumerate(words) if word.startswith("argv=")), None)
     if at is None:

@@ -106,3 +106,36 @@ def test_does_and_says_what_postfix_does_and_says(instance, real_postfix, outs) 
     assert outcomes(mail.log) == outcomes(peer.log)
     assert files(ours) == files(theirs)
     assert set(files(ours)) == {"p1", "p2", "p12"}
+
+
+UNFIT = {
+    "owner": "user=postfix argv=/bin/true",
+    "flag": "user=games flags=Z argv=/bin/true",
+    "size": "user=games size=x argv=/bin/true",
+}
+UNFIT_CF = """
+transport_maps = inline:{TRANSPORTS}
+virtual_mailbox_domains =
+""".replace("TRANSPORTS", ", ".join(f"{name}.test={name}:" for name in UNFIT))
+
+
+def test_mail_for_a_service_that_can_not_be_is_deferred_at_once(instance, real_postfix) -> None:
+    services = "".join(f"{name} unix - n n - - pipe {words}\n" for name, words in UNFIT.items())
+    peer, mail = real_postfix(UNFIT_CF, services), instance(UNFIT_CF, services)
+    owner = mail.owner.name
+    for system in (peer, mail):
+        with smtplib.SMTP("127.0.0.1", system.port, timeout=20) as client:
+            for name in UNFIT:
+                client.sendmail("a@a.test", [f"x@{name}.test"], BODY)
+    for system in (peer, mail):
+        mail.wait_until(lambda system=system: len(_deferred(system.queue)) == len(UNFIT))
+    said = [
+        sorted(re.findall(r"pipe\[\d+\]: (fatal: .*)", log().replace(f"owner {owner}", "owner postfix")))
+        for log in (mail.log, peer.log)
+    ]
+    assert said[0] == said[1]
+    assert len(said[0]) == len(UNFIT)
+
+
+def _deferred(queue: Path) -> list[Path]:
+    return [path for path in (queue / "deferred").rglob("*") if path.is_file()]
