@@ -87,8 +87,20 @@ def parse(words: list[str], options: Options) -> list[str]:
         if word == "-q":
             options.mode = "q"
             continue
+        if _means_verp(word, words[at : at + 1]):
+            options.warnings.append(deprecated(word[2:]))
+            _verp(options, word[2:])
+            continue
         at = _letters(word, words, at, options)
     return words[at:]
+
+
+def _means_verp(word: str, rest: list[str]) -> bool:
+    """Whether this is -V as it once was: two characters are too few for an envelope id. rest: the next word, if any.
+
+    Of two characters in a word of their own Postfix makes a recipient.
+    """
+    return word[:2] == "-V" and (len(word) == 4 or (word == "-V" and any(len(next_word) == 2 for next_word in rest)))
 
 
 def _letters(word: str, words: list[str], at: int, options: Options) -> int:
@@ -206,13 +218,15 @@ def _ret(options: Options, value: str) -> None:
 
 
 def _envelope_id(options: Options, value: str) -> None:
-    if len(value) == 2:
-        options.warnings.append(f"option -V{value} is deprecated with Postfix 2.3; specify -XV{value} instead")
-        _verp(options, value)
-    elif value:
+    if value:
         options.envelope_id = value
     else:
         options.warnings.append("bad syntax in -V option value -- ignored")
+
+
+def deprecated(verp: str) -> str:
+    """(warning) -V once meant what -XV means now. verp: the two characters behind it, or "" for none."""
+    return f"option -V{verp} is deprecated with Postfix 2.3; specify -XV{verp} instead"
 
 
 def _special(options: Options, value: str) -> None:

@@ -71,6 +71,8 @@ ACCEPTED: list[tuple[list[str], bytes]] = [
     (["-V=", "x"], b""),
     (["-V++", "x"], b""),
     (["-XV", "x"], b""),
+    *(([*words, "x"], b"") for words in (["-V", "e1"], ["-V", "-f", "s@x"], ["-f", "s@x", "-V", "+="], ["-V", "e12"])),
+    *(([*words, "x"], b"") for words in (["-V", ""], ["-iV", "+="])),
     *(([option, "x"], b"z\n") for option in ("-oX", "-Ofoo", "-ep", "-Ltag", "-pSMTP", "-U", "-x", "-m", "-c", "-h9")),
     *(([option, "x"], b"z\n") for option in ("-Ac", "-Am", "-bm", "-q5m", "-bh", "-om", "-oem", "-odi")),
     (["a", "-i", "b"], b".\nx\n"),
