@@ -48,13 +48,10 @@ def parse_path(text: str, *, strict: bool = False) -> str | None:
         text = text[1:-1]
     items = parse(split_route(text)[1])
     addresses = [item for item in items if isinstance(item, Address)]
-    if len(addresses) > 1 or (strict and (len(items) > len(addresses) or _begins_with_a_route(addresses))):
+    if len(addresses) > 1 or (strict and len(items) > len(addresses)):
         return None
-    return "".join(internal([token]) for token in addresses[0].tokens) if addresses else ""
-
-
-def _begins_with_a_route(addresses: list[Address]) -> bool:
-    return any(address.tokens[:1] and address.tokens[0].kind == "@" for address in addresses)
+    path = "".join(internal([token]) for token in addresses[0].tokens) if addresses else ""
+    return None if strict and path.startswith("@") else path  # a route, or "" as a name
 
 
 def split_words(text: str) -> list[str]:

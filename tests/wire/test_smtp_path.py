@@ -76,6 +76,10 @@ STRICT = {
     "<a@b>(c)": None,
     "<(x)a@b>": None,
     "<Foo <a@b>>": None,
+    '<""@b>': None,
+    '<"" @b>': None,
+    '<"".""@b>': ".@b",
+    '<"">': "",
 }
 
 
