@@ -52,7 +52,7 @@ class Notices:
         """
         mail = self._mail
         lines = [
-            "From: Mail Delivery System <MAILER-DAEMON>",
+            f"From: Mail Delivery System <MAILER-DAEMON@{mail.myhostname}>",
             f"To: Postmaster <{quote(mail.error_notice_recipient)}>",
             f"Subject: {mail.mail_name} {program}: errors from {peer}",
             "",

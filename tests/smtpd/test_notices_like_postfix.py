@@ -236,7 +236,6 @@ def _notices_of_ours(server, key: tuple[str, str]) -> list[str]:
         if (rec.FROM, b"double-bounce@mx.example.com") in records:
             text = b"\n".join(data for kind, data in records if kind == rec.NORM).decode()
             recipient = next(data for kind, data in records if kind == rec.RCPT).decode()
-            text = text.replace("<MAILER-DAEMON>", "<MAILER-DAEMON@mx.example.com>")
             if number_of(text) == NUMBERS[key]:
                 notices.append(_comparable_mail(f"Delivered-To: {recipient}\n{text}"))
     return notices
