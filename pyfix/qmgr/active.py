@@ -149,8 +149,8 @@ class Active:
         self.messages[queue_id] = message
         self._recipients += message.recipients
         envelope = message.envelope
-        left = len(envelope.recipients) + max(envelope.rcpt_unread, 0)
-        msg.info(log.queue_active(queue_id, envelope.sender, envelope.content_len, left))
+        everybody = envelope.done_count + len(envelope.recipients) + max(envelope.rcpt_unread, 0)
+        msg.info(log.queue_active(queue_id, envelope.sender, envelope.content_len, everybody))
         if message.force_expire and self.reports.log_exists("defer", queue_id):
             message.deferred = True
             self.done(message)
