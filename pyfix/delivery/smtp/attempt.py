@@ -125,11 +125,10 @@ class Attempt:
             return
         if demand is not None:
             level, self._load = demand.level, self._load and not demand.reason
-        connected = level.connected
         kept = self._smtp.cache.take(self._smtp.key(where, self._request)) if self._load else None
         used: Server | None = None
         if kept is not None and await kept.still_there():
-            used, self._tls = kept.server, connected
+            used, self._tls = kept.server, level.reused
             kept.reuse_count += 1
             self._where, self._last_server = where, None
             await self._converse(kept)
@@ -149,7 +148,7 @@ class Attempt:
             self._no_tls(word, servers, demand)
             return
         key = self._smtp.key(where, self._request)
-        await self._servers(key, servers, connected, level.unconnected)
+        await self._servers(key, servers, level)
 
     def _wants_tls(self, level: Level) -> None:
         """Nothing may be sent without TLS, which we don't have."""
@@ -199,27 +198,27 @@ class Attempt:
             return Found([Server(self._smtp.myhostname, where.path)])
         return await self._smtp.finder.find(where)
 
-    async def _servers(self, key: Key, servers: list[Server], connected: str, unconnected: str) -> None:
+    async def _servers(self, key: Key, servers: list[Server], level: Level) -> None:
         sessions = 0
         servers = servers[: self._cfg.smtp_mx_address_limit or None]
         for at, server in enumerate(servers):
             more = at < len(servers) - 1
+            self._tls = level.unconnected
             session = await self._session(server, key)
-            if session is None:
-                self._tls = unconnected
-            else:
-                self._tls = connected
+            if session is not None:
                 session.best = server.preference == servers[0].preference
                 sessions += session.reuse_count > 0
                 self._last_server = self._last_destination and not more
                 if session.reuse_count == 0:
-                    await self._greet(session)
+                    await self._greet(session, level)
                     if session.bad:
                         self._smtp.release(session)
                         if not self.left:
                             return
                         continue
                     sessions += 1
+                else:
+                    self._tls = level.reused
                 more = more and sessions != self._cfg.smtp_mx_session_limit
                 self._last_server = self._last_destination and not more
                 await self._converse(session)
@@ -242,7 +241,7 @@ class Attempt:
 
     # One conversation
 
-    async def _greet(self, session: Session) -> None:
+    async def _greet(self, session: Session, level: Level) -> None:
         """The greetings; session.bad when they went wrong."""
         session.queue_id = self._request.queue_id
         self._seen = set()
@@ -259,6 +258,7 @@ class Attempt:
             if skip and self.why is not None:
                 self.why.status = with_class(self.why.status, "4")
         elif isinstance(event, Ready):
+            self._tls = level.connected
             session.bad = self._is_myself(session) or not await self._logs_in(session)
         if session.bad:
             await self._fail(session, site=True)

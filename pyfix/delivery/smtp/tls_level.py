@@ -31,6 +31,11 @@ class Level(NamedTuple):
     unconnected: str
     blocked: str
 
+    @property
+    def reused(self) -> str:
+        """On a connection that was kept: it is not remembered what became of that."""
+        return "" if self.word == "none" else self.unconnected
+
     def more(self, connected: str, unconnected: str) -> Level:
         """With what came of REQUIRETLS."""
         return self._with(f"/requiretls{connected}", f"/requiretls{unconnected}")
