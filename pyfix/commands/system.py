@@ -25,10 +25,7 @@ class System:
     @property
     def runs(self) -> bool:
         """Whether its master is there."""
-        try:
-            return pid_file.is_held(self.pid_file)
-        except PermissionError:
-            return False
+        return pid_file.is_held(self.pid_file)
 
     def master(self, *options: str) -> tuple[list[str], dict[str, str]]:
         """Command and environment that start its master."""

@@ -11,10 +11,10 @@ from pyfix.unix import files, locks, msg
 
 
 def is_held(path: str) -> bool:
-    """Whether a running master has this lock."""
+    """Whether a running master has this lock, as far as that can be seen: a start finds out for sure (hold)."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
+    except OSError:
         return False
     try:
         return not locks.flock_shared(fd)

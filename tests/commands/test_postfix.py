@@ -88,6 +88,18 @@ def test_what_needs_a_running_system_says_so(instance, command, status):
     assert "postfix/postfix-script[" in mail.log()
 
 
+@pytest.mark.parametrize("reason", ["Too many levels of symbolic links", "Is a directory"])
+def test_a_pid_file_that_can_not_be_opened_is_no_running_system(instance, reason):
+    mail = instance(start=False)
+    path = mail.queue / "pid" / "master.pid"
+    path.symlink_to(path) if "links" in reason else path.mkdir(parents=True)
+    done = mail.command("postfix", "status")
+    assert (done.returncode, done.stderr) == (1, "postfix/postlog: the Postfix mail system is not running\n")
+    done = mail.command("postfix", "start")
+    assert done.returncode == 1
+    assert done.stderr.endswith(f"postfix/master: fatal: open lock file pid/master.pid: {reason}\n")
+
+
 def test_old_defaults_are_told_of_as_by_the_command_itself(instance):
     mail = instance(start=False)
     mail.edit("main.cf", "compatibility_level = 2\n")
