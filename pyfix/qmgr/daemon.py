@@ -94,6 +94,8 @@ class Qmgr:
         )
         if mail.bounce_queue_lifetime > mail.maximal_queue_lifetime:
             msg.warning(log.ADJUSTING)
+        if self._cfg.qmgr_message_recipient_limit < self._cfg.qmgr_message_active_limit:
+            msg.warning(log.ADJUSTING_RECIPIENTS)
         self._channels: dict[str, Channel]
         self._active: Active
         self._deliveries: Deliveries
@@ -108,7 +110,7 @@ class Qmgr:
             self._backoff,
             self._feed_soon,
             message_limit=cfg.qmgr_message_active_limit,
-            recipient_limit=cfg.qmgr_message_recipient_limit,
+            recipient_limit=max(cfg.qmgr_message_recipient_limit, cfg.qmgr_message_active_limit),
         )
         channels = self._channels = {log: Channel(path, BOUNCE_PROTOCOL) for log, path in paths(mail).items()}
         bounce = BounceClient(dict(channels))

@@ -11,6 +11,9 @@ def queue_active(queue_id: str, sender: str, size: int, nrcpt: int) -> str:
 
 
 ADJUSTING = "bounce_queue_lifetime is larger than maximal_queue_lifetime - adjusting bounce_queue_lifetime"
+ADJUSTING_RECIPIENTS = (
+    "qmgr_message_recipient_limit is smaller than qmgr_message_active_limit - adjusting qmgr_message_recipient_limit"
+)
 
 
 def removed(queue_id: str) -> str:

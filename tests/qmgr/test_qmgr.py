@@ -273,6 +273,20 @@ def test_the_return_of_what_waited_too_long_is_tried_again(instance) -> None:
     asyncio.run(scenario())
 
 
+def test_as_many_recipients_are_taken_as_messages(instance, toy) -> None:
+    async def scenario() -> None:
+        instance.put("a@virtual.test", "b@virtual.test")
+        limits = "qmgr_message_active_limit = 2\nqmgr_message_recipient_limit = 1"
+        async with instance.running(limits, virtual=toy()):
+            await instance.until_logged("removed")
+            assert instance.lines[0] == (
+                "warning: qmgr_message_recipient_limit is smaller than qmgr_message_active_limit - "
+                "adjusting qmgr_message_recipient_limit"
+            )
+
+    asyncio.run(scenario())
+
+
 def test_a_message_stays_whose_sender_can_not_be_told_of_its_delivery(instance) -> None:
     async def scenario() -> None:
         queue_id = instance.put("a@error.test", trace=Flags.RECORD)
@@ -409,7 +423,7 @@ def test_a_message_without_recipients_left_is_removed_at_once(instance) -> None:
         queue_id = instance.put("a@virtual.test", queue="active", done=1)
         async with instance.running():
             await instance.until_logged("removed")
-            assert instance.lines[0] == f"{queue_id}: from=<s@a.test>, size=17, nrcpt=0 (queue active)"
+            assert instance.lines[0] == f"{queue_id}: from=<s@a.test>, size=17, nrcpt=1 (queue active)"
 
     asyncio.run(scenario())
 
