@@ -1,15 +1,17 @@
 """inline - lookup table whose entries stand in its name
 
-inline:{ key=value, {key = value with white space} }. Also the memory double of tables in
-tests: InlineTable({"key": "value"}).
+inline:{ key=value, {key = value with white space} }. White space in a key stands in quotes, which are part of it.
+Also the memory double of tables in tests: InlineTable({"key": "value"}).
 """
 
+import re
 from collections.abc import Iterator, Mapping
 
 from pyfix.maps.braces import BraceError, content, split
 from pyfix.maps.lines import SPACE
 from pyfix.maps.table import OpenError, Options, fold_key
 
+_ENTRY = re.compile(r'((?:"(?:[^"\\]|\\.)*"|[^\s="])*)\s*(=?)(.*)', re.ASCII | re.DOTALL)
 _NEED = 'need "inline:{name=value...}"'
 
 
@@ -50,7 +52,7 @@ def open_inline(options: Options, name: str) -> InlineTable:
 
 def _pair(item: str) -> tuple[str, str]:
     text = content(item) if item.startswith("{") else item
-    key, equals, value = text.partition("=")
+    key, equals, value = _ENTRY.fullmatch(text).groups()  # type: ignore[union-attr]  # it matches every text
     if not equals:
-        raise BraceError("missing '=' after attribute name")
-    return key.strip(SPACE), value.strip(SPACE)
+        raise BraceError("unbalanced '\"'" if value.startswith('"') else "missing '=' after attribute name")
+    return key, value.strip(SPACE)
