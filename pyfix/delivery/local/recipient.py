@@ -48,8 +48,8 @@ NO_RIGHTS = "cannot deliver to another user without root privileges"
 def deliver_recipient(attempt: Attempt, state: State) -> Parts[None]:
     """Deliver to an address of this machine."""
     address = state.recipient.address
-    listed = state.exp_type == "include"  # what it names is posted anew, whoever else names it
-    if attempt.been_here(f"recipient {state.level} {listed} {address}"):
+    owned = state.owner is not None  # what a list names is posted anew, whoever else names it
+    if attempt.been_here(f"recipient {state.level} {owned} {address}"):
         return
     if state.level >= NESTING:
         msg.warning(log.nesting(address))

@@ -176,6 +176,13 @@ def test_who_is_named_in_a_list_and_beside_it_gets_both(machine: Machine) -> Non
     assert [reason for _, _, reason in outcomes] == ["delivered to mailbox", "forwarded as QID2"]
 
 
+def test_an_alias_that_is_named_in_a_list_and_beside_it_is_for_both(machine: Machine) -> None:
+    """What it stands for is posted anew for the list, and delivered at once beside it, as Postfix does."""
+    (machine.root / "list").write_text("sub\n")
+    outcomes = machine.deliver("all@d.test", aliases={"all": f":include:{machine.root}/list, sub", "sub": ME})
+    assert [reason for _, _, reason in outcomes] == ["delivered to mailbox", "forwarded as QID2"]
+
+
 def test_a_list_has_an_owner(machine: Machine) -> None:
     aliases = {"list": f"{ME}, x@e.test", "owner-list": "boss"}
     assert machine.deliver("list@d.test", aliases=aliases, original="list@d.test") == [
