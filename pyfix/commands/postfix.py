@@ -140,8 +140,7 @@ def check(system: System, _: list[str]) -> int:
 
 def _prepare(system: System) -> None:
     """The same before a start, which a bad value prevents."""
-    for problem in bad_values(system.main):
-        msg.fatal(problem)
+    _refuse_bad(system)
     _look(system, thorough=False)
 
 
@@ -228,8 +227,9 @@ def abort(system: System, _: list[str]) -> int:
 def reload(system: System, _: list[str]) -> int:
     """Have main.cf and master.cf read again."""
     _refuse_without(system)
-    for problem in bad_values(system.main):
-        msg.fatal(problem)
+    _refuse_bad(system)
+    for finding in check_config.findings(system.main, thorough=False):
+        msg.warning(finding.text)
     msg.info("refreshing the Postfix mail system")
     system.signal(signal.SIGHUP)
     return 0
@@ -258,6 +258,8 @@ def logrotate(system: System, _: list[str]) -> int:
         msg.fatal("empty 'maillog_file' parameter value - logfile rotation failed")
     if path.startswith("/dev/"):
         msg.fatal(f"not rotating '{path}'")
+    if system.runs:
+        _refuse_bad(system)  # with which no new log would be begun
     aside = path + time.strftime("." + system.cfg.maillog_file_rotate_suffix)
     if os.path.exists(aside):
         msg.fatal(f"logfile '{path}' rotation failed: {aside} exists")
@@ -266,7 +268,7 @@ def logrotate(system: System, _: list[str]) -> int:
     except OSError as error:
         msg.fatal(f"logfile '{path}' rotation failed: {error.strerror}")
     if system.runs:
-        reload(system, [])
+        system.signal(signal.SIGHUP)
         _wait_for(path)
     return subprocess.run([system.cfg.maillog_file_compressor, aside], check=False).returncode  # noqa: S603
 
@@ -319,6 +321,11 @@ def _become(command: list[str], environment: dict[str, str]) -> NoReturn:
 def _refuse_second(system: System) -> None:
     if system.runs:
         msg.fatal("the Postfix mail system is already running")
+
+
+def _refuse_bad(system: System) -> None:
+    for problem in bad_values(system.main):
+        msg.fatal(problem)
 
 
 def _refuse_without(system: System) -> None:

@@ -253,12 +253,27 @@ def test_abort_ends_it_at_once(instance):
 def test_logrotate_sets_the_log_aside_and_goes_on(instance):
     mail = instance("maillog_file_compressor = true")
     mail.wait_for("daemon started")
-    mail.command("postfix", "logrotate", check=True)
+    assert mail.command("postfix", "logrotate", check=True).stderr == ""  # it is cron that would tell
     mail.command("postlog", "and on", check=True)
     mail.wait_for("and on")
     (old,) = [path for path in (mail.directory / "log").iterdir() if path.name != "maillog"]
     assert "daemon started" in old.read_text()
     mail.wait_until(lambda: "reload" in old.read_text() + mail.log())  # in which of them depends on who reads it
+
+
+def test_logrotate_leaves_the_log_where_no_new_one_would_be_begun(instance):
+    mail = instance()
+    mail.edit("main.cf", "smtpd_timeout = 5q")
+    done = mail.command("postfix", "logrotate")
+    assert (done.returncode, "parameter smtpd_timeout: bad time value or unit: 5q" in done.stderr) == (1, True)
+    assert os.listdir(mail.directory / "log") == ["maillog"]
+
+
+def test_reload_tells_of_names_that_nobody_knows(instance):
+    mail = instance()
+    mail.edit("main.cf", "smtpd_bannner = hello")
+    done = mail.command("postfix", "reload", check=True)
+    assert "unused parameter: smtpd_bannner=hello" in done.stderr
 
 
 def test_postlog_puts_lines_into_the_log(instance):
