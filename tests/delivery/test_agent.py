@@ -187,18 +187,23 @@ def test_the_site_s_trouble_is_in_the_answer(store, logs) -> None:
     ("table", "line", "entry", "answer"),
     [
         (
-            "{5.1.1 unknown = 4.1.9 not yet}",
+            "{/^5.1.1 unknown$/ 4.1.9 not yet}",
             "dsn=4.1.9, status=deferred (not yet)",
             ("defer", "4.1.9 delayed not yet"),
             -1,
         ),
-        ("{5.1.1 unknown = 5.7.7 closed}", "dsn=5.7.7, status=bounced (closed)", ("bounce", "5.7.7 failed closed"), 0),
+        (
+            "{/^5.1.1 unknown$/ 5.7.7 closed}",
+            "dsn=5.7.7, status=bounced (closed)",
+            ("bounce", "5.7.7 failed closed"),
+            0,
+        ),
     ],
     ids=["bounced to deferred", "other words"],
 )
 def test_a_status_filter_decides(store, logs, table: str, line: str, entry: tuple[str, str], answer: int) -> None:
     queue_id = store.put("no@d.test")
-    maps = Maps(f"inline:{{ {table} }}", name="virtual_delivery_status_filter")
+    maps = Maps(f"regexp:{{ {table} }}", name="virtual_delivery_status_filter")
     assert run(store, logs, by_name, queue_id, status_filter=maps).status == answer
     assert store.lines[0].endswith(line)
     assert logs.entries == [(entry[0], "no@d.test", entry[1])]
@@ -206,7 +211,7 @@ def test_a_status_filter_decides(store, logs, table: str, line: str, entry: tupl
 
 def test_a_status_filter_never_takes_success_for_failure(store, logs) -> None:
     queue_id = store.put("ok@d.test")
-    maps = Maps("inline:{ {2.0.0 delivered to maildir = 5.7.7 no} }", name="virtual_delivery_status_filter")
+    maps = Maps("regexp:{ {/^2.0.0 delivered/ 5.7.7 no} }", name="virtual_delivery_status_filter")
     assert run(store, logs, by_name, queue_id, status_filter=maps).status == 0
     assert store.lines[0] == "warning: virtual_delivery_status_filter: bad status code: 5.7.7 no"
     assert store.lines[1].endswith("dsn=2.0.0, status=sent (delivered to maildir)")
