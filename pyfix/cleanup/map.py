@@ -208,9 +208,7 @@ class AddressMapper:
         try:
             domain = split_address(address)[1]
             local = domain is not None and await self._is_local(domain)
-            return await find_address(
-                maps, address, delimiter=self._rules.delimiter, is_local=lambda _: local, keys=keys
-            )
+            return await find_address(maps, address, delimiter=self._rules.delimiter, local=local, keys=keys)
         except TableError:
             msg.warning(log.map_problem(queue_id, maps.name, address))
             raise NotAcceptedError(STAT_WRITE) from None

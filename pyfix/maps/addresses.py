@@ -59,20 +59,20 @@ async def find_address(
     address: str,
     *,
     delimiter: str = "",
-    is_local: Callable[[str], bool] | None = None,
+    local: bool = False,
     keys: int = ADDRESS,
     parent_style: bool = False,
 ) -> Found | None:
     """What the tables say about an address; None when no key is there.
 
-    delimiter: the characters of recipient_delimiter; is_local: whether a domain (as written
-    in the address) takes bare localparts as keys; parent_style: parents are tried as `parent`
-    rather than `.parent`. TableError: a table can't answer.
+    delimiter: the characters of recipient_delimiter; local: whether the address's domain takes bare
+    localparts as keys; parent_style: parents are tried as `parent` rather than `.parent`.
+    TableError: a table can't answer.
     """
-    if is_local is None:
-        tried: Iterable[Key] = _keys_not_local(address, delimiter, keys, parent_style)
+    if local:
+        tried: Iterable[Key] = address_keys(address, delimiter, keys, local=True, parent_style=parent_style)
     else:
-        tried = address_keys(address, delimiter, is_local, keys, parent_style=parent_style)
+        tried = _keys_not_local(address, delimiter, keys, parent_style)
     for key, extension, partial in tried:
         value = await maps.find(key, partial=partial)
         if value is not None:
@@ -83,20 +83,20 @@ async def find_address(
 @lru_cache(100)
 def _keys_not_local(address: str, delimiter: str, keys: int, parent_style: bool) -> tuple[Key, ...]:
     """address_keys() where no domain is local, for several tables that are asked for one address."""
-    return tuple(address_keys(address, delimiter, None, keys, parent_style=parent_style))
+    return tuple(address_keys(address, delimiter, keys, parent_style=parent_style))
 
 
 def address_keys(
     address: str,
     delimiter: str = "",
-    is_local: Callable[[str], bool] | None = None,
     keys: int = ADDRESS,
     *,
+    local: bool = False,
     parent_style: bool = False,
 ) -> Iterator[Key]:
     """What is tried, in order."""
     whole = address, quote(address) or NULL
-    for key, quoted, extension in _both_forms(address, delimiter, is_local, keys, parent_style=parent_style):
+    for key, quoted, extension in _both_forms(address, delimiter, keys, local=local, parent_style=parent_style):
         if keys & Keys.QUOTED:
             yield quoted, extension, quoted not in whole
         if (keys & Keys.PLAIN and key != quoted) or not keys & Keys.QUOTED:
@@ -106,9 +106,9 @@ def address_keys(
 def _both_forms(
     address: str,
     delimiter: str,
-    is_local: Callable[[str], bool] | None,
     keys: int,
     *,
+    local: bool,
     parent_style: bool,
 ) -> Iterator[tuple[str, str, str]]:
     """Keys in internal and in external form, and what they leave out."""
@@ -120,7 +120,7 @@ def _both_forms(
         yield address, quote(address) or NULL, ""
     if keys & Keys.NO_EXTENSION and extension:
         yield bare + at + domain, quote(bare + at + domain), extension
-    if at and keys & Keys.LOCALPART and is_local is not None and is_local(domain):
+    if at and keys & Keys.LOCALPART and local:
         yield user, quote_local(user), ""
         if extension:
             yield bare, quote_local(bare), extension
@@ -154,7 +154,7 @@ async def map_address(
     *,
     addresses: Callable[[str], Iterable[str]],
     delimiter: str = "",
-    is_local: Callable[[str], bool] | None = None,
+    local: bool = False,
     propagate: bool = False,
     keys: int = ADDRESS,
 ) -> list[str] | None:
@@ -164,7 +164,7 @@ async def map_address(
     an extension that the key left out is added to each (propagate_unmatched_extensions). None:
     no key is there. TableError: a table can't answer.
     """
-    found = await find_address(maps, address, delimiter=delimiter, is_local=is_local, keys=keys)
+    found = await find_address(maps, address, delimiter=delimiter, local=local, keys=keys)
     if found is None:
         return None
     value, extension = found

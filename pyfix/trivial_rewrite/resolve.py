@@ -241,7 +241,7 @@ class Resolver:
         _, at, domain = sender.rpartition("@")
         bare = bool(at) and (domain.lower() == self._syntax.myorigin or await self._classes.is_local(domain))
         try:
-            found = await find_address(table.maps, address, delimiter=table.delimiter, is_local=lambda _: bare)
+            found = await find_address(table.maps, address, delimiter=table.delimiter, local=bare)
         except TableError:
             msg.warning(lookup_failure(table.maps.name))
             raise
@@ -264,9 +264,7 @@ class Resolver:
         if not maps:
             return route
         try:
-            found = await find_address(
-                maps, recipient, delimiter=self._routes.delimiter, is_local=lambda _: bare
-            )
+            found = await find_address(maps, recipient, delimiter=self._routes.delimiter, local=bare)
         except TableError:
             msg.warning(lookup_failure(maps.name))
             raise

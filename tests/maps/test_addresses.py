@@ -6,10 +6,6 @@ from pyfix.maps.run_now import run_now
 from pyfix.maps.table import TableError
 
 
-def is_local(domain: str) -> bool:
-    return domain == "local.test"
-
-
 @pytest.mark.parametrize(
     ("address", "delimiter", "keys"),
     [
@@ -33,16 +29,16 @@ def is_local(domain: str) -> bool:
     ],
 )
 def test_keys_are_tried_in_this_order(address: str, delimiter: str, keys: list[str]) -> None:
-    assert [key for key, *_ in address_keys(address, delimiter, is_local)] == keys
+    assert [key for key, *_ in address_keys(address, delimiter, local=address.endswith("@local.test"))] == keys
 
 
 def test_some_tables_have_external_forms_only() -> None:
-    found = [key for key, *_ in address_keys("a..b@local.test", "+", is_local, EXTERNAL)]
+    found = [key for key, *_ in address_keys("a..b@local.test", "+", EXTERNAL, local=True)]
     assert found == ['"a..b"@local.test', '"a..b"', "@local.test"]
 
 
 def test_transports_are_looked_up_by_domain_and_parents() -> None:
-    found = [key for key, *_ in address_keys("u+e@a.b.test", "+", is_local, TRANSPORT)]
+    found = [key for key, *_ in address_keys("u+e@a.b.test", "+", TRANSPORT)]
     assert found == ["u+e@a.b.test", "u@a.b.test", "a.b.test", ".b.test", ".test"]
     found = [key for key, *_ in address_keys("u@a.b.test", "+", keys=Keys.PARENTS, parent_style=True)]
     assert found == ["b.test", "test"]
@@ -69,8 +65,9 @@ CANONICAL = "inline:{@old.test=@new.test, u1@c.test=v1@d.test, u2+x@c.test=z@d.t
 )
 def test_results_keep_the_user_or_the_extension(address: str, result: list[str] | None) -> None:
     maps = Maps(CANONICAL, name="canonical_maps")
+    local = address.endswith("@local.test")
     mapped = map_address(
-        maps, address, addresses=lambda text: [text], delimiter="+", is_local=is_local, propagate=True
+        maps, address, addresses=lambda text: [text], delimiter="+", local=local, propagate=True
     )
     assert run_now(mapped) == result
 

@@ -40,9 +40,7 @@ class Generic:
         """What stands for an address, both in internal form. TableError."""
         domain = split_address(address)[1]
         local = domain is not None and await self.is_local(domain)
-        found = await find_address(
-            self.maps, address, delimiter=self.delimiter, is_local=lambda _: local, keys=EXTERNAL
-        )
+        found = await find_address(self.maps, address, delimiter=self.delimiter, local=local, keys=EXTERNAL)
         if found is None:
             return address
         value, extension = found

@@ -29,7 +29,7 @@ from pyfix.delivery.smtp.sasl_auth_cache import Failure
 from pyfix.mail.address import split_address
 from pyfix.mail.dsn import with_class
 from pyfix.mail.error import MailError
-from pyfix.maps.addresses import ADDRESS, find_address
+from pyfix.maps.addresses import find_address
 from pyfix.sasl import client as sasl
 from pyfix.sasl.login import Login, LoginError
 from pyfix.unix import msg
@@ -103,9 +103,7 @@ class Passwords:
     async def _of_sender(self, sender: str) -> str | None:
         domain = split_address(sender)[1]
         local = domain is not None and await self._is_local(domain)
-        found = await find_address(
-            self.maps, sender, delimiter=self._delimiter, is_local=lambda _: local, keys=ADDRESS
-        )
+        found = await find_address(self.maps, sender, delimiter=self._delimiter, local=local)
         return None if found is None else found[0]
 
 
