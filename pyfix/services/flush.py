@@ -24,6 +24,7 @@ from contextlib import suppress
 from pyfix.clients import flush
 from pyfix.clients.flush import BAD, DENY, FAIL, OK
 from pyfix.clients.trigger import Trigger
+from pyfix.config.expand import to_ascii
 from pyfix.config.params.flush import FlushParams
 from pyfix.config.params.mail import MailParams
 from pyfix.maps.match import DomainMatch, parent_matches
@@ -42,10 +43,7 @@ NO_LETTERS = re.compile(r"[^a-z0-9]", re.ASCII)
 
 def log_name(site: str) -> str:
     """The log of a site: a domain, or [address]."""
-    name = site.lower()
-    with suppress(UnicodeError):
-        name = name if name.isascii() else name.encode("idna").decode("ascii")
-    return NO_LETTERS.sub("_", name)
+    return NO_LETTERS.sub("_", to_ascii(site.lower()))
 
 
 class Flush:

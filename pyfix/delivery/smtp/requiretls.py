@@ -18,9 +18,9 @@ Parameters: smtp_requiretls_policy, requiretls_enable. Sources: REQUIRETLS_READM
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from typing import NamedTuple
 
+from pyfix.config.expand import to_ascii
 from pyfix.delivery.smtp import log
 from pyfix.delivery.smtp.tls_level import Level
 from pyfix.mail.error import MailError
@@ -52,7 +52,7 @@ class Policy:
 
     async def demand(self, host: str, level: Level) -> Demand | None:
         """What mail that requires TLS demands of a next hop, a name or address without port."""
-        action = await self._action(_ascii(host.lower()))
+        action = await self._action(to_ascii(host.lower()))
         if action == DISABLE:
             return None
         if action == OPPORTUNISTIC:
@@ -92,10 +92,3 @@ class Policy:
         for parent in parents(host, dot=True) if value is None else ():
             value = value or await table.find(parent, partial=True)
         return value
-
-
-def _ascii(host: str) -> str:
-    """A name as DNS has it, where that can be."""
-    with suppress(UnicodeError):
-        return host if host.isascii() else host.encode("idna").decode("ascii")
-    return host
