@@ -13,6 +13,7 @@ from functools import lru_cache
 
 from pyfix.config.compatibility import using
 from pyfix.mail.address import quote
+from pyfix.unix.msg import printable
 
 _VERBS = (
     *("HELO", "EHLO", "XCLIENT", "XFORWARD", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA", "BDAT", "RSET"),
@@ -21,17 +22,6 @@ _VERBS = (
 ORDER = {verb: number for number, verb in enumerate(_VERBS)}
 TEXT_LIMIT = 100  # characters of client input that are logged
 ESCAPES = {7: "\\a", 8: "\\b", 9: "\\t", 10: "\\n", 11: "\\v", 12: "\\f", 13: "\\r", 92: "\\\\"}
-
-
-def printable(text: str) -> str:
-    """The text without what could disturb a log."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(char if char.isprintable() and not _surrogate(char) else "?" for char in text)
-
-
-def _surrogate(char: str) -> bool:
-    return "\ud800" <= char <= "\udfff"
 
 
 def escaped(data: bytes) -> str:

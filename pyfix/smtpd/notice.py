@@ -26,7 +26,7 @@ from pyfix.clients.notice import Notices, folded
 from pyfix.clients.post_mail import Cleanup
 from pyfix.config.main_cf import MainCf
 from pyfix.config.params.bounce import BounceParams
-from pyfix.smtpd import log
+from pyfix.unix import msg
 from pyfix.wire.smtp_reply import Reply
 
 
@@ -87,7 +87,7 @@ class History:
         for item in self.said:
             prefix, data = (" In:  ", item.partition(b"\0")[0]) if isinstance(item, bytes) else (" Out: ", item.data)
             for line in data.decode("utf-8", "surrogateescape").rstrip("\r\n").split("\r\n"):
-                yield from folded(prefix, log.printable(line))
+                yield from folded(prefix, msg.printable(line))
 
 
 class Postmaster:

@@ -441,4 +441,4 @@ def _waiting(rest: Rest | Waiting) -> Waiting | None:
 @lru_cache(1000)
 def neutered(name: str) -> str:
     """A HELO name without what could disturb a log or a header."""
-    return log.printable(name).translate(NEUTRAL)
+    return msg.printable(name).translate(NEUTRAL)

@@ -1,4 +1,5 @@
 from pyfix.smtpd import log
+from pyfix.unix import msg
 
 
 def test_disconnect_counts_in_postfix_order() -> None:
@@ -21,7 +22,7 @@ def test_policy_line_has_what_is_known() -> None:
 
 
 def test_client_input_is_made_printable() -> None:
-    assert log.printable("a\nb\x7f\udcffä") == "a?b??ä"
+    assert msg.printable("a\nb\x7f\udcffä") == "a?b??ä"
     assert log.escaped(b"a\r\n\x16\xff\\") == "a\\r\\n\\026\\377\\\\"
 
 
