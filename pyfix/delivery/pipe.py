@@ -205,7 +205,7 @@ def parse(args: tuple[str, ...], owner: users.User) -> Attributes:
             msg.fatal(f"unknown attribute name: {word}")
         values[name] = value
     first = words[at].removeprefix("argv=")
-    argv = (first, *words[at + 1 :]) if first else words[at + 1 :]
+    argv = (first, *words[at + 1 :]) if first else tuple(words[at + 1 :])
     if not argv:
         msg.fatal("missing argv= command-line attribute")
     if "user" not in values:
@@ -213,7 +213,7 @@ def parse(args: tuple[str, ...], owner: users.User) -> Attributes:
     uid, gid = _user(values.pop("user"), owner)
     copy, flags = _flags(values.pop("flags", ""))
     more = {name: _ATTRIBUTES[name](value) for name, value in values.items()}
-    return Attributes(tuple(argv), uid, gid, copy, flags, **more)  # type: ignore[arg-type]  # values were parsed by kind
+    return Attributes(argv, uid, gid, copy, flags, **more)  # type: ignore[arg-type]  # values were parsed by kind
 
 
 def _unbraced(word: str) -> str:

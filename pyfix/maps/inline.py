@@ -52,7 +52,9 @@ def open_inline(options: Options, name: str) -> InlineTable:
 
 def _pair(item: str) -> tuple[str, str]:
     text = content(item) if item.startswith("{") else item
-    key, equals, value = _ENTRY.fullmatch(text).groups()  # type: ignore[union-attr]  # it matches every text
+    found = _ENTRY.fullmatch(text)
+    assert found is not None  # it matches every text
+    key, equals, value = found.groups()
     if not equals:
         raise BraceError("unbalanced '\"'" if value.startswith('"') else "missing '=' after attribute name")
     return key, value.strip(SPACE)
