@@ -202,6 +202,14 @@ def test_messages_of_an_active_queue_that_was_away_for_a_while_go_on(instance, t
     asyncio.run(scenario())
 
 
+async def taken_from(qmgr, instance, agent, take) -> None:
+    """Take the message that an agent has from it, who then can't find it. take: does it."""
+    await instance.until(lambda: agent.held)
+    take()
+    agent.release(Answer(-1))
+    await instance.until(lambda: not qmgr._active.messages)
+
+
 def test_a_message_that_was_away_is_left_alone_while_it_is_delivered_again(instance, toy) -> None:
     """As by `postsuper -h` while an agent had it, `postsuper -H` and `postqueue -i`, and then comes a queue run."""
 
@@ -210,10 +218,7 @@ def test_a_message_that_was_away_is_left_alone_while_it_is_delivered_again(insta
         agent.verdict = lambda _: None
         queue_id = instance.put("a@out.test")
         async with instance.running(out=agent) as qmgr:
-            await instance.until(lambda: agent.held)
-            os.rename(f"active/{queue_id}", f"hold/{queue_id}")
-            agent.release(Answer(-1))
-            await instance.until(lambda: not qmgr._active.messages)
+            await taken_from(qmgr, instance, agent, lambda: os.rename(f"active/{queue_id}", f"hold/{queue_id}"))
             os.rename(f"hold/{queue_id}", f"incoming/{queue_id}")
             qmgr.trigger(b"IA")
             await instance.until(lambda: agent.held)
@@ -232,10 +237,7 @@ def test_of_a_message_that_was_taken_away_nothing_is_remembered(instance, toy) -
         agent.verdict = lambda _: None
         queue_id = instance.put("a@out.test")
         async with instance.running(out=agent) as qmgr:
-            await instance.until(lambda: agent.held)
-            os.unlink(f"active/{queue_id}")
-            agent.release(Answer(-1))
-            await instance.until(lambda: not qmgr._active.messages)
+            await taken_from(qmgr, instance, agent, lambda: os.unlink(f"active/{queue_id}"))
             qmgr.trigger(b"D")
             assert not qmgr._active._stuck
             assert not qmgr._active._were_active
