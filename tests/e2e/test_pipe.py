@@ -135,6 +135,7 @@ def test_mail_for_a_service_that_can_not_be_is_deferred_at_once(instance, real_p
     ]
     assert said[0] == said[1]
     assert len(said[0]) == len(UNFIT)
+    assert "error: " not in mail.log()
 
 
 def _deferred(queue: Path) -> list[Path]:

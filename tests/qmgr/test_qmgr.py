@@ -275,10 +275,16 @@ def test_the_return_of_what_waited_too_long_is_tried_again(instance) -> None:
 
 def test_as_many_recipients_are_taken_as_messages(instance, toy) -> None:
     async def scenario() -> None:
-        instance.put("a@virtual.test", "b@virtual.test")
+        agent = toy()
+        agent.verdict = lambda _: None
+        ids = [instance.put("a@virtual.test"), instance.put("b@virtual.test")]
         limits = "qmgr_message_active_limit = 2\nqmgr_message_recipient_limit = 1"
-        async with instance.running(limits, virtual=toy()):
-            await instance.until_logged("removed")
+        async with instance.running(limits, virtual=agent):
+            await instance.until(lambda: len(agent.held) == 2)
+            agent.release()
+            agent.release()
+            for queue_id in ids:
+                await instance.until_logged(f"{queue_id}: removed")
             assert instance.lines[0] == (
                 "warning: qmgr_message_recipient_limit is smaller than qmgr_message_active_limit - "
                 "adjusting qmgr_message_recipient_limit"

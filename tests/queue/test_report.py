@@ -34,6 +34,17 @@ def test_who_is_not_the_owner_reads_it_all_the_same(tmp_path):
     assert report.list_message(Others(), "deferred", queue_id) is not None
 
 
+@pytest.mark.parametrize(
+    ("sender", "shown"), [("a\x9bb@x", "a?b@x"), ("a\x85b@x", "a?b@x"), ("a\u2028\xa0b@x", "a\u2028\xa0b@x")]
+)
+def test_no_address_steers_a_terminal(tmp_path, sender, shown):
+    """With C1 controls either, which Postfix shows as they are."""
+    queue = spool(tmp_path)
+    found = report.list_message(queue, "deferred", put(queue, "deferred", message(sender.encode())))
+    assert found is not None
+    assert found.sender == shown
+
+
 SENDER, NULL = rec.encode(rec.FROM, b"s@x"), rec.encode(rec.FROM, b"")
 ONE, TWO = [rec.encode(rec.RCPT, address) for address in (b"a@x", b"b c@x")]
 BEFORE = rec.encode(rec.ORCP, b"alias@x")

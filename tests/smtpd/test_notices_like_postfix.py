@@ -48,7 +48,7 @@ smtpd_end_of_data_restrictions = check_sender_access inline:{{end@x.test=reject}
 CLASSES = ("bounce", "policy", "protocol", "software")
 SERVICES = {
     **{name: [f"notify_classes = {name}"] for name in CLASSES},
-    "two": ["notify_classes = protocol, software"],
+    "two": ["notify_classes = protocol, software", "myorigin = origin.test"],
     "full": ["notify_classes = resource", "queue_minfree = 100000000000000"],
     "no vrfy": ["notify_classes = policy", "disable_vrfy_command = yes"],
     "lookup": ["notify_classes = data", "smtpd_recipient_restrictions = reject_unlisted_recipient, reject",
