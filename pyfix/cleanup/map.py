@@ -19,7 +19,7 @@ from pyfix.cleanup import log
 from pyfix.cleanup.verdict import NotAcceptedError
 from pyfix.clients.cleanup import STAT_DEFER, STAT_WRITE
 from pyfix.clients.rewrite import RULE_LOCAL, Rewriter, is_complete
-from pyfix.mail.address import quote, split_address, unquote
+from pyfix.mail.address import NO_EXTENSIONS, Extensions, quote, split_address, unquote
 from pyfix.mail.tokens import Address, external, external_address, parse
 from pyfix.maps.addresses import ADDRESS, EXTERNAL, Found, add_extension, find_address
 from pyfix.maps.maps import Maps
@@ -74,7 +74,7 @@ class AddressRules:
     canonical: tuple[Table, ...] = ()
     virtual: Maps | None = None
     masquerade: Masquerade = field(default_factory=Masquerade)
-    delimiter: str = ""
+    extensions: Extensions = NO_EXTENSIONS
     keep_canonical_extension: bool = True
     keep_virtual_extension: bool = True
     expansion_limit: int = 1000
@@ -208,7 +208,7 @@ class AddressMapper:
         try:
             domain = split_address(address)[1]
             local = domain is not None and await self._is_local(domain)
-            return await find_address(maps, address, delimiter=self._rules.delimiter, local=local, keys=keys)
+            return await find_address(maps, address, extensions=self._rules.extensions, local=local, keys=keys)
         except TableError:
             msg.warning(log.map_problem(queue_id, maps.name, address))
             raise NotAcceptedError(STAT_WRITE) from None

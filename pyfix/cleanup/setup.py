@@ -14,6 +14,7 @@ from pyfix.config.main_cf import MainCf
 from pyfix.config.params.bounce import BounceParams
 from pyfix.config.params.cleanup import CleanupParams
 from pyfix.config.params.mail import MailParams
+from pyfix.maps.addresses import extensions_of
 from pyfix.maps.maps import Maps
 from pyfix.maps.resolve_local import local_domains
 
@@ -75,7 +76,7 @@ def address_mapper(main: MainCf, rewriter: Rewriter) -> AddressMapper:
             frozenset(word.lower() for word in words(cfg.masquerade_exceptions)),
             frozenset(words(cfg.masquerade_classes)),
         ),
-        delimiter=mail.recipient_delimiter,
+        extensions=extensions_of(mail),
         keep_canonical_extension="canonical" in propagate,
         keep_virtual_extension="virtual" in propagate,
         expansion_limit=cfg.virtual_alias_expansion_limit,

@@ -37,7 +37,8 @@ from pyfix.delivery.command import Command, Verdict, judge, run
 from pyfix.delivery.delivered import delivered_to
 from pyfix.delivery.mail_copy import Copy, Letter
 from pyfix.delivery.outcome import Outcome
-from pyfix.mail.address import quote, split_extension
+from pyfix.mail.address import Extensions, quote
+from pyfix.maps.addresses import extensions_of
 from pyfix.queue.file import Recipient
 from pyfix.server.context import Context
 from pyfix.server.privileges import owner_of
@@ -287,7 +288,8 @@ _ATTRIBUTES: dict[str, Callable[[str], object]] = {
 def expand(attributes: Attributes, request: Request, mail: MailParams) -> list[str]:
     """The command for these recipients. UnknownMacro, BrokenMacro."""
     about = _about_message(attributes, request)
-    each = [_about_recipient(attributes, recipient, mail) for recipient in request.recipients]
+    extensions = extensions_of(mail)
+    each = [_about_recipient(attributes, recipient, extensions) for recipient in request.recipients]
     out: list[str] = []
     for word in attributes.argv:
         names = {next(filter(None, found), "") for found in _MACRO.findall(word)}
@@ -332,19 +334,14 @@ def _about_message(attributes: Attributes, request: Request) -> dict[str, str]:
     }
 
 
-def _about_recipient(attributes: Attributes, recipient: Recipient, mail: MailParams) -> dict[str, str]:
+def _about_recipient(attributes: Attributes, recipient: Recipient, extensions: Extensions) -> dict[str, str]:
     local, at, domain = recipient.address.rpartition("@")
     if not at:
         local, domain = domain, ""
         msg.warning(f"no @ in recipient address: {recipient.address}")
     if Words.FOLD_USER in attributes.words:
         local = local.lower()
-    user, extension = split_extension(
-        local,
-        mail.recipient_delimiter,
-        double_bounce=mail.double_bounce_sender,
-        owner_request_special=mail.owner_request_special,
-    )
+    user, extension = extensions.split(local)
     return {
         "recipient": _address(attributes.words, recipient.address),
         "original_recipient": _address(attributes.words, recipient.original),

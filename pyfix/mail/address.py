@@ -18,7 +18,7 @@ QUOTING = re.compile(r'\\(.)|"', re.ASCII | re.DOTALL)
 # dot-string of RFC 5321: atoms with single dots between; 8-bit text is left alone.
 ATOM = r'[^\x00-\x20\x7f()<>@,;:\\".\[\]]+'
 DOT_STRING = re.compile(rf'{ATOM}(?:\.{ATOM})*', re.ASCII)
-NEVER_SPLIT = frozenset({"postmaster", "mailer-daemon", "double-bounce"})
+NEVER_SPLIT = frozenset({"postmaster", "mailer-daemon"})
 
 
 def split_address(address: str) -> tuple[str, str | None]:
@@ -61,36 +61,35 @@ def unquote(address: str) -> str:
     return plain if domain is None else f"{plain}@{domain}"
 
 
-def split_extension(
-    local: str, delimiters: str, *, double_bounce: str = "double-bounce", owner_request_special: bool = True
-) -> tuple[str, str]:
-    """Split `user+ext` into `user` and `+ext` (with its delimiter; empty: no extension).
+class Extensions:
+    """How main.cf wants `user+ext` to be split; without delimiters it is not.
 
-    delimiters: recipient_delimiter, each character of it is one. double_bounce:
-    double_bounce_sender. owner_request_special: with `-` as a delimiter `owner-name`
-    and `name-request` stay whole.
+    delimiters: recipient_delimiter, each character of it is one. double_bounce: double_bounce_sender.
+    owner_request_special: with `-` as a delimiter `owner-name` and `name-request` stay whole.
     """
-    if not delimiters:
-        return local, ""
-    folded = local.lower()
-    if folded in NEVER_SPLIT or folded == double_bounce.lower():
-        return local, ""
-    if owner_request_special and "-" in delimiters and _is_list_name(folded):
-        return local, ""
-    at = min((found for mark in delimiters if (found := local.find(mark)) >= 0), default=0)
-    return (local[:at], local[at:]) if at else (local, "")
+
+    __slots__ = ("_lists", "_whole", "delimiters")
+
+    def __init__(
+        self, delimiters: str = "", *, double_bounce: str = "double-bounce", owner_request_special: bool = True
+    ) -> None:
+        self.delimiters = delimiters
+        self._whole = NEVER_SPLIT | {double_bounce.lower()}
+        self._lists = owner_request_special and "-" in delimiters
+
+    def split(self, local: str) -> tuple[str, str]:
+        """A local part without its extension, and the extension with its delimiter (empty: there is none)."""
+        at = min((found for mark in self.delimiters if (found := local.find(mark)) >= 0), default=0)
+        if not at:
+            return local, ""
+        folded = local.lower()
+        if folded in self._whole or (self._lists and _is_list_name(folded)):
+            return local, ""
+        return local[:at], local[at:]
+
+
+NO_EXTENSIONS = Extensions()
 
 
 def _is_list_name(folded: str) -> bool:
     return folded.startswith("owner-") or (folded.endswith("-request") and len(folded) > len("-request"))
-
-
-def strip_extension(
-    address: str, delimiters: str, *, double_bounce: str = "double-bounce", owner_request_special: bool = True
-) -> tuple[str, str]:
-    """Split `user+ext@domain` into `user@domain` and `+ext` (empty: no extension)."""
-    local, domain = split_address(address)
-    user, extension = split_extension(
-        local, delimiters, double_bounce=double_bounce, owner_request_special=owner_request_special
-    )
-    return (user if domain is None else f"{user}@{domain}"), extension

@@ -9,14 +9,15 @@ predicate calls the domain local. Pattern tables get the whole address only.
 
 A localpart that needs the quotes of RFC 5322 is tried with them, then without.
 
-Parameters: recipient_delimiter, propagate_unmatched_extensions.
+Parameters: recipient_delimiter, owner_request_special, double_bounce_sender.
 Sources: canonical(5), virtual(5), transport(5), ADDRESS_REWRITING_README.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
-from pyfix.mail.address import quote, quote_local, split_extension
+from pyfix.config.params.mail import MailParams
+from pyfix.mail.address import NO_EXTENSIONS, Extensions, quote, quote_local
 from pyfix.maps.maps import Maps
 
 
@@ -54,25 +55,34 @@ Key = tuple[str, str, bool]
 """What is tried, what it leaves out of the address, whether it is only a part of the address."""
 
 
+def extensions_of(mail: MailParams) -> Extensions:
+    """How main.cf wants extensions to be split off."""
+    return Extensions(
+        mail.recipient_delimiter,
+        double_bounce=mail.double_bounce_sender,
+        owner_request_special=mail.owner_request_special,
+    )
+
+
 async def find_address(
     maps: Maps,
     address: str,
     *,
-    delimiter: str = "",
+    extensions: Extensions = NO_EXTENSIONS,
     local: bool = False,
     keys: int = ADDRESS,
     parent_style: bool = False,
 ) -> Found | None:
     """What the tables say about an address; None when no key is there.
 
-    delimiter: the characters of recipient_delimiter; local: whether the address's domain takes bare
+    extensions: how they are split off; local: whether the address's domain takes bare
     localparts as keys; parent_style: parents are tried as `parent` rather than `.parent`.
     TableError: a table can't answer.
     """
     if local:
-        tried: Iterable[Key] = address_keys(address, delimiter, keys, local=True, parent_style=parent_style)
+        tried: Iterable[Key] = address_keys(address, extensions, keys, local=True, parent_style=parent_style)
     else:
-        tried = _keys_not_local(address, delimiter, keys, parent_style)
+        tried = _keys_not_local(address, extensions, keys, parent_style)
     for key, extension, partial in tried:
         value = await maps.find(key, partial=partial)
         if value is not None:
@@ -81,14 +91,14 @@ async def find_address(
 
 
 @lru_cache(100)
-def _keys_not_local(address: str, delimiter: str, keys: int, parent_style: bool) -> tuple[Key, ...]:
+def _keys_not_local(address: str, extensions: Extensions, keys: int, parent_style: bool) -> tuple[Key, ...]:
     """address_keys() where no domain is local, for several tables that are asked for one address."""
-    return tuple(address_keys(address, delimiter, keys, parent_style=parent_style))
+    return tuple(address_keys(address, extensions, keys, parent_style=parent_style))
 
 
 def address_keys(
     address: str,
-    delimiter: str = "",
+    extensions: Extensions = NO_EXTENSIONS,
     keys: int = ADDRESS,
     *,
     local: bool = False,
@@ -96,7 +106,7 @@ def address_keys(
 ) -> Iterator[Key]:
     """What is tried, in order."""
     whole = address, quote(address) or NULL
-    for key, quoted, extension in _both_forms(address, delimiter, keys, local=local, parent_style=parent_style):
+    for key, quoted, extension in _both_forms(address, extensions, keys, local=local, parent_style=parent_style):
         if keys & Keys.QUOTED:
             yield quoted, extension, quoted not in whole
         if (keys & Keys.PLAIN and key != quoted) or not keys & Keys.QUOTED:
@@ -105,7 +115,7 @@ def address_keys(
 
 def _both_forms(
     address: str,
-    delimiter: str,
+    extensions: Extensions,
     keys: int,
     *,
     local: bool,
@@ -115,7 +125,7 @@ def _both_forms(
     user, at, domain = address.rpartition("@")
     if not at:
         user, domain = address, ""
-    bare, extension = split_extension(user, delimiter)
+    bare, extension = extensions.split(user)
     if keys & Keys.FULL:
         yield address, quote(address) or NULL, ""
     if keys & Keys.NO_EXTENSION and extension:
@@ -146,32 +156,6 @@ def parents(domain: str, *, dot: bool) -> Iterator[str]:
         if at + 1 < len(domain):
             yield domain[start:]
         at = domain.find(".", start + 1)
-
-
-async def map_address(
-    maps: Maps,
-    address: str,
-    *,
-    addresses: Callable[[str], Iterable[str]],
-    delimiter: str = "",
-    local: bool = False,
-    propagate: bool = False,
-    keys: int = ADDRESS,
-) -> list[str] | None:
-    """The addresses that one takes its place by, as canonical and virtual tables have it.
-
-    addresses: takes a table's value apart into complete addresses in internal form; propagate:
-    an extension that the key left out is added to each (propagate_unmatched_extensions). None:
-    no key is there. TableError: a table can't answer.
-    """
-    found = await find_address(maps, address, delimiter=delimiter, local=local, keys=keys)
-    if found is None:
-        return None
-    value, extension = found
-    results = list(addresses(keep_user(value, address)))
-    if not propagate or not extension:
-        return results
-    return [add_extension(result, extension) for result in results]
 
 
 def add_extension(address: str, extension: str) -> str:

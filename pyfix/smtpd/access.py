@@ -25,7 +25,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from pyfix.clients.rewrite import FLAG_FAIL, FLAG_ROUTED, Resolved
-from pyfix.mail.address import quote, split_extension
+from pyfix.mail.address import Extensions, quote
 from pyfix.maps.maps import empty_result, lookup_error
 from pyfix.maps.match import parent_matches
 from pyfix.maps.network import parse_address
@@ -45,14 +45,14 @@ TROUBLE = "451 4.3.5 Server configuration error"
 class Access:
     """One table of access restrictions, and what its values mean."""
 
-    __slots__ = ("_actions", "_table", "delimiter", "dot", "name", "null_key", "utf8")
+    __slots__ = ("_actions", "_table", "dot", "extensions", "name", "null_key", "utf8")
 
     def __init__(self, lists: Lists, spec: str) -> None:
         site = lists.site
         self._actions: Actions = lists.once("actions", lambda: Actions(lists))
         self.name = spec
         self._table: Table = open_table(spec, config_dir=site.main.config_dir, utf8=site.utf8)
-        self.delimiter = site.mail.recipient_delimiter
+        self.extensions = site.extensions
         self.dot = not parent_matches(site.mail.parent_domain_matches_subdomains, "smtpd_access_maps")
         self.null_key = site.cfg.smtpd_null_access_lookup_key
         self.utf8 = site.utf8
@@ -137,12 +137,12 @@ def domain_keys(name: str, *, dot: bool, parts: bool) -> tuple[str, ...]:
 
 
 @lru_cache(4096)
-def mail_keys(address: str, delimiter: str, *, dot: bool, parts: bool) -> tuple[str, ...]:
+def mail_keys(address: str, extensions: Extensions, *, dot: bool, parts: bool) -> tuple[str, ...]:
     """For a complete address in internal form."""
     if not parts:
         return _both_forms(address)
     user, _, domain = address.rpartition("@")
-    bare, extension = split_extension(user, delimiter)
+    bare, extension = extensions.split(user)
     users = [user, bare] if extension else [user]
     keys = [form for one in users for form in _both_forms(f"{one}@{domain}")]
     keys += domain_keys(domain, dot=dot, parts=True)
@@ -213,7 +213,7 @@ async def _check_mail(
     if resolved.flags & FLAG_FAIL:
         return check.refuse_hard(Reply(451, "4.3.0", f"<{address}>: Temporary lookup failure"), Trouble.DATA)
     complete = fold_key(resolved.recipient, utf8=table.utf8)
-    keys = mail_keys(complete, table.delimiter, dot=table.dot, parts=table.parts)
+    keys = mail_keys(complete, table.extensions, dot=table.dot, parts=table.parts)
     return await table.decide(check, keys, stage, address)
 
 

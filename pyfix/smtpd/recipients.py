@@ -108,7 +108,7 @@ async def _is_listed(site: Site, kind: AddressClass, resolved: Resolved) -> bool
 async def _has(site: Site, maps: Maps, resolved: Resolved) -> bool:
     domain = split_address(resolved.recipient)[1]
     local = bool(resolved.flags & CLASS_LOCAL) or domain == site.mail.myorigin
-    found = await find_address(maps, resolved.recipient, delimiter=site.mail.recipient_delimiter, local=local)
+    found = await find_address(maps, resolved.recipient, extensions=site.extensions, local=local)
     return found is not None
 
 

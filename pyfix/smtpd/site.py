@@ -29,6 +29,7 @@ from pyfix.config.param import BadConfig
 from pyfix.config.params.flush import FlushParams
 from pyfix.config.params.mail import MailParams
 from pyfix.config.params.smtpd import SmtpdParams
+from pyfix.maps.addresses import extensions_of
 from pyfix.maps.debug_peer import DebugPeers
 from pyfix.maps.maps import Maps
 from pyfix.maps.match import AddressMatch, DomainMatch, StringMatch, parent_matches
@@ -78,6 +79,7 @@ class Site:
         self.main = main
         self.service = service
         self.mail = MailParams(main)
+        self.extensions = extensions_of(self.mail)
         self.configure(main)
         self.cleanup = CleanupClient(f"public/{self.mail.cleanup_service_name}", ahead=FILES_AHEAD)
         self.postmaster: Postmaster | None = Postmaster(main)

@@ -30,7 +30,7 @@ from pyfix.clients.rewrite import (
     FLAG_ROUTED,
     Resolved,
 )
-from pyfix.mail.address import quote
+from pyfix.mail.address import NO_EXTENSIONS, Extensions, quote
 from pyfix.mail.dsn import split_dsn
 from pyfix.mail.tokens import QUOTED, Token, internal, scan
 from pyfix.maps.addresses import find_address
@@ -67,7 +67,7 @@ class BySender:
 
     maps: Maps
     null_key: str
-    delimiter: str = ""
+    extensions: Extensions = NO_EXTENSIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class Routes:
     table: TransportTable
     relocated: Maps
     relocated_prefix: str = "5.1.6 User has moved to "
-    delimiter: str = ""
+    extensions: Extensions = NO_EXTENSIONS
     unknown_alias: str = "5.1.1 User unknown in virtual alias table"
 
 
@@ -241,7 +241,7 @@ class Resolver:
         _, at, domain = sender.rpartition("@")
         bare = bool(at) and (domain.lower() == self._syntax.myorigin or await self._classes.is_local(domain))
         try:
-            found = await find_address(table.maps, address, delimiter=table.delimiter, local=bare)
+            found = await find_address(table.maps, address, extensions=table.extensions, local=bare)
         except TableError:
             msg.warning(lookup_failure(table.maps.name))
             raise
@@ -264,7 +264,7 @@ class Resolver:
         if not maps:
             return route
         try:
-            found = await find_address(maps, recipient, delimiter=self._routes.delimiter, local=bare)
+            found = await find_address(maps, recipient, extensions=self._routes.extensions, local=bare)
         except TableError:
             msg.warning(lookup_failure(maps.name))
             raise

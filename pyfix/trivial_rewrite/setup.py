@@ -21,6 +21,7 @@ from pyfix.config.main_cf import MainCf
 from pyfix.config.networks import own_addresses, proxy_addresses
 from pyfix.config.params.mail import MailParams
 from pyfix.config.params.trivial_rewrite import TrivialRewriteParams
+from pyfix.maps.addresses import extensions_of
 from pyfix.maps.maps import Maps
 from pyfix.maps.match import DomainMatch, StringMatch, parent_matches
 from pyfix.maps.table import Care
@@ -102,7 +103,7 @@ def _routes(
     main: MainCf, mail: MailParams, cfg: TrivialRewriteParams, relocated: Maps, prefix: str
 ) -> Routes:
     """prefix: of the parameters' names."""
-    delimiter = mail.recipient_delimiter
+    extensions = extensions_of(mail)
     table = "in virtual alias table" if mail.show_user_unknown_table_name else ""
     parent = parent_matches(mail.parent_domain_matches_subdomains, "transport_maps")
     return Routes(
@@ -112,19 +113,19 @@ def _routes(
         relayhost_by_sender=BySender(
             _named_maps(main, prefix + "sender_dependent_relayhost_maps"),
             cfg.empty_address_relayhost_maps_lookup_key,
-            delimiter,
+            extensions,
         ),
         default_by_sender=BySender(
             _named_maps(main, prefix + "sender_dependent_default_transport_maps"),
             cfg.empty_address_default_transport_maps_lookup_key,
-            delimiter,
+            extensions,
         ),
         table=TransportTable(
-            _named_maps(main, prefix + "transport_maps"), delimiter=delimiter, parent_style=parent
+            _named_maps(main, prefix + "transport_maps"), extensions=extensions, parent_style=parent
         ),
         relocated=relocated,
         relocated_prefix="5.1.6 User has moved to " if cfg.relocated_prefix_enable else "",
-        delimiter=delimiter,
+        extensions=extensions,
         unknown_alias=f"5.1.1 User unknown {table}".rstrip(),
     )
 

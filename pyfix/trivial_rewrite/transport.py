@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pyfix.mail.address import NO_EXTENSIONS, Extensions
 from pyfix.maps.addresses import TRANSPORT, find_address
 from pyfix.maps.maps import Maps
 
@@ -28,11 +29,11 @@ class Route:
 
 
 class TransportTable:
-    """transport_maps. delimiter: recipient_delimiter; parent_style: parents without the dot."""
+    """transport_maps. extensions: how they are split off; parent_style: parents without the dot."""
 
-    def __init__(self, maps: Maps, *, delimiter: str = "", parent_style: bool = False) -> None:
+    def __init__(self, maps: Maps, *, extensions: Extensions = NO_EXTENSIONS, parent_style: bool = False) -> None:
         self.maps = maps
-        self._delimiter = delimiter
+        self._extensions = extensions
         self._parent_style = parent_style
 
     async def route(self, recipient: str, otherwise: Route) -> Route:
@@ -43,7 +44,7 @@ class TransportTable:
         if not self.maps:
             return otherwise
         found = await find_address(
-            self.maps, recipient, delimiter=self._delimiter, keys=TRANSPORT, parent_style=self._parent_style
+            self.maps, recipient, extensions=self._extensions, keys=TRANSPORT, parent_style=self._parent_style
         )
         value = await self.maps.find(WILDCARD, partial=True) if found is None else found[0]
         if value is None:

@@ -100,6 +100,10 @@ DIALOGS = {
     "double extension": ["MAIL FROM:<a{n}+b+c@s{n}.test>", "RCPT TO:<d{n}+e+f@r{n}.test>"],
     "only an extension": ["MAIL FROM:<+b{n}@s{n}.test>", "RCPT TO:<+f{n}@r{n}.test>"],
     "owner": ["MAIL FROM:<owner-l{n}+x@s{n}.test>", "RCPT TO:<l{n}-request+x@r{n}.test>"],
+    "owner with another delimiter": ["MAIL FROM:<owner-l{n}-x@s{n}.test>", "RCPT TO:<l{n}-request@r{n}.test>"],
+    "names of the system": ["MAIL FROM:<mailer-daemon@s{n}.test>", "RCPT TO:<Mailer-Daemon@r{n}.test>"],
+    "double bounce": ["MAIL FROM:<db-b@s{n}.test>", "RCPT TO:<DB-B@r{n}.test>"],
+    "default double bounce": ["MAIL FROM:<double-bounce@s{n}.test>", "RCPT TO:<double-bounce@r{n}.test>"],
     "one label": ["MAIL FROM:<u{n}@s{n}>", "RCPT TO:<u{n}@e{n}>"],
     "dot at the end": ["MAIL FROM:<u{n}@s{n}.test.>", "RCPT TO:<u{n}@r{n}.test.>"],
     "etrn": ["ETRN sub.r{n}.test"],
@@ -125,6 +129,9 @@ MESSAGES = {
     "message to an alias domain": (ANY, "only{n}+x@alldomain{n}.test"),
     "message to a literal": (ANY, "known{n}+ext@[127.0.0.1]"),
     "message with an at in quotes": ('"quo@{n}ted+e"@l{n}.test', '"quo@{n}ted+e"@r{n}.test'),
+    "message to an owner": (ANY, "owner-l{n}-x@e{n}.test"),
+    "message to a request address": (ANY, "l{n}-request@r{n}.test"),
+    "message to a double bounce": (ANY, "db-b@r{n}.test"),
     "message of a local user": ("known{n}+ext@l{n}.test", "rcpt{n}+ext@r{n}.test"),
 }
 
@@ -192,9 +199,16 @@ def is_compared(name: str, table: str, key: str) -> bool:
     return name in MESSAGES or not table.endswith(("canonical_maps", "bcc_maps", "virtual_alias_maps"))
 
 
-@pytest.mark.parametrize("parents", ["", "parent_domain_matches_subdomains =\n"], ids=["parents", "dotted parents"])
+SPECIAL = "recipient_delimiter = -+\ndouble_bounce_sender = db-b\n"
+
+
+@pytest.mark.parametrize(
+    "more",
+    ["", "parent_domain_matches_subdomains =\n", SPECIAL, SPECIAL + "owner_request_special = no\n"],
+    ids=["parents", "dotted parents", "minus", "owners are not special"],
+)
 def test_tables_are_asked_for_the_same_keys_in_the_same_order(
-    instance, real_postfix, instance_directory: Path, parents: str
+    instance, real_postfix, instance_directory: Path, more: str
 ) -> None:
     results = []
     for make in (real_postfix, instance):
@@ -202,7 +216,7 @@ def test_tables_are_asked_for_the_same_keys_in_the_same_order(
         top.mkdir()
         names: dict[int, str] = {}
         with Broken({"EHLO": "250-sink.test\r\n250 AUTH PLAIN"}) as sink, asked(answers(sink.port)) as server:
-            mail = make(settings(top, server) + parents)
+            mail = make(settings(top, server) + more)
             talk(mail, names)
             mail.stop()
             results.append(sorted_out(server.keys, names))

@@ -1,6 +1,6 @@
 import pytest
 
-from pyfix.mail.address import quote, split_address, split_extension, strip_extension, unquote
+from pyfix.mail.address import Extensions, quote, split_address, unquote
 
 
 @pytest.mark.parametrize(
@@ -57,9 +57,18 @@ def test_internal_and_external_form_translate_into_each_other(internal, external
     ],
 )
 def test_extensions_split_at_the_first_delimiter_but_not_in_names_of_the_system(local, delimiters, parts):
-    assert split_extension(local, delimiters) == parts
+    assert Extensions(delimiters).split(local) == parts
 
 
-def test_extension_of_an_address_keeps_the_domain():
-    assert strip_extension("user+ext@example.com", "+") == ("user@example.com", "+ext")
-    assert strip_extension("user+ext", "+") == ("user", "+ext")
+@pytest.mark.parametrize(
+    ("local", "parts"),
+    [
+        ("owner-list", ("owner", "-list")),
+        ("list-request", ("list", "-request")),
+        ("MAILER-DAEMON", ("MAILER-DAEMON", "")),
+        ("double-bounce", ("double", "-bounce")),
+        ("DB-B", ("DB-B", "")),
+    ],
+)
+def test_main_cf_says_whose_names_are_not_split(local, parts):
+    assert Extensions("-", double_bounce="db-b", owner_request_special=False).split(local) == parts

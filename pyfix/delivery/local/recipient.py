@@ -31,7 +31,7 @@ from pyfix.delivery.local.file import deliver_file
 from pyfix.delivery.local.include import deliver_include
 from pyfix.delivery.local.mailbox import deliver_mailbox, deliver_transport
 from pyfix.delivery.local.state import Attempt, Parts, Rights, State, rights_of
-from pyfix.mail.address import split_extension, unquote
+from pyfix.mail.address import unquote
 from pyfix.mail.error import Retry
 from pyfix.mail.tokens import Address, external_address, internal, parse
 from pyfix.maps.addresses import add_extension
@@ -75,18 +75,13 @@ def deliver_recipient(attempt: Attempt, state: State) -> Parts[None]:
 
 def _split(attempt: Attempt, state: State) -> State:
     """The state with the parts of its address."""
-    mail, address = attempt.setup.mail, state.recipient.address
+    address = state.recipient.address
     local, at, domain = address.rpartition("@")
     if not at:
         local, domain = address, ""
         msg.warning(log.no_domain(address))
     local, domain = local.lower(), domain.lower()
-    user, extension = split_extension(
-        local,
-        mail.recipient_delimiter,
-        double_bounce=mail.double_bounce_sender,
-        owner_request_special=mail.owner_request_special,
-    )
+    user, extension = attempt.setup.extensions.split(local)
     if "/" in extension:
         msg.warning(log.illegal_extension(attempt.delivery.request.queue_id, local))
         extension = ""

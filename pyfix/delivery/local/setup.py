@@ -20,6 +20,7 @@ from pyfix.config.params.local import LocalParams
 from pyfix.config.params.mail import MailParams
 from pyfix.delivery.maildir import Maildir
 from pyfix.delivery.mbox import DOTLOCK, FILE_LOCKS, Locking, Mbox
+from pyfix.maps.addresses import extensions_of
 from pyfix.maps.maps import Maps
 from pyfix.maps.table import Care
 from pyfix.server.context import Context
@@ -43,6 +44,7 @@ class Setup:
         main = context.main
         self.mail, self.cfg = MailParams(main), LocalParams(main)
         mail, cfg = self.mail, self.cfg
+        self.extensions = extensions_of(mail)
         if 0 < cfg.mailbox_size_limit < mail.message_size_limit:
             msg.fatal("main.cf configuration error: mailbox_size_limit is smaller than message_size_limit")
         self.service = context.service

@@ -43,6 +43,7 @@ from pyfix.delivery.smtp.tls_level import Level, Levels
 from pyfix.dns.hosts import HostsFile
 from pyfix.dns.reply_filter import ReplyFilter
 from pyfix.dns.resolver import DnsResolver
+from pyfix.maps.addresses import extensions_of
 from pyfix.maps.debug_peer import DebugPeers
 from pyfix.maps.maps import Maps
 from pyfix.maps.match import StringMatch
@@ -113,7 +114,7 @@ class Smtp(EventAgent):
             self._maps(context, "sasl_password_maps", cfg.smtp_sasl_password_maps, secret=True),
             between=cfg.smtp_sasl_password_result_delimiter,
             by_sender=self._by_sender,
-            delimiter=mail.recipient_delimiter,
+            extensions=extensions_of(mail),
             is_local=local_domains(context.main),
         )
         mechanisms = StringMatch(cfg.smtp_sasl_mechanism_filter, name=f"{program}_sasl_mechanism_filter")

@@ -16,10 +16,10 @@ from pyfix.config.hosts import SEPARATORS
 from pyfix.config.main_cf import MainCf
 from pyfix.config.params.mail import MailParams
 from pyfix.delivery.smtp import log
-from pyfix.mail.address import quote, split_address, unquote
+from pyfix.mail.address import NO_EXTENSIONS, Extensions, quote, split_address, unquote
 from pyfix.mail.headers import ADDRESSES, KNOWN, fold_addresses, header_name
 from pyfix.mail.tokens import Address, external, external_address, header_text, parse
-from pyfix.maps.addresses import EXTERNAL, add_extension, find_address, keep_user
+from pyfix.maps.addresses import EXTERNAL, add_extension, extensions_of, find_address, keep_user
 from pyfix.maps.maps import Maps
 from pyfix.maps.resolve_local import local_domains
 from pyfix.unix import msg
@@ -32,7 +32,7 @@ class Generic:
     maps: Maps
     rewriter: Rewriter
     is_local: Callable[[str], Awaitable[bool]]
-    delimiter: str = ""
+    extensions: Extensions = NO_EXTENSIONS
     propagate: bool = False
     token_limit: int = 10240
 
@@ -40,7 +40,7 @@ class Generic:
         """What stands for an address, both in internal form. TableError."""
         domain = split_address(address)[1]
         local = domain is not None and await self.is_local(domain)
-        found = await find_address(self.maps, address, delimiter=self.delimiter, local=local, keys=EXTERNAL)
+        found = await find_address(self.maps, address, extensions=self.extensions, local=local, keys=EXTERNAL)
         if found is None:
             return address
         value, extension = found
@@ -107,7 +107,7 @@ def make_generic(main: MainCf, maps: Maps, rewriter: Rewriter) -> Generic | None
         maps,
         rewriter,
         local_domains(main),
-        delimiter=mail.recipient_delimiter,
+        extensions=extensions_of(mail),
         propagate="generic" in SEPARATORS.split(mail.propagate_unmatched_extensions.lower()),
         token_limit=mail.header_address_token_limit,
     )

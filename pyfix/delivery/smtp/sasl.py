@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pyfix.clients.deliver import Dsn
 from pyfix.delivery.smtp import log
 from pyfix.delivery.smtp.sasl_auth_cache import Failure
-from pyfix.mail.address import split_address
+from pyfix.mail.address import Extensions, split_address
 from pyfix.mail.dsn import with_class
 from pyfix.mail.error import MailError
 from pyfix.maps.addresses import find_address
@@ -69,8 +69,8 @@ class Password(NamedTuple):
 class Passwords:
     """smtp_sasl_password_maps.
 
-    between: the character between user and password; by_sender: search by sender first; delimiter: of extensions;
-    is_local: whether a domain takes bare names as keys.
+    between: the character between user and password; by_sender: search by sender first; extensions: how they are
+    split off; is_local: whether a domain takes bare names as keys.
     """
 
     def __init__(
@@ -79,13 +79,13 @@ class Passwords:
         *,
         between: str,
         by_sender: bool,
-        delimiter: str,
+        extensions: Extensions,
         is_local: Callable[[str], Awaitable[bool]],
     ) -> None:
         self.maps = maps
         self._between = between
         self._by_sender = by_sender
-        self._delimiter = delimiter
+        self._extensions = extensions
         self._is_local = is_local
 
     async def find(self, sender: str, host: str, destination: str) -> Password | None:
@@ -103,7 +103,7 @@ class Passwords:
     async def _of_sender(self, sender: str) -> str | None:
         domain = split_address(sender)[1]
         local = domain is not None and await self._is_local(domain)
-        found = await find_address(self.maps, sender, delimiter=self._delimiter, local=local)
+        found = await find_address(self.maps, sender, extensions=self._extensions, local=local)
         return None if found is None else found[0]
 
 

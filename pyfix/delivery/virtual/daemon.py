@@ -23,6 +23,7 @@ from pyfix.delivery.mbox import Locking, Mbox, NotOwnedError, NotRegularError
 from pyfix.delivery.outcome import Outcome, Turn
 from pyfix.delivery.virtual.mailbox import Mailbox, Mailboxes
 from pyfix.mail.error import MailError
+from pyfix.maps.addresses import extensions_of
 from pyfix.maps.maps import Maps
 from pyfix.maps.table import Care
 from pyfix.queue.file import Recipient
@@ -57,7 +58,7 @@ class Virtual(BatchAgent):
             maps("virtual_gid_maps", cfg.virtual_gid_maps),
             base=cfg.virtual_mailbox_base,
             minimum_uid=cfg.virtual_minimum_uid,
-            delimiter=mail.recipient_delimiter,
+            extensions=extensions_of(mail),
         )
         styles = tuple(cfg.virtual_mailbox_lock.replace(",", " ").split())
         locking = Locking(styles, mail.deliver_lock_attempts, mail.deliver_lock_delay, mail.stale_lock_time)

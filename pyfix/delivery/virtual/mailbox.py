@@ -18,6 +18,7 @@ from functools import lru_cache
 
 from pyfix.delivery import log
 from pyfix.delivery.agent import CONFIGURATION_ERROR
+from pyfix.mail.address import NO_EXTENSIONS, Extensions
 from pyfix.mail.error import Refused, Retry
 from pyfix.maps.addresses import find_address
 from pyfix.maps.maps import Maps
@@ -53,14 +54,14 @@ class Mailboxes:
         *,
         base: str,
         minimum_uid: int = 100,
-        delimiter: str = "",
+        extensions: Extensions = NO_EXTENSIONS,
     ) -> None:
         self._mailboxes = mailboxes
         self._uids = uids
         self._gids = gids
         self._base = base
         self._minimum_uid = minimum_uid
-        self._delimiter = delimiter
+        self._extensions = extensions
 
     async def find(self, address: str) -> Mailbox:
         """The mailbox of a recipient. Refused: there is none; Retry: a table is in trouble or wrong."""
@@ -79,7 +80,7 @@ class Mailboxes:
 
     async def _find(self, maps: Maps, user: str) -> str | None:
         try:
-            found = await find_address(maps, user, delimiter=self._delimiter)
+            found = await find_address(maps, user, extensions=self._extensions)
         except TableError as error:
             msg.warning(log.lookup_failed(maps.name, user, error.reason))
             raise Retry(CONFIGURATION_ERROR, status="4.3.5") from error
