@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from collections.abc import Mapping
 from contextlib import suppress
 
@@ -24,7 +23,7 @@ from pyfix.master.listen import Endpoint, Listeners
 from pyfix.master.loop import Callback, Loop, Timer
 from pyfix.master.service import Service
 from pyfix.master.settings import Settings
-from pyfix.master.zygote import Code, Zygote, exec_worker, start_zygote
+from pyfix.master.zygote import Code, Zygote, exec_worker, fork_worker, may_fork, preload, start_zygote
 from pyfix.server import control, privileges, programs
 from pyfix.unix import msg
 
@@ -36,8 +35,6 @@ SINGLE_PATIENCE = 30.0
 """Seconds after which a retired worker that must be the only one is ended, so that the next can start."""
 ZYGOTE_YOUTH = 2.0
 """Seconds in which a zygote that ends has failed to start."""
-ROOT_PATIENCE = 1.0
-"""Seconds without an order after which the zygote that keeps root leaves its only worker alone."""
 
 
 class Master:
@@ -88,6 +85,9 @@ class Master:
     def _begin(self) -> None:
         """Put the configuration to work."""
         self._environment = environment.for_daemons(self._config.cfg, self._given, self._verbose)
+        if self._code.is_current():
+            preload(self._config.cfg.main, self._programs(keeps_root=True) & programs.SERIAL)
+            self._code = Code()
         self._start_zygote(keeps_root=False)
         for key, entry in self._config.entries.items():
             self._configure(key, entry)
@@ -207,22 +207,16 @@ class Master:
         self._resting.discard(keeps_root)
         if not programs or not self._subreaper or self._stopping or keeps_root in self._zygotes:
             return
-        fork = bool(sys.flags.utf8_mode) and self._code.is_current()
         try:
-            self._zygotes[keeps_root] = start_zygote(self._config.cfg.main, programs, self._environment, fork=fork)
+            self._zygotes[keeps_root] = start_zygote(
+                self._config.cfg.main, programs, self._environment, fork=self._may_fork()
+            )
         except OSError as error:
             msg.warning(log.not_started(self._zygote_path, error))
             self._rest(keeps_root, self._config.throttle_time)
 
-    def _let_zygote_go(self) -> None:
-        """The one for services that keep root stays for several workers, which have much in common with it.
-
-        One alone has not, and a new zygote for the second is made in less than 0.2 s.
-        """
-        zygote = self._zygotes.get(True)
-        workers = sum(self._keeps_root(child.service.entry) for child in self._children)
-        if zygote is not None and (workers == 0 or (workers == 1 and zygote.idle(ROOT_PATIENCE))):
-            self._zygotes.pop(True).close()
+    def _may_fork(self) -> bool:
+        return may_fork(self._environment) and self._code.is_current()
 
     def _zygote_ended(self, kind: bool, pid: int, code: int) -> None:
         zygote = self._zygotes.pop(kind)
@@ -275,22 +269,25 @@ class Master:
 
     def _order(self, service: Service, fds: list[int]) -> bool:
         order = self._start_of(service)
-        if not self._subreaper:
-            try:
-                exec_worker(order, self._config.cfg.main, self._environment, fds)
-            except OSError as error:
-                msg.warning(log.not_started(self._path_of(service), error))
-                return False
-            return True
         kind = self._keeps_root(service.entry)
-        if kind not in self._resting:
-            self._start_zygote(keeps_root=kind)
-        zygote = self._zygotes.get(kind)
-        if zygote is None or not zygote.start(order, fds):
+        if kind and order.program in programs.SERIAL and self._may_fork():
+            start = fork_worker
+        elif not self._subreaper:
+            start = exec_worker
+        else:
+            return self._order_from_zygote(order, fds, keeps_root=kind)
+        try:
+            start(order, self._config.cfg.main, self._environment, fds)
+        except OSError as error:
+            msg.warning(log.not_started(self._path_of(service), error))
             return False
-        if kind:
-            self._loop.call_later(ROOT_PATIENCE, self._let_zygote_go)
         return True
+
+    def _order_from_zygote(self, order: control.Start, fds: list[int], *, keeps_root: bool) -> bool:
+        if keeps_root not in self._resting:
+            self._start_zygote(keeps_root=keeps_root)
+        zygote = self._zygotes.get(keeps_root)
+        return zygote is not None and zygote.start(order, fds)
 
     def _path_of(self, service: Service) -> str:
         return f"{self._config.cfg.daemon_directory}/{service.entry.program}"
@@ -350,7 +347,6 @@ class Master:
             if child.failed_to_start(code):
                 child.service.throttle(path)
         child.service.lost(child)
-        self._let_zygote_go()
         self._stop_if_done()
 
 

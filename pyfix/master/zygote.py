@@ -1,10 +1,13 @@
-"""zygote - master's hold on the process that workers are forked from
+"""zygote - where workers come from
 
-One for services without privileges, and one for those that keep root, made when they get a worker and there as long as
-they have several. Each is a fork of master, with which it shares what both have in memory, as long as master's own
-code is what would be read from disk now; after an upgrade, or where main.cf has words for the interpreter (PYTHON...
-in import_environment), it is a new interpreter.
-Where orphans can't be adopted (no subreaper), workers are started by exec instead.
+Most from the zygote, a fork of master that imports their rooms. Programs of ours that become other users keep root and
+have no network code: master itself imports those, before it makes the zygote, and forks each of their workers. So all
+share what they have in common, and a seldom wanted agent needs no zygote of its own. Other programs that keep root,
+which nobody but master.cf knows, have a second zygote.
+
+Master forks as long as its own code is what would be read from disk now; after an upgrade, or where main.cf has words
+for the interpreter (PYTHON... in import_environment), both zygotes are new interpreters.
+Where orphans can't be adopted (no subreaper), other workers are started by exec instead.
 """
 
 from __future__ import annotations
@@ -17,12 +20,13 @@ import socket
 import sys
 import syslog
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import NoReturn
 
 from pyfix.config.main_cf import MainCf
-from pyfix.server import control
+from pyfix.server import control, log
 from pyfix.server.control import CONTROL_FD, STATUS_FD
+from pyfix.unix import msg, signals
 
 _HIGH = 100
 """Descriptors that are to be moved go above this one first, out of the way."""
@@ -34,7 +38,7 @@ class Zygote:
     def __init__(self, channel: socket.socket, pid: int) -> None:
         self.control = channel
         self.pid = pid
-        self.started = self.ordered = time.monotonic()
+        self.started = time.monotonic()
 
     def start(self, order: control.Start, fds: list[int]) -> bool:
         """Order a worker; False when the zygote can't take an order now."""
@@ -42,12 +46,7 @@ class Zygote:
             control.send_start(self.control, order, fds)
         except OSError:
             return False
-        self.ordered = time.monotonic()
         return True
-
-    def idle(self, seconds: float) -> bool:
-        """Whether the last order was so long ago."""
-        return time.monotonic() - self.ordered >= seconds
 
     def young(self, seconds: float) -> bool:
         """Whether it was started less than so long ago."""
@@ -59,14 +58,14 @@ class Zygote:
 
 
 class Code:
-    """The files that this process's code came from."""
+    """The files that this process's code came from, by one string: to go over modules writes to what others share."""
 
     def __init__(self) -> None:
+        self._paths = "\0".join({str(getattr(m, "__file__", None) or sys.executable) for m in [*sys.modules.values()]})
         self._seen = self._now()
 
-    def _now(self) -> dict[str, tuple[int, int] | None]:
-        paths = {str(getattr(module, "__file__", None) or sys.executable) for module in list(sys.modules.values())}
-        return {path: _version(path) for path in paths}
+    def _now(self) -> list[tuple[int, int] | None]:
+        return [_version(path) for path in self._paths.split("\0")]
 
     def is_current(self) -> bool:
         """Whether all of them are still as they were."""
@@ -81,12 +80,27 @@ def _version(path: str) -> tuple[int, int] | None:
     return found.st_ino, found.st_mtime_ns
 
 
+def preload(main: MainCf, programs: Collection[str]) -> None:
+    """Have in this process what workers of these programs need, if there are any."""
+    if programs:
+        from pyfix.server import zygote  # with what a worker needs, and master does not
+
+        zygote.take_in(main, programs)
+        gc.enable()
+
+
+def may_fork(environment: Mapping[str, str]) -> bool:
+    """Whether a fork of this interpreter can have such an environment: not if variables are for its start."""
+    words = {name for name in environment if name.startswith("PYTHON")}
+    return bool(sys.flags.utf8_mode) and words <= {"PYTHONPATH", "PYTHONUTF8"}
+
+
 def start_zygote(main: MainCf, programs: Collection[str], environment: Mapping[str, str], *, fork: bool) -> Zygote:
     """Start a zygote for these programs: a fork of this process, or a new interpreter."""
     ours, theirs = control.pair()
     with theirs:
-        if fork and not _for_the_interpreter(environment):
-            pid = _fork(main, programs, environment, theirs)
+        if fork:
+            pid = _fork(environment, [theirs.fileno()], lambda: _be_zygote(main, theirs, programs))
         else:
             with os.fdopen(control.snapshot(main)) as main_cf:
                 arguments = ["pyfix.server.zygote", *sorted(programs)]
@@ -94,44 +108,54 @@ def start_zygote(main: MainCf, programs: Collection[str], environment: Mapping[s
     return Zygote(ours, pid)
 
 
-def _for_the_interpreter(environment: Mapping[str, str]) -> bool:
-    """Whether there are variables that a running interpreter does not heed any more."""
-    return any(name.startswith("PYTHON") for name in environment.keys() - {"PYTHONPATH", "PYTHONUTF8"})
+def _be_zygote(main: MainCf, channel: socket.socket, programs: Collection[str]) -> NoReturn:
+    from pyfix.server import zygote  # not for master
+
+    zygote.run(main, channel, programs)
 
 
-def _fork(main: MainCf, programs: Collection[str], environment: Mapping[str, str], channel: socket.socket) -> int:
+def fork_worker(order: control.Start, main: MainCf, environment: Mapping[str, str], fds: list[int]) -> int:
+    """Start a worker of a program that was preloaded; returns its pid. fds: as for Zygote.start."""
+    return _fork(environment, fds, lambda: _be_worker(order, main, fds))
+
+
+def _be_worker(order: control.Start, main: MainCf, fds: list[int]) -> NoReturn:
+    from pyfix.server import zygote  # which preload() has
+
+    msg.to(log.sink(main, order.program, stamps=True))
+    zygote.work(order, main, fds)
+
+
+def _fork(environment: Mapping[str, str], fds: list[int], life: Callable[[], NoReturn]) -> int:
     """Fork; the parent gets the pid. Signals wait, since a handler of master's has no place in the child."""
     gc.freeze()  # what both have stays in common as long as nobody counts its references
+    sys._clear_type_cache()  # noqa: SLF001 - which counts those to names all over it
     before = signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals())
     pid = os.fork()
     if pid == 0:
-        _be_zygote(main, programs, environment, channel, before)
+        try:
+            _leave_master(environment, fds)
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            life()
+        finally:
+            os._exit(1)
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return pid
 
 
-def _be_zygote(
-    main: MainCf,
-    programs: Collection[str],
-    environment: Mapping[str, str],
-    channel: socket.socket,
-    mask: Iterable[int],
-) -> NoReturn:
-    """The rest of a forked child's life. Nothing of master's is open in it, nor freed, since what frees closes."""
-    try:
-        fd = channel.fileno()
-        syslog.closelog()  # else the C library would write to whatever gets that number next
-        os.closerange(3, fd)
-        os.closerange(fd + 1, os.sysconf("SC_OPEN_MAX"))
-        os.environ.clear()
-        os.environ.update(environment)
-        time.tzset()
-        sys.path[:0] = [path for path in environment["PYTHONPATH"].split(":") if path not in sys.path]
-        from pyfix.server import zygote  # not for master
-
-        zygote.run(main, channel, programs, mask)
-    finally:
-        os._exit(1)
+def _leave_master(environment: Mapping[str, str], fds: list[int]) -> None:
+    """Nothing of master's stays open in a forked child, nor is it freed, since what frees closes."""
+    syslog.closelog()  # else the C library would write to whatever gets that number next
+    above = 3
+    for fd in sorted(fds):
+        os.closerange(above, fd)
+        above = fd + 1
+    os.closerange(above, os.sysconf("SC_OPEN_MAX"))
+    signals.reset()
+    os.environ.clear()
+    os.environ.update(environment)
+    time.tzset()
+    sys.path[:0] = [path for path in environment["PYTHONPATH"].split(":") if path not in sys.path]
 
 
 def exec_worker(order: control.Start, main: MainCf, environment: Mapping[str, str], fds: list[int]) -> int:
@@ -154,5 +178,3 @@ def run_python(arguments: list[str], environment: Mapping[str, str], fds: list[i
     finally:
         for fd in moved:
             os.close(fd)
-
-

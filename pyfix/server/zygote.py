@@ -17,7 +17,6 @@ import encodings.unicode_escape
 import gc
 import importlib
 import os
-import signal
 import socket
 import sys
 from collections.abc import Collection, Iterable
@@ -28,7 +27,7 @@ from pyfix.config import networks, registry
 from pyfix.config.main_cf import BadConfig, MainCf
 from pyfix.config.params.mail import MailParams
 from pyfix.server import bug, control, daemon, log, privileges, programs
-from pyfix.unix import mounts, msg, prctl, signals
+from pyfix.unix import mounts, msg, prctl
 
 assert encodings.idna  # sockets need it later, when nothing can be imported any more
 assert encodings.unicode_escape  # every queue does, and what a worker imports it has for itself
@@ -54,12 +53,17 @@ def _fork_twice(order: control.Start, config: MainCf, fds: list[int], channel: s
     try:
         channel.close()
         if os.fork() == 0:
-            gc.enable()
-            if "random" in sys.modules:
-                sys.modules["random"].seed()
-            daemon.run(order, config, fds[0], fds[1:])
+            work(order, config, fds)
     finally:
         os._exit(0)
+
+
+def work(order: control.Start, config: MainCf, fds: list[int]) -> NoReturn:
+    """Be that worker, in a process that has just been forked. fds: as control.receive_start tells them."""
+    gc.enable()
+    if "random" in sys.modules:
+        sys.modules["random"].seed()
+    daemon.run(order, config, fds[0], fds[1:])
 
 
 def _look_once(config: MainCf) -> None:
@@ -86,15 +90,10 @@ def preload(names: Iterable[str]) -> None:
             msg.warning(bug.line(error, f"import of {name}"))
 
 
-def run(config: MainCf, channel: socket.socket, names: Collection[str], mask: Iterable[int] = ()) -> NoReturn:
-    """Be the zygote of these programs until master goes. mask: the signals to block from now on."""
+def take_in(config: MainCf, names: Collection[str]) -> None:
+    """Have in memory what workers of these programs will use, and leave it in peace: the collector is off then."""
     gc.disable()  # imports leave little; workers enable it
-    signals.reset()
-    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-    prctl.set_name("zygote")
     os.register_at_fork = _no_hooks
-    msg.verbose = 0
-    msg.to(log.sink(config, "zygote", stamps=True))
     registry.load()
     daemon.warm_up(names)
     preload(names)
@@ -104,6 +103,14 @@ def run(config: MainCf, channel: socket.socket, names: Collection[str], mask: It
         _look_once(config)
     gc.collect()
     gc.freeze()
+
+
+def run(config: MainCf, channel: socket.socket, names: Collection[str]) -> NoReturn:
+    """Be the zygote of these programs until master goes."""
+    prctl.set_name("zygote")
+    msg.verbose = 0
+    msg.to(log.sink(config, "zygote", stamps=True))
+    take_in(config, names)
     sys._clear_type_cache()  # noqa: SLF001 - it counts references to names all over the memory that workers share
     serve(config, channel)
     log.leave(0)

@@ -7,13 +7,11 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from pyfix.master.master import ROOT_PATIENCE
 from tests.e2e.instance import ROOT
 from tests.master.client import Client
 
@@ -82,12 +80,18 @@ def test_the_interpreter_starts_anew_where_it_is_given_variables(toys, connect):
     assert "pyfix.server.zygote" in command
 
 
-def test_after_an_upgrade_a_reload_runs_the_new_code(toys, connect, monkeypatch, instance_directory):
-    source = instance_directory / "source"
+@pytest.fixture
+def source(monkeypatch, instance_directory):
+    """What instances run from, to be changed."""
+    copy = instance_directory / "source"
     for name in ("pyfix", "conf"):
-        shutil.copytree(ROOT / name, source / name)
-    monkeypatch.setattr("tests.e2e.instance.ROOT", source)
-    monkeypatch.chdir(source)  # which comes first
+        shutil.copytree(ROOT / name, copy / name)
+    monkeypatch.setattr("tests.e2e.instance.ROOT", copy)
+    monkeypatch.chdir(copy)  # which comes first
+    return copy
+
+
+def test_after_an_upgrade_a_reload_runs_the_new_code(toys, connect, source):
     mail = toys("echo unix n - n - 10 toy:Echo")
     path = mail.queue / "public" / "echo"
     assert "stress= " in connect(path).ask("x")
@@ -102,6 +106,57 @@ UPGRADE = """
 _raw = MainCf.raw
 MainCf.raw = lambda self, name: "upgraded" if name == "stress" else _raw(self, name)
 """
+
+
+VIRTUAL = "agent unix n n n - 1 virtual"
+AGENT = "pyfix/delivery/virtual/daemon.py"
+
+
+def test_after_an_upgrade_of_an_agent_that_keeps_root_a_reload_runs_the_new_one(toys, connect, source):
+    mail = toys(VIRTUAL)
+    path = mail.queue / "public" / "agent"
+    client = connect(path)
+    assert client.sock.recv(999)
+    client.sock.close()
+    with open(source / AGENT, "a") as file:
+        file.write("raise RuntimeError('upgraded')\n")
+    mail.reload()
+    connect(path)
+    mail.wait_for(r"virtual\[\d+\]: .*RuntimeError: upgraded")
+
+
+def test_an_agent_that_can_not_be_imported_fails_when_it_is_wanted(toys, connect, source):
+    (source / AGENT).write_text("raise RuntimeError('broken')\n")
+    mail = toys(f"{VIRTUAL}\n{ECHO}")
+    mail.wait_for(r"warning: import of virtual .*RuntimeError: broken")
+    connect(mail.queue / "public" / "agent")
+    mail.wait_for(r"warning: /usr/libexec/postfix/virtual: bad command startup -- throttling")
+    assert connect(mail.ports[0]).pid()
+
+
+def test_nothing_of_masters_reaches_an_agent_that_keeps_root(toys, connect, monkeypatch):
+    monkeypatch.setenv("SECRET", "of root")
+    mail = toys(f"{VIRTUAL}\n{ECHO}")
+    connect(mail.ports[0]).pid()
+    assert connect(mail.queue / "public" / "agent").sock.recv(999)
+    pid = mail.pid_of("virtual")
+    assert b"SECRET" not in Path(f"/proc/{pid}/environ").read_bytes()
+    found = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+    assert len([name for name in found if name.startswith("socket:")]) <= 4  # status, listener, session, log
+    assert not [name for name in found if "master." in name or "main.cf" in name or "epoll" in name]
+
+
+def test_an_agent_that_keeps_root_comes_with_a_reload_and_ends_with_master(toys, connect):
+    mail = toys(ECHO)
+    mail.edit("master.cf", VIRTUAL)
+    mail.reload()
+    client = connect(mail.queue / "public" / "agent")
+    assert client.sock.recv(999)
+    mail.wait_until(lambda: len(mail.pids_of("zygote")) == 1)
+    pid = mail.pid_of("virtual")
+    client.sock.close()
+    os.kill(mail.master_pid, signal.SIGKILL)
+    mail.wait_until(lambda: not os.path.exists(f"/proc/{pid}") or _is_zombie(pid))
 
 
 def test_service_whose_workers_fail_is_left_alone_for_a_while(toys, connect):
@@ -234,7 +289,7 @@ def test_either_zygote_may_be_killed(toys, connect, killed):
     services = ECHO + "\n{port1} inet n n n - 10 toy:Echo\n{port2} inet n n n - 10 toy:Echo"
     mail = toys(services, "service_throttle_time = 1s")
     root = os.stat(f"/proc/{mail.master_pid}").st_uid == 0
-    assert len({connect(port).pid() for port in mail.ports}) == 3  # of several that keep root the zygote stays
+    assert len({connect(port).pid() for port in mail.ports}) == 3
     zygotes = sorted(mail.pids_of("zygote"))
     assert len(zygotes) == (2 if root else 1)
     for pid in zygotes[killed]:
@@ -245,33 +300,6 @@ def test_either_zygote_may_be_killed(toys, connect, killed):
     assert f"uid={mail.owner.uid} " in connect(mail.ports[0]).ask("x")
     assert f"uid={0 if root else mail.owner.uid} " in connect(mail.ports[1]).ask("x")
     assert not {*zygotes[killed]} & {*mail.pids_of("zygote")}
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user has one zygote for all")
-@pytest.mark.parametrize("toys", ["root"], indirect=True)
-def test_the_zygote_that_keeps_root_leaves_one_worker_alone_and_stays_for_two(toys, connect):
-    mail = toys("{port0} inet n n n - 10 toy:Echo\n{port1} inet n n n - 10 toy:Echo", "max_idle = 1s")
-    other = [mail.pid_of("zygote")]
-    for _ in range(2):
-        first = connect(mail.ports[0])
-        first.pid()
-        mail.wait_until(lambda: mail.pids_of("zygote") == other)
-        second = connect(mail.ports[1])
-        second.pid()
-        (zygote,) = {*mail.pids_of("zygote")} - {*other}
-        mail.wait_until(lambda pid=zygote: seconds_of(pid) > 2 * ROOT_PATIENCE)
-        assert zygote in mail.pids_of("zygote")
-        first.sock.close()
-        mail.wait_until(lambda: mail.pids_of("zygote") == other)
-        second.sock.close()
-        mail.wait_until(lambda: not mail.pids_of("toy:Echo"))
-    assert "warning" not in mail.log()
-
-
-def seconds_of(pid: int) -> float:
-    """How long a process has lived."""
-    began = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
-    return time.clock_gettime(time.CLOCK_BOOTTIME) - began
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user has one zygote for all")
