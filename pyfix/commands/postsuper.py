@@ -7,8 +7,9 @@
 -f        expire, and release from hold    -p    remove what crashes left behind
 -h        put on hold                      -s -S put files where they belong
 
-ID is a queue id, ALL, or - for ids on standard input, and may be given several times. QUEUE limits where
-messages are looked for. Without an option it does -s -p.
+ID is a queue id, ALL, or - for ids on standard input, and may be given several times. ALL finds messages also
+where hash_queue_names or hash_queue_depth no longer want them. QUEUE limits where messages are looked for; in
+maildrop they can only be deleted. Without an option it does -s -p.
 
 Privileges: root, who becomes mail_owner, or mail_owner. What is done is told on standard error and logged.
 Parameters: queue_directory, mail_owner, hash_queue_names, hash_queue_depth
@@ -23,8 +24,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from pyfix.commands import mail_conf
-from pyfix.queue.directory import QueueDirectory
-from pyfix.queue.logs import remove_log
+from pyfix.queue.directory import QueueDirectory, is_ready
 from pyfix.queue.names import is_valid
 from pyfix.queue.repair import purge, repair
 from pyfix.queue.report import FORCE_EXPIRE
@@ -50,75 +50,83 @@ _LETTERS = "c:d:e:f:h:H:pr:sSv"
 _ASKING = frozenset("defhHr")
 
 
-def _delete(queue: QueueDirectory, name: str, queue_id: str, logs: Iterable[str] = LOGS) -> bool:
+def _delete(queue: QueueDirectory, path: str) -> bool:
+    queue_id = os.path.basename(path)
+    return _delete_with(path, [queue.path(log, queue_id) for log in LOGS])
+
+
+def _delete_with(path: str, logs: Iterable[str]) -> bool:
     """The logs first: without their message they would wait for another of that id."""
-    if not os.path.lexists(queue.path(name, queue_id)):
+    if not os.path.lexists(path):
         return False
-    for log in logs:
-        remove_log(queue, log, queue_id)
-    queue.remove(name, queue_id)
+    _delete_files(logs)
+    os.unlink(path)
     return True
 
 
-def _delete_each(queue: QueueDirectory) -> "Do":
-    """_delete() for many: asks only for logs that are there."""
-    logged = {log: _scan_log(queue, log) for log in LOGS}
+def _delete_files(paths: Iterable[str]) -> None:
+    for path in paths:
+        with suppress(FileNotFoundError):
+            os.unlink(path)
 
-    def delete(queue: QueueDirectory, name: str, queue_id: str) -> bool:
-        return _delete(queue, name, queue_id, [log for log, ids in logged.items() if queue_id in ids])
+
+def _delete_each(queue: QueueDirectory) -> "Do":
+    """_delete() for many: asks only for logs that are there, wherever that is."""
+    logs = _all_logs(queue)
+
+    def delete(_: QueueDirectory, path: str) -> bool:
+        return _delete_with(path, logs.get(os.path.basename(path), ()))
 
     return delete
 
 
 def _delete_late_logs(queue: QueueDirectory, deleted: Iterable[str]) -> None:
     """Those that were begun since _delete_each() looked."""
+    logs = _all_logs(queue)
+    for queue_id in logs.keys() & set(deleted):
+        _delete_files(logs[queue_id])
+
+
+def _all_logs(queue: QueueDirectory) -> dict[str, list[str]]:
+    """The logs of each id."""
+    logs: dict[str, list[str]] = {}
     for log in LOGS:
-        for queue_id in _scan_log(queue, log).intersection(deleted):
-            remove_log(queue, log, queue_id)
+        with suppress(FileNotFoundError):
+            for path in queue.scan_paths(log):
+                logs.setdefault(os.path.basename(path), []).append(path)
+    return logs
 
 
-def _scan_log(queue: QueueDirectory, log: str) -> set[str]:
-    try:
-        return set(queue.scan(log))
-    except FileNotFoundError:
-        return set()
-
-
-def _hold(queue: QueueDirectory, name: str, queue_id: str) -> bool:
-    return _move(queue, name, queue_id, "hold")
-
-
-def _release(queue: QueueDirectory, name: str, queue_id: str) -> bool:
-    return _move(queue, name, queue_id, "deferred")
-
-
-def _requeue(queue: QueueDirectory, name: str, queue_id: str) -> bool:
-    if not _move(queue, name, queue_id, "maildrop"):
-        return False
-    queue.set_time("maildrop", queue_id, time.time())
+def _hold(queue: QueueDirectory, path: str) -> bool:
+    queue.move(path, "hold")
     return True
 
 
-def _move(queue: QueueDirectory, name: str, queue_id: str, to: str) -> bool:
-    if name == to:
-        return False
-    queue.rename(queue_id, name, to)
+def _release(queue: QueueDirectory, path: str) -> bool:
+    queue.move(path, "deferred")
     return True
 
 
-def _expire(queue: QueueDirectory, name: str, queue_id: str) -> bool:
-    status = queue.status(name, queue_id)
-    if status is None or status.st_mode & FORCE_EXPIRE:
-        return False
-    os.chmod(queue.path(name, queue_id), status.st_mode & 0o777 | FORCE_EXPIRE)
+def _requeue(queue: QueueDirectory, path: str) -> bool:
+    queue.move(path, "maildrop")
+    queue.set_time("maildrop", os.path.basename(path), time.time())
     return True
 
 
-Do = Callable[[QueueDirectory, str, str], bool]
+def _expire(_: QueueDirectory, path: str) -> bool:
+    status = os.lstat(path)
+    if not is_ready(status) or status.st_mode & FORCE_EXPIRE:
+        return False
+    os.chmod(path, status.st_mode & 0o777 | FORCE_EXPIRE)
+    return True
+
+
+Do = Callable[[QueueDirectory, str], bool]
+"""Does something to the message in the file of this path; False: there was nothing to do."""
 
 
 class Action(NamedTuple):
-    """What is done to a message, how one and how all are told of, and where it is looked for."""
+    """What is done to a message, how one and how all are told of, and to which queues' messages it may be done."""
 
     do: Do
     done: str
@@ -128,7 +136,7 @@ class Action(NamedTuple):
 
 ACTIONS = {  # in the order in which totals are told
     "r": Action(_requeue, "requeued", "Requeued", MESSAGES),
-    "d": Action(_delete, "removed", "Deleted", MESSAGES),
+    "d": Action(_delete, "removed", "Deleted", QUEUES),
     "e": Action(_expire, "expired", "Force-expired", MESSAGES),
     "h": Action(_hold, "placed on hold", "Placed on hold", ("incoming", "active", "deferred")),
     "H": Action(_release, "released from hold", "Released from hold", ("hold",)),
@@ -136,7 +144,7 @@ ACTIONS = {  # in the order in which totals are told
 
 
 class Work:
-    """One run. names: queues from the command line, none: each action's own; letters: of all options."""
+    """One run. names: queues from the command line, none: all; letters: of all options."""
 
     def __init__(self, queue: QueueDirectory, names: tuple[str, ...], letters: set[str]) -> None:
         self._queue = queue
@@ -147,40 +155,44 @@ class Work:
     def act(self, letter: str, queue_id: str) -> None:
         """Do an action to a message, or to all."""
         action = ACTIONS[letter]
-        names = self._names or action.queues
         if queue_id == "ALL":
-            self._totals[letter] += self._all(action, names)
+            self._totals[letter] += self._all(action)
         elif not is_valid(queue_id):
             msg.warning(f"invalid mail queue id: {queue_id}")
-        elif any(self._one(action, name, queue_id) for name in names):
+        elif any(self._one(action.do, self._queue.path(name, queue_id)) for name in self._queues(action)):
             self._totals[letter] += 1
             msg.info(f"{queue_id}: {action.done}")
 
-    def _all(self, action: Action, names: Iterable[str]) -> int:
-        """Do it to all messages of these queues; how many times it was done."""
+    def _queues(self, action: Action) -> list[str]:
+        """Where messages are to be looked for."""
+        return [name for name in self._names or QUEUES if name in action.queues]
+
+    def _all(self, action: Action) -> int:
+        """Do it to all messages, wherever in their queues they are; how many times it was done."""
         deletes = action.do is _delete
         do = _delete_each(self._queue) if deletes else action.do
         done: list[str] = []
-        for name in names:
-            ids = list(self._queue.scan(name))
-            done += [queue_id for queue_id in ids if self._one(action, name, queue_id, do)]
+        for name in self._queues(action):
+            paths = list(self._queue.scan_paths(name))
+            done += [path for path in paths if self._one(do, path)]
         if deletes:
-            _delete_late_logs(self._queue, done)
+            _delete_late_logs(self._queue, map(os.path.basename, done))
+            for name in {*self._names}.difference(QUEUES):
+                _delete_files(self._queue.scan_paths(name))
         return len(done)
 
-    def _one(self, action: Action, name: str, queue_id: str, do: Do | None = None) -> bool:
+    def _one(self, do: Do, path: str) -> bool:
         try:
-            return (do or action.do)(self._queue, name, queue_id)
+            return do(self._queue, path)
         except FileNotFoundError:
             return False
         except FileExistsError as error:
             msg.warning(f"rename file {error.filename}: {error.strerror}")
             return False
         except OSError as error:
-            path = self._queue.path(name, queue_id)
             if not os.path.lexists(path):  # a file system that is read-only says that first
                 return False
-            if action.do is _expire:
+            if do is _expire:
                 msg.warning(f"expire file {path}: cannot open file: {error.strerror}")
                 return False
             if error.filename2:

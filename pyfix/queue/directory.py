@@ -186,7 +186,11 @@ class QueueDirectory:
 
     def rename(self, queue_id: str, from_queue: str, to_queue: str) -> None:
         """Move a file to another queue. FileExistsError: that queue has this id already; other OSError."""
-        _move(self.path(from_queue, queue_id), self.path(to_queue, queue_id))
+        self.move(self.path(from_queue, queue_id), to_queue)
+
+    def move(self, path: str, to_queue: str) -> None:
+        """As rename(), for a file that need not be where hash_queue_names wants it; errors are the same."""
+        _move(path, self.path(to_queue, os.path.basename(path)))
 
     def remove(self, queue: str, queue_id: str) -> None:
         """Take a file away. OSError."""
@@ -207,6 +211,10 @@ class QueueDirectory:
 
     def scan(self, queue: str) -> Iterator[str]:
         """The ids in a queue, in no order, read while you ask for them; files may move meanwhile. OSError."""
+        return map(os.path.basename, self.scan_paths(queue))
+
+    def scan_paths(self, queue: str) -> Iterator[str]:
+        """Where the files in a queue are, also those that are not where hash_queue_names wants them. As scan()."""
         return _scan(self._prefix + queue, recurse=queue != "maildrop")
 
 
@@ -216,7 +224,7 @@ def is_ready(status: os.stat_result) -> bool:
 
 
 def _scan(directory: str, recurse: bool) -> Iterator[str]:
-    """Valid ids in a directory and its one-letter subdirectories."""
+    """Files with valid ids in a directory and its one-letter subdirectories."""
     below: list[str] = []
     with os.scandir(directory) as entries:
         for entry in entries:
@@ -224,7 +232,7 @@ def _scan(directory: str, recurse: bool) -> Iterator[str]:
             if len(name) == 1 and entry.is_dir(follow_symlinks=False):
                 below.append(name)
             elif names.is_valid(name) and not entry.is_dir(follow_symlinks=False):
-                yield name
+                yield entry.path
     if recurse:
         for name in below:
             yield from _scan(f"{directory}/{name}", recurse)

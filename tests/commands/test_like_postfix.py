@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from pyfix.queue import names
 from pyfix.queue.directory import QueueDirectory
 from pyfix.queue.logs import LogEntry, Recipient, append_log
 from tests.e2e.instance import RUN
@@ -132,27 +133,92 @@ LOOKED_THROUGH = [  # without which directories, words
 ]
 
 
+def instance(peer, without=()):
+    """A directory with the configuration of one that has its own queue, which lacks some directories."""
+    top = Path(tempfile.mkdtemp(dir=peer.top))
+    shutil.copytree(peer.config, top / "etc")
+    main_cf = (top / "etc/main.cf").read_text()
+    (top / "etc/main.cf").write_text(main_cf.replace(str(peer.queue), f"{top}/queue"))
+    for name in {*QUEUES, "public", "private", "pid", "saved"} - {*without}:
+        (top / "queue" / name).mkdir(0o700, parents=True)
+        shutil.chown(top / "queue" / name, "postfix")
+    top.chmod(0o755)
+    return top
+
+
+MISPLACED = {  # message: its directory, the directories of its logs
+    "first": ("deferred", ("defer", "bounce")),
+    "second": ("deferred/B", ("defer/X", "defer/B")),
+    "third": ("deferred/C", ()),
+    "right": ("deferred/A", ("defer/A", "bounce")),
+    "held": ("hold", ("defer/A",)),
+    "taken": ("maildrop", ()),
+    "arrived": ("incoming", ()),
+}
+ASKED = [
+    *[(f"-{letter}", "ALL") for letter in "dhHref"],
+    *[(f"-{letter}", "first", "-h", "right") for letter in "dr"],
+    *[(f"-{letter}", "ALL", *names) for letter in "dhHre" for names in (["maildrop", "defer"], ["incoming", "deferred"])],
+    *[(f"-{letter}", each, name) for letter in "hHe" for each, name in [("taken", "maildrop"), ("held", "hold")]],
+    ("-d", "ALL", "deferred"), ("-d", "taken"), ("-H", "arrived", "incoming"), ("-h", "ALL", "-r", "ALL", "hold"),
+]  # fmt: skip
+
+
+def misplace(queue):
+    """Fill a queue with messages as they are after hash_queue_names was changed; their ids by name."""
+    ids = {}
+    for number, (name, (directory, logs)) in enumerate(MISPLACED.items()):
+        path = queue / directory / name
+        path.parent.mkdir(0o700, parents=True, exist_ok=True)
+        path.touch(0o700)
+        ids[name] = names.short_id(0xA0000 + number, path.stat().st_ino)
+        path.rename(path.with_name(ids[name]))
+        for log in logs:
+            (queue / log).mkdir(0o700, exist_ok=True)
+            (queue / log / ids[name]).touch(0o600)
+    for path in queue.rglob("*"):
+        shutil.chown(path, "postfix")
+    return ids
+
+
+def content(queue, ids):
+    """All files, by the names of their messages, and whether they are expired."""
+    by_id = {queue_id: name for name, queue_id in ids.items()}
+    files = [path for path in queue.rglob("*") if path.is_file() and path.name in by_id]
+    return sorted((str(p.parent.relative_to(queue)), by_id[p.name], oct(p.stat().st_mode & 0o777)) for p in files)
+
+
+def test_postsuper_finds_messages_where_they_are_no_longer_wanted(sides):
+    """And acts only where that makes sense. Logs: it is enough that those of deleted messages go."""
+    peer, real, ours = sides
+
+    def call(side, words):
+        top = instance(peer)
+        ids = misplace(top / "queue")
+        status, _, said = side.call(("postsuper", "-c", str(top / "etc"), *[ids.get(word, word) for word in words]))
+        for name, queue_id in ids.items():
+            said = said.replace(queue_id, name)
+        found = content(top / "queue", ids)
+        if words[:2] == ("-d", "ALL") and words[-1] == "deferred":  # Postfix leaves their logs behind
+            found = [each for each in found if each[2] != "0o600"]
+        return status, said, found
+
+    with ThreadPoolExecutor(16) as pool:
+        wanted = list(pool.map(call, [real] * len(ASKED), ASKED))
+        found = list(pool.map(call, [ours] * len(ASKED), ASKED))
+    different = [(case, w, f) for case, w, f in zip(ASKED, wanted, found, strict=True) if w != f]
+    assert not different, "\n".join(map(str, different))
+
+
 def test_postsuper_wants_each_directory_that_it_looks_through(sides):
     peer, real, ours = sides
 
-    def instance(without):
-        """A configuration of one whose queue lacks some directories."""
-        top = Path(tempfile.mkdtemp(dir=peer.top))
-        shutil.copytree(peer.config, top / "etc")
-        main_cf = (top / "etc/main.cf").read_text()
-        (top / "etc/main.cf").write_text(main_cf.replace(str(peer.queue), f"{top}/queue"))
-        for name in {*QUEUES, "public", "private", "pid", "saved"} - {*without}:
-            (top / "queue" / name).mkdir(0o700, parents=True)
-            shutil.chown(top / "queue" / name, "postfix")
-        top.chmod(0o755)
-        return top / "etc"
-
-    def call(side, words, config):
-        return side.call(("postsuper", "-c", str(config), *words))
+    def call(side, words, top):
+        return side.call(("postsuper", "-c", str(top / "etc"), *words))
 
     with ThreadPoolExecutor(16) as pool:  # a fatal error sleeps a second
-        wanted = [pool.submit(call, real, words, instance(without)) for without, words in LOOKED_THROUGH]
-        found = [pool.submit(call, ours, words, instance(without)) for without, words in LOOKED_THROUGH]
+        wanted = [pool.submit(call, real, words, instance(peer, without)) for without, words in LOOKED_THROUGH]
+        found = [pool.submit(call, ours, words, instance(peer, without)) for without, words in LOOKED_THROUGH]
     assert [each.result() for each in found] == [each.result() for each in wanted]
 
 
