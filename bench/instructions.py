@@ -96,6 +96,7 @@ class Loop:
     def __init__(self) -> None:
         self.soon: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
         self._later: list[tuple[Callable[..., object], tuple[Any, ...]]] = []
+        self.poller = Poll(self)
         asyncio._set_running_loop(opened(self))
 
     def get_debug(self) -> bool:
@@ -168,10 +169,10 @@ class Client:
 
 
 class Poll:
-    """In place of transport.Poller."""
+    """In place of the loop's Poller."""
 
     def __init__(self, loop: Loop) -> None:
-        self.loop = loop
+        self.after = loop.call_soon
         self.read: Callable[[], None]
 
     def add(self, _: int, read: Callable[[], None]) -> None:
@@ -187,8 +188,7 @@ class SmtpdBench:
     def __init__(self, loop: Any, main: MainCf) -> None:
         self._loop = loop
         self._smtpd = opened(Smtpd(Context("smtp", "smtpd", main)))
-        self._poll = Poll(loop)
-        self._smtpd._poller = self._poll
+        self._smtpd._loop = loop
         self._smtpd._watch = Watch(loop)
         self._out = Out()
         self._connection = opened(Connection("public/cleanup"))
@@ -213,7 +213,7 @@ class SmtpdBench:
         client = Client()
         self._port = self._port + 1 if self._port < 60000 else 30000
         self._smtpd.take(client, ("127.0.0.1", self._port), self._over)
-        read = self._poll.read
+        read = self._loop.poller.read
         for line in DIALOG:
             client.data = line
             read()

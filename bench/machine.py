@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import platform
 import shutil
@@ -23,7 +22,6 @@ def facts(kinds: list[Kind]) -> dict[str, str]:
         "system": f"{_system()}, Linux {platform.release()}",
         "queues and mailboxes": f"{tempfile.gettempdir()}, {_file_system(tempfile.gettempdir())}",
         "Python": f"{platform.python_version()} below {sys.base_prefix}",
-        "event loop": "uvloop" if importlib.util.find_spec("uvloop") else "asyncio",
         "load": "smtp-source" if shutil.which("smtp-source", path=PATH) else "bench.source",
     }
     for kind in kinds:

@@ -1,13 +1,25 @@
 """What all tests share: where programs are missing tests skip, except where PYFIX_NO_SKIPS is set."""
 
+import asyncio
 import os
 
 import pytest
 
+from pyfix.unix.loop import Loop
 from tests.exim import exim
 from tests.real_postfix import real_postfix
 
 __all__ = ["exim", "real_postfix"]
+
+
+class _Loops(asyncio.DefaultEventLoopPolicy):
+    """asyncio.run() has the loop that workers have."""
+
+    def new_event_loop(self) -> Loop:
+        return Loop()
+
+
+asyncio.set_event_loop_policy(_Loops())
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

@@ -39,7 +39,6 @@ THIRD_PARTY = {
     "cryptography": {"tls"},
     "dns": {"dns"},
     "lmdb": {"maps", "services"},
-    "uvloop": {"server"},
     "click": {"commands"},
     "pcre2": {"maps"},
     "psycopg": {"maps"},

@@ -39,6 +39,7 @@ from pyfix.server import bug, eager
 from pyfix.server.context import Context
 from pyfix.server.stream import Link, StreamServer
 from pyfix.unix import msg
+from pyfix.unix.loop import Loop, running
 from pyfix.wire.attr import AttrError
 
 NO_UNNAMED = frozenset({errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT})
@@ -197,14 +198,14 @@ class Cleanup:
         self.bouncer = Bouncer(BounceClient(dict(channels)), self._queue, resolution=resolution)
         self._qmgr_path = f"public/{mail.queue_service_name}"
         self._qmgr: Trigger
-        self._loop: asyncio.AbstractEventLoop
+        self._loop: Loop
         self._server = StreamServer(service.PROTOCOL, self)
         self._sessions: dict[tuple[Link, int], Session] = {}
         self._batch: list[Session] = []
 
     async def start(self) -> None:
         """Know the loop."""
-        self._loop = asyncio.get_running_loop()
+        self._loop = running()
         self._qmgr = Trigger(self._qmgr_path)
 
     async def serve(self, sock: socket.socket) -> None:
@@ -278,7 +279,7 @@ class Cleanup:
     def commit(self, session: Session) -> None:
         """Make this message durable together with the others of this turn."""
         if not self._batch:
-            self._loop.call_soon(self._commit_all)
+            self._loop.poller.after(self._commit_all)
         self._batch.append(session)
 
     def _commit_all(self) -> None:

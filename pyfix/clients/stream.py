@@ -12,7 +12,9 @@ from typing import Protocol, cast
 
 from pyfix.clients.answer import Answer, ServiceGone
 from pyfix.unix import msg
+from pyfix.unix.loop import running
 from pyfix.unix.moment import Moment
+from pyfix.unix.transport import StreamTransport, connect_unix
 from pyfix.unix.turn import TurnWriter
 from pyfix.wire.attr import AttrError, decode_pairs
 from pyfix.wire.stream import CONNECTION, GOAWAY, FrameReader, StreamError, encode_frame
@@ -89,7 +91,7 @@ class Connection(asyncio.Protocol):
         self._reader = FrameReader()
         self.out: TurnWriter
         """What takes frames."""
-        self._transport: asyncio.WriteTransport
+        self._transport: StreamTransport
         self._open: dict[int, Receiver] = {}
         self._last = 0
         self._resumed: asyncio.Future[None] | None = None
@@ -136,8 +138,8 @@ class Connection(asyncio.Protocol):
     # asyncio's side
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.WriteTransport, transport)  # uvloop's is not registered as one
-        self.out = TurnWriter(self._transport, asyncio.get_running_loop())
+        self._transport = cast(StreamTransport, transport)
+        self.out = TurnWriter(self._transport, running())
 
     def data_received(self, data: bytes) -> None:
         self.out.hold()
@@ -181,10 +183,10 @@ class Connection(asyncio.Protocol):
 
 async def connect(path: str, protocol: str) -> Connection:
     """A connection whose server has said its greeting. ServiceGone when there is none."""
-    loop = asyncio.get_running_loop()
     msg.debug(f"connect to subsystem {path}")
     try:
-        _, connection = await loop.create_unix_connection(lambda: Connection(path), path)
+        connection = Connection(path)
+        await connect_unix(path, connection)
     except OSError as error:
         raise ServiceGone("service unavailable", detail=f"connect to {path}: {error.strerror}") from error
     try:

@@ -28,7 +28,9 @@ from pyfix.maps.servers import Servers, WrongQuestionError
 from pyfix.maps.table import Care, NotNowError, OpenError, Options, Source, TableError
 from pyfix.maps.watch import Watch
 from pyfix.unix import msg
+from pyfix.unix.loop import running
 from pyfix.unix.moment import Moment
+from pyfix.unix.transport import StreamTransport, connect_unix
 from pyfix.unix.turn import TurnWriter
 from pyfix.wire.attr import AttrError, decode_pairs, encode_pairs
 from pyfix.wire.stream import CONNECTION, FrameReader, StreamError, encode_frame
@@ -147,7 +149,7 @@ class Link(asyncio.Protocol):
     """A connection to the service on an event loop. Requests of one turn of the loop leave in one write."""
 
     def __init__(self) -> None:
-        self.loop = asyncio.get_running_loop()
+        self.loop = running()
         self.greeted: asyncio.Future[bool] = self.loop.create_future()
         self.usable = True
         self._reader = FrameReader()
@@ -155,7 +157,7 @@ class Link(asyncio.Protocol):
         self._answers: dict[int, bytes] = {}
         self._request = 0
         self._timer: asyncio.TimerHandle | None = None
-        self._transport: asyncio.WriteTransport
+        self._transport: StreamTransport
         self._out: TurnWriter
 
     async def ask(self, request: Iterable[tuple[str, str]]) -> dict[str, str]:
@@ -197,7 +199,7 @@ class Link(asyncio.Protocol):
             self.close()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.WriteTransport, transport)  # uvloop's is not registered as one
+        self._transport = cast(StreamTransport, transport)
         self._out = TurnWriter(self._transport, self.loop)
 
     def data_received(self, data: bytes) -> None:
@@ -275,10 +277,10 @@ class ProxyWriter:
 async def connect(path: str) -> Link:
     """NotNowError: there is no such service, or no loop."""
     try:
-        _, found = await asyncio.get_running_loop().create_unix_connection(Link, path)
+        link = Link()
+        await connect_unix(path, link)
     except (OSError, RuntimeError):
         raise NotNowError from None
-    link: Link = found
     if not await link.greeted:
         link.close()
         raise NotNowError

@@ -46,6 +46,7 @@ from pyfix.queue.directory import QueueDirectory
 from pyfix.server import eager
 from pyfix.server.context import Context
 from pyfix.unix import msg
+from pyfix.unix.loop import running
 from pyfix.unix.sockets import peer_credentials
 
 BATCH = 50  # messages that enter in one turn of the loop
@@ -143,7 +144,7 @@ class Qmgr:
 
     async def _hear(self, sock: socket.socket, *, ours: bool) -> None:
         """Letters and names, as they come. The reader stays: clients keep their connections."""
-        loop = asyncio.get_running_loop()
+        loop = running()
         over = loop.create_future()
         words = Words()
 
@@ -160,14 +161,14 @@ class Qmgr:
             if letters or not data:
                 self.trigger(letters or (SCAN_INCOMING if words.named else b""))
             if not data or 0 in letters:
-                loop.remove_reader(sock)
+                loop.poller.remove(sock.fileno())
                 over.set_result(None)
 
-        loop.add_reader(sock, hear)
+        loop.poller.add(sock.fileno(), hear)
         try:
             await over
         finally:
-            loop.remove_reader(sock)
+            loop.poller.remove(sock.fileno())
 
     async def retire(self) -> None:
         """Send nothing more; wait for what is under way."""

@@ -84,9 +84,11 @@ def warm_up(names: Iterable[str]) -> None:
     """Import what workers with a loop import as they begin, if any of these programs has one; then a jail may close."""
     if programs.SERIAL.issuperset(names):
         return
-    from pyfix.server.worker import new_event_loop
+    from pyfix.server import worker
+    from pyfix.unix.loop import Loop
 
-    new_event_loop().close()
+    assert worker
+    Loop().close()
 
 
 def _live(order: Start, main: MainCf, status: socket.socket, listeners: list[int]) -> None:
@@ -167,11 +169,11 @@ GC_THRESHOLDS = (20000, 20, 50)
 
 
 def _run_loop(worker: "Worker", daemon_timeout: float) -> None:
-    from pyfix.server.worker import new_event_loop
+    from pyfix.unix.loop import Loop
 
     signal.signal(signal.SIGALRM, _stuck)
     gc.set_threshold(*GC_THRESHOLDS)
-    loop = new_event_loop()
+    loop = Loop()
     for active in msg.active():
         if isinstance(active, Postlog):
             active.collect(loop)

@@ -95,6 +95,8 @@ def serve_input(program: str, config_dir: str) -> None:
     """One client on standard input and output."""
     import asyncio
 
+    from pyfix.unix.loop import Loop
+
     msg.to_stderr("sendmail")
     try:
         config = mailname.read(MainCf.load(config_dir))
@@ -109,7 +111,8 @@ def serve_input(program: str, config_dir: str) -> None:
     threading.Thread(target=_copy_input, args=(ours,), daemon=True).start()
     output = threading.Thread(target=_copy_output, args=(ours,))
     output.start()
-    asyncio.run(session.serve(theirs))
+    with asyncio.Runner(loop_factory=Loop) as runner:
+        runner.run(session.serve(theirs))
     theirs.close()
     output.join()
     log.close()

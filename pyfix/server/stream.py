@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable
 from typing import Protocol, cast
 
 from pyfix.unix import msg
+from pyfix.unix.loop import running
+from pyfix.unix.transport import StreamTransport
 from pyfix.unix.turn import TurnWriter
 from pyfix.wire.stream import CONNECTION, GOAWAY, FrameReader, StreamError, encode_frame, greeting
 
@@ -39,14 +41,13 @@ class Link(asyncio.Protocol):
         self._server = server
         self._reader = FrameReader()
         self._out: TurnWriter
-        self._loop = asyncio.get_running_loop()
+        self._loop = running()
         self.gone: asyncio.Future[None] = self._loop.create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._server.links.add(self)
         self._server.heard = self._loop.time()
-        # uvloop's transports are not registered as WriteTransport
-        self._out = TurnWriter(cast(asyncio.WriteTransport, transport), self._loop)
+        self._out = TurnWriter(cast(StreamTransport, transport), self._loop)
         self._out.write(self._server.greeting)
 
     def data_received(self, data: bytes) -> None:
@@ -112,7 +113,7 @@ class StreamServer:
     async def serve(self, sock: socket.socket) -> None:
         """Serve one peer until it goes."""
         link = Link(self)
-        await asyncio.get_running_loop().connect_accepted_socket(lambda: link, sock)
+        StreamTransport(running(), sock, link).begin()
         if self._retiring:
             link.goaway()
         await link.gone

@@ -20,7 +20,8 @@ from functools import partial
 from typing import Any, Protocol
 
 from pyfix.server import bug, control
-from pyfix.unix import msg, pages
+from pyfix.unix import msg
+from pyfix.unix.loop import Loop, running
 
 _RESTS = 1.0
 """Seconds without new connections when there is no descriptor or memory for one: it would be asked for all the time."""
@@ -112,7 +113,7 @@ class Worker:
         self._leaving = False
         self._retired: asyncio.Task[None] | None = None
         self._idle_since = 0.0
-        self._loop: asyncio.AbstractEventLoop
+        self._loop: Loop
         self._over: asyncio.Event
         self._words: dict[bytes, Callable[[], None]] = {
             b"": self._master_gone,
@@ -123,7 +124,7 @@ class Worker:
 
     async def run(self) -> None:
         """Serve until it is time to leave."""
-        self._loop = asyncio.get_running_loop()
+        self._loop = running()
         self._loop.set_exception_handler(self._stray_bug)
         self._over = asyncio.Event()
         self._status.setblocking(False)
@@ -149,15 +150,15 @@ class Worker:
             self._begin(self._program.serve_datagrams(self._sockets[0]), None)
         else:
             for sock in self._sockets:
-                self._loop.add_reader(sock.fileno(), self._accept, sock)
+                self._loop.poller.add(sock.fileno(), partial(self._accept, sock))
             for fd in self._fifos:
-                self._loop.add_reader(fd, self._read_fifo, fd)
+                self._loop.poller.add(fd, partial(self._read_fifo, fd))
         control.say(self._status, control.AVAILABLE)
 
     def _stop_accepting(self, word: bytes | None = None) -> None:
         if self._accepting and not self._datagrams:
             for fd in (*[sock.fileno() for sock in self._sockets], *self._fifos):
-                self._loop.remove_reader(fd)
+                self._loop.poller.remove(fd)
         self._accepting = False
         if word is not None:
             control.say(self._status, word)
@@ -318,14 +319,3 @@ def _hang_up(sock: socket.socket) -> None:
 
 def _is_fifo(fd: int) -> bool:
     return stat.S_ISFIFO(os.fstat(fd).st_mode)
-
-
-def new_event_loop() -> asyncio.AbstractEventLoop:
-    """uvloop's where it is installed, else asyncio's."""
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.new_event_loop()
-    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
-    pages.give_back(id(loop), type(loop).__basicsize__)  # 250 kB, nearly all a buffer for streams that it clears
-    return loop

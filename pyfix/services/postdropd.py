@@ -33,6 +33,7 @@ from pyfix.queue.directory import NewFile, QueueDirectory
 from pyfix.queue.submitted import Filter, MalformedError
 from pyfix.server.context import Context
 from pyfix.unix import msg, sockets
+from pyfix.unix.loop import running
 
 MODE = 0o744  # of a complete file in maildrop
 SESSIONS = 20
@@ -131,9 +132,9 @@ class Postdropd:
 
     async def _commit(self, file: NewFile) -> bool:
         """Make it durable with others of this turn. OSError."""
-        loop = asyncio.get_running_loop()
+        loop = running()
         if not self._batch:
-            loop.call_soon(self._commit_all)
+            loop.poller.after(self._commit_all)
         done: asyncio.Future[OSError | None] = loop.create_future()
         self._batch.append((file, done))
         if error := await done:

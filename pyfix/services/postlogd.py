@@ -23,6 +23,7 @@ from pyfix.config.params.mail import MailParams
 from pyfix.server import log
 from pyfix.server.context import Context
 from pyfix.unix import msg
+from pyfix.unix.loop import running
 from pyfix.unix.maillog_client import GAP, STAMP, Append, Syslog, stamp_of
 from pyfix.unix.msg import Priority
 
@@ -83,11 +84,11 @@ class Postlogd:
     def _watch(self, *, on: bool) -> None:
         if on != self._watches:
             self._watches = on
-            loop = asyncio.get_running_loop()
+            poller = running().poller
             if on:
-                loop.add_reader(self._sock.fileno(), self._look)
+                poller.add(self._sock.fileno(), self._look)
             else:
-                loop.remove_reader(self._sock.fileno())
+                poller.remove(self._sock.fileno())
 
     def _on_tick(self) -> None:
         self._tick = None

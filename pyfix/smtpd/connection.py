@@ -15,6 +15,7 @@ import os
 import socket
 from collections.abc import Callable
 from time import monotonic
+from typing import cast
 
 from pyfix.mail.error import MailError
 from pyfix.server.eager import ENDED, Driven, begun
@@ -22,6 +23,7 @@ from pyfix.smtpd import log
 from pyfix.smtpd.session import Conversation
 from pyfix.smtpd.talk import Rest, nothing
 from pyfix.unix import msg
+from pyfix.unix.transport import SocketTransport
 
 ENOUGH = 1 << 18  # bytes that wait for a decision
 TICK = 1.0  # seconds between two looks at who says nothing
@@ -85,7 +87,7 @@ class Connection(asyncio.Protocol):
         self._wire = conversation.wire
         self._timeout = timeout
         self._watch = watch
-        self._transport: asyncio.Transport
+        self._transport: SocketTransport
         self._task: object | None = None  # what is waited for
         self._input: list[bytes] = []
         self._waiting = 0
@@ -98,7 +100,7 @@ class Connection(asyncio.Protocol):
     # asyncio's side
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport  # type: ignore[assignment]  # uvloop's is none by class
+        self._transport = cast(SocketTransport, transport)
         self._conversation.stop_input = self._stop_input
         self._watch.add(self)
         try:

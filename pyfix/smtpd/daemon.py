@@ -18,7 +18,6 @@ from typing import Any
 
 from pyfix.maps import regexp
 from pyfix.server.context import Context
-from pyfix.server.transport import Poller, SocketTransport
 from pyfix.server.worker import Over
 from pyfix.smtpd import peer
 from pyfix.smtpd.connection import Connection, Watch
@@ -26,6 +25,8 @@ from pyfix.smtpd.policy import open_policy
 from pyfix.smtpd.session import Conversation
 from pyfix.smtpd.site import Site
 from pyfix.smtpd.space import Space
+from pyfix.unix.loop import Loop, running
+from pyfix.unix.transport import SocketTransport
 
 assert regexp  # smtpd_forbidden_commands has such a table by default: once for all workers, before they are forked
 
@@ -38,15 +39,14 @@ class Smtpd:
         self.site.cfg.check()
         self._policy = open_policy(self.site)
         self._space = Space()
-        self._loop: asyncio.AbstractEventLoop
-        self._poller: Poller
+        self._loop: Loop
         self._watch: Watch
         self._looking_up: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """Know the loop. Clients of other services connect when first used."""
-        self._loop = loop = asyncio.get_running_loop()
-        self._poller, self._watch = Poller(loop), Watch(loop)
+        self._loop = running()
+        self._watch = Watch(self._loop)
 
     def take(self, sock: socket.socket, client: Any, over: Over) -> None:
         """Begin a session. client: the peer as accept() tells it; over: see Connection."""
@@ -72,7 +72,7 @@ class Smtpd:
         known = peer.Peer(names, *ends, site.cfg.smtpd_client_port_logging)
         conversation = Conversation(site, self._policy, self._space, known)
         connection = Connection(conversation, site.cfg.smtpd_timeout, self._watch, over)
-        SocketTransport(self._poller, sock, connection).begin()
+        SocketTransport(self._loop, sock, connection).begin()
 
     def stress(self, on: bool) -> None:
         """The service has no sessions left, or has again: parameters that ask for `stress` change at once."""

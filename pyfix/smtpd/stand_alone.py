@@ -21,7 +21,6 @@ from pyfix.maps.run_now import run_now
 from pyfix.maps.user_acl import UserAcl
 from pyfix.queue.submitted import Filter, MalformedError
 from pyfix.server.context import Context
-from pyfix.server.transport import Poller, SocketTransport
 from pyfix.smtpd.connection import Connection, Watch
 from pyfix.smtpd.peer import OK, Names, Peer
 from pyfix.smtpd.policy import open_policy
@@ -29,6 +28,8 @@ from pyfix.smtpd.session import Conversation
 from pyfix.smtpd.site import Site
 from pyfix.smtpd.space import Space
 from pyfix.unix import msg
+from pyfix.unix.loop import running
+from pyfix.unix.transport import SocketTransport
 
 NOT_ASKED = (
     *(f"smtpd_{stage}_restrictions" for stage in ("client", "helo", "sender", "relay", "data", "end_of_data", "etrn")),
@@ -159,11 +160,11 @@ class StandAlone:
         names = Names("localhost", "localhost", OK, OK)
         peer = Peer(names, "127.0.0.1", "0", "127.0.0.1", "0", socket.AF_INET)
         conversation = Conversation(self._site, self._policy, Space(), peer)
-        loop = asyncio.get_running_loop()
+        loop = running()
         timeout = self._site.cfg.smtpd_timeout
         over: asyncio.Future[None] = loop.create_future()
         connection = Connection(conversation, timeout, Watch(loop), lambda _: over.set_result(None))
-        SocketTransport(Poller(loop), sock, connection).begin()
+        SocketTransport(loop, sock, connection).begin()
         await over
 
 

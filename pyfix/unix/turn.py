@@ -6,7 +6,8 @@ reader is what costs.
 
 from __future__ import annotations
 
-import asyncio
+from pyfix.unix.loop import Loop
+from pyfix.unix.transport import StreamTransport
 
 
 class TurnWriter:
@@ -14,7 +15,7 @@ class TurnWriter:
 
     __slots__ = ("_held", "_loop", "_out", "_transport")
 
-    def __init__(self, transport: asyncio.WriteTransport, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, transport: StreamTransport, loop: Loop) -> None:
         self._transport = transport
         self._loop = loop
         self._out: list[bytes] = []
@@ -23,7 +24,7 @@ class TurnWriter:
     def write(self, data: bytes) -> None:
         """Send with all else of this turn."""
         if not self._out and not self._held:
-            self._loop.call_soon(self.flush)
+            self._loop.poller.after(self.flush)
         self._out.append(data)
 
     def hold(self) -> None:

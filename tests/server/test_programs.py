@@ -7,7 +7,7 @@ import pytest
 
 from pyfix.server import programs
 
-UNWANTED = ("asyncio", "uvloop", "ssl", "dns", "dataclasses", "inspect")
+UNWANTED = ("asyncio", "ssl", "dns", "dataclasses", "inspect")
 """What talks to a network, and what takes megabytes."""
 
 SERIAL = sorted(programs.SERIAL)

@@ -12,8 +12,9 @@ from pyfix.delivery.smtp import log
 from pyfix.delivery.smtp.addresses import Server
 from pyfix.mail.error import Retry
 from pyfix.unix import msg
+from pyfix.unix.loop import running
+from pyfix.unix.transport import StreamTransport
 
-HIGH_WATER = 256 * 1024  # bytes that may wait to be sent
 FOREVER = 86400.0  # seconds; the system gives up connecting long before
 
 
@@ -33,7 +34,7 @@ class Connection(asyncio.Protocol):
     """One connection."""
 
     def __init__(self) -> None:
-        self._transport: asyncio.Transport | None = None
+        self._transport: StreamTransport | None = None
         self._received: list[bytes] = []
         self._over = False
         self._full = False
@@ -84,16 +85,16 @@ class Connection(asyncio.Protocol):
     async def connect(self, sock: socket.socket, address: tuple[str, int] | str, seconds: float) -> None:
         """Connect a socket to an address. OSError; Silent: not in time.
 
-        The loop's own sock_connect looks addresses up, for which uvloop has threads.
+        The loop's own sock_connect looks addresses up.
         """
-        loop = asyncio.get_running_loop()
+        loop = running()
         error = sock.connect_ex(address)
         if error == errno.EINPROGRESS:
-            loop.add_writer(sock, self._wake)
+            loop.poller.add_writer(sock.fileno(), self._wake)
             try:
                 await self._wait(seconds)
             finally:
-                loop.remove_writer(sock)
+                loop.poller.remove_writer(sock.fileno())
                 self._stop_timer()
             error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if error:
@@ -137,8 +138,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection is there."""
-        self._transport = cast(asyncio.Transport, transport)
-        self._transport.set_write_buffer_limits(high=HIGH_WATER)
+        self._transport = cast(StreamTransport, transport)
 
     def data_received(self, data: bytes) -> None:
         """Something came."""
@@ -173,7 +173,6 @@ async def connect(server: Server, seconds: float, bind: str = "", *, enforce: bo
     seconds: 0 for as long as the system tries; bind: own address; enforce: do without a connection rather
     than without that address.
     """
-    loop = asyncio.get_running_loop()
     connection = Connection()
     try:
         sock = _socket(server, bind, enforce=enforce)
@@ -182,7 +181,7 @@ async def connect(server: Server, seconds: float, bind: str = "", *, enforce: bo
     try:
         address = (server.address, server.port) if server.port else server.address
         await connection.connect(sock, address, seconds or FOREVER)
-        await loop.create_connection(lambda: connection, sock=sock)
+        StreamTransport(running(), sock, connection).begin()
     except Silent:
         sock.close()
         raise CanNotConnect("Connection timed out") from None

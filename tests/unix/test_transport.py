@@ -4,8 +4,11 @@ import asyncio
 import errno
 import os
 import socket
+from pathlib import Path
+from typing import cast
 
-from pyfix.server.transport import Poller, SocketTransport
+from pyfix.unix.loop import Poller, running
+from pyfix.unix.transport import SocketTransport, StreamTransport, connect_unix
 
 TEXT = b"x" * 3_000_000
 
@@ -13,6 +16,10 @@ TEXT = b"x" * 3_000_000
 class Heard(asyncio.Protocol):
     def __init__(self) -> None:
         self.events: list[str] = []
+        self.transport: StreamTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(StreamTransport, transport)
 
     def pause_writing(self) -> None:
         self.events.append("pause")
@@ -37,7 +44,7 @@ def connected() -> tuple[SocketTransport, Heard, socket.socket]:
     ours.setblocking(False)
     theirs.setblocking(False)
     heard = Heard()
-    transport = SocketTransport(Poller(asyncio.get_running_loop()), ours, heard)
+    transport = SocketTransport(running(), ours, heard)
     transport.begin()
     return transport, heard, theirs
 
@@ -87,5 +94,67 @@ def test_writing_goes_on_when_there_is_room_again() -> None:
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         assert heard.events[-1] == "lost"
+
+    asyncio.run(scenario())
+
+
+class Breaks(Heard):
+    """A protocol with a bug."""
+
+    def data_received(self, data: bytes) -> None:
+        raise RuntimeError(data.decode())
+
+
+def test_a_bug_in_what_hears_a_connection_ends_it() -> None:
+    async def scenario() -> None:
+        told: list[str] = []
+        running().set_exception_handler(lambda _, about: told.append(str(about["exception"])))
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        theirs.setblocking(False)
+        heard = Breaks()
+        StreamTransport(running(), ours, heard).begin()
+        theirs.send(b"broken")
+        with theirs:
+            assert await read_all(theirs) == b""
+        assert (heard.events, told) == (["lost"], ["broken"])
+
+    asyncio.run(scenario())
+
+
+def test_a_stream_hears_of_the_end_that_it_asked_for() -> None:
+    async def scenario() -> None:
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        theirs.setblocking(False)
+        heard = Heard()
+        transport = StreamTransport(running(), ours, heard)
+        transport.begin()
+        transport.write(b"last words")
+        transport.close()
+        transport.close()
+        with theirs:
+            assert await read_all(theirs) == b"last words"
+        assert heard.events == ["lost"]
+
+    asyncio.run(scenario())
+
+
+def test_a_stream_that_asked_for_its_end_sends_all_first(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(tmp_path / "service"))
+            listener.listen()
+            heard = Heard()
+            await connect_unix(str(tmp_path / "service"), heard)
+            theirs, _ = listener.accept()
+        theirs.setblocking(False)
+        assert heard.transport is not None
+        heard.transport.write(TEXT)
+        heard.transport.close()
+        with theirs:
+            assert await read_all(theirs) == TEXT
+        await asyncio.sleep(0)
+        assert heard.events == ["pause", "lost"]
 
     asyncio.run(scenario())

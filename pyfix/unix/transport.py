@@ -1,57 +1,23 @@
-"""transport - the bytes of an accepted connection, without a task or a future
+"""transport - the bytes of a connection, without a task or a future
 
-The part of asyncio.Transport that sessions use. It begins in the turn in which the connection was
-accepted, where the loop's own needs a task and more turns; that counts where a connection brings
-one message. All connections of a loop are read from through one Poller: the loop watches one descriptor,
-and a connection costs one system call to watch and none to leave.
+The part of asyncio.Transport that sessions and streams between daemons use. It begins at once, where the loop's own
+needs a task and more turns, and what comes reaches the protocol from within the loop's Poller.
 """
 
 from __future__ import annotations
 
 import asyncio
-import select
 import socket
-from collections.abc import Callable
 from typing import Any
+
+from pyfix.unix.loop import Loop, running
 
 READ_SIZE = 65536
 """Bytes taken in one read."""
 MUCH = 1 << 18
 """The same, while more comes than that."""
-AT_ONCE = 256
-"""Connections read from in one turn."""
 NOBODY = asyncio.Protocol()
 """In place of a protocol that has heard all, so that neither keeps the other in memory."""
-
-
-class Poller:
-    """What a loop's connections are read through. A closed descriptor has left by itself."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.loop = loop
-        self._epoll = select.epoll()
-        self._readers: dict[int, Callable[[], None]] = {}
-        loop.add_reader(self._epoll.fileno(), self._turn)
-
-    def add(self, fd: int, read: Callable[[], None]) -> None:
-        """Call when there is something to read."""
-        self._epoll.register(fd, select.EPOLLIN)
-        self._readers[fd] = read
-
-    def pause(self, fd: int) -> None:
-        """Don't call for a while."""
-        del self._readers[fd]
-        self._epoll.unregister(fd)
-
-    def forget(self, fd: int) -> None:
-        """It is about to be closed."""
-        del self._readers[fd]
-
-    def _turn(self) -> None:
-        for fd, _ in self._epoll.poll(0, AT_ONCE):
-            read = self._readers.get(fd)
-            if read is not None:
-                read()
 
 
 class SocketTransport:
@@ -60,10 +26,10 @@ class SocketTransport:
     protocol: hears of it as asyncio's protocols do; connection_made comes from begin().
     """
 
-    __slots__ = ("_closing", "_fd", "_gone", "_out", "_poller", "_protocol", "_reading", "_size", "_sock")
+    __slots__ = ("_closing", "_fd", "_gone", "_loop", "_out", "_protocol", "_reading", "_size", "_sock")
 
-    def __init__(self, poller: Poller, sock: socket.socket, protocol: asyncio.Protocol) -> None:
-        self._poller = poller
+    def __init__(self, loop: Loop, sock: socket.socket, protocol: asyncio.Protocol) -> None:
+        self._loop = loop
         self._sock = sock
         self._fd = sock.fileno()
         self._protocol = protocol
@@ -88,13 +54,13 @@ class SocketTransport:
         """Take nothing for a while."""
         if self._reading:
             self._reading = False
-            self._poller.pause(self._fd)
+            self._loop.poller.remove(self._fd)
 
     def resume_reading(self) -> None:
         """Go on taking. Where there is no memory for one more watched descriptor the connection ends."""
         if not self._reading and not self._closing:
             try:
-                self._poller.add(self._fd, self._read)
+                self._loop.poller.add(self._fd, self._read)
             except OSError as error:
                 self._lose(error)
             else:
@@ -108,13 +74,17 @@ class SocketTransport:
         except OSError as error:
             self._lose(error)
             return
-        if data:
-            self._size = MUCH if len(data) >= READ_SIZE else READ_SIZE
-            self._protocol.data_received(data)
-        else:
-            self.pause_reading()
-            if not self._protocol.eof_received():
-                self.close()
+        try:
+            if data:
+                self._size = MUCH if len(data) >= READ_SIZE else READ_SIZE
+                self._protocol.data_received(data)
+            else:
+                self.pause_reading()
+                if not self._protocol.eof_received():
+                    self.close()
+        except Exception as error:  # a bug in us: whoever is connected must not wait for ever
+            self._loop.call_exception_handler({"message": "a connection's bug", "exception": error})
+            self._lose(error)
 
     # Writing
 
@@ -136,7 +106,7 @@ class SocketTransport:
     def _wait_to_write(self, rest: bytes) -> None:
         if rest:
             self._out = rest
-            self._poller.loop.add_writer(self._fd, self._write_more)
+            self._loop.poller.add_writer(self._fd, self._write_more)
             self._protocol.pause_writing()
 
     def _unsent(self, data: bytes, error: OSError) -> bytes:
@@ -157,7 +127,7 @@ class SocketTransport:
         self._out = self._send(self._out)
         if self._out or self._gone:
             return
-        self._poller.loop.remove_writer(self._fd)
+        self._loop.poller.remove_writer(self._fd)
         if self._closing:
             self._lose(None)
         else:
@@ -179,7 +149,7 @@ class SocketTransport:
             return
         self._gone = True
         if self._reading:
-            self._poller.forget(self._fd)
+            self._loop.poller.forget(self._fd)
         self._sock.close()
         self._protocol = NOBODY
 
@@ -187,18 +157,44 @@ class SocketTransport:
         """Hang up now."""
         self._lose(None)
 
-    def _lose(self, error: OSError | None) -> None:
+    def _lose(self, error: Exception | None) -> None:
         """End it; the protocol hears of it in the next turn, for it may be the caller."""
         if self._gone:
             return
         if self._out:
-            self._poller.loop.remove_writer(self._fd)
+            self._loop.poller.remove_writer(self._fd)
         self._out = b""
         self._closing = self._gone = True
         self.pause_reading()
-        self._poller.loop.call_soon(self._tell, error)
+        self._loop.call_soon(self._tell, error)
 
-    def _tell(self, error: OSError | None) -> None:
+    def _tell(self, error: Exception | None) -> None:
         self._sock.close()
         protocol, self._protocol = self._protocol, NOBODY
         protocol.connection_lost(error)
+
+
+class StreamTransport(SocketTransport):
+    """One whose protocol hears of each end, also of one that it asked for itself."""
+
+    __slots__ = ()
+
+    def close(self) -> None:
+        """Hang up when everything is sent."""
+        if self._out:
+            super().close()
+        else:
+            self._lose(None)
+
+
+async def connect_unix(path: str, protocol: asyncio.Protocol) -> None:
+    """Connect to a Unix socket. OSError."""
+    loop = running()
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        await loop.sock_connect(sock, path)
+    except BaseException:
+        sock.close()
+        raise
+    StreamTransport(loop, sock, protocol).begin()
