@@ -19,6 +19,9 @@ from pyfix.unix.turn import TurnWriter
 from pyfix.wire.attr import AttrError, decode_pairs
 from pyfix.wire.stream import CONNECTION, GOAWAY, FrameReader, StreamError, encode_frame
 
+TRIES = 3
+"""Connections made for one request, where servers are about to leave."""
+
 
 class Receiver(Protocol):
     """What hears the answer to a request."""
@@ -95,11 +98,14 @@ class Connection(asyncio.Protocol):
         self._open: dict[int, Receiver] = {}
         self._last = 0
         self._resumed: asyncio.Future[None] | None = None
+        self._gone: ServiceGone | None = None
 
     def exchange(self) -> Exchange:
         """A new request on this connection."""
         self._last += 1
         exchange = self._open[self._last] = Exchange(self, self._last)
+        if self._gone is not None:
+            exchange.deliver(self._gone)
         return exchange
 
     def call(self, receiver: Receiver, attrs: bytes, body: bytes = b"") -> int:
@@ -164,7 +170,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         self.usable = False
         detail = f"lost connection with {self.path}: {error or 'closed'}"
-        gone = ServiceGone("service unavailable", detail=detail)
+        self._gone = gone = ServiceGone("service unavailable", detail=detail)
         if not self.greeting.done():
             self.greeting.set_exception(gone)
             self.greeting.exception()  # nobody may be waiting any more
@@ -212,8 +218,11 @@ class Channel:
     async def exchange(self) -> Exchange:
         """A request of several frames. ServiceGone when the service can't be reached."""
         connection = self._connection
-        if connection is None or not connection.usable:
+        tries = 0
+        while (connection is None or not connection.usable) and tries < TRIES:
             connection = await self._connect()
+            tries += 1  # one that is about to leave says so with its greeting
+        assert connection is not None
         return connection.exchange()
 
     async def request(self, attrs: bytes, body: bytes = b"") -> Answer:

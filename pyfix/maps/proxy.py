@@ -152,6 +152,7 @@ class Link(asyncio.Protocol):
         self.loop = running()
         self.greeted: asyncio.Future[bool] = self.loop.create_future()
         self.usable = True
+        self._lost = False
         self._reader = FrameReader()
         self._asked: dict[int, tuple[Moment, float]] = {}  # who waits, and since when
         self._answers: dict[int, bytes] = {}
@@ -162,6 +163,8 @@ class Link(asyncio.Protocol):
 
     async def ask(self, request: Iterable[tuple[str, str]]) -> dict[str, str]:
         """The answer to one request. NotNowError: it does not come."""
+        if self._lost:
+            raise NotNowError
         if self._timer is None:
             self._timer = self.loop.call_later(TIMEOUT, self._look_at_clock)
         self._request += 1
@@ -225,6 +228,7 @@ class Link(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         del error  # any end is the same
         self.usable = False
+        self._lost = True
         if self._timer is not None:
             self._timer.cancel()
         if not self.greeted.done():

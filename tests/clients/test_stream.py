@@ -106,6 +106,44 @@ def test_goaway_moves_new_requests_and_lets_old_ones_finish(tmp_path: Path) -> N
     asyncio.run(scenario())
 
 
+def test_a_server_that_leaves_as_it_greets_is_not_asked(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        service = Echo()
+        async with serving(tmp_path / "echo", service) as server:
+            await server.retire()
+            greeted, begin = 0, server.serve
+
+            async def serve(sock: socket.socket) -> None:
+                nonlocal greeted
+                greeted += 1
+                if greeted == 3:  # another process has the socket now
+                    server._retiring = False
+                await begin(sock)
+
+            server.serve = serve  # type: ignore[method-assign]
+            channel = Channel(str(tmp_path / "echo"), "echo_protocol")
+            assert await channel.request(b"a\0\0\0") == (b"a\0\0\0", b"")
+            assert greeted == 3
+            channel.close()
+
+    asyncio.run(scenario())
+
+
+def test_requests_of_a_connection_that_has_gone_hear_so_at_once(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        service = Echo()
+        async with serving(tmp_path / "echo", service) as server:
+            await server.retire()
+            channel = Channel(str(tmp_path / "echo"), "echo_protocol")
+            with pytest.raises(ServiceGone, match="service unavailable"):
+                await channel.request(b"a\0\0\0")
+            with pytest.raises(ServiceGone, match="service unavailable"):
+                await channel.request(b"b\0\0\0")
+            channel.close()
+
+    asyncio.run(scenario())
+
+
 def test_requests_hear_when_the_service_dies(tmp_path: Path) -> None:
     async def scenario() -> None:
         service = Echo()

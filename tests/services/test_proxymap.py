@@ -12,9 +12,9 @@ import pytest
 from pyfix.config.main_cf import MainCf
 from pyfix.maps import index
 from pyfix.maps.open import open_or_fail, open_table
-from pyfix.maps.proxy import BAD, DENY, FIRST, NEXT, NOKEY, OK, RETRY, ProxyTable, ProxyWriter
+from pyfix.maps.proxy import BAD, DENY, FIRST, NEXT, NOKEY, OK, RETRY, ProxyTable, ProxyWriter, connect
 from pyfix.maps.proxy import Proxymap as Client
-from pyfix.maps.table import TableError
+from pyfix.maps.table import NotNowError, TableError
 from pyfix.server.context import Context
 from pyfix.services.proxymap import Proxymap, approved_tables
 from tests.maps.conftest import log
@@ -138,6 +138,17 @@ def test_a_service_that_retires_loses_no_request(top: Path, monkeypatch: pytest.
             await asyncio.sleep(0.001)
         await program.retire()
         assert await asyncio.gather(*asked) == ["b", "c"]
+
+    run(top, work)
+
+
+def test_who_asks_over_a_connection_that_has_gone_hears_so_at_once(top: Path) -> None:
+    async def work(_: Proxymap) -> None:
+        link = await connect("private/proxymap")
+        link.close()
+        await asyncio.sleep(0)
+        with pytest.raises(NotNowError):
+            await link.ask([("request", "open")])
 
     run(top, work)
 
