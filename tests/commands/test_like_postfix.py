@@ -158,7 +158,8 @@ MISPLACED = {  # message: its directory, the directories of its logs
 ASKED = [
     *[(f"-{letter}", "ALL") for letter in "dhHref"],
     *[(f"-{letter}", "first", "-h", "right") for letter in "dr"],
-    *[(f"-{letter}", "ALL", *names) for letter in "dhHre" for names in (["maildrop", "defer"], ["incoming", "deferred"])],
+    *[(f"-{letter}", "ALL", "maildrop", "defer") for letter in "dhHre"],
+    *[(f"-{letter}", "ALL", "incoming", "deferred") for letter in "dhHre"],
     *[(f"-{letter}", each, name) for letter in "hHe" for each, name in [("taken", "maildrop"), ("held", "hold")]],
     ("-d", "ALL", "deferred"), ("-d", "taken"), ("-H", "arrived", "incoming"), ("-h", "ALL", "-r", "ALL", "hold"),
 ]  # fmt: skip
