@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 
 from pyfix.mail.address import split_route
-from pyfix.mail.tokens import Address, internal, parse
+from pyfix.mail.tokens import Address, Token, internal, parse
 
 ATOM = r"""[^\x00-\x20\x7f<>()@,;:\\".\[\]|%!]+"""
 DOT_STRING = rf"{ATOM}(?:\.{ATOM})*"
@@ -25,6 +25,7 @@ LITERAL = r"\[[0-9A-Za-z.:]+\]"
 MAILBOX = rf"{DOT_STRING}@(?:{DOT_STRING}|{LITERAL})"
 PLAIN_PATH = re.compile(rf"<({MAILBOX})?>")
 CLOSERS = {"<": ">", '"': '"'}
+BRACKETS = frozenset("<>")  # more of them than there have to be are never an error
 LABELS = frozenset({"from:", "to:"})
 SPACE = frozenset(" \t\v\f\r\n")  # white space of other alphabets is none here
 SPACES = re.compile(r"[ \t\v\f\r\n]+")
@@ -48,7 +49,8 @@ def parse_path(text: str, *, strict: bool = False) -> str | None:
         text = text[1:-1]
     items = parse(split_route(text)[1])
     addresses = [item for item in items if isinstance(item, Address)]
-    if len(addresses) > 1 or (strict and len(items) > len(addresses)):
+    others = [item for item in items if isinstance(item, Token) and item.kind not in BRACKETS]
+    if len(addresses) > 1 or (strict and others):
         return None
     path = "".join(internal([token]) for token in addresses[0].tokens) if addresses else ""
     return None if strict and path.startswith("@") else path  # a route, or "" as a name

@@ -37,7 +37,10 @@ DIALOGS: list[tuple[str, list[bytes]]] = [
             ],
         )
         for name in ("usual", "strict")
-        for path in (b"<@a,@b:>", b"<@a:>", b"<@a>", b"<@a:@b>")
+        for path in (
+            b"<@a,@b:>", b"<@a:>", b"<@a>", b"<@a:@b>", b"<,@a:joe>", b"<@a,b:joe>",
+            b"<@a:<joe@example.com>>", b"<@a:<>>", b"<<joe@example.com>>", b"<<@a:joe>>", b"<Joe <joe>>", b"<joe>>",
+        )
     ],
     *[
         (
