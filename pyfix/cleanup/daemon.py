@@ -216,9 +216,13 @@ class Cleanup:
         """Ask all clients to go elsewhere."""
         await self._server.retire()
 
-    def quiet_since(self) -> float | None:
-        """When a client last sent something; None while there is a message."""
-        return None if self._sessions else self._server.heard
+    def quiet_since(self) -> float:
+        """When a client last sent something."""
+        return self._server.heard
+
+    def holds(self) -> bool:
+        """Whether there is a message."""
+        return bool(self._sessions)
 
     # Frames
 

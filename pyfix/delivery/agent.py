@@ -353,6 +353,8 @@ class SerialAgent:
     concurrency: requests that it takes in advance.
     """
 
+    max_idle: float | None = None
+
     def __init__(
         self,
         context: Context,
@@ -370,10 +372,9 @@ class SerialAgent:
         self._frame = make_frame(context, BounceClient(dict(channels)), deliver, relay, status_filter, owner)
         self._greeting = [(CONCURRENCY, str(concurrency))]
         self._wake = context.wake
-        self._max_idle = context.max_idle
 
     def serve(self, sock: socket.socket) -> None:
         """One connection of qmgr's, to its end."""
-        link = SerialLink(sock, PROTOCOL, self._greeting, self._wake, self._max_idle)
+        link = SerialLink(sock, PROTOCOL, self._greeting, self._wake, self.max_idle)
         for stream, attrs, body in link.requests():
             link.send(stream, run_now(self._frame.handle(attrs, body)))

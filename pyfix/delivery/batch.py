@@ -73,7 +73,7 @@ class BatchAgent(SerialAgent):
 
     def serve(self, sock: socket.socket) -> None:
         """One connection of qmgr's, to its end."""
-        link = SerialLink(sock, PROTOCOL, self._greeting, self._wake, self._max_idle)
+        link = SerialLink(sock, PROTOCOL, self._greeting, self._wake, self.max_idle)
         for frames in link.batches():
             link.send_all(self.answers(frames))
 

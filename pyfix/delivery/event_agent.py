@@ -43,9 +43,13 @@ class EventAgent:
         """Let qmgr go elsewhere."""
         await self._server.retire()
 
-    def quiet_since(self) -> float | None:
-        """When qmgr last asked for a delivery; None while one is under way."""
-        return None if self._under_way else self._server.heard
+    def quiet_since(self) -> float:
+        """When qmgr last asked for a delivery."""
+        return self._server.heard
+
+    def holds(self) -> bool:
+        """Whether a delivery is under way, should qmgr have gone too."""
+        return self._under_way > 0
 
     def frame(self, link: Link, stream: int, attrs: bytes, body: bytes) -> None:
         """One request."""

@@ -34,10 +34,13 @@ NEXT = {
     (ChildState.STARTING, control.AVAILABLE): ChildState.AVAILABLE,
     (ChildState.STARTING, control.BUSY): ChildState.BUSY,
     (ChildState.STARTING, control.LEAVING): ChildState.LEAVING,
+    (ChildState.STARTING, control.IDLE): ChildState.LEAVING,
     (ChildState.AVAILABLE, control.BUSY): ChildState.BUSY,
     (ChildState.AVAILABLE, control.LEAVING): ChildState.LEAVING,
+    (ChildState.AVAILABLE, control.IDLE): ChildState.LEAVING,
     (ChildState.BUSY, control.AVAILABLE): ChildState.AVAILABLE,
     (ChildState.BUSY, control.LEAVING): ChildState.LEAVING,
+    (ChildState.BUSY, control.IDLE): ChildState.LEAVING,
 }
 """(state, word) -> state; any other word changes nothing."""
 
@@ -77,6 +80,8 @@ class Child:
             self.served = True
         else:
             self.state = NEXT.get((self.state, word), self.state)
+            if word == control.IDLE:
+                self.service.unwanted()
 
     def failed_to_start(self, code: int) -> bool:
         """Whether its end means that the next one will end the same way.

@@ -306,6 +306,7 @@ class Master:
             unpriv=entry.unpriv,
             chroot=entry.chroot,
             verbose=max(entry.verbose, self._verbose),
+            linger=None if entry.program in programs.NO_LINGER else service.linger,
         )
 
     # What workers do

@@ -7,10 +7,15 @@
     STOPPED     the line is gone, or the suite ends
 
 The state follows from what the workers do (STATES); on entering it master listens or not.
+
+Where max_idle is not set, a worker of a service that is seldom wanted leaves early and gives its memory back: after
+`linger` seconds without work, which double when it was missed SOON afterwards, and else halve. So a system with steady
+traffic keeps its workers, and one with a message an hour has none.
 """
 
 from __future__ import annotations
 
+import time
 from enum import Enum
 from typing import Protocol
 
@@ -24,6 +29,11 @@ from pyfix.unix import msg
 
 STRESS_TIME = 1000
 """Seconds between warnings of a process limit, and how long stress lasts after the last one reached."""
+
+LEAST_LINGER, MOST_LINGER = 1.0, 100.0
+"""Seconds, at first and at most (what max_idle is by default)."""
+SOON = 30.0
+"""Seconds within which a worker that has left is missed."""
 
 
 class State(Enum):
@@ -78,6 +88,9 @@ class Service:
         self.state = State.STOPPED
         self.used = False
         self.stressed = False
+        self.linger = LEAST_LINGER
+        self._unwanted_at: float | None = None
+        """When a worker left that was not missed yet."""
         self._wake_timer: Timer | None = None
         self._throttle_timer: Timer | None = None
         self._stress_timer: Timer | None = None
@@ -160,12 +173,24 @@ class Service:
     def _connection(self) -> None:
         """A connection waits and no worker takes it."""
         self.used = True
+        self._miss()
         child = self._suite.start_worker(self)
         if child is None:
             self.pause(1)
         else:
             self.children.add(child)
             self.update()
+
+    def unwanted(self) -> None:
+        """A worker leaves because nobody wants anything."""
+        self._unwanted_at = time.monotonic()
+
+    def _miss(self) -> None:
+        """One that has left would be wanted now: let the next stay longer if that was soon, else shorter."""
+        if self._unwanted_at is not None:
+            soon = time.monotonic() - self._unwanted_at < SOON
+            self.linger = min(2 * self.linger, MOST_LINGER) if soon else max(self.linger / 2, LEAST_LINGER)
+            self._unwanted_at = None
 
     def lost(self, child: Child) -> None:
         """A worker has gone, or never came to be."""

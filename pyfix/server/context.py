@@ -25,5 +25,3 @@ class Context(NamedTuple):
     """A chroot will close before it serves: nothing outside can be opened then."""
     wake: int = -1
     """Serial programs: turns readable when it is time to leave (see serial_link)."""
-    max_idle: float | None = None
-    """Serial programs: seconds without a request after which it is time to leave; None: never."""

@@ -1,7 +1,7 @@
 """control - what master, zygote and workers say to one another
 
 master -> zygote   Start, with the worker's status socket and the listening sockets
-worker -> master   `pid N` at once, then available, busy, served, leaving
+worker -> master   `pid N` at once, then available, busy, served, leaving or idle
 master -> worker   retire; stress and calm
 
 All of it is datagrams (SOCK_SEQPACKET). A worker whose status socket closes has lost its
@@ -24,6 +24,8 @@ SERVED = b"served"
 """The first session is over: the worker works."""
 LEAVING = b"leaving"
 """Takes none any more, and ends when its sessions do."""
+IDLE = b"idle"
+"""The same, for nobody wants anything."""
 
 RETIRE = b"retire"
 STRESS = b"stress"
@@ -52,6 +54,8 @@ class Start(NamedTuple):
     unpriv: bool = True
     chroot: bool = False
     verbose: int = 0
+    linger: float | None = None
+    """Seconds without work after which it may leave, where max_idle is nobody's wish; None: not before max_idle."""
 
     def encode(self) -> bytes:
         """As it travels."""

@@ -16,6 +16,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -95,8 +96,7 @@ def _live(order: Start, main: MainCf, status: socket.socket, listeners: list[int
     cfg = MailParams(main)
     msg.ascii_only = not cfg.smtputf8_enable
     lock = _only_one(order, cfg.process_id_directory) if order.single else -1
-    max_idle = None if order.program in programs.NO_MAX_IDLE else float(cfg.max_idle)
-    context = _context(order, main, status, max_idle)
+    context = _context(order, main, status)
     if context.jailed:
         jail.expect()
     try:
@@ -105,6 +105,7 @@ def _live(order: Start, main: MainCf, status: socket.socket, listeners: list[int
         msg.fatal(str(error))
     _silence(order.program)
     privileges.drop(cfg.mail_owner, chroot="." if order.chroot else None, keep_root=not order.unpriv)
+    max_idle = _max_idle(order, main, float(cfg.max_idle))
     sessions = cfg.max_use * _at_once(order, cfg.default_process_limit)
     max_sessions = None if order.program in programs.NO_MAX_USE else sessions
     if order.program in programs.SERIAL:
@@ -126,7 +127,23 @@ def _live(order: Start, main: MainCf, status: socket.socket, listeners: list[int
         os.close(lock)
 
 
-def _context(order: Start, main: MainCf, status: socket.socket, max_idle: float | None) -> Context:
+START_SHARE = 100
+"""How many times what its start took of a processor a worker stays at least."""
+
+
+def _max_idle(order: Start, main: MainCf, most: float) -> float | None:
+    """Seconds without work after which this worker leaves, whose start is over; None: never.
+
+    most: max_idle. Where nobody has set that, it is less for services that are seldom wanted.
+    """
+    if order.program in programs.NO_MAX_IDLE:
+        return None
+    if order.linger is None or main.raw("max_idle") is not None:
+        return most
+    return min(most, max(order.linger, START_SHARE * time.process_time()))
+
+
+def _context(order: Start, main: MainCf, status: socket.socket) -> Context:
     return Context(
         service=order.service,
         program=order.program,
@@ -137,7 +154,6 @@ def _context(order: Start, main: MainCf, status: socket.socket, max_idle: float 
         privileged=privileges.is_root() and not order.unpriv,
         jailed=order.chroot and privileges.is_root(),
         wake=status.fileno(),
-        max_idle=max_idle,
     )
 
 

@@ -4,9 +4,11 @@ A program is a class. Its constructor takes a Context and opens everything that 
 from outside (root is still root, nothing is in a jail); then privileges go, then it serves:
 
     event-loop programs   async start(), serve(sock), retire(); many sessions in a process
-    SERIAL programs       serve(sock), blocking; one session in a process at a time
+    SERIAL programs       serve(sock), blocking; one session in a process at a time; max_idle, which the frame sets:
+                          seconds without a request after which a session raises UnwantedError (None: never)
     unix-dgram services   async start(), serve_datagrams(sock), retire()
     optional              stress(on): the service is out of sessions, or no longer
+                          holds(): whether there is something to stay for though nobody wants anything
 """
 
 import os
@@ -50,6 +52,8 @@ NO_MAX_USE = frozenset({"postlogd", "qmgr"})
 NO_MAX_IDLE = frozenset({"qmgr"})
 """Programs that don't leave because nobody wants them."""
 
+NO_LINGER = frozenset({"anvil", "postlogd", "postscreen", "proxymap", "qmgr", "scache", "tlsmgr", "verify"})
+"""Programs that don't leave before max_idle: what they have in memory, or their connections, is what they are for."""
 
 TABLE_TYPES = "pyfix.maps.open:import_types"
 """Imports the types of tables that main.cf names."""

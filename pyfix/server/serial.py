@@ -17,7 +17,7 @@ from pyfix.unix import msg
 
 
 class UnwantedError(Exception):
-    """A session ended because nobody wanted anything for max_idle seconds."""
+    """Nobody wanted anything for max_idle seconds."""
 
 
 class SerialWorker:
@@ -36,6 +36,7 @@ class SerialWorker:
         max_idle: float | None = None,
     ) -> None:
         self._program = program
+        program.max_idle = max_idle
         self._status = status
         self._listeners = [socket.socket(fileno=fd) for fd in listeners]
         self._max_sessions = max_sessions
@@ -43,6 +44,16 @@ class SerialWorker:
 
     def run(self) -> None:
         """Serve until it is time to leave."""
+        word = control.LEAVING
+        try:
+            self._serve_all()
+        except UnwantedError:
+            word = control.IDLE
+        control.say(self._status, word)
+        for listener in self._listeners:
+            listener.close()
+
+    def _serve_all(self) -> None:
         served = 0
         control.say(self._status, control.AVAILABLE)
         while self._max_sessions is None or served < self._max_sessions:
@@ -56,32 +67,31 @@ class SerialWorker:
             if served == 1:
                 control.say(self._status, control.SERVED)
             control.say(self._status, control.AVAILABLE)
-        control.say(self._status, control.LEAVING)
-        for listener in self._listeners:
-            listener.close()
 
     def _serve(self, sock: socket.socket) -> bool:
-        """One session; False when it is to be the last: it ended by a bug, or nobody wants any."""
+        """One session; False when it ended by a bug, and is to be the last."""
         try:
             with sock:
                 self._program.serve(sock)
         except ConnectionError:  # the peer went while the program was not looking
             return True
         except UnwantedError:
-            return False
+            raise
         except Exception as error:
             msg.error(bug.line(error, "session"))
             return False
         return True
 
     def _next(self) -> socket.socket | None:
-        """The next connection; None when it is time to leave."""
+        """The next connection; None when master says that it is time to leave."""
         poll = select.poll()
         for channel in (self._status, *self._listeners):
             poll.register(channel, select.POLLIN)
         while True:
             ready = {fd for fd, _ in poll.poll(None if self._max_idle is None else self._max_idle * 1000)}
-            if not ready or self._status.fileno() in ready:
+            if not ready:
+                raise UnwantedError
+            if self._status.fileno() in ready:
                 return None
             for listener in self._listeners:
                 if listener.fileno() in ready and (sock := _accept(listener)) is not None:

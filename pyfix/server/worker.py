@@ -2,7 +2,8 @@
 
 It accepts on the listening sockets that master holds, up to its share of the service's
 sessions; above it connections wait in the backlog, or for another worker. It leaves
-after max_idle seconds in which nobody wanted anything, after max_use times its share of sessions, when
+after max_idle seconds in which nobody wanted anything (less where main.cf does not say how many, and the service is
+seldom wanted, see master/service.py), after max_use times its share of sessions, when
 master says so, and at once when master has gone. One session's bug ends that session;
 the others come to their end, and a new worker takes over.
 
@@ -49,8 +50,15 @@ Over = Callable[[BaseException | None], None]
 class Kept(Program, Protocol):
     """A program to which clients keep connections, whether they want something or not."""
 
-    def quiet_since(self) -> float | None:
-        """When somebody last wanted something, in the loop's time; None while somebody does."""
+    def quiet_since(self) -> float:
+        """When somebody last wanted something, in the loop's time."""
+
+
+class Holding(Program, Protocol):
+    """A program that may have something to stay for, though nobody is connected or wants anything."""
+
+    def holds(self) -> bool:
+        """Whether it has."""
 
 
 class Taking(Program, Protocol):
@@ -97,7 +105,8 @@ class Worker:
     ) -> None:
         self._program = program
         self._take: Callable[[socket.socket, Any, Over], None] | None = getattr(program, "take", None)
-        self._quiet_since: Callable[[], float | None] = getattr(program, "quiet_since", _never)
+        self._quiet_since: Callable[[], float] = getattr(program, "quiet_since", self._now)
+        self._holds: Callable[[], bool] = getattr(program, "holds", _nothing)
         self._status = status
         self._fifos = [fd for fd in listeners if _is_fifo(fd)]
         self._sockets = [Listener(fd) for fd in listeners if fd not in self._fifos]
@@ -253,12 +262,18 @@ class Worker:
 
     def _look_at_clock(self, max_idle: float) -> None:
         """Leave, or look again when it may be time to."""
-        since = self._quiet_since() if self._sessions else self._idle_since
-        left = max_idle if since is None else since + max_idle - self._loop.time()
+        if self._holds():
+            self._idle_since = self._now()
+        since = max(self._idle_since, self._quiet_since()) if self._sessions else self._idle_since
+        left = since + max_idle - self._now()
         if left <= 0:
-            self._retire()
+            self._retire(control.IDLE)
         elif not self._leaving:
             self._loop.call_later(left, self._look_at_clock, max_idle)
+
+    def _now(self) -> float:
+        """Also when somebody last wanted something where sessions end when nobody does: there is one."""
+        return self._loop.time()
 
     def _hear(self) -> None:
         try:
@@ -269,11 +284,11 @@ class Worker:
             word = b""
         self._words.get(word, _ignore)()
 
-    def _retire(self) -> None:
+    def _retire(self, word: bytes = control.LEAVING) -> None:
         if self._leaving:
             return
         self._leaving = True
-        self._stop_accepting(control.LEAVING)
+        self._stop_accepting(word)
         self._retired = self._loop.create_task(self._program_retires())
         self._retired.add_done_callback(lambda _: self._leave_if_done())
 
@@ -302,8 +317,9 @@ class Worker:
         self._retire()
 
 
-def _never() -> None:
-    """Sessions end when nobody wants anything: while there is one, it is never quiet."""
+def _nothing() -> bool:
+    """Most programs have nothing to stay for."""
+    return False
 
 
 def _ignore() -> None:

@@ -121,6 +121,10 @@ class Pickup:
             await self._task
         self._cleanup.close()
 
+    def holds(self) -> bool:
+        """Whether it knows of files that another process would send again."""
+        return bool(self._kept)
+
     def look(self) -> None:
         """Take what is in maildrop; while that goes on, look once more afterwards."""
         self._wanted = True

@@ -94,9 +94,13 @@ class Proxymap:
             if link not in self._busy:
                 link.close()
 
-    def quiet_since(self) -> float | None:
-        """When the last request came; None while one is under way."""
-        return None if self._busy else self._server.heard
+    def quiet_since(self) -> float:
+        """When the last request came."""
+        return self._server.heard
+
+    def holds(self) -> bool:
+        """Whether one is under way."""
+        return bool(self._busy)
 
     def frame(self, link: Link, stream: int, attrs: bytes, body: bytes) -> None:  # noqa: ARG002 - the interface's
         """One request."""

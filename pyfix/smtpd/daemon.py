@@ -78,6 +78,10 @@ class Smtpd:
         """The service has no sessions left, or has again: parameters that ask for `stress` change at once."""
         self.site.configure(self.site.main.with_overrides([("stress", "yes" if on else "")]))
 
+    def holds(self) -> bool:
+        """Whether the postmaster is being told of a session that is over."""
+        return self.site.postmaster is not None and self.site.postmaster.busy()
+
     async def retire(self) -> None:
         """Sessions come to their end by themselves; what they kept for the next goes."""
         self._policy.close()

@@ -102,6 +102,10 @@ class Postmaster:
                 self._wanted |= trouble
         self._tasks: set[asyncio.Task[None]] = set()
 
+    def busy(self) -> bool:
+        """Whether something is being sent."""
+        return bool(self._tasks)
+
     def tell(self, cleanup: Cleanup, client: str, history: History) -> None:
         """Send the transcript, if there was trouble of a kind that the postmaster wants to know."""
         if not history.trouble & self._wanted:

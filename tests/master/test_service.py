@@ -211,3 +211,63 @@ def test_what_counts_as_a_failed_start(suite, service, words, code, failed):
     one = service(maxproc=10)
     suite.connection()
     assert says(suite, one, *words).failed_to_start(code) is failed
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The time that services see; add to it."""
+    now = [1000.0]
+    monkeypatch.setattr("pyfix.master.service.time.monotonic", lambda: now[0])
+    return now
+
+
+def missed(suite, service, clock, after, word=control.IDLE):
+    """The worker leaves, and some seconds later another is wanted: how long that one is to stay."""
+    child = says(suite, service, word)
+    service.lost(child)
+    child.close()
+    clock[0] += after
+    suite.connection()
+    return service.linger
+
+
+@pytest.mark.parametrize(
+    ("pauses", "lingers"),
+    [
+        ([3600, 31], [1, 1]),
+        ([29, 1, 20], [2, 4, 8]),
+        ([1] * 8, [2, 4, 8, 16, 32, 64, 100, 100]),
+        ([1, 1, 3600, 3600, 3600], [2, 4, 2, 1, 1]),
+        ([1, 31, 1], [2, 1, 2]),
+    ],
+    ids=["seldom", "often", "most", "less and less", "both"],
+)
+def test_workers_that_are_missed_soon_stay_longer(suite, service, clock, pauses, lingers):
+    one = service()
+    suite.connection()
+    assert one.linger == 1
+    assert [missed(suite, one, clock, pause) for pause in pauses] == lingers
+
+
+def test_only_a_worker_that_was_idle_can_be_missed(suite, service, clock):
+    one = service()
+    suite.connection()
+    assert missed(suite, one, clock, 1, control.LEAVING) == 1
+    assert missed(suite, one, clock, 1) == 2
+    assert missed(suite, one, clock, 3600, control.LEAVING) == 2
+
+
+def test_one_of_several_workers_can_be_missed(suite, service, clock):
+    one = service(maxproc=2)
+    if one.processes < 2:
+        pytest.skip("needs two CPUs")
+    suite.connection()
+    says(suite, one, control.AVAILABLE, control.BUSY)
+    suite.connection()
+    idle = suite.ends[-1]
+    (second,) = [child for child in one.children if child.state is ChildState.STARTING]
+    control.say(idle, control.IDLE)
+    second.hear()
+    one.update()
+    suite.connection()
+    assert one.linger == 2

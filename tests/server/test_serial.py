@@ -57,7 +57,7 @@ def test_serves_one_after_the_other(master):
 def test_leaves_when_nobody_comes(master):
     _, status, thread = master(max_idle=0.01)
     thread.join(10)
-    assert [status.recv(99), status.recv(99)] == [control.AVAILABLE, control.LEAVING]
+    assert [status.recv(99), status.recv(99)] == [control.AVAILABLE, control.IDLE]
 
 
 def test_leaves_when_a_session_ends_because_nobody_wants_anything(tmp_path, channel):
@@ -74,7 +74,7 @@ def test_leaves_when_a_session_ends_because_nobody_wants_anything(tmp_path, chan
     assert ask(str(tmp_path / "s"), b"a") == b""
     thread.join(10)
     assert not thread.is_alive()
-    assert [status.recv(99) for _ in range(3)] == [control.AVAILABLE, control.BUSY, control.LEAVING]
+    assert [status.recv(99) for _ in range(3)] == [control.AVAILABLE, control.BUSY, control.IDLE]
 
 
 def test_leaves_after_its_number_of_sessions(master):

@@ -143,8 +143,23 @@ def test_leaves_when_nobody_comes(worker, echo):
     async def scenario():
         async with worker(echo, max_idle=0.01) as master:
             assert await master.word() == control.AVAILABLE
-            assert await master.word() == control.LEAVING
+            assert await master.word() == control.IDLE
             await master.task
+
+    run(scenario())
+
+
+def test_stays_while_it_holds_something_though_nobody_comes(worker, echo):
+    async def scenario():
+        echo.holds = lambda: True
+        async with worker(echo, max_idle=0.01) as master:
+            assert await master.word() == control.AVAILABLE
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(master.word(), 0.1)
+            reader, writer = await master.connect()
+            writer.write(b"x")
+            assert await reader.read(99) == b"x"
+            writer.close()
 
     run(scenario())
 
@@ -154,14 +169,15 @@ def test_leaves_beside_clients_who_stay_when_they_want_nothing(worker, echo, qui
     async def scenario():
         loop = asyncio.get_running_loop()
         since = loop.time() + 0.05
-        echo.quiet_since = lambda: since if quiet else None
+        echo.quiet_since = lambda: since
+        echo.holds = lambda: not quiet
         async with worker(echo, max_idle=0.05) as master:
             assert await master.word() == control.AVAILABLE
             reader, writer = await master.connect()
             writer.write(b"x")
             assert await reader.read(99) == b"x"
             if quiet:
-                assert await master.word() == control.LEAVING
+                assert await master.word() == control.IDLE
                 assert since + 0.05 <= loop.time()
                 writer.write(b"still here")
                 assert await reader.read(99) == b"still here"

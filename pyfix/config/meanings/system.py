@@ -64,7 +64,10 @@ MEANINGS = {
     "service_throttle_time": (
         "How long master waits before it starts a service again whose process ended badly at once."
     ),
-    "max_idle": "How long a process without work waits before it ends.",
+    "max_idle": (
+        "How long a process without work waits before it ends. Where nobody sets it, one of a service that is"
+        " seldom wanted ends sooner."
+    ),
     "max_use": "How many sessions a process serves before it ends.",
     "daemon_timeout": "How long a daemon may take over one request before it is taken for stuck.",
     "fork_attempts": "How many times a process is tried to be made before that counts as failed.",

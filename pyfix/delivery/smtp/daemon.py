@@ -125,9 +125,9 @@ class Smtp(EventAgent):
         authzid = mail.send_cyrus_sasl_authzid
         return Sasl(cfg, passwords, mechanisms, program=program, authzid=authzid, cache=cache)
 
-    def quiet_since(self) -> float | None:
-        """As for other agents; what is kept for the next delivery is under way."""
-        return None if self.cache else super().quiet_since()
+    def holds(self) -> bool:
+        """Whether a delivery or the end of a connection is under way, or one is kept for the next delivery."""
+        return bool(self._tasks or self.cache)
 
     def frame(self, link: Link, stream: int, attrs: bytes, body: bytes) -> None:
         """One request, a task of its own: there is always something to wait for."""
