@@ -209,6 +209,4 @@ def _external(data: bytes) -> str:
 
 def _shown(text: str) -> str:
     """All characters as Postfix lists them, but `?` for what steers a terminal and for bytes that are no UTF-8."""
-    if text.isprintable():
-        return text
-    return "".join(["?" if c < " " or "\x7f" <= c <= "\x9f" or "\ud800" <= c <= "\udfff" else c for c in text])
+    return text if text.isprintable() else msg.UNPRINTABLE.sub("?", text)

@@ -291,13 +291,18 @@ NOT_CARRIED = Carried()
 """With smtpd_delay_reject = yes."""
 
 
+def _blanked(line: str) -> str:
+    """Without control characters; with smtputf8_enable = no, without all that is not ASCII."""
+    return msg.printable(line, " ") if msg.ascii_only else line.translate(BLANK)
+
+
 def _sound(reply: Reply) -> Reply:
     """The reply with a status that fits its code and no control characters; another one if the code is no refusal."""
     if not 400 <= reply.code <= 599:
         msg.warning(log.bad_code(reply.text))
         return Reply(450, "4.7.1", "Service unavailable")
-    if not all(map(str.isprintable, reply.lines)):
-        reply = Reply(reply.code, reply.status, *(line.translate(BLANK) for line in reply.lines))
+    if not all(line.isascii() and line.isprintable() for line in reply.lines):
+        reply = Reply(reply.code, reply.status, *map(_blanked, reply.lines))
     first = str(reply.code)[0]
     if not reply.status or reply.status[0] == first:
         return reply

@@ -5,15 +5,19 @@
     msg.fatal("...")              "fatal: ..."; raises Fatal, a SystemExit with status 1
 
 Lines go to every sink that is set (`to`); before any is set they go to standard error
-under the program's name. What is not printable becomes "?", so that no input from outside
-can forge a line.
+under the program's name. Control characters and what is no UTF-8 become "?", so that no input from
+outside can forge a line; all other characters stay, as in Postfix.
 
 See also: maillog_client, the sinks of daemons.
 """
 
+import re
 import sys
 from enum import IntEnum
 from typing import NoReturn, Protocol
+
+UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Controls, and bytes that are no UTF-8 (surrogateescape)."""
 
 
 class Priority(IntEnum):
@@ -98,13 +102,13 @@ def on_terminal() -> bool:
     return sys.stderr is not None and sys.stderr.isatty()
 
 
-def printable(text: str) -> str:
-    """The text with `?` for all that does not print, line ends too; with ascii_only for each byte of it."""
+def printable(text: str, instead: str = "?") -> str:
+    """The text with `?` (or that instead) for each UNPRINTABLE, and with ascii_only for each byte above 127."""
     if ascii_only and not text.isascii():
-        text = text.encode("utf-8", "surrogateescape").decode("ascii", "replace").replace("\ufffd", "?")
+        text = text.encode("utf-8", "surrogateescape").decode("ascii", "replace").replace("\ufffd", instead)
     if text.isprintable():
         return text
-    return "".join([c if c.isprintable() else "?" for c in text])
+    return UNPRINTABLE.sub(instead, text)
 
 
 def info(text: str) -> None:

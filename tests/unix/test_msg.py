@@ -37,11 +37,20 @@ def test_panic_says_so(lines):
 
 @pytest.mark.parametrize(
     ("text", "line"),
-    [("a\nb", "a?b"), ("tab\there", "tab?here"), ("ü fine", "ü fine"), ("\udcff", "?"), ("\x1b[0m", "?[0m")],
+    [
+        ("a\nb", "a?b"), ("tab\there", "tab?here"), ("ü fine", "ü fine"), ("\udcff", "?"), ("\x1b[0m", "?[0m"),
+        ("\x7f\x80\x85\x9f", "????"),
+    ],
 )
 def test_nothing_from_outside_forges_a_line(lines, text, line):
     msg.info(text)
     assert lines[0][1] == line
+
+
+@pytest.mark.parametrize("text", ["a\u00a0b", "\u200d", "\u3000", "\ue000", "\ufeff", "\u0378"])
+def test_characters_that_are_no_controls_stay(lines, text):
+    msg.info(text)
+    assert lines == [(msg.Priority.INFO, text)]
 
 
 def test_commands_write_to_standard_error_under_their_name(capsys):
