@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from pyfix.delivery.outcome import MAY_PASS
 from pyfix.mail.address import quote
 from pyfix.queue.file import Recipient, content_bytes, content_chunks
 
@@ -160,13 +161,6 @@ _STATUS = {
     errno.EDQUOT: "5.2.2",
     errno.EFBIG: "5.2.2",
 }
-MAY_PASS = frozenset(
-    {
-        *(errno.EINTR, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOLCK, errno.ENOMEM),
-        *(errno.EROFS, errno.ESTALE, errno.ETIMEDOUT),
-    }
-)
-"""The machine's trouble, not the mailbox's: never a reason to bounce, whatever the default (Postfix takes that)."""
 
 
 class MailboxError(Exception):

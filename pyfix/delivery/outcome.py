@@ -8,6 +8,7 @@ Agents of batches await a Turn between the steps of a delivery.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Generator
 from enum import Enum
 
@@ -30,6 +31,14 @@ class Fate(Enum):
 
 SENT, BOUNCED = Fate.SENT, Fate.BOUNCED  # a member's name is looked up in ten times the time
 FATES = {"2": Fate.SENT, "4": Fate.DEFERRED, "5": Fate.BOUNCED}
+
+MAY_PASS = frozenset(
+    {
+        *(errno.EINTR, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOLCK, errno.ENOMEM),
+        *(errno.EROFS, errno.ESTALE, errno.ETIMEDOUT),
+    }
+)
+"""The machine's trouble, not a file's: never a reason to bounce, whatever the default (Postfix takes that)."""
 
 
 class Outcome:

@@ -17,7 +17,7 @@ from pyfix.delivery.agent import CONFIGURATION_ERROR
 from pyfix.delivery.local import log
 from pyfix.delivery.local.alias import Expand
 from pyfix.delivery.local.state import Attempt, Parts, Rights, State, rights_of
-from pyfix.delivery.mail_copy import MAY_PASS
+from pyfix.delivery.outcome import MAY_PASS
 from pyfix.mail.error import Retry
 from pyfix.unix import msg
 
