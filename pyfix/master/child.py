@@ -46,7 +46,7 @@ NEXT = {
 
 
 class Child:
-    """One worker; pid None until it has said its own."""
+    """One worker; pid None until it has said its own, unless master itself made it."""
 
     __slots__ = ("killed", "pid", "served", "service", "state", "status")
 

@@ -260,14 +260,15 @@ class Master:
         child = Child(service, ours)
         fds = [theirs.fileno(), *[self._listeners.fd(e) for e in service.endpoints]]
         with theirs:
-            if not self._order(service, fds):
+            if not self._order(child, fds):
                 ours.close()
                 return None
         self._children.add(child)
         self._loop.watch(ours.fileno(), lambda: self._hear(child))
         return child
 
-    def _order(self, service: Service, fds: list[int]) -> bool:
+    def _order(self, child: Child, fds: list[int]) -> bool:
+        service = child.service
         order = self._start_of(service)
         kind = self._keeps_root(service.entry)
         if kind and order.program in programs.SERIAL and self._may_fork():
@@ -277,7 +278,7 @@ class Master:
         else:
             return self._order_from_zygote(order, fds, keeps_root=kind)
         try:
-            start(order, self._config.cfg.main, self._environment, fds)
+            child.pid = start(order, self._config.cfg.main, self._environment, fds)
         except OSError as error:
             msg.warning(log.not_started(self._path_of(service), error))
             return False

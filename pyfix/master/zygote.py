@@ -20,7 +20,7 @@ import socket
 import sys
 import syslog
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import NoReturn
 
 from pyfix.config.main_cf import MainCf
@@ -81,11 +81,16 @@ def _version(path: str) -> tuple[int, int] | None:
 
 
 def preload(main: MainCf, programs: Collection[str]) -> None:
-    """Have in this process what workers of these programs need, if there are any."""
-    if programs:
+    """Have in this process what workers of these programs need, if there are any. What fails is left to them."""
+    if not programs:
+        return
+    try:
         from pyfix.server import zygote  # with what a worker needs, and master does not
 
         zygote.take_in(main, programs)
+    except (Exception, SystemExit) as error:
+        msg.warning(f"can't prepare for {' '.join(sorted(programs))}: {type(error).__name__}: {error}")
+    finally:
         gc.enable()
 
 
@@ -131,16 +136,25 @@ def _fork(environment: Mapping[str, str], fds: list[int], life: Callable[[], NoR
     gc.freeze()  # what both have stays in common as long as nobody counts its references
     sys._clear_type_cache()  # noqa: SLF001 - which counts those to names all over it
     before = signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals())
-    pid = os.fork()
-    if pid == 0:
-        try:
-            _leave_master(environment, fds)
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-            life()
-        finally:
-            os._exit(1)
-    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    try:
+        pid = os.fork()
+        if pid == 0:
+            _leave(environment, fds, before, life)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return pid
+
+
+def _leave(
+    environment: Mapping[str, str], fds: list[int], mask: Iterable[int], life: Callable[[], NoReturn]
+) -> NoReturn:
+    """The rest of a forked child's life."""
+    try:
+        _leave_master(environment, fds)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        life()
+    finally:
+        os._exit(1)
 
 
 def _leave_master(environment: Mapping[str, str], fds: list[int]) -> None:

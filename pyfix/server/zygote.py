@@ -71,6 +71,7 @@ def _look_once(config: MainCf) -> None:
     networks.keep(config)
     mounts.keeps_new_names(".")
     if privileges.is_root():
+        privileges.identity.cache_clear()  # it may be of the configuration before, or from before a change of groups
         privileges.identity(MailParams(config).mail_owner)
 
 
@@ -86,7 +87,7 @@ def preload(names: Iterable[str]) -> None:
             continue
         try:
             importlib.import_module(found[0])
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             msg.warning(bug.line(error, f"import of {name}"))
 
 

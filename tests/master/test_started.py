@@ -125,13 +125,56 @@ def test_after_an_upgrade_of_an_agent_that_keeps_root_a_reload_runs_the_new_one(
     mail.wait_for(r"virtual\[\d+\]: .*RuntimeError: upgraded")
 
 
-def test_an_agent_that_can_not_be_imported_fails_when_it_is_wanted(toys, connect, source):
-    (source / AGENT).write_text("raise RuntimeError('broken')\n")
+BROKEN = {"raise RuntimeError('broken')": "RuntimeError: broken", "raise SystemExit('broken')": "SystemExit: broken"}
+
+
+@pytest.mark.parametrize("code", [*BROKEN, "def"], ids=["error", "exit", "syntax"])
+def test_an_agent_that_can_not_be_imported_fails_when_it_is_wanted(toys, connect, source, code):
+    (source / AGENT).write_text(code)
     mail = toys(f"{VIRTUAL}\n{ECHO}")
-    mail.wait_for(r"warning: import of virtual .*RuntimeError: broken")
+    mail.wait_for(rf"warning: import of virtual .*{BROKEN.get(code, 'SyntaxError: ')}")
     connect(mail.queue / "public" / "agent")
     mail.wait_for(r"warning: /usr/libexec/postfix/virtual: bad command startup -- throttling")
     assert connect(mail.ports[0]).pid()
+
+
+def test_a_reload_that_can_not_take_in_an_agent_leaves_master_alive(toys, connect, source):
+    mail = toys(ECHO)
+    master, zygote = mail.master_pid, mail.pid_of("zygote")
+    file = source / "pyfix" / "unix" / "jail.py"  # what workers need and master does not
+    good = file.read_text()
+    file.write_text("def")
+    mail.edit("master.cf", VIRTUAL)
+    os.kill(master, signal.SIGHUP)
+    mail.wait_until(lambda: zygote not in mail.pids_of("zygote"))
+    file.write_text(good)
+    os.kill(master, signal.SIGHUP)
+    assert connect(mail.queue / "public" / "agent").sock.recv(999)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user's agents are not made by master itself")
+@pytest.mark.parametrize("toys", ["root"], indirect=True)
+def test_an_agent_that_ends_before_it_says_anything_is_told_of_and_left_alone_for_a_while(toys, connect, source):
+    (source / AGENT).write_text(ENDS_EARLY)
+    mail = toys(VIRTUAL)
+    connect(mail.queue / "public" / "agent")
+    mail.wait_for(r"warning: process /usr/libexec/postfix/virtual pid \d+ exit status 5\n")
+    mail.wait_for(r"warning: /usr/libexec/postfix/virtual: bad command startup -- throttling")
+
+
+ENDS_EARLY = """
+import os
+from pyfix.server import zygote
+
+work = zygote.work
+
+def end_early(order, *rest):
+    if order.program == "virtual":
+        os._exit(5)
+    work(order, *rest)
+
+zygote.work = end_early
+"""
 
 
 def test_nothing_of_masters_reaches_an_agent_that_keeps_root(toys, connect, monkeypatch):
@@ -322,23 +365,23 @@ def test_bug_in_a_session_costs_that_session_only(toys, connect):
 
 
 @contextmanager
-def no_more_descriptors(mail, pid: int):
-    """A process that may open none, as when the system has none left."""
+def limited(mail, pid: int, what: str):
+    """A process that may have no more of these (nofile, nproc), as when the system has none left."""
 
     def prlimit(*words: str) -> str:
         line = [*mail.prefix, "prlimit", "--pid", str(pid), *words]
         return subprocess.run(line, check=True, capture_output=True, text=True).stdout.strip()
 
-    before = prlimit("--nofile", "--output=SOFT", "--noheadings")
-    prlimit("--nofile=0:")
+    before = prlimit(f"--{what}", "--output=SOFT", "--noheadings")
+    prlimit(f"--{what}=0:")
     yield
-    prlimit(f"--nofile={before}:")
+    prlimit(f"--{what}={before}:")
 
 
 def test_master_lives_on_when_it_can_not_start_a_worker(toys, connect):
     mail = toys(ECHO)
     master = mail.master_pid
-    with no_more_descriptors(mail, master):
+    with limited(mail, master, "nofile"):
         client = connect(mail.ports[0])
         mail.wait_for(r"master\[\d+\]: warning: can't start \S+/toy:Echo: Too many open files")
     assert client.ask("x")
@@ -349,11 +392,26 @@ def test_master_lives_on_when_it_can_not_start_a_zygote(toys, connect):
     mail = toys(ECHO, "service_throttle_time = 1s")
     mail.wait_for("daemon started")  # the log is open
     master = mail.master_pid
-    with no_more_descriptors(mail, master):
+    with limited(mail, master, "nofile"):
         os.kill(mail.pid_of("zygote"), signal.SIGKILL)
         mail.wait_for(r"master\[\d+\]: warning: can't start \S+/zygote: Too many open files")
     assert connect(mail.ports[0]).ask("x")
     assert mail.master_pid == master
+
+
+@pytest.mark.parametrize("toys", ["ordinary"], indirect=True)  # root may have any number of processes
+def test_master_hears_signals_though_it_could_not_fork(toys, connect):
+    mail = toys(ECHO, "service_throttle_time = 1s")
+    mail.wait_for("daemon started")
+    zygote = mail.pid_of("zygote")
+    with limited(mail, mail.master_pid, "nproc"):
+        os.kill(zygote, signal.SIGKILL)
+        mail.wait_for(r"master\[\d+\]: warning: can't start \S+/zygote: Resource temporarily unavailable")
+    client = connect(mail.ports[0])
+    assert client.ask("x")
+    zygote = mail.pid_of("zygote")
+    os.kill(zygote, signal.SIGKILL)
+    mail.wait_for(rf"warning: process \S+/zygote pid {zygote} killed by signal 9")
 
 
 def test_two_masters_exclude_each_other(toys):

@@ -1,9 +1,14 @@
 """When master is not to fork itself."""
 
 import os
+import signal
 import sys
 
-from pyfix.master.zygote import Code
+import pytest
+
+from pyfix.config.main_cf import MainCf
+from pyfix.master.zygote import Code, fork_worker
+from pyfix.server.control import Start
 
 
 def test_code_is_current_until_a_file_changes(tmp_path, monkeypatch):
@@ -22,3 +27,14 @@ def test_code_is_current_until_a_file_changes(tmp_path, monkeypatch):
         assert not code.is_current()
     finally:
         del sys.modules["held_by_master"]
+
+
+def test_signals_come_again_after_a_fork_that_failed(monkeypatch):
+    def fork():
+        raise BlockingIOError
+
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    monkeypatch.setattr(os, "fork", fork)
+    with pytest.raises(BlockingIOError):
+        fork_worker(Start("agent", "unix", "virtual"), MainCf("", "", {}, {}), {}, [])
+    assert signal.pthread_sigmask(signal.SIG_SETMASK, before) == before
