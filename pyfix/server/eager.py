@@ -88,7 +88,7 @@ class Driven:
     def _resume(self) -> None:
         try:
             waits_for = next(self._steps, ENDED)  # as begun() does
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
             self._done(error)
         else:
             if waits_for is ENDED:

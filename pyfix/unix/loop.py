@@ -23,6 +23,8 @@ _AT_ONCE = 256
 """Events taken in one look."""
 _LONGEST = 86400.0
 """Seconds waited at most, for what does not fit into a wait."""
+BUG = (Exception, asyncio.CancelledError)
+"""What a call may raise by mistake: it is told, and the loop goes on, as with asyncio's own callbacks."""
 _READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 _IN, _OUT = select.EPOLLIN, select.EPOLLOUT
 
@@ -41,7 +43,7 @@ class Poller(selectors.BaseSelector):
         """The loop has something to do, and is to turn."""
         self.until = 0.0
         """When the present wait ends, by time.monotonic."""
-        self.failed: Callable[[Exception], None]
+        self.failed: Callable[[BaseException], None]
         """Hears of a call's bug."""
 
     # Descriptors whose calls are made here. One that is closed has left by itself, after forget().
@@ -63,14 +65,13 @@ class Poller(selectors.BaseSelector):
             self._epoll.modify(fd, _OUT)
 
     def add_writer(self, fd: int, write: Call) -> None:
-        """Call when there is room to write."""
-        read = self._readers.pop(fd, None)
-        self._writers[fd] = write
-        if read is None:
-            self._epoll.register(fd, _OUT)
-        else:
+        """Call when there is room to write. OSError: as add()."""
+        if fd in self._readers:
             self._epoll.modify(fd, _IN | _OUT)
-            self._halves[fd] = read
+            self._halves[fd] = self._readers.pop(fd)
+        else:
+            self._epoll.register(fd, _OUT)
+        self._writers[fd] = write
 
     def remove_writer(self, fd: int) -> None:
         """Call no more when there is room."""
@@ -145,7 +146,7 @@ class Poller(selectors.BaseSelector):
                     continue
                 try:
                     read()
-                except Exception as error:
+                except BUG as error:
                     self.failed(error)
             if self._after:
                 self._finish()
@@ -162,7 +163,7 @@ class Poller(selectors.BaseSelector):
             for call in calls:
                 try:
                     call()
-                except Exception as error:
+                except BUG as error:
                     self.failed(error)
 
     def _others(self, fd: int, mask: int, ready: list[tuple[selectors.SelectorKey, int]]) -> None:
@@ -176,7 +177,7 @@ class Poller(selectors.BaseSelector):
             if call is not None:
                 try:
                     call()
-                except Exception as error:
+                except BUG as error:
                     self.failed(error)
 
 
@@ -197,7 +198,7 @@ class Loop(asyncio.SelectorEventLoop):
         super().__init__(self.poller)
         self.poller.failed = self._failed
 
-    def _failed(self, error: Exception) -> None:
+    def _failed(self, error: BaseException) -> None:
         self.call_exception_handler({"message": "a connection's call failed", "exception": error})
 
     def call_soon(

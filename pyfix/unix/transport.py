@@ -10,12 +10,16 @@ import asyncio
 import socket
 from typing import Any
 
-from pyfix.unix.loop import Loop, running
+from pyfix.unix.loop import BUG, Loop, running
 
 READ_SIZE = 65536
 """Bytes taken in one read."""
 MUCH = 1 << 18
 """The same, while more comes than that."""
+PATIENCE = 10.0
+"""Seconds that a service is tried in whose line there is no room."""
+AGAIN = 0.02
+"""Seconds between two tries."""
 NOBODY = asyncio.Protocol()
 """In place of a protocol that has heard all, so that neither keeps the other in memory."""
 
@@ -33,7 +37,7 @@ class SocketTransport:
         self._sock = sock
         self._fd = sock.fileno()
         self._protocol = protocol
-        self._out = b""
+        self._out = bytearray()
         self._size = READ_SIZE
         self._reading = False
         self._closing = False
@@ -82,7 +86,7 @@ class SocketTransport:
                 self.pause_reading()
                 if not self._protocol.eof_received():
                     self.close()
-        except Exception as error:  # a bug in us: whoever is connected must not wait for ever
+        except BUG as error:  # a bug in us: whoever is connected must not wait for ever
             self._loop.call_exception_handler({"message": "a connection's bug", "exception": error})
             self._lose(error)
 
@@ -95,36 +99,31 @@ class SocketTransport:
         if self._out:
             self._out += data
             return
-        try:
-            sent = self._sock.send(data)
-        except OSError as error:
-            self._wait_to_write(self._unsent(data, error))
-            return
-        if sent < len(data):
+        sent = self._send(data)
+        if sent < len(data) and not self._gone:
             self._wait_to_write(data[sent:])
 
     def _wait_to_write(self, rest: bytes) -> None:
-        if rest:
-            self._out = rest
-            self._loop.poller.add_writer(self._fd, self._write_more)
-            self._protocol.pause_writing()
-
-    def _unsent(self, data: bytes, error: OSError) -> bytes:
-        """What is still to be sent after an error: all, or nothing more at all."""
-        if isinstance(error, BlockingIOError | InterruptedError):
-            return data
-        self._lose(error)
-        return b""
-
-    def _send(self, data: bytes) -> bytes:
-        """What could not be sent."""
         try:
-            return data[self._sock.send(data) :]
+            self._loop.poller.add_writer(self._fd, self._write_more)
         except OSError as error:
-            return self._unsent(data, error)
+            self._lose(error)
+            return
+        self._out += rest
+        self._protocol.pause_writing()
+
+    def _send(self, data: bytes | bytearray) -> int:
+        """How much could be sent; an error may have ended the connection."""
+        try:
+            return self._sock.send(data)
+        except (BlockingIOError, InterruptedError):
+            return 0
+        except OSError as error:
+            self._lose(error)
+            return 0
 
     def _write_more(self) -> None:
-        self._out = self._send(self._out)
+        del self._out[: self._send(self._out)]
         if self._out or self._gone:
             return
         self._loop.poller.remove_writer(self._fd)
@@ -163,7 +162,7 @@ class SocketTransport:
             return
         if self._out:
             self._loop.poller.remove_writer(self._fd)
-        self._out = b""
+        self._out = bytearray()
         self._closing = self._gone = True
         self.pause_reading()
         self._loop.call_soon(self._tell, error)
@@ -188,13 +187,26 @@ class StreamTransport(SocketTransport):
 
 
 async def connect_unix(path: str, protocol: asyncio.Protocol) -> None:
-    """Connect to a Unix socket. OSError."""
+    """Connect to a Unix socket. OSError; where more wait for the service than may, only after PATIENCE."""
     loop = running()
+    until = loop.time() + PATIENCE
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         sock.setblocking(False)
-        await loop.sock_connect(sock, path)
+        while not _connected(sock, path, last=loop.time() >= until):
+            await asyncio.sleep(AGAIN)
     except BaseException:
         sock.close()
         raise
     StreamTransport(loop, sock, protocol).begin()
+
+
+def _connected(sock: socket.socket, path: str, *, last: bool) -> bool:
+    """Whether there was room in the line: the system does not tell when there is, as for connections of the net."""
+    try:
+        sock.connect(path)
+    except BlockingIOError:
+        if last:
+            raise
+        return False
+    return True

@@ -48,3 +48,8 @@ class TurnWriter:
         """Send what was collected, then close."""
         self.flush()
         self._transport.close()
+
+    def abort(self) -> None:
+        """End it without what was collected."""
+        self._out.clear()
+        self._transport.abort()

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import os
 import socket
 import threading
@@ -208,5 +209,56 @@ def test_a_descriptor_that_can_not_be_watched_is_an_error_of_add() -> None:
     async def scenario() -> None:
         with open(os.devnull) as file, pytest.raises(OSError, match="not permitted"):
             running().poller.add(file.fileno(), lambda: None)
+
+    assert run(scenario) == []
+
+
+def test_what_was_canceled_ends_one_call_and_not_the_loop(pair: Pair) -> None:
+    async def scenario() -> None:
+        poller, over = running().poller, asyncio.Event()
+        (first, say_first), (second, say_second) = pair(), pair()
+
+        def canceled() -> None:
+            poller.remove(first.fileno())
+            poller.after(canceled_after)
+            raise asyncio.CancelledError
+
+        def canceled_after() -> None:
+            poller.after(over.set)
+            raise asyncio.CancelledError
+
+        def canceled_writer() -> None:
+            poller.remove_writer(second.fileno())
+            raise asyncio.CancelledError
+
+        poller.add(first.fileno(), canceled)
+        poller.add_writer(second.fileno(), canceled_writer)
+        say_first.send(b"x")
+        await over.wait()
+
+    assert [type(about["exception"]) for about in run(scenario)] == [asyncio.CancelledError] * 3
+
+
+def test_who_can_not_wait_to_write_is_still_read_from(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There may be no memory to watch one more descriptor."""
+
+    class Full:
+        def __init__(self, epoll: Any) -> None:
+            self.poll, self.unregister, self.register = epoll.poll, epoll.unregister, epoll.register
+
+        def modify(self, fd: int, events: int) -> None:
+            raise OSError(errno.ENOSPC, "no space")
+
+    async def scenario() -> None:
+        poller, over = running().poller, asyncio.Event()
+        ours, theirs = pair()
+        poller.add(ours.fileno(), over.set)
+        with monkeypatch.context() as patch:
+            patch.setattr(poller, "_epoll", Full(poller._epoll))
+            with pytest.raises(OSError, match="no space"):
+                poller.add_writer(ours.fileno(), over.set)
+        theirs.send(b"x")
+        await over.wait()
+        poller.remove(ours.fileno())
 
     assert run(scenario) == []

@@ -7,6 +7,9 @@ import socket
 from pathlib import Path
 from typing import cast
 
+import pytest
+
+import pyfix.unix.transport as transport_module
 from pyfix.unix.loop import Poller, running
 from pyfix.unix.transport import SocketTransport, StreamTransport, connect_unix
 
@@ -156,5 +159,117 @@ def test_a_stream_that_asked_for_its_end_sends_all_first(tmp_path: Path) -> None
             assert await read_all(theirs) == TEXT
         await asyncio.sleep(0)
         assert heard.events == ["pause", "lost"]
+
+    asyncio.run(scenario())
+
+
+class Cancels(Heard):
+    """A protocol that comes upon what somebody has canceled."""
+
+    def data_received(self, data: bytes) -> None:
+        raise asyncio.CancelledError
+
+
+def test_a_canceled_wait_in_what_hears_a_connection_ends_the_connection_only() -> None:
+    async def scenario() -> None:
+        told: list[type] = []
+        running().set_exception_handler(lambda _, about: told.append(type(about["exception"])))
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        theirs.setblocking(False)
+        heard = Cancels()
+        StreamTransport(running(), ours, heard).begin()
+        theirs.send(b"x")
+        with theirs:
+            assert await read_all(theirs) == b""
+        assert (heard.events, told) == (["lost"], [asyncio.CancelledError])
+
+    asyncio.run(scenario())
+
+
+def test_one_that_can_not_be_watched_for_room_ends_too(monkeypatch) -> None:
+    def no_room(self: Poller, fd: int, write: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    async def scenario() -> None:
+        transport, heard, theirs = connected()
+        with monkeypatch.context() as patch:
+            patch.setattr(Poller, "add_writer", no_room)
+            transport.write(TEXT)
+        assert transport.is_closing()
+        with theirs:
+            assert TEXT.startswith(await read_all(theirs))
+        assert heard.events == ["lost"]
+
+    asyncio.run(scenario())
+
+
+def test_what_many_pieces_leave_unsent_comes_out_in_order() -> None:
+    async def scenario() -> None:
+        transport, heard, theirs = connected()
+        pieces = [bytes([65 + n % 26]) * 40_000 for n in range(200)]
+        for piece in pieces:
+            transport.write(piece)
+        transport.close()
+        with theirs:
+            assert await read_all(theirs) == b"".join(pieces)
+        await asyncio.sleep(0)
+        assert heard.events == ["pause", "lost"]
+
+    asyncio.run(scenario())
+
+
+def fill(path: str) -> list[socket.socket]:
+    """Connect until there is no room in the line."""
+    waiting = []
+    while True:
+        sock = socket.socket(socket.AF_UNIX)
+        waiting.append(sock)
+        sock.setblocking(False)
+        try:
+            sock.connect(path)
+        except BlockingIOError:
+            return waiting
+
+
+def test_a_service_with_a_full_line_is_waited_for(tmp_path: Path) -> None:
+    """asyncio's sock_connect takes such a socket for connected."""
+
+    async def scenario() -> None:
+        path, heard = str(tmp_path / "service"), Heard()
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(path)
+            listener.listen(1)
+            waiting = fill(path)
+            connecting = asyncio.create_task(connect_unix(path, heard))
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            assert not connecting.done()
+            accepted = [listener.accept()[0] for _ in waiting[:-1]]
+            await connecting
+            accepted.append(listener.accept()[0])
+        assert heard.transport is not None
+        heard.transport.write(b"here")
+        assert accepted[-1].recv(10) == b"here"
+        for sock in (*waiting, *accepted):
+            sock.close()
+        heard.transport.abort()
+        await asyncio.sleep(0)
+
+    asyncio.run(scenario())
+
+
+def test_a_line_that_stays_full_is_an_error(tmp_path: Path, monkeypatch) -> None:
+    async def scenario() -> None:
+        path = str(tmp_path / "service")
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(path)
+            listener.listen(1)
+            waiting = fill(path)
+            monkeypatch.setattr(transport_module, "PATIENCE", 0.03)
+            with pytest.raises(BlockingIOError):
+                await connect_unix(path, Heard())
+            for sock in waiting:
+                sock.close()
 
     asyncio.run(scenario())
