@@ -1,6 +1,8 @@
 """Mail out of the instance: to real Postfix, by MX records of the test's own name server, over kept connections."""
 
+import contextlib
 import re
+import socket
 
 from tests.delivery.smtp.broken import Broken
 from tests.dns.conftest import name_server
@@ -173,3 +175,28 @@ def test_nobody_is_told_of_plain_refusals(instance) -> None:
             client.sendmail("", ["x@d.test"], MESSAGE)
         mail.wait_for(r": removed")
     assert mail.maildir("alice@demo.test") == []
+
+
+def test_what_a_server_did_not_take_in_time_is_not_sent_to_it_later(instance) -> None:
+    """The connection ends, though there is something to send."""
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        mail = instance(f"relayhost = [127.0.0.1]:{listener.getsockname()[1]}\nsmtp_data_xfer_timeout = 1s\n")
+        text = MESSAGE + (b"x" * 70 + b"\r\n") * 120_000
+        with mail.smtp() as client:
+            client.sendmail("a@example.com", ["x@peer.test"], text)
+        server, _ = listener.accept()
+    with server, server.makefile("rwb", buffering=0) as lines:
+        lines.write(b"220 slow.test\r\n")
+        for answer in (b"250 slow.test\r\n", b"250 ok\r\n", b"250 ok\r\n", b"354 go on\r\n"):
+            lines.readline()
+            lines.write(answer)
+        mail.wait_for("timed out while sending message body")
+        server.settimeout(20)
+        size = 0
+        with contextlib.suppress(ConnectionError):
+            while data := server.recv(1 << 20):
+                size += len(data)
+        assert size < len(text)

@@ -50,7 +50,8 @@ TIMEOUTS = {
     Stage.QUIT: "smtp_quit_timeout",
 }
 
-
+WITH_DOT = 1 << 16
+"""Bytes of text that leave together with the dot, at most: what is more has smtp_data_xfer_timeout to leave first."""
 AFTER_HELLO = frozenset({Stage.EHLO, Stage.HELO, Stage.LHLO})
 
 
@@ -174,10 +175,12 @@ class Session:
         for piece in pieces:
             await self._send_piece(last, seconds)
             last = piece
-        if self._dot_delay and self.client.masked:
+        delay = self._dot_delay if self.client.masked else 0
+        if delay or len(last) > WITH_DOT:
             await self._send_piece(last, seconds)
             last = b""
-            await asyncio.sleep(self._dot_delay)
+        if delay:
+            await asyncio.sleep(delay)
         await self._connection.drain(self._clock.left(Stage.TEXT, seconds))
         self._hear(self.client.end_of_text())
         self._send(last)
@@ -217,7 +220,7 @@ class Session:
 
     def drop(self) -> None:
         """Hang up."""
-        self._connection.close()
+        self._connection.abort()  # a server that takes nothing more is not to keep it open
 
     async def _hear_goodbye(self) -> None:
         with suppress(Lost, Silent):
