@@ -30,7 +30,7 @@ from pyfix.clients.bounce import BounceClient, paths
 from pyfix.clients.cleanup import FLAG_DISCARD, STAT_OK, STAT_WRITE, UNUSED
 from pyfix.clients.rewrite_client import RewriteClient
 from pyfix.clients.stream import Channel
-from pyfix.clients.trigger import Trigger
+from pyfix.clients.trigger import File, Trigger
 from pyfix.config.params.mail import MailParams
 from pyfix.queue.batch import make_durable
 from pyfix.queue.directory import QueueDirectory
@@ -292,6 +292,19 @@ class Cleanup:
         links = {session.link for session in batch}
         for link in links:
             link.hold()
+        try:
+            ready = self._make_durable_and_answer(batch)
+        except BaseException:  # a bug: no client must wait for ever
+            for link in links:
+                link.abort()
+            raise
+        for link in links:
+            link.release()
+        if ready:
+            self._qmgr.name(ready)
+
+    def _make_durable_and_answer(self, batch: list[Session]) -> list[File]:
+        """What qmgr is to hear of."""
         going_on = [session for session in batch if session.may_go_on]
         meanwhile = partial(_make_next, going_on) if going_on else None
         results = make_durable([session.store.file for session in batch], meanwhile)
@@ -300,10 +313,7 @@ class Cleanup:
             session.committed(error)
             if error is None and session.store.file.queue == "incoming":
                 ready.append((session.store.queue_id, session.store.head, session.store.tail))
-        for link in links:
-            link.release()
-        if ready:
-            self._qmgr.name(ready)
+        return ready
 
 
 def _make_next(sessions: list[Session]) -> None:

@@ -97,6 +97,8 @@ class Qmgr:
             msg.warning(log.ADJUSTING)
         if self._cfg.qmgr_message_recipient_limit < self._cfg.qmgr_message_active_limit:
             msg.warning(log.ADJUSTING_RECIPIENTS)
+        self._hearing: set[asyncio.Future[None]] = set()
+        """Trigger sessions, until they are over."""
         self._channels: dict[str, Channel]
         self._active: Active
         self._deliveries: Deliveries
@@ -145,7 +147,7 @@ class Qmgr:
     async def _hear(self, sock: socket.socket, *, ours: bool) -> None:
         """Letters and names, as they come. The reader stays: clients keep their connections."""
         loop = running()
-        over = loop.create_future()
+        over: asyncio.Future[None] = loop.create_future()
         words = Words()
 
         def hear() -> None:
@@ -162,16 +164,19 @@ class Qmgr:
                 self.trigger(letters or (SCAN_INCOMING if words.named else b""))
             if not data or 0 in letters:
                 loop.poller.remove(sock.fileno())
-                over.set_result(None)
+                if not over.done():
+                    over.set_result(None)
 
         loop.poller.add(sock.fileno(), hear)
+        self._hearing.add(over)
         try:
             await over
         finally:
+            self._hearing.discard(over)
             loop.poller.remove(sock.fileno())
 
     async def retire(self) -> None:
-        """Send nothing more; wait for what is under way."""
+        """Send nothing more; wait for what is under way. Who keeps a connection is to look for the next qmgr."""
         self._retiring = True
         if self._queue_run is not None:
             self._queue_run.cancel()
@@ -182,6 +187,9 @@ class Qmgr:
         self._deliveries.close()
         for channel in self._channels.values():
             channel.close()
+        for over in self._hearing:
+            if not over.done():
+                over.set_result(None)
 
     def _remember(self, message: Message) -> None:
         """Let the flush service know which sites the message waits for."""

@@ -68,9 +68,11 @@ class Link(asyncio.Protocol):
 
     def connection_lost(self, _: Exception | None) -> None:
         self._server.links.discard(self)
-        self._server.service.closed(self)
-        if not self.gone.done():
-            self.gone.set_result(None)
+        try:
+            self._server.service.closed(self)
+        finally:
+            if not self.gone.done():
+                self.gone.set_result(None)
 
     def send(self, stream: int, attrs: bytes, body: bytes = b"") -> None:
         """One frame of the answer; all of one loop turn leave together."""
@@ -91,6 +93,10 @@ class Link(asyncio.Protocol):
     def close(self) -> None:
         """End the connection after what was sent."""
         self._out.close()
+
+    def abort(self) -> None:
+        """End the connection; the peer may ask again over another."""
+        self._out.abort()
 
 
 class StreamServer:

@@ -189,7 +189,10 @@ class Worker:
             self._begin(self._program.serve(sock), sock)
         else:
             self._count()
-            self._take(sock, client, partial(self._over_without_task, sock))
+            try:
+                self._take(sock, client, partial(self._over_without_task, sock))
+            except Exception as error:  # it has not begun
+                self._over_without_task(sock, error)
 
     def _read_fifo(self, fd: int) -> None:
         """What was written into a fifo is one session of a trigger service."""

@@ -190,8 +190,8 @@ class Connection(asyncio.Protocol):
 
     def _break(self, error: BaseException | None) -> None:
         self._conversation.lost()
+        self._transport.abort()  # before the worker closes the socket, whose number the loop still watches
         self._end(error)
-        self._transport.abort()
 
     def _what_now(self) -> None:
         """See what is to be waited for, or whether it is over."""
@@ -249,6 +249,7 @@ class Connection(asyncio.Protocol):
         conversation.say_goodbye(421, "4.4.2", "Error: timeout exceeded")
         self._transport.write(self._wire.out)
         self._close()
+        self._transport.abort()  # if it does not read either, it would be waited for without end
 
     def _lost(self) -> None:
         self._gone = True

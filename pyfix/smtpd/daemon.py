@@ -65,7 +65,10 @@ class Smtpd:
         task.add_done_callback(self._looking_up.discard)
 
     async def _look_up_and_begin(self, sock: socket.socket, ends: peer.Addresses, over: Over) -> None:
-        self._begin(sock, ends, await self.site.names.names(ends[0]), over)
+        try:
+            self._begin(sock, ends, await self.site.names.names(ends[0]), over)
+        except Exception as error:  # a bug in us: nobody else would say that it is over
+            over(error)
 
     def _begin(self, sock: socket.socket, ends: peer.Addresses, names: peer.Names, over: Over) -> None:
         site = self.site

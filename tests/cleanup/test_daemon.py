@@ -324,3 +324,26 @@ def test_a_table_that_can_not_answer_makes_the_client_come_again(suite):
             assert f"warning: {queue_id}: {problem}" in processes.log
 
     run(main())
+
+
+def test_a_bug_as_messages_are_made_durable_is_trouble_for_a_while(suite, monkeypatch):
+    """Their clients hear of it, and may go on."""
+
+    def broken(files, meanwhile=None):
+        raise ZeroDivisionError
+
+    async def main():
+        told = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, about: told.append(about["exception"]))
+        async with suite().running() as processes:
+            client = processes.client()
+            with monkeypatch.context() as patch:
+                patch.setattr(daemon, "make_durable", broken)
+                with pytest.raises(Retry, match="service unavailable"):
+                    await asyncio.wait_for(put(client, WHOLE), 10)
+            assert [type(error) for error in told] == [ZeroDivisionError]
+            assert incoming() == []
+            _, answer = await put(client, WHOLE)
+            assert answer == (0, "")
+
+    run(main())

@@ -238,3 +238,23 @@ def test_a_serial_program_answers_in_turn_and_leaves_when_woken(tmp_path: Path) 
     assert answered == [b"one"]
     for sock in (woken, waker):
         sock.close()
+
+
+def test_a_bug_in_what_hears_that_a_peer_has_gone_keeps_no_session_open(tmp_path: Path) -> None:
+    class Broken(Echo):
+        def closed(self, link: Link) -> None:
+            raise RuntimeError("a bug")
+
+    async def scenario() -> None:
+        told: list[str] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, about: told.append(str(about["exception"])))
+        server = StreamServer("echo_protocol", Broken())
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        theirs.close()
+        async with asyncio.timeout(10):
+            await server.serve(ours)
+        assert told == ["a bug"]
+        assert not server.links
+
+    asyncio.run(scenario())

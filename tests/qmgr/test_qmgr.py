@@ -772,3 +772,22 @@ def test_only_who_may_write_to_incoming_names_files(instance, toy, monkeypatch) 
             assert instance.where(queue_id) == instance.where(named[0]) == ["incoming"]
 
     asyncio.run(scenario())
+
+
+def test_who_keeps_a_trigger_connection_is_sent_away_when_it_leaves(instance) -> None:
+    """Else one that leaves by itself, after a bug, would never end, and master begin no other."""
+
+    async def scenario() -> None:
+        ours, theirs = socket.socketpair()
+        theirs.setblocking(False)
+        ours.setblocking(False)
+        async with instance.running() as qmgr:
+            session = asyncio.create_task(qmgr.serve(theirs))
+            await asyncio.sleep(0)
+            await qmgr.retire()
+            async with asyncio.timeout(10):
+                await session
+                assert await asyncio.get_running_loop().sock_recv(ours, 10) == b""
+        ours.close()
+
+    asyncio.run(scenario())

@@ -250,3 +250,21 @@ def test_passes_stress_on(worker, echo):
         assert echo.calls == ["start", "stress", "calm", "retire"]
 
     run(scenario())
+
+
+def test_a_bug_before_a_session_without_a_task_has_begun_ends_it(worker, echo, lines):
+    def take(sock, client, over):
+        raise ValueError("a bug")
+
+    async def scenario():
+        echo.take = take
+        async with worker(echo) as master:
+            assert await master.word() == control.AVAILABLE
+            reader, writer = await master.connect()
+            assert await reader.read(99) == b""
+            await master.task
+            writer.close()
+
+    run(scenario())
+    assert len(lines) == 1
+    assert lines[0].startswith("error: session ended by a bug: ")
