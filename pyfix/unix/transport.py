@@ -156,7 +156,7 @@ class SocketTransport:
         """Hang up now."""
         self._lose(None)
 
-    def _lose(self, error: Exception | None) -> None:
+    def _lose(self, error: BaseException | None) -> None:
         """End it; the protocol hears of it in the next turn, for it may be the caller."""
         if self._gone:
             return
@@ -167,10 +167,10 @@ class SocketTransport:
         self.pause_reading()
         self._loop.call_soon(self._tell, error)
 
-    def _tell(self, error: Exception | None) -> None:
+    def _tell(self, error: BaseException | None) -> None:
         self._sock.close()
         protocol, self._protocol = self._protocol, NOBODY
-        protocol.connection_lost(error)
+        protocol.connection_lost(error if isinstance(error, Exception) else None)
 
 
 class StreamTransport(SocketTransport):
@@ -193,20 +193,15 @@ async def connect_unix(path: str, protocol: asyncio.Protocol) -> None:
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         sock.setblocking(False)
-        while not _connected(sock, path, last=loop.time() >= until):
+        while True:
+            try:
+                sock.connect(path)
+                break
+            except BlockingIOError:  # no room; nobody is told when there is
+                if loop.time() >= until:
+                    raise
             await asyncio.sleep(AGAIN)
     except BaseException:
         sock.close()
         raise
     StreamTransport(loop, sock, protocol).begin()
-
-
-def _connected(sock: socket.socket, path: str, *, last: bool) -> bool:
-    """Whether there was room in the line: the system does not tell when there is, as for connections of the net."""
-    try:
-        sock.connect(path)
-    except BlockingIOError:
-        if last:
-            raise
-        return False
-    return True

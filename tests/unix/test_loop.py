@@ -216,7 +216,7 @@ def test_a_descriptor_that_can_not_be_watched_is_an_error_of_add() -> None:
 def test_what_was_canceled_ends_one_call_and_not_the_loop(pair: Pair) -> None:
     async def scenario() -> None:
         poller, over = running().poller, asyncio.Event()
-        (first, say_first), (second, say_second) = pair(), pair()
+        (first, say_first), (second, _) = pair(), pair()
 
         def canceled() -> None:
             poller.remove(first.fileno())
