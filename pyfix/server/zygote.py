@@ -27,7 +27,7 @@ from pyfix.config import networks, registry
 from pyfix.config.main_cf import BadConfig, MainCf
 from pyfix.config.params.mail import MailParams
 from pyfix.server import bug, control, daemon, log, privileges, programs
-from pyfix.unix import mounts, msg, prctl
+from pyfix.unix import mounts, msg, pages, prctl
 
 assert encodings.idna  # sockets need it later, when nothing can be imported any more
 assert encodings.unicode_escape  # every queue does, and what a worker imports it has for itself
@@ -104,6 +104,7 @@ def take_in(config: MainCf, names: Collection[str]) -> None:
         _look_once(config)
     gc.collect()
     gc.freeze()
+    pages.give_back_files()
 
 
 def run(config: MainCf, channel: socket.socket, names: Collection[str]) -> NoReturn:
