@@ -1,8 +1,11 @@
 """Mail out of the instance: to real Postfix, by MX records of the test's own name server, over kept connections."""
 
 import contextlib
+import os
 import re
+import signal
 import socket
+import time
 
 from tests.delivery.smtp.broken import Broken
 from tests.dns.conftest import name_server
@@ -200,3 +203,26 @@ def test_what_a_server_did_not_take_in_time_is_not_sent_to_it_later(instance) ->
             while data := server.recv(1 << 20):
                 size += len(data)
         assert size < len(text)
+
+
+def test_a_delivery_goes_on_when_qmgr_has_gone_and_nobody_wants_anything(instance) -> None:
+    """What the server took is known, and not sent again."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        mail = instance(f"relayhost = [127.0.0.1]:{listener.getsockname()[1]}\nmax_idle = 1s\n")
+        with mail.smtp() as client:
+            client.sendmail("a@example.com", ["x@peer.test"], MESSAGE)
+        server, _ = listener.accept()
+    with server, server.makefile("rwb", buffering=0) as lines:
+        lines.write(b"220 slow.test\r\n")
+        for answer in (b"250 slow.test\r\n", b"250 ok\r\n", b"250 ok\r\n", b"354 go on\r\n"):
+            lines.readline()
+            lines.write(answer)
+        while lines.readline() != b".\r\n":
+            pass
+        os.kill(mail.pid_of("qmgr"), signal.SIGKILL)
+        mail.wait_until(lambda: not mail.pids_of("smtpd"))
+        time.sleep(1.5)
+        lines.write(b"250 taken\r\n")
+        mail.wait_for(r"to=<x@peer\.test>, .*status=sent \(250 taken\)")

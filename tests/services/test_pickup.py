@@ -79,9 +79,11 @@ def test_a_file_that_can_not_be_removed_is_sent_once(suite, monkeypatch):  # noq
                     os.chmod("maildrop/ABC123", 0o744)  # as when somebody puts right what is below maildrop
             assert processes.log.count("warning: maildrop/ABC123: Read-only file system") == 3
             assert len(os.listdir("incoming")) == 1
+            assert processes.programs["public/pickup"].holds()  # another process would send it again
             os.unlink("maildrop/ABC123")
             drop(SUBMISSION)
             await processes.look()  # another one of that name
+            assert not processes.programs["public/pickup"].holds()
             assert os.listdir("maildrop") == []
             assert len(os.listdir("incoming")) == 2
 
