@@ -18,7 +18,11 @@ _kept: dict[tuple[str, str], tuple[Interface, ...]] = {}
 
 
 def keep(main: MainCf) -> None:
-    """Look for the own addresses once for all processes that will be forked from this one. Raises BadConfig."""
+    """Look for the own addresses once for all processes that will be forked from this one. Raises BadConfig.
+
+    What was found before is forgotten: the host may have other addresses now.
+    """
+    _kept.clear()
     _kept[_asked(main)] = tuple(_own(main))
 
 

@@ -112,7 +112,11 @@ def run(config: MainCf, channel: socket.socket, names: Collection[str]) -> NoRet
     prctl.set_name("zygote")
     msg.verbose = 0
     msg.to(log.sink(config, "zygote", stamps=True))
-    take_in(config, names)
+    try:
+        take_in(config, names)
+    except (Exception, SystemExit) as error:
+        msg.error(bug.line(error, "start"))
+        log.leave(1)
     sys._clear_type_cache()  # noqa: SLF001 - it counts references to names all over the memory that workers share
     serve(config, channel)
     log.leave(0)

@@ -45,6 +45,16 @@ def test_addresses_that_are_kept_are_not_looked_up_again(monkeypatch: pytest.Mon
     assert networks.own_addresses(others) == []
 
 
+def test_addresses_that_can_not_be_found_again_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(networks, "_kept", {})
+    main = MainCf.from_text("inet_protocols = ipv4\ninet_interfaces = 192.0.2.9")
+    networks.keep(main)
+    monkeypatch.setattr(networks, "addresses", lambda _: [])
+    for look in (networks.keep, networks.own_addresses):
+        with pytest.raises(BadConfig, match=r"no local interface found for 192\.0\.2\.9"):
+            look(main)
+
+
 @pytest.mark.parametrize(
     ("style", "value"),
     [

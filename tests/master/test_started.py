@@ -152,6 +152,15 @@ def test_a_reload_that_can_not_take_in_an_agent_leaves_master_alive(toys, connec
     assert connect(mail.queue / "public" / "agent").sock.recv(999)
 
 
+def test_a_zygote_that_can_not_be_made_says_why(toys, connect, source):
+    mail = toys(ECHO, "service_throttle_time = 1s")
+    assert connect(mail.ports[0]).pid()
+    (source / "pyfix" / "server" / "worker.py").write_text("def")
+    os.kill(mail.pid_of("zygote"), signal.SIGKILL)
+    mail.wait_for(r"zygote\[\d+\]: error: start ended by a bug: .*SyntaxError: .*worker\.py")
+    mail.wait_for(r"master\[\d+\]: warning: process /usr/libexec/postfix/zygote pid \d+ exit status 1\n")
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user's agents are not made by master itself")
 @pytest.mark.parametrize("toys", ["root"], indirect=True)
 def test_an_agent_that_ends_before_it_says_anything_is_told_of_and_left_alone_for_a_while(toys, connect, source):
