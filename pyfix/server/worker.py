@@ -306,6 +306,7 @@ class Worker:
             self._over.set()
 
     def _master_gone(self) -> None:
+        self._leaving = True  # no session that ends now makes room for another
         self._over.set()
 
     def _tell_stress(self, *, on: bool) -> None:

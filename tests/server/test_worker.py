@@ -203,7 +203,7 @@ def test_leaves_after_its_number_of_sessions(worker, echo):
     run(scenario())
 
 
-def test_ends_at_once_when_master_has_gone(worker, echo):
+def test_ends_at_once_when_master_has_gone(worker, echo, lines):
     async def scenario():
         async with worker(echo) as master:
             assert await master.word() == control.AVAILABLE
@@ -212,9 +212,13 @@ def test_ends_at_once_when_master_has_gone(worker, echo):
             assert await reader.read(99) == b"x"
             master.status.close()
             await master.task
+            writer.write_eof()  # a session may end later in the same turn of the loop
+            assert await reader.read(99) == b""
+            await asyncio.sleep(0)
             writer.close()
 
     run(scenario())
+    assert lines == []
 
 
 def test_bug_ends_its_session_only(worker, echo, lines):
