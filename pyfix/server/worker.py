@@ -306,6 +306,9 @@ class Worker:
             self._over.set()
 
     def _master_gone(self) -> None:
+        if self._datagrams:  # whose program still has what came last
+            self._retire()
+            return
         self._leaving = True  # no session that ends now makes room for another
         self._over.set()
 

@@ -221,6 +221,28 @@ def test_ends_at_once_when_master_has_gone(worker, echo, lines):
     assert lines == []
 
 
+def test_who_takes_datagrams_writes_what_has_come_though_master_has_gone(worker, echo):
+    over = asyncio.Event()
+
+    async def retire():
+        over.set()
+
+    async def serve_datagrams(_):
+        await over.wait()
+        echo.calls.append("written")
+
+    echo.retire, echo.serve_datagrams = retire, serve_datagrams
+
+    async def scenario():
+        async with worker(echo, datagrams=True) as master:
+            assert await master.word() == control.AVAILABLE
+            master.status.close()
+            await master.task
+            assert echo.calls == ["start", "written"]
+
+    run(scenario())
+
+
 def test_bug_ends_its_session_only(worker, echo, lines):
     async def scenario():
         async with worker(echo) as master:
