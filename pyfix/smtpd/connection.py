@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import socket
 from collections.abc import Callable
 from time import monotonic
@@ -158,9 +157,8 @@ class Connection(asyncio.Protocol):
 
     def _stop_input(self) -> None:
         """What the kernel has for us is read, and then the end."""
-        number = os.dup(self._transport.get_extra_info("socket").fileno())
-        with socket.socket(fileno=number) as same, contextlib.suppress(OSError):
-            same.shutdown(socket.SHUT_RD)
+        with contextlib.suppress(OSError):
+            self._transport.get_extra_info("socket").shutdown(socket.SHUT_RD)
 
     # The conversation
 
