@@ -130,6 +130,8 @@ def _copy_output(ours: socket.socket) -> None:
         while data := ours.recv(65536):
             while data:
                 data = data[os.write(1, data) :]
+    with suppress(OSError):
+        ours.shutdown(socket.SHUT_RDWR)  # nobody hears the answers any more: that ends the session
 
 
 def listen(endpoint: str) -> socket.socket:

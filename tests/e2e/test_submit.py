@@ -92,6 +92,18 @@ def test_smtp_on_standard_input(instance, who):
     assert message.endswith(b"\n\nhi\n")
 
 
+def test_smtp_on_standard_input_ends_when_nobody_hears_the_answers(instance):
+    mail = instance(start=False)
+    environment = {**os.environ, "MAIL_CONFIG": str(mail.config), "PYTHONPATH": str(ROOT)}
+    line = [sys.executable, "-m", "pyfix.commands.sendmail", "-bs"]
+    with subprocess.Popen(line, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as done:
+        assert done.stdout.readline().startswith(b"220 ")
+        done.stdout.close()
+        done.stdin.write(b"NOOP\r\n")
+        done.stdin.flush()
+        assert done.wait(20) == 0  # standard input is still open
+
+
 def test_root_may_submit_while_the_system_is_down(instance):
     mail = instance(start=False)
     assert run(mail, "sendmail", "alice@demo.test", stdin=MESSAGE).returncode == 0
