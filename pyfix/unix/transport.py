@@ -188,20 +188,28 @@ class StreamTransport(SocketTransport):
 
 async def connect_unix(path: str, protocol: asyncio.Protocol) -> None:
     """Connect to a Unix socket. OSError; where more wait for the service than may, only after PATIENCE."""
-    loop = running()
-    until = loop.time() + PATIENCE
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         sock.setblocking(False)
-        while True:
-            try:
-                sock.connect(path)
-                break
-            except BlockingIOError:  # no room; nobody is told when there is
-                if loop.time() >= until:
-                    raise
-            await asyncio.sleep(AGAIN)
+        await stand_in_line(sock, path, PATIENCE)
     except BaseException:
         sock.close()
         raise
-    StreamTransport(loop, sock, protocol).begin()
+    StreamTransport(running(), sock, protocol).begin()
+
+
+async def stand_in_line(sock: socket.socket, path: str, seconds: float) -> None:
+    """Connect to a Unix socket as soon as there is room in its line. OSError; BlockingIOError: there was none in time.
+
+    The system tells nobody when there is, as it does for connections of the net.
+    """
+    loop = running()
+    until = loop.time() + seconds
+    while True:
+        try:
+            sock.connect(path)
+            return
+        except BlockingIOError:
+            if loop.time() >= until:
+                raise
+        await asyncio.sleep(AGAIN)

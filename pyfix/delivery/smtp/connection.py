@@ -13,7 +13,7 @@ from pyfix.delivery.smtp.addresses import Server
 from pyfix.mail.error import Retry
 from pyfix.unix import msg
 from pyfix.unix.loop import running
-from pyfix.unix.transport import StreamTransport
+from pyfix.unix.transport import StreamTransport, stand_in_line
 
 FOREVER = 86400.0  # seconds; the system gives up connecting long before
 
@@ -88,6 +88,12 @@ class Connection(asyncio.Protocol):
         The loop's own sock_connect looks addresses up.
         """
         loop = running()
+        if isinstance(address, str):
+            try:
+                await stand_in_line(sock, address, seconds)
+            except BlockingIOError:
+                raise Silent("timed out") from None
+            return
         error = sock.connect_ex(address)
         if error == errno.EINPROGRESS:
             loop.poller.add_writer(sock.fileno(), self._wake)

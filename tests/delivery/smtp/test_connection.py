@@ -36,3 +36,43 @@ def test_a_server_that_does_not_take_the_connection_is_given_up_in_time():
 def test_a_server_that_is_not_there_can_not_be_connected_to(server, reason):
     with pytest.raises(CanNotConnect, match=reason):
         asyncio.run(connect(server, 0))
+
+
+def fill(path):
+    """Connect until there is no room in the line."""
+    waiting = []
+    while True:
+        waiting.append(socket.socket(socket.AF_UNIX))
+        waiting[-1].setblocking(False)
+        try:
+            waiting[-1].connect(path)
+        except BlockingIOError:
+            return waiting
+
+
+@pytest.mark.parametrize("in_time", [True, False])
+def test_a_unix_socket_with_a_full_line_is_waited_for_as_long_as_others(tmp_path, in_time):
+    """Dovecot may be busy: by default Postfix waits too."""
+    path = str(tmp_path / "lmtp")
+
+    async def run(listener, line):
+        connecting = asyncio.create_task(connect(Server("h", path), 0 if in_time else 0.03))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        if in_time:
+            assert not connecting.done()
+            for _ in line[:-1]:
+                listener.accept()[0].close()
+            (await connecting).abort()
+            await asyncio.sleep(0)
+        else:
+            with pytest.raises(CanNotConnect, match="Connection timed out"):
+                await connecting
+
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen(1)
+        line = fill(path)
+        asyncio.run(run(listener, line))
+        for sock in line:
+            sock.close()
