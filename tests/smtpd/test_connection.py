@@ -82,14 +82,11 @@ def test_a_client_that_neither_speaks_nor_reads_is_not_waited_for_without_end(se
         theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         await one.smtpd.start()
         taken = Taken(one, ours, theirs)
-        loop = running()
-        flood = asyncio.create_task(loop.sock_sendall(ours, b"NOOP\r\n" * 200_000))
+        ours.send(b"NOOP\r\n" * 20_000)
         assert await taken.over is None
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         assert theirs.fileno() == -1
-        with pytest.raises(ConnectionError):
-            await flood
         ours.close()
         assert taken.strays == []
 
