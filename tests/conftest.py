@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+from pyfix.unix import msg
 from pyfix.unix.loop import Loop
 from tests.exim import exim
 from tests.real_postfix import real_postfix
@@ -20,6 +21,12 @@ class _Loops(asyncio.DefaultEventLoopPolicy):
 
 
 asyncio.set_event_loop_policy(_Loops())
+
+
+@pytest.fixture(autouse=True)
+def _log_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that a test runs in its own process says for all of it what may be in the log."""
+    monkeypatch.setattr(msg, "ascii_only", msg.ascii_only)
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
