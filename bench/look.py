@@ -7,12 +7,16 @@ import contextlib
 import signal
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 
 from bench import measure
 from bench.instance import PATIENCE, PYFIX, Instance, real_postfix
 from bench.rounds import Observer, one_round
 from bench.table import WORKLOADS
 from bench.workload import Case
+
+STAY = {"max_idle": "100s"}
+"""The same processes, also where somebody takes a second to look at them."""
 
 
 def options(what: str) -> argparse.ArgumentParser:
@@ -29,7 +33,8 @@ def run(asked: argparse.Namespace, observer: Observer) -> None:
     """One round of that case; the observer is entered around what is measured."""
     kind = PYFIX if asked.system == "pyfix" else real_postfix()
     assert kind is not None, "real Postfix is not installed, or this is not root"
-    one_round(kind, _case(asked.workload, asked.case), observer)
+    case = _case(asked.workload, asked.case)
+    one_round(kind, replace(case, main_cf={**case.main_cf, **STAY}), observer)
 
 
 def _case(workload: str, label: str) -> Case:
