@@ -128,12 +128,13 @@ class Pickup:
     def look(self) -> None:
         """Take what is in maildrop; while that goes on, look once more afterwards."""
         self._wanted = True
-        if self._task is None:
+        if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._take_all())
             self._task.add_done_callback(self._looked)
 
-    def _looked(self, _: asyncio.Task[None]) -> None:
-        self._task = None
+    def _looked(self, task: asyncio.Task[None]) -> None:
+        if self._task is task:  # else somebody has asked since it was over
+            self._task = None
 
     async def _take_all(self) -> None:
         while self._wanted:

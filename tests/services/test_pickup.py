@@ -92,6 +92,35 @@ def test_a_file_that_can_not_be_removed_is_sent_once(suite, monkeypatch):  # noq
     asyncio.run(main())
 
 
+def test_who_asks_as_a_look_ends_is_heard(suite, monkeypatch):  # noqa: F811 - a fixture
+    async def main():
+        async with suite("mail_owner = nobody\n").running() as processes:
+            pickup, tried = processes.programs["public/pickup"], []
+            gate = asyncio.get_running_loop().create_future()
+
+            async def take(queue_id):
+                tried.append(queue_id)
+                await gate
+
+            async def ask():
+                await gate
+                pickup.look()  # the one before is over, and the loop has not turned since
+
+            with monkeypatch.context() as patch:
+                patch.setattr(pickup, "_try", take)
+                pickup.look()
+                await asyncio.sleep(0)
+                asking = asyncio.create_task(ask())
+                await asyncio.sleep(0)
+                gate.set_result(None)
+                await asking
+                await asyncio.sleep(0)
+                assert tried == ["ABC123", "ABC123"]
+
+    drop(SUBMISSION)
+    asyncio.run(main())
+
+
 def test_a_submission_becomes_a_message(suite):  # noqa: F811 - a fixture
     drop(SUBMISSION)
     records, log = taken(suite)
