@@ -134,7 +134,6 @@ def _be_worker(order: control.Start, main: MainCf, fds: list[int]) -> NoReturn:
 def _fork(environment: Mapping[str, str], fds: list[int], life: Callable[[], NoReturn]) -> int:
     """Fork; the parent gets the pid. Signals wait, since a handler of master's has no place in the child."""
     gc.freeze()  # what both have stays in common as long as nobody counts its references
-    sys._clear_type_cache()  # noqa: SLF001 - which counts those to names all over it
     before = signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals())
     try:
         pid = os.fork()

@@ -106,7 +106,7 @@ def test_goaway_moves_new_requests_and_lets_old_ones_finish(tmp_path: Path) -> N
     asyncio.run(scenario())
 
 
-def test_a_server_that_leaves_as_it_greets_is_not_asked(tmp_path: Path) -> None:
+def test_a_server_that_leaves_as_it_greets_is_not_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario() -> None:
         service = Echo()
         async with serving(tmp_path / "echo", service) as server:
@@ -120,7 +120,7 @@ def test_a_server_that_leaves_as_it_greets_is_not_asked(tmp_path: Path) -> None:
                     server._retiring = False
                 await begin(sock)
 
-            server.serve = serve  # type: ignore[method-assign]
+            monkeypatch.setattr(server, "serve", serve)
             channel = Channel(str(tmp_path / "echo"), "echo_protocol")
             assert await channel.request(b"a\0\0\0") == (b"a\0\0\0", b"")
             assert greeted == 3

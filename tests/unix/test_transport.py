@@ -41,15 +41,29 @@ async def read_all(sock: socket.socket) -> bytes:
     return found
 
 
-def connected() -> tuple[SocketTransport, Heard, socket.socket]:
-    """A transport that has begun, who hears of it, and the other end."""
+def pair() -> tuple[socket.socket, socket.socket]:
+    """Two connected sockets that don't block."""
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
     theirs.setblocking(False)
+    return ours, theirs
+
+
+def connected() -> tuple[SocketTransport, Heard, socket.socket]:
+    """A transport that has begun, who hears of it, and the other end."""
+    ours, theirs = pair()
     heard = Heard()
     transport = SocketTransport(running(), ours, heard)
     transport.begin()
     return transport, heard, theirs
+
+
+def stream(heard: Heard) -> tuple[StreamTransport, socket.socket]:
+    """A stream that has begun, and the other end."""
+    ours, theirs = pair()
+    transport = StreamTransport(running(), ours, heard)
+    transport.begin()
+    return transport, theirs
 
 
 def test_one_that_can_not_be_watched_ends_instead_of_hanging(monkeypatch) -> None:
@@ -102,37 +116,35 @@ def test_writing_goes_on_when_there_is_room_again() -> None:
 
 
 class Breaks(Heard):
-    """A protocol with a bug."""
+    """A protocol that comes upon an error."""
 
-    def data_received(self, data: bytes) -> None:
-        raise RuntimeError(data.decode())
+    def __init__(self, error: BaseException) -> None:
+        super().__init__()
+        self._error = error
+
+    def data_received(self, _: bytes) -> None:
+        raise self._error
 
 
-def test_a_bug_in_what_hears_a_connection_ends_it() -> None:
+@pytest.mark.parametrize("error", [RuntimeError("a bug"), asyncio.CancelledError()], ids=["bug", "a wait was canceled"])
+def test_an_error_in_what_hears_a_connection_is_told_and_ends_it(error: BaseException) -> None:
     async def scenario() -> None:
-        told: list[str] = []
-        running().set_exception_handler(lambda _, about: told.append(str(about["exception"])))
-        ours, theirs = socket.socketpair()
-        ours.setblocking(False)
-        theirs.setblocking(False)
-        heard = Breaks()
-        StreamTransport(running(), ours, heard).begin()
-        theirs.send(b"broken")
+        told: list[BaseException] = []
+        running().set_exception_handler(lambda _, about: told.append(about["exception"]))
+        heard = Breaks(error)
+        _, theirs = stream(heard)
+        theirs.send(b"x")
         with theirs:
             assert await read_all(theirs) == b""
-        assert (heard.events, told) == (["lost"], ["broken"])
+        assert (heard.events, told) == (["lost"], [error])
 
     asyncio.run(scenario())
 
 
 def test_a_stream_hears_of_the_end_that_it_asked_for() -> None:
     async def scenario() -> None:
-        ours, theirs = socket.socketpair()
-        ours.setblocking(False)
-        theirs.setblocking(False)
         heard = Heard()
-        transport = StreamTransport(running(), ours, heard)
-        transport.begin()
+        transport, theirs = stream(heard)
         transport.write(b"last words")
         transport.close()
         transport.close()
@@ -159,30 +171,6 @@ def test_a_stream_that_asked_for_its_end_sends_all_first(tmp_path: Path) -> None
             assert await read_all(theirs) == TEXT
         await asyncio.sleep(0)
         assert heard.events == ["pause", "lost"]
-
-    asyncio.run(scenario())
-
-
-class Cancels(Heard):
-    """A protocol that comes upon what somebody has canceled."""
-
-    def data_received(self, data: bytes) -> None:
-        raise asyncio.CancelledError
-
-
-def test_a_canceled_wait_in_what_hears_a_connection_ends_the_connection_only() -> None:
-    async def scenario() -> None:
-        told: list[type] = []
-        running().set_exception_handler(lambda _, about: told.append(type(about["exception"])))
-        ours, theirs = socket.socketpair()
-        ours.setblocking(False)
-        theirs.setblocking(False)
-        heard = Cancels()
-        StreamTransport(running(), ours, heard).begin()
-        theirs.send(b"x")
-        with theirs:
-            assert await read_all(theirs) == b""
-        assert (heard.events, told) == (["lost"], [asyncio.CancelledError])
 
     asyncio.run(scenario())
 
