@@ -1,6 +1,7 @@
 """Mail out of the instance: to real Postfix, by MX records of the test's own name server, over kept connections."""
 
 import contextlib
+import io
 import os
 import re
 import signal
@@ -180,6 +181,14 @@ def test_nobody_is_told_of_plain_refusals(instance) -> None:
     assert mail.maildir("alice@demo.test") == []
 
 
+def up_to_the_text(lines: io.RawIOBase) -> None:
+    """Be the server of a client that is about to send a message."""
+    lines.write(b"220 slow.test\r\n")
+    for answer in (b"250 slow.test\r\n", b"250 ok\r\n", b"250 ok\r\n", b"354 go on\r\n"):
+        lines.readline()
+        lines.write(answer)
+
+
 def test_what_a_server_did_not_take_in_time_is_not_sent_to_it_later(instance) -> None:
     """The connection ends, though there is something to send."""
     with socket.socket() as listener:
@@ -192,10 +201,7 @@ def test_what_a_server_did_not_take_in_time_is_not_sent_to_it_later(instance) ->
             client.sendmail("a@example.com", ["x@peer.test"], text)
         server, _ = listener.accept()
     with server, server.makefile("rwb", buffering=0) as lines:
-        lines.write(b"220 slow.test\r\n")
-        for answer in (b"250 slow.test\r\n", b"250 ok\r\n", b"250 ok\r\n", b"354 go on\r\n"):
-            lines.readline()
-            lines.write(answer)
+        up_to_the_text(lines)
         mail.wait_for("timed out while sending message body")
         server.settimeout(20)
         size = 0
@@ -215,10 +221,7 @@ def test_a_delivery_goes_on_when_qmgr_has_gone_and_nobody_wants_anything(instanc
             client.sendmail("a@example.com", ["x@peer.test"], MESSAGE)
         server, _ = listener.accept()
     with server, server.makefile("rwb", buffering=0) as lines:
-        lines.write(b"220 slow.test\r\n")
-        for answer in (b"250 slow.test\r\n", b"250 ok\r\n", b"250 ok\r\n", b"354 go on\r\n"):
-            lines.readline()
-            lines.write(answer)
+        up_to_the_text(lines)
         while lines.readline() != b".\r\n":
             pass
         os.kill(mail.pid_of("qmgr"), signal.SIGKILL)
