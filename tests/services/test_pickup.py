@@ -96,14 +96,14 @@ def test_who_asks_as_a_look_ends_is_heard(suite, monkeypatch):  # noqa: F811 - a
     async def main():
         async with suite("mail_owner = nobody\n").running() as processes:
             pickup, tried = processes.programs["public/pickup"], []
-            gate = asyncio.get_running_loop().create_future()
+            gates = [asyncio.get_running_loop().create_future() for _ in range(2)]
 
             async def take(queue_id):
                 tried.append(queue_id)
-                await gate
+                await gates[len(tried) - 1]
 
             async def ask():
-                await gate
+                await gates[0]
                 pickup.look()  # the one before is over, and the loop has not turned since
 
             with monkeypatch.context() as patch:
@@ -112,10 +112,17 @@ def test_who_asks_as_a_look_ends_is_heard(suite, monkeypatch):  # noqa: F811 - a
                 await asyncio.sleep(0)
                 asking = asyncio.create_task(ask())
                 await asyncio.sleep(0)
-                gate.set_result(None)
+                gates[0].set_result(None)
                 await asking
                 await asyncio.sleep(0)
+                await asyncio.sleep(0)
                 assert tried == ["ABC123", "ABC123"]
+                pickup.look()  # while that one goes on: no other beside it
+                await asyncio.sleep(0)
+                assert len(tried) == 2
+                os.unlink("maildrop/ABC123")
+                gates[1].set_result(None)
+                await asyncio.sleep(0)
 
     drop(SUBMISSION)
     asyncio.run(main())

@@ -188,6 +188,29 @@ def test_who_waits_to_write_is_still_read_from(pair: Pair) -> None:
     assert run(scenario) == []
 
 
+def test_what_comes_while_there_is_no_room_is_read(pair: Pair) -> None:
+    async def scenario() -> None:
+        poller, over = running().poller, asyncio.Event()
+        ours, theirs = pair()
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                ours.send(b"x" * 100_000)
+
+        def read() -> None:
+            assert ours.recv(10) == b"word"
+            over.set()
+
+        poller.add(ours.fileno(), read)
+        poller.add_writer(ours.fileno(), lambda: None)
+        theirs.send(b"word")
+        async with asyncio.timeout(20):
+            await over.wait()
+        poller.remove_writer(ours.fileno())
+        poller.remove(ours.fileno())
+
+    assert run(scenario) == []
+
+
 def test_one_that_hangs_up_while_we_wait_to_write_is_noticed(pair: Pair) -> None:
     async def scenario() -> None:
         poller, over = running().poller, asyncio.Event()
