@@ -38,6 +38,17 @@ def test_workers_leave_early_where_nobody_has_said_when(instance) -> None:
     assert not re.findall("warning|deferred", mail.log())
 
 
+def test_who_keeps_connections_for_others_stays(instance) -> None:
+    """proxymap's, to its databases, are what it is for."""
+    mail = instance(main_cf="virtual_alias_maps = proxy:inline:{x@demo.test=alice@demo.test}")
+    deliver(mail, 1)
+    pid = mail.pid_of("proxymap")
+    mail.wait_until(lambda: nobody(mail))
+    deliver(mail, 2)
+    mail.wait_until(lambda: nobody(mail))
+    assert mail.pids_of("proxymap") == [pid]
+
+
 def test_workers_stay_as_long_as_main_cf_says(instance) -> None:
     mail = instance(main_cf="max_idle = 100s")
     deliver(mail, 1)

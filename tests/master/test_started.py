@@ -198,6 +198,15 @@ def test_nothing_of_masters_reaches_an_agent_that_keeps_root(toys, connect, monk
     assert not [name for name in found if "master." in name or "main.cf" in name or "epoll" in name]
 
 
+def test_an_agent_that_keeps_root_ends_at_a_signal(toys, connect):
+    """Master has a handler for it."""
+    mail = toys(VIRTUAL)
+    assert connect(mail.queue / "public" / "agent").sock.recv(999)
+    pid = mail.pid_of("virtual")
+    os.kill(pid, signal.SIGTERM)
+    mail.wait_until(lambda: not os.path.exists(f"/proc/{pid}"))
+
+
 def test_an_agent_that_keeps_root_comes_with_a_reload_and_ends_with_master(toys, connect):
     mail = toys(ECHO)
     mail.edit("master.cf", VIRTUAL)

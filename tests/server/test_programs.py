@@ -13,13 +13,14 @@ UNWANTED = ("asyncio", "ssl", "dns", "dataclasses", "inspect")
 SERIAL = sorted(programs.SERIAL)
 
 IMPORT = """
-import sys
+import gc, sys
 before = {*sys.modules}
 import pyfix.master.__main__
 from pyfix.config.main_cf import MainCf
 from pyfix.master.zygote import preload
 from pyfix.server import programs
 preload(MainCf("", "", {}, {}), sys.argv[1:])
+assert gc.isenabled()
 for program in sys.argv[1:]:
     programs.load(program)
 print(*{*sys.modules} - before)
