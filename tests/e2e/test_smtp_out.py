@@ -5,8 +5,11 @@ import io
 import os
 import re
 import signal
+import smtplib
 import socket
 import time
+
+import pytest
 
 from tests.delivery.smtp.broken import Broken
 from tests.dns.conftest import name_server
@@ -179,6 +182,26 @@ def test_nobody_is_told_of_plain_refusals(instance) -> None:
             client.sendmail("", ["x@d.test"], MESSAGE)
         mail.wait_for(r": removed")
     assert mail.maildir("alice@demo.test") == []
+
+
+@pytest.mark.parametrize("where", ["unix:{top}/none", "unix:{top}/deaf", "inet:127.0.0.1:{port}"])
+def test_a_server_that_can_not_be_reached_is_logged_as_postfix_does(instance, real_postfix, tmp_path, where) -> None:
+    with socket.socket(socket.AF_UNIX) as deaf, socket.socket() as closed:
+        deaf.bind(str(tmp_path / "deaf"))
+        tmp_path.chmod(0o755)
+        (tmp_path / "deaf").chmod(0o777)
+        closed.bind(("127.0.0.1", 0))
+        settings = f"default_transport = lmtp:{where.format(top=tmp_path, port=closed.getsockname()[1])}\n"
+        logged = []
+        for mail in (real_postfix(settings), instance(settings)):  # tls= is new in 3.11
+            with smtplib.SMTP("127.0.0.1", mail.port) as client:
+                client.sendmail("a@example.com", ["x@peer.test"], MESSAGE)
+            end = time.monotonic() + 20
+            while "status=deferred" not in mail.log() and time.monotonic() < end:
+                time.sleep(0.02)
+            lines = re.findall(r"lmtp\[\d+\]: (.*)", mail.log())
+            logged.append([re.sub(r"^\w+: |delays?=[\d./]+|to [\w.]+\[/| tls=none\?,", "", line) for line in lines])
+    assert logged[0] == logged[1] != []
 
 
 def up_to_the_text(lines: io.RawIOBase) -> None:

@@ -236,7 +236,8 @@ class Attempt:
             return await self._smtp.connect(server, key, self._request)
         except CanNotConnect as error:
             self.why = Dsn("4.4.1", log.connect_failed(server, error.text))
-            msg.info(self.why.reason)
+            if server.port:  # of a Unix socket Postfix has no line
+                msg.info(self.why.reason)
             return None
 
     # One conversation
