@@ -49,6 +49,7 @@ from pyfix.smtpd.connection import Watch
 from pyfix.smtpd.daemon import Smtpd
 from pyfix.unix import msg
 from pyfix.unix.as_user import become, can_switch
+from pyfix.unix.hangup import hangup_of
 from pyfix.unix.maillog_client import Frame, Postlog
 from pyfix.wire.stream import FrameReader, encode_frame
 
@@ -257,7 +258,8 @@ class CleanupBench:
         eager.start(self._cleanup.start())
         self._cleanup._qmgr._sock = self
         self._out = Out()
-        self._link = opened(Link(self._cleanup._server))
+        self._ends = socket.socketpair()
+        self._link = opened(Link(self._cleanup._server, self._ends[0]))
         self._link.connection_made(self._out)
         self._reader = FrameReader()
         self._templates = [self._template(body) for body in bodies]
@@ -364,7 +366,8 @@ class DiscardBench:
         self._loop = loop
         os.mkdir("active")
         self._out = Out()
-        self._link = opened(Link(Discard(Context("discard", "discard", main))._server))
+        self._ends = socket.socketpair()
+        self._link = opened(Link(Discard(Context("discard", "discard", main))._server, self._ends[0]))
         self._link.connection_made(self._out)
         self._stream = 0
         self._files = []
@@ -405,6 +408,7 @@ class VirtualBench:
         self._stream = 0
         self._files = []
         self._requests = []
+        self._ends = socket.socketpair()
         become(*self._virtual._owner)
         for queue_id, data in files:
             fd = os.open(b"active/" + queue_id, os.O_RDWR | os.O_CREAT)
@@ -424,7 +428,7 @@ class VirtualBench:
             os.pwrite(fd, RCPT, offset)
             self._stream += 1
             frames.append((self._stream, attrs, body))
-        answers = self._virtual.answers(frames)
+        answers = self._virtual.answers(frames, hangup_of(self._ends[0]))
         assert answers == [encode_frame(stream, Answer().encode()) for stream, *_ in frames]
 
 

@@ -134,15 +134,19 @@ class Frame:
         self._status_filter = status_filter or None
         self._owner = None if owner is None else Turn(owner)
 
-    async def handle(self, attrs: bytes, body: bytes) -> bytes:
-        """Do what a frame asks; the attributes of the answer. Raises nothing."""
+    async def handle(self, attrs: bytes, body: bytes, gone: Callable[[], bool]) -> bytes:
+        """Do what a frame asks; the attributes of the answer. Raises nothing.
+
+        gone: whether the qmgr that asks has left. Then nothing is begun: the next one asks again, and whoever it asks
+        would deliver at the same time.
+        """
         try:
             request = decode_request(attrs, body)
         except AttrError as error:
             msg.warning(log.broken_request(str(error)))
             return Answer(DEFERRED).encode()
         request.stats.agent_handoff = time.time()
-        fd = self._open(request)
+        fd = self._open(request, gone)
         if fd is None:
             return Answer(DEFERRED).encode()
         delivery = Delivery(request, fd, self._settle)
@@ -152,20 +156,27 @@ class Frame:
             os.close(fd)
         return delivery.answer.encode()
 
-    def _open(self, request: Request) -> int | None:
-        """The locked queue file; None (and a warning) when it is not to be had."""
+    def _open(self, request: Request, gone: Callable[[], bool]) -> int | None:
+        """The locked queue file; None when it is not to be had (and a warning), or qmgr has left.
+
+        A new qmgr looks for locks when the one before has left for good. So one that was taken before that is seen.
+        """
+        name, queue_id = request.queue_name, request.queue_id
+        fd, trouble = None, ""
         try:
-            fd = self._queue.open(request.queue_name, request.queue_id, os.O_RDWR)
+            fd = self._queue.open(name, queue_id, os.O_RDWR)
+            if not flock_shared(fd):
+                trouble = log.locked(name, queue_id)
         except OSError as error:
-            msg.warning(log.open_failed(request.queue_name, request.queue_id, error.strerror or str(error)))
-            return None
-        try:
-            if flock_shared(fd):
-                return fd
-            msg.warning(log.locked(request.queue_name, request.queue_id))
-        except OSError as error:
-            msg.warning(log.lock_failed(request.queue_name, request.queue_id, error.strerror or str(error)))
-        os.close(fd)
+            failed = log.open_failed if fd is None else log.lock_failed
+            trouble = failed(name, queue_id, error.strerror or str(error))
+        left = gone()
+        if not trouble and not left:
+            return fd
+        if not left:
+            msg.warning(trouble)
+        if fd is not None:
+            os.close(fd)
         return None
 
     async def _run(self, delivery: Delivery) -> None:
@@ -377,4 +388,4 @@ class SerialAgent:
         """One connection of qmgr's, to its end."""
         link = SerialLink(sock, PROTOCOL, self._greeting, self._wake, self.max_idle)
         for stream, attrs, body in link.requests():
-            link.send(stream, run_now(self._frame.handle(attrs, body)))
+            link.send(stream, run_now(self._frame.handle(attrs, body, link.peer_gone)))

@@ -75,11 +75,11 @@ class BatchAgent(SerialAgent):
         """One connection of qmgr's, to its end."""
         link = SerialLink(sock, PROTOCOL, self._greeting, self._wake, self.max_idle)
         for frames in link.batches():
-            link.send_all(self.answers(frames))
+            link.send_all(self.answers(frames, link.peer_gone))
 
-    def answers(self, frames: list[Frame]) -> list[bytes]:
-        """Do what these frames ask, together; the frames that answer."""
-        deliveries = [self._frame.handle(attrs, body) for _, attrs, body in frames]
+    def answers(self, frames: list[Frame], gone: Callable[[], bool]) -> list[bytes]:
+        """Do what these frames ask, together; the frames that answer. gone: see Frame.handle()."""
+        deliveries = [self._frame.handle(attrs, body, gone) for _, attrs, body in frames]
         logs = [sink for sink in msg.active() if isinstance(sink, Postlog)]
         for log in logs:
             log.hold()

@@ -61,6 +61,6 @@ class EventAgent:
     async def _answer(self, link: Link, stream: int, attrs: bytes, body: bytes) -> None:
         self._under_way += 1
         try:
-            link.send(stream, await self._frame.handle(attrs, body))
+            link.send(stream, await self._frame.handle(attrs, body, link.peer_gone))
         finally:
             self._under_way -= 1

@@ -12,6 +12,7 @@ from contextlib import suppress
 
 from pyfix.server.serial import UnwantedError
 from pyfix.unix import msg
+from pyfix.unix.hangup import hangup_of
 from pyfix.wire.stream import CONNECTION, GOAWAY, Frame, FrameReader, encode_frame, greeting
 
 READ_SIZE = 65536
@@ -22,7 +23,7 @@ class SerialLink:
 
     sock: connected, blocking; wake: a descriptor that turns readable when the program
     is to retire (-1: none), asked only while no request is there; max_idle: seconds without a request
-    after which it is to retire as well (None: any number).
+    after which it is to retire as well (None: any number). peer_gone: whether the peer has hung up, whatever it said before.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class SerialLink:
         self._poll = select.poll()
         for fd in {sock.fileno(), wake} - {-1}:
             self._poll.register(fd, select.POLLIN)
+        self.peer_gone = hangup_of(sock)
         self._reader = FrameReader()
         self._sock.sendall(greeting(protocol, extra))
 

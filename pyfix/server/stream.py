@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol, cast
 
 from pyfix.unix import msg
+from pyfix.unix.hangup import hangup_of
 from pyfix.unix.loop import running
 from pyfix.unix.transport import StreamTransport
 from pyfix.unix.turn import TurnWriter
@@ -35,10 +36,11 @@ class Batching(Frames, Protocol):
 
 
 class Link(asyncio.Protocol):
-    """One peer of a StreamServer."""
+    """One peer of a StreamServer. peer_gone: whether it has hung up, whatever it said before."""
 
-    def __init__(self, server: StreamServer) -> None:
+    def __init__(self, server: StreamServer, sock: socket.socket) -> None:
         self._server = server
+        self.peer_gone = hangup_of(sock)
         self._reader = FrameReader()
         self._out: TurnWriter
         self._loop = running()
@@ -118,7 +120,7 @@ class StreamServer:
 
     async def serve(self, sock: socket.socket) -> None:
         """Serve one peer until it goes."""
-        link = Link(self)
+        link = Link(self, sock)
         StreamTransport(running(), sock, link).begin()
         if self._retiring:
             link.goaway()

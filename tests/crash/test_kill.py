@@ -127,3 +127,31 @@ def lives(pid: int) -> bool:
             return file.read().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+@pytest.mark.parametrize("agent", ["virtual", "discard"])
+def test_what_a_dead_qmgr_has_asked_for_is_left_to_the_next_one(instance, agent) -> None:
+    """The agent finds both questions when it goes on, and delivers once."""
+    mail = instance(main_cf=MAIN_CF + "max_idle = 100s\n", master_cf=f"{agent} unix - n n - 1 {agent}\n")
+    if agent == "discard":
+        mail.edit("main.cf", "virtual_transport = discard\n")
+        mail.command("postfix", "reload")
+    assert Sender(mail, 0, 1)._send("warm")
+    mail.wait_until(lambda: f"/{agent}[" in mail.log())
+    pid, qmgr = mail.pid_of(agent), mail.pid_of("qmgr")
+    os.kill(pid, signal.SIGSTOP)
+    names = [f"m{number}" for number in range(3)]
+    try:
+        for name in names:
+            assert Sender(mail, 0, 1)._send(name)
+        mail.wait_until(lambda: mail.log().count("(queue active)") == 1 + 3)
+        os.kill(qmgr, signal.SIGKILL)
+        mail.wait_until(lambda: not lives(qmgr))
+        mail.command("postqueue", "-f")
+        mail.wait_until(lambda: mail.log().count("(queue active)") == 1 + 3 + 3)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    _settle(mail)
+    sent = re.findall(rf"/{agent}\[(\d+)\]: \w+: to=<(m\d)@demo.test>.* status=sent", mail.log())
+    assert sorted(sent) == [(str(pid), name) for name in names]
+    assert "open active" not in mail.log()

@@ -182,8 +182,11 @@ class Killer(threading.Thread):
             time.sleep(PAUSE)
 
     def kill(self, program: str, pid: int) -> None:
-        followers = [] if program != "master" else [(name, pid) for name in VICTIMS for pid in self.mail.pids_of(name)]
+        followers: list[tuple[str, int]] = []
         with contextlib.suppress(ProcessLookupError):
+            if program == "master":
+                os.kill(pid, signal.SIGSTOP)  # it starts nobody between the look and its end
+                followers = [(name, pid) for name in VICTIMS for pid in self.mail.pids_of(name)]
             os.kill(pid, signal.SIGKILL)
             self.kills.append((program, pid))
         if followers:
@@ -281,6 +284,7 @@ def test_every_daemon_may_die_on_any_day(instance) -> None:
 
 
 SENT = re.compile(r"\[(\d+)\]: (\w+): to=<(\S+?)>, .*status=sent \((\w+)", re.MULTILINE)
+NOT_FORWARDED = re.compile(r"\[(\d+)\]: (\w+): to=<(\S+?)>, .*status=deferred \(unable to forward", re.MULTILINE)
 
 
 def check(messages, sender, found: Counter, log: str, killer: Killer) -> None:
@@ -308,13 +312,19 @@ def check_log(messages, log: str) -> int:
 
 
 def check_copies(log: str, found: Counter, killer: Killer, lost: int) -> None:
-    """An agent that said `sent` and lives has marked the recipient: nobody delivers after it."""
+    """An agent that said `sent` and lives has marked the recipient: nobody delivers after it.
+
+    Unless that was for a part of an alias, and another part has to wait (cleanup was dead when local wanted to
+    forward): then all of it comes again, as local(8) has it.
+    """
     dead = killer.kills + killer.followers
     killed = {pid for _, pid in dead}
+    not_forwarded = {(int(pid), queue_id, address) for pid, queue_id, address in NOT_FORWARDED.findall(log)}
     sent: dict[tuple[str, str, str], list[int]] = {}
     for pid, queue_id, address, how in SENT.findall(log):
         sent.setdefault((queue_id, address.lower(), how), []).append(int(pid))
-    assert [key for key, pids in sent.items() if not killed.issuperset(pids[:-1])] == []
+    marked = {key: [pid for pid in pids[:-1] if (pid, *key[:2]) not in not_forwarded] for key, pids in sent.items()}
+    assert [key for key, pids in marked.items() if not killed.issuperset(pids)] == []
     heard = Counter({key[:2]: len(pids) for key, pids in sent.items()})
     silent = sum(
         count - heard[went_out, address]

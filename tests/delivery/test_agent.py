@@ -27,7 +27,11 @@ def run(
     store, logs, deliver, queue_id: str, *, soft_bounce: bool = False, status_filter=None, **more: object
 ) -> Answer:
     frame = Frame(store.queue, logs, deliver, relay="virtual", soft_bounce=soft_bounce, status_filter=status_filter)
-    return decode_answer(run_now(frame.handle(*store.request(queue_id, **more).encode())))
+    return decode_answer(run_now(frame.handle(*store.request(queue_id, **more).encode(), staying)))
+
+
+def staying() -> bool:
+    return False
 
 
 def by_name(delivery: Delivery) -> Iterator[Outcome]:
@@ -151,14 +155,38 @@ def test_a_file_that_is_gone_or_locked_is_deferred(store, logs) -> None:
     frame = Frame(store.queue, logs, by_name)
     with open(f"active/{queue_id}", "rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        assert decode_answer(run_now(frame.handle(*request))).status == -1
+        assert decode_answer(run_now(frame.handle(*request, staying))).status == -1
     os.unlink(f"active/{queue_id}")
-    assert decode_answer(run_now(frame.handle(*request))).status == -1
+    assert decode_answer(run_now(frame.handle(*request, staying))).status == -1
     assert store.lines == [
         f"warning: shared lock active/{queue_id}: Resource temporarily unavailable",
         f"warning: open active {queue_id}: No such file or directory",
     ]
-    assert decode_answer(run_now(frame.handle(b"nonsense", b""))).status == -1
+    assert decode_answer(run_now(frame.handle(b"nonsense", b"", staying))).status == -1
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_nothing_is_begun_for_a_qmgr_that_has_left_since_the_next_one_saw_no_lock(store, logs, there) -> None:
+    queue_id = store.put("ok@d.test")
+    request = store.request(queue_id).encode()
+    at_the_question = []
+
+    def gone() -> bool:
+        with open(f"active/{queue_id}", "rb") as file, pytest.raises(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        at_the_question.append("locked")
+        return True
+
+    if not there:  # the new qmgr has it elsewhere
+        os.rename(f"active/{queue_id}", queue_id)
+    answer = run_now(Frame(store.queue, logs, by_name).handle(*request, gone if there else lambda: True))
+    assert decode_answer(answer).status == -1
+    assert store.lines == logs.entries == []
+    if there:
+        assert at_the_question == ["locked"]
+        assert store.todo(queue_id) == ["ok@d.test"]
+        with open(f"active/{queue_id}", "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def test_an_agent_holds_a_shared_lock(store, logs) -> None:

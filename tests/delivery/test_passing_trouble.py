@@ -51,7 +51,7 @@ def test_a_queue_file_that_can_not_be_read_is_not_the_mailbox_s_trouble(
 
     queue_id = store.put("u@d.test")
     frame = Frame(store.queue, logs, deliver, relay=kind)
-    assert decode_answer(run_now(frame.handle(*store.request(queue_id).encode()))).status == -1
+    assert decode_answer(run_now(frame.handle(*store.request(queue_id).encode(), lambda: False))).status == -1
     assert logs.entries == [("defer", "u@d.test", "4.3.0 delayed error reading message: Input/output error")]
     assert store.todo(queue_id) == ["u@d.test"]
     left = [path for path in (tmp_path / "box").rglob("*") if path.is_file()] if kind == "maildir" else []

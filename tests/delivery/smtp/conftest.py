@@ -51,7 +51,7 @@ class Client:
             if agent.generic is not None:
                 agent.generic = replace(agent.generic, rewriter=Rewriter())
             frame = Frame(self.store.queue, self.logs, agent.deliver, soft_bounce=agent.soft_bounce)
-            answers = [decode_answer(await frame.handle(*request.encode())) for request in requests]
+            answers = [decode_answer(await frame.handle(*request.encode(), lambda: False)) for request in requests]
             await agent.cache.close()
             return answers
 
