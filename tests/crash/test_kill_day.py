@@ -177,7 +177,8 @@ class Killer(threading.Thread):
                 return
             if number // len(VICTIMS) % RARELY.get(program, 1):
                 continue
-            if pids := self.mail.pids_of(program):
+            # what master has just forked is called master too
+            if pids := [self.mail.master_pid] if program == "master" else self.mail.pids_of(program):
                 self.kill(program, chance.choice(pids))
             time.sleep(PAUSE)
 
@@ -307,7 +308,7 @@ def check_log(messages, log: str) -> int:
     lines = [(queue_id, to.lower(), status) for queue_id, to, status, _ in day.STATUS.findall(log)]
     got = {(int(numbers[i]), to, status) for i, to, status in lines if i in numbers and status != "deferred"}
     assert sorted(got - wanted) == []
-    assert len(wanted - got) < len(wanted) // 100
+    assert len(wanted - got) < len(wanted) // 50  # a postlogd takes what came in 20 ms, three times
     return len(wanted - got)
 
 
