@@ -23,7 +23,7 @@ class SerialLink:
 
     sock: connected, blocking; wake: a descriptor that turns readable when the program
     is to retire (-1: none), asked only while no request is there; max_idle: seconds without a request
-    after which it is to retire as well (None: any number). peer_gone: whether the peer has hung up, whatever it has said
+    after which it is to retire as well (None: any number). peer_gone: whether the peer has hung up, whatever it said
     before.
     """
 
