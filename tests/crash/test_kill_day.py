@@ -190,6 +190,8 @@ class Killer(threading.Thread):
                 followers = [(name, pid) for name in VICTIMS for pid in self.mail.pids_of(name)]
             os.kill(pid, signal.SIGKILL)
             self.kills.append((program, pid))
+        if program == "postlogd":  # or lines that wait for the next one go to syslog when master is killed
+            self.mail.wait_until(lambda: set(self.mail.pids_of("postlogd")) - {pid} or not self.going_on())
         if followers:
             self.mail.wait_until(lambda: not any(lives(pid) for _, pid in followers))
             self.followers += followers
