@@ -46,7 +46,7 @@ NEXT = {
 
 
 class Child:
-    """One worker; pid None until it has said its own, unless master itself made it."""
+    """One worker; pid None until the zygote has said it, unless master itself made it."""
 
     __slots__ = ("killed", "pid", "served", "service", "state", "status")
 

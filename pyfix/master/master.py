@@ -328,11 +328,12 @@ class Master:
         self._stop_if_done()
 
     def _reap(self) -> None:
+        ended = _ended_processes()
         for child in list(self._children):
             if child.status.fileno() >= 0:
-                self._hear(child)  # its pid may be among what it said last
+                self._hear(child)  # its pid may be among what was said last
         by_pid = {child.pid: child for child in self._children}
-        for pid, code in _ended_processes():
+        for pid, code in ended:
             if pid in by_pid:
                 self._ended(by_pid[pid], pid, code)
             for kind in [kind for kind, zygote in self._zygotes.items() if zygote.pid == pid]:

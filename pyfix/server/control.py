@@ -1,7 +1,8 @@
 """control - what master, zygote and workers say to one another
 
 master -> zygote   Start, with the worker's status socket and the listening sockets
-worker -> master   `pid N` at once, then available, busy, served, leaving or idle
+zygote -> master   `pid N` of that worker, on its status socket: known whatever becomes of it
+worker -> master   available, busy, served, leaving or idle
 master -> worker   retire; stress and calm
 
 All of it is datagrams (SOCK_SEQPACKET). A worker whose status socket closes has lost its
@@ -111,11 +112,11 @@ def say(channel: socket.socket, word: bytes) -> None:
 
 
 def pid_word(pid: int) -> bytes:
-    """A worker's first word."""
+    """What the zygote says of a worker that it has made."""
     return b"pid %d" % pid
 
 
 def parse_pid(word: bytes) -> int | None:
-    """The pid in a worker's first word, None for other words."""
+    """The pid in that word, None for other words."""
     name, _, number = word.partition(b" ")
     return int(number) if name == b"pid" and number.isdigit() else None

@@ -46,7 +46,6 @@ def run(
     code = 1
     try:
         with socket.socket(fileno=status_fd) as status:
-            control.say(status, control.pid_word(os.getpid()))
             main = mailname.read(main.with_overrides(_names(order) + order.overrides))
             in_force.main = main
             _prepare(order, main, own_log=own_log)

@@ -48,14 +48,28 @@ def serve(config: MainCf, channel: socket.socket) -> None:
 def _fork_twice(order: control.Start, config: MainCf, fds: list[int], channel: socket.socket) -> None:
     child = os.fork()
     if child:
-        os.waitpid(child, 0)
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        if code:
+            raise OSError(code, os.strerror(code))
         return
     try:
         channel.close()
-        if os.fork() == 0:
-            work(order, config, fds)
+        _fork_worker(order, config, fds)
     finally:
-        os._exit(0)
+        os._exit(1)
+
+
+def _fork_worker(order: control.Start, config: MainCf, fds: list[int]) -> NoReturn:
+    """Its pid is said for it, before master can reap it. The exit code is what errno was."""
+    try:
+        pid = os.fork()
+    except OSError as error:
+        os._exit(error.errno or 1)
+    if pid == 0:
+        work(order, config, fds)
+    with socket.socket(fileno=fds[0]) as status:
+        control.say(status, control.pid_word(pid))
+    os._exit(0)
 
 
 def work(order: control.Start, config: MainCf, fds: list[int]) -> NoReturn:

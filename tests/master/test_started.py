@@ -186,6 +186,25 @@ zygote.work = end_early
 """
 
 
+@pytest.mark.parametrize(
+    ("how", "told"),
+    [("exit 5", "exit status 5"), ("kill 9", "killed by signal 9"), ("raise 0", "exit status 1")],
+)
+def test_a_worker_that_ends_before_it_says_anything_is_told_of_and_its_service_left_alone(toys, connect, how, told):
+    mail = toys(f"{{port0}} inet n - n - 10 toy_ends_early:Toy {how}\n{{port1}} inet n - n - 10 toy:Echo")
+    connect(mail.ports[0])
+    mail.wait_for(rf"warning: process /usr/libexec/postfix/toy_ends_early:Toy pid \d+ {told}\n")
+    mail.wait_for(r"warning: /usr/libexec/postfix/toy_ends_early:Toy: bad command startup -- throttling")
+    assert connect(mail.ports[1]).pid()
+
+
+def test_a_worker_that_could_not_be_forked_is_told_of(toys, connect):
+    mail = toys("{port0} inet n - n - 10 toy_no_room:Toy")
+    mail.wait_for("daemon started")
+    connect(mail.ports[0])
+    mail.wait_for(r"zygote\[\d+\]: warning: fork: Resource temporarily unavailable\n")
+
+
 def test_nothing_of_masters_reaches_an_agent_that_keeps_root(toys, connect, monkeypatch):
     monkeypatch.setenv("SECRET", "of root")
     mail = toys(f"{VIRTUAL}\n{ECHO}")
