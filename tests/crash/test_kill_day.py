@@ -310,7 +310,8 @@ def check_log(messages, log: str) -> int:
     lines = [(queue_id, to.lower(), status) for queue_id, to, status, _ in day.STATUS.findall(log)]
     got = {(int(numbers[i]), to, status) for i, to, status in lines if i in numbers and status != "deferred"}
     assert sorted(got - wanted) == []
-    assert len(wanted - got) < len(wanted) // 50  # a postlogd takes what came in 20 ms, three times
+    # a postlogd takes what came in 20 ms; who ends after the postlogd of a dead master says the rest to syslog
+    assert len(wanted - got) < len(wanted) // 20
     return len(wanted - got)
 
 
