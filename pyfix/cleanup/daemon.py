@@ -8,6 +8,9 @@ Sources:    cleanup(8)
 What is said on a connection is in pyfix.clients.cleanup. Messages that are complete in one
 turn of the event loop are made durable together, then all their senders are answered, then
 the queue manager hears of them.
+
+Nothing is taken over from a client that has died before that, whatever it said: the next pickup, local or bounce
+hands the same over again. One that dies as the disk writes has handed it over.
 """
 
 from __future__ import annotations
@@ -93,7 +96,7 @@ class Session:
             self._drop("canceled")
             return
         except NotAcceptedError as refusal:
-            tell = self._message.returnable(refusal) and not self._feed.given_up
+            tell = self._message.returnable(refusal) and not self._feed.given_up and not self.link.peer_gone()
             if tell and await self._daemon.bouncer.bounce(self.store, refusal):
                 self._refuse(NotAcceptedError(STAT_OK), "discarded")
             else:
@@ -290,6 +293,12 @@ class Cleanup:
         batch = [session for session in self._batch if session.store.file.fd >= 0]
         self._batch = []
         links = {session.link for session in batch}
+        gone = {link for link in links if link.peer_gone()}
+        if gone:
+            for link in gone:
+                link.abort()
+            links -= gone
+            batch = [session for session in batch if session.link not in gone]
         for link in links:
             link.hold()
         try:

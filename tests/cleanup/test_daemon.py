@@ -4,18 +4,21 @@ import asyncio
 import errno
 import os
 import shutil
+import socket
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from pyfix.cleanup import daemon, message
+from pyfix.cleanup.bounce import Bouncer
 from pyfix.clients import cleanup as service
 from pyfix.clients.cleanup import reply
 from pyfix.clients.trigger import Words
 from pyfix.mail.error import Retry
 from pyfix.queue import records as rec
 from pyfix.queue.usual import split_file
+from pyfix.wire.stream import FrameReader, encode_frame
 from tests.cleanup.peer import BODY, ENVELOPE, RCPT, REMOTE, SENDER, TIME, R, lines, stream
 
 WHOLE = stream(ENVELOPE, BODY)
@@ -179,6 +182,63 @@ def test_a_lost_connection_leaves_nothing(suite):
                 await message.finish()
 
     run(main())
+
+
+async def spoken_and_hung_up(flags, data):
+    """A client that is killed right after its last word; the queue id that it had."""
+    loop = asyncio.get_running_loop()
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.setblocking(False)
+        sock.connect("public/cleanup")
+        sock.send(encode_frame(1, service.open_request(flags)))
+        heard, reader = [], FrameReader()
+        while len(heard) < 2:
+            heard += reader.receive(await loop.sock_recv(sock, 65536))
+        sock.send(encode_frame(1, service.END, data))
+    return service.OPENED.decode(heard[1][1])[0]
+
+
+def test_nothing_is_accepted_from_a_client_that_has_died_since_the_next_one_brings_it_again(suite):
+    """As pickup, whose next one finds the same submissions. All was said, but the end of the client is not read yet."""
+
+    async def main():
+        async with suite().running() as processes:
+            client = processes.client()
+            accepted, _ = await put(client, WHOLE)  # from now on nothing has to wait for the rewrite service
+            queue_id = await spoken_and_hung_up(32, WHOLE)
+            while len(processes.programs["public/cleanup"]._server.links) > 1:
+                await asyncio.sleep(0.005)
+            assert processes.log[1:] == [f"{queue_id}: message-id=<x@y>", f"{queue_id}: removed (canceled)"]
+            assert incoming() == [accepted]
+            again, answer = await put(client, WHOLE)
+            assert (answer, incoming()) == ((0, ""), sorted([accepted, again]))
+
+    run(main())
+
+
+@pytest.mark.parametrize("client", ["there", "dead"])
+def test_nothing_is_returned_for_a_client_that_has_died(suite, monkeypatch, client):
+    returned = []
+
+    async def bounce(_, store, refusal):
+        returned.append(refusal.status)
+        return True
+
+    monkeypatch.setattr(Bouncer, "bounce", bounce)
+    flags, data = service.FLAG_BOUNCE, stream(ENVELOPE, lines(b"Received: x\n" * 50 + b"\n"))
+
+    async def main():
+        async with suite().running() as processes:
+            if client == "there":
+                await put(processes.client(), data, flags)
+            else:
+                await spoken_and_hung_up(flags, data)
+                while processes.programs["public/cleanup"]._server.links:
+                    await asyncio.sleep(0.005)
+            assert incoming() == []
+
+    run(main())
+    assert returned == ([service.STAT_HOPS] if client == "there" else [])
 
 
 @pytest.mark.parametrize("as_text", [False, True], ids=["records", "text"])
