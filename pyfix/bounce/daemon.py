@@ -8,6 +8,9 @@ Sources:    bounce(8), ipc sheet section 3
 
 An entry is durable when the answer says 0, so that the recipient may be marked in the queue
 file. So is a report, before its log goes. Any failure is answered by -1: qmgr keeps the message.
+
+A report that was asked for by somebody who has died is not begun, since the next qmgr or agent asks for it again; where
+it is under way then, the next one hears how it ends.
 """
 
 from __future__ import annotations
@@ -63,6 +66,8 @@ class Bounce:
         self._server = StreamServer(PROTOCOL, self)
         self._additions: dict[str, Addition] = {}
         self._waiting: list[tuple[Link, int, str]] = []
+        self._reports: dict[bytes, list[tuple[Link, int]]] = {}
+        """Those under way by what was asked: who waits for the end."""
         self.cleanup = CleanupClient(f"public/{cfg.cleanup_service_name}")
         try:
             templates = load_templates(BounceParams(context.main).bounce_template_file)
@@ -100,9 +105,14 @@ class Bounce:
             msg.warning(malformed(str(error)))
             link.send(stream, FAILED)
             return
-        eager.start(self._report(link, stream, report, function(self, report, fields[8:])))
+        if link.peer_gone():
+            return
+        askers = self._reports.setdefault(attrs, [])
+        askers.append((link, stream))
+        if len(askers) == 1:
+            eager.start(self._report(attrs, report, function(self, report, fields[8:])))
 
-    async def _report(self, link: Link, stream: int, report: ReportRequest, work: Awaitable[bool]) -> None:
+    async def _report(self, asked: bytes, report: ReportRequest, work: Awaitable[bool]) -> None:
         """Answer when the work is done, or can't be."""
         try:
             done = await work
@@ -112,7 +122,8 @@ class Bounce:
         except Exception as error:
             msg.error(bug.line(error, f"{report.queue_id}: report"))
             done = False
-        link.send(stream, DONE if done else FAILED)
+        for link, stream in self._reports.pop(asked):
+            link.send(stream, DONE if done else FAILED)
 
     def closed(self, link: Link) -> None:
         """A client has gone; nothing of its is kept."""

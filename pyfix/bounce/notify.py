@@ -12,7 +12,7 @@
 
 A report to somebody comes from <>, one to a postmaster from double-bounce. Recipients that want no
 such report (NOTIFY) are left out; when none is left no report is sent. A log goes once its report is
-on disk, never before.
+on disk, never before, and not when it has grown since: qmgr may have died, and the next one's agents be at work.
 
 Parameters: notify_classes and the ..._notice_recipient parameters, double_bounce_sender
 Sources: bounce(8), commands sheet section 4
@@ -94,18 +94,16 @@ class Notifier:
         """Report what failed (service defer: what was given up), remove the log; False: try again later."""
         entries = read_log(self._queue, service, request.queue_id) or None
         done = await self._failed(request, entries, request.sender)
-        if done:
-            remove_log(self._queue, service, request.queue_id)
-        return done
+        return done and self._remove(service, request, entries)
 
     async def verp(self, service: str, request: ReportRequest, delimiters: str) -> bool:
         """The same with a report of its own for each recipient, sent to sender+recipient=domain@..."""
-        for entry in read_log(self._queue, service, request.queue_id):
+        entries = read_log(self._queue, service, request.queue_id)
+        for entry in entries:
             to = verp_sender(request.sender, entry.recipient.address, delimiters)
             if not await self._failed(request, [entry], to):
                 return False
-        remove_log(self._queue, service, request.queue_id)
-        return True
+        return self._remove(service, request, entries)
 
     async def one(self, request: ReportRequest, entry: LogEntry) -> bool:
         """Report one recipient at once; there is no log."""
@@ -142,11 +140,16 @@ class Notifier:
             else:
                 msg.info(log.no_trace(request.queue_id, "single-bounce"))
                 sent = True
-        if sent:
-            remove_log(self._queue, service, request.queue_id)
-        return sent
+        return sent and self._remove(service, request, entries)
 
     # What they have in common
+
+    def _remove(self, service: str, request: ReportRequest, told: Entries) -> bool:
+        """Remove a log that was told; False: there is more in it now, and all is told next time."""
+        if len(read_log(self._queue, service, request.queue_id)) > len(told or ()):
+            return False
+        remove_log(self._queue, service, request.queue_id)
+        return True
 
     async def _failed(self, request: ReportRequest, entries: Entries, to: str) -> bool:
         if self._is_double_bounce(request.sender):

@@ -27,6 +27,7 @@ from pyfix.server.context import Context
 from pyfix.unix import msg
 from pyfix.unix.fsync import Sync, sync_all
 from pyfix.unix.locks import flock_exclusive
+from pyfix.wire.stream import encode_frame
 
 RECIPIENT = Recipient(631, "u@d.test", "alias@d.test", "rfc822;alias@d.test", 6)
 
@@ -51,18 +52,22 @@ async def serving(name: str, main_cf: str = "") -> AsyncIterator[Channel]:
     listener.setblocking(False)
     channel = Channel(f"private/{name}", PROTOCOL)
 
-    async def accept() -> None:
-        sock, _ = await asyncio.get_running_loop().sock_accept(listener)
-        await service.serve(sock)
+    sessions: list[asyncio.Future[None]] = []
 
-    session = asyncio.ensure_future(accept())
+    async def accept() -> None:
+        while True:
+            sock, _ = await asyncio.get_running_loop().sock_accept(listener)
+            sessions.append(asyncio.ensure_future(service.serve(sock)))
+
+    sessions.append(asyncio.ensure_future(accept()))
     try:
         yield channel
     finally:
         channel.close()
         await asyncio.sleep(0.005)
-        session.cancel()
-        await asyncio.gather(session, return_exceptions=True)
+        for session in sessions:
+            session.cancel()
+        await asyncio.gather(*sessions, return_exceptions=True)
         listener.close()
         os.unlink(f"private/{name}")
 
@@ -174,6 +179,69 @@ def test_a_report_has_what_was_said_in_the_same_breath(lines: list[str], monkeyp
 
     run(scenario)
     assert seen == [["no such user"]]
+
+
+@pytest.mark.parametrize("command", [Command.FLUSH, Command.WARN, Command.TRACE])
+def test_nothing_is_reported_for_who_has_died_since_the_next_one_asks_again(
+    lines: list[str], monkeypatch: pytest.MonkeyPatch, command: Command
+) -> None:
+    """qmgr was killed when its request was not read yet."""
+    reported = []
+
+    async def report(_: Notifier, log: str, about: ReportRequest) -> bool:
+        reported.append(about.queue_id)
+        return True
+
+    for name in ("flush", "warn", "trace"):
+        monkeypatch.setattr(Notifier, name, report)
+
+    async def scenario() -> None:
+        async with serving("bounce") as channel:
+            with socket.socket(socket.AF_UNIX) as sock:
+                sock.setblocking(False)
+                sock.connect(channel.path)
+                await asyncio.get_running_loop().sock_recv(sock, 4096)  # the greeting
+                for number, queue_id in enumerate(("A1", "B2")):
+                    about = ReportRequest(queue_id, "s@a.test")
+                    sock.send(encode_frame(number + 1, REPORT.encode(command, *about.fields())))
+            await channel.request(REPORT.encode(command, *ReportRequest("C3", "s@a.test").fields()))
+
+    run(scenario)
+    assert reported == ["C3"]
+
+
+def test_who_asks_for_a_report_that_is_under_way_hears_of_that_one(
+    lines: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """qmgr was killed as cleanup took its time, and the next one has come that far."""
+    reported = []
+
+    async def flush(_: Notifier, log: str, about: ReportRequest) -> bool:
+        reported.append(about.queue_id)
+        under_way.set()
+        await taken.wait()
+        return True
+
+    async def scenario() -> None:
+        async with serving("bounce") as channel:
+            first = asyncio.ensure_future(BounceClient({"bounce": channel}).flush("bounce", request))
+            await under_way.wait()
+            following = Channel(channel.path, PROTOCOL)
+            client = BounceClient({"bounce": following})
+            second = asyncio.ensure_future(client.flush("bounce", request))
+            await client.append("bounce", "B2", RECIPIENT, Dsn("5.1.1", "no such user", "failed"))
+            channel.close()
+            taken.set()
+            assert await second
+            assert not await first
+            assert await client.flush("bounce", request)
+            following.close()
+
+    monkeypatch.setattr(Notifier, "flush", flush)
+    request = ReportRequest("A1", "s@a.test")
+    under_way, taken = asyncio.Event(), asyncio.Event()
+    run(scenario)
+    assert reported == ["A1", "A1"]
 
 
 def test_two_processes_with_the_same_logs_do_not_wait_for_each_other_for_ever(lines: list[str]) -> None:

@@ -16,6 +16,7 @@ from pyfix.bounce.report import wrap
 from pyfix.clients.bounce import ReportRequest
 from pyfix.clients.cleanup import FLAG_AUTOUTF8, FLAG_FILTER, FLAG_MAP_OK, FLAG_MILTER, FLAG_REQTLS
 from pyfix.clients.cleanup_client import CleanupClient
+from pyfix.clients.deliver import Flags
 from pyfix.config.bounce_template import DEFAULTS, BadTemplate, Template, expand_body, load_templates, parse_templates
 from pyfix.config.main_cf import MainCf
 from pyfix.queue import records as rec
@@ -309,6 +310,34 @@ def test_a_report_that_cleanup_does_not_take_keeps_the_log(service: Service) -> 
     assert service.log == [
         f"warning: {QUEUE_ID}: sender notification failed to s@a.test: queue file write error"
     ]
+
+
+@pytest.mark.parametrize("kind", ["flush", "verp", "trace"])
+def test_what_comes_as_a_report_is_sent_is_told_by_the_next_one(service: Service, kind: str) -> None:
+    """Who asked for the report has died; an agent of the next qmgr adds what became of another recipient."""
+    ask: dict[str, Callable[[Notifier], Awaitable[bool]]] = {
+        "flush": lambda notifier: notifier.flush("bounce", _request()),
+        "verp": lambda notifier: notifier.verp("bounce", _request(), "+="),
+        "trace": lambda notifier: notifier.trace("bounce", _request(flags=Flags.RECORD)),
+    }
+    other = LogEntry(Recipient(700, "v@d.test"), "5.1.1", "failed", "no such user either")
+
+    async def interrupted(notifier: Notifier) -> bool:
+        service.cleanup.held = True
+        report = asyncio.ensure_future(ask[kind](notifier))
+        while not service.cleanup.waiting:
+            await asyncio.sleep(0.001)
+        append_log(service.queue, "bounce", QUEUE_ID, other)
+        service.cleanup.held = False
+        service.cleanup.release()
+        return await report
+
+    service.put(NO_USER)
+    assert not service.run(interrupted)
+    assert "no such user either" not in service.posted[0].text
+    assert service.run(ask[kind])
+    assert "no such user either" in service.posted[-1].text
+    assert os.listdir("bounce") == []
 
 
 def test_a_report_to_the_postmaster_that_cleanup_does_not_take_keeps_the_log(service: Service) -> None:
