@@ -151,7 +151,7 @@ class Frame:
             return Answer(DEFERRED).encode()
         delivery = Delivery(request, fd, self._settle)
         try:
-            await self._run(delivery)
+            await self._run(delivery, gone)
         finally:
             os.close(fd)
         return delivery.answer.encode()
@@ -179,14 +179,15 @@ class Frame:
             os.close(fd)
         return None
 
-    async def _run(self, delivery: Delivery) -> None:
+    async def _run(self, delivery: Delivery, gone: Callable[[], bool]) -> None:
         request = delivery.request
         try:
             await self._settle_all(delivery, self._deliver(delivery))
         except CorruptQueueFile as error:
             await self._be_owner()
             msg.warning(log.corrupted(request.queue_name, request.queue_id, str(error)))
-            os.fchmod(delivery.fd, CORRUPT_MODE)
+            if not gone():  # the next one has it in incoming, where this says that it is not finished
+                os.fchmod(delivery.fd, CORRUPT_MODE)
             delivery.answer.status = DEFERRED
         except Exception as error:
             await self._be_owner()

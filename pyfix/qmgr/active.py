@@ -7,7 +7,8 @@
 | locked  | active/ID                  | incoming/ID, not before 60 s   | the same, without the 60 s         |
 | stuck   | active/ID                  | incoming/ID, at a queue run    | as after start                     |
 | bug     | active/ID                  | deferred/ID, time of next try  | as after start                     |
-| corrupt | active/ID                  | corrupt/ID                     | it is read again                   |
+| corrupt | active/ID                  | corrupt/ID                     | it is read again; of an agent that |
+|         |                            |                                | found that: as start, to corrupt   |
 | report  | active/ID, a log           | active/ID (report.py)          | read again, and reported if not yet|
 | defer   | active/ID                  | deferred/ID, time of next try  | as after start                     |
 | remove  | active/ID, all done        | nothing                        | read again: all done, removed      |
@@ -32,7 +33,7 @@ from pyfix.qmgr.deliver import Deliveries
 from pyfix.qmgr.message import UNTHROTTLE, Message
 from pyfix.qmgr.report import NOTIFY_SUCCESS, Reports
 from pyfix.qmgr.resolve import Policy, Resolver, resolve_message
-from pyfix.queue.directory import READY, QueueDirectory
+from pyfix.queue.directory import READY, QueueDirectory, is_ready
 from pyfix.queue.file import CorruptQueueFile, Recipient, mark_done, read_envelope, read_recipients
 from pyfix.queue.logs import remove_log
 from pyfix.queue.usual import usual_envelope
@@ -104,7 +105,9 @@ class Active:
         """
         stuck, self._stuck = self._stuck - self.messages.keys(), set()
         for queue_id in stuck:
-            if self._move(queue_id, "active", "incoming", when=self._clock()):
+            if self._found_corrupt(queue_id):
+                self._corrupt(queue_id, "")
+            elif self._move(queue_id, "active", "incoming", when=self._clock()):
                 self._were_active.add(queue_id)
         self._stuck = {queue_id for queue_id in self._stuck if os.path.lexists(self._queue.path("active", queue_id))}
         return bool(stuck)
@@ -309,6 +312,14 @@ class Active:
             self._move(queue_id, "active", "deferred", when=self._clock() + self._backoff.minimal)
             return
         msg.info(log.removed(queue_id))
+
+    def _found_corrupt(self, queue_id: str) -> bool:
+        """Whether an agent has taken the mode of a file away; in incoming it would count as not finished."""
+        try:
+            status = os.lstat(self._queue.path("active", queue_id))
+        except OSError:
+            return False
+        return not is_ready(status)
 
     def _missing_or_corrupt(self, queue_id: str) -> None:
         """An agent could not read the file and took its mode away, or somebody removed it."""

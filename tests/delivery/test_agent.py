@@ -139,14 +139,22 @@ def test_who_got_no_outcome_stays(store, logs) -> None:
     assert store.todo(queue_id) == ["one@d.test"]
 
 
-def test_a_corrupt_file_is_marked_for_qmgr(store, logs) -> None:
+@pytest.mark.parametrize(("left", "mode"), [(False, 0o400), (True, 0o700)], ids=["qmgr there", "qmgr gone"])
+def test_a_corrupt_file_is_marked_for_qmgr(store, logs, left, mode) -> None:
+    """The next qmgr would not know the mark, for it has the file in incoming; its agent finds the same."""
+    gone = []
+
     def deliver(_: Delivery) -> Iterator[Outcome]:
+        gone.append(left)
         raise CorruptQueueFile("bad record")
 
     queue_id = store.put("one@d.test")
-    assert run(store, logs, deliver, queue_id).status == -1
+    os.chmod(f"active/{queue_id}", 0o700)
+    frame = Frame(store.queue, logs, deliver)
+    answer = run_now(frame.handle(*store.request(queue_id).encode(), lambda: any(gone)))
+    assert decode_answer(answer).status == -1
     assert store.lines == [f"warning: corrupted queue file: active/{queue_id}: bad record"]
-    assert os.stat(f"active/{queue_id}").st_mode & 0o777 == 0o400
+    assert os.stat(f"active/{queue_id}").st_mode & 0o777 == mode
 
 
 def test_a_file_that_is_gone_or_locked_is_deferred(store, logs) -> None:

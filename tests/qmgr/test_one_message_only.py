@@ -136,6 +136,19 @@ def test_what_was_in_active_is_known_only_until_it_is_there_again(instance, toy)
     asyncio.run(scenario())
 
 
+def test_what_an_agent_has_found_corrupt_as_qmgr_died_is_kept(instance, toy) -> None:
+    """In incoming it would be taken for a message that nobody has finished, and be removed after a day."""
+
+    async def scenario() -> None:
+        bad, other = instance.put("a@out.test", queue="active", mode=0o400), instance.put("b@out.test", queue="active")
+        async with instance.running(out=toy()):
+            await instance.until_logged(f"{other}: removed")
+            assert instance.where(bad) == ["corrupt"]
+            assert f'warning: saving corrupt file "{bad}" from queue "active" to queue "corrupt"' in instance.lines
+
+    asyncio.run(scenario())
+
+
 @pytest.mark.parametrize("to_queue", ["deferred", "incoming", "corrupt"])
 def test_a_file_that_could_not_leave_active_is_taken_up_at_the_next_queue_run(
     instance, toy, monkeypatch, to_queue: str
