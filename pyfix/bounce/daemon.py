@@ -9,8 +9,8 @@ Sources:    bounce(8), ipc sheet section 3
 An entry is durable when the answer says 0, so that the recipient may be marked in the queue
 file. So is a report, before its log goes. Any failure is answered by -1: qmgr keeps the message.
 
-A report that was asked for by somebody who has died is not begun, since the next qmgr or agent asks for it again; where
-it is under way then, the next one hears how it ends.
+Nothing is begun for somebody who has died: the next qmgr asks for a report again, the next agent tries the recipient
+again. Of a report that is under way then, the next one hears how it ends.
 """
 
 from __future__ import annotations
@@ -92,6 +92,8 @@ class Bounce:
 
     def frame(self, link: Link, stream: int, attrs: bytes, body: bytes) -> None:  # noqa: ARG002 - no body here
         """One request."""
+        if link.peer_gone():
+            return
         try:
             command = int(decode_pairs(attrs).get("nrequest", ""))
             if command == Command.APPEND:
@@ -104,8 +106,6 @@ class Bounce:
         except (AttrError, ValueError, KeyError) as error:
             msg.warning(malformed(str(error)))
             link.send(stream, FAILED)
-            return
-        if link.peer_gone():
             return
         askers = self._reports.setdefault(attrs, [])
         askers.append((link, stream))

@@ -16,8 +16,8 @@ import pytest
 
 from pyfix.bounce.daemon import Bounce
 from pyfix.bounce.notify import Notifier
-from pyfix.clients.bounce import FAILED, PROTOCOL, REPORT, BounceClient, Command, ReportRequest
-from pyfix.clients.deliver import Dsn
+from pyfix.clients.bounce import APPEND, FAILED, PROTOCOL, REPORT, BounceClient, Command, ReportRequest
+from pyfix.clients.deliver import Dsn, recipient_fields
 from pyfix.clients.stream import Channel
 from pyfix.config.main_cf import MainCf
 from pyfix.queue.directory import QueueDirectory
@@ -181,6 +181,33 @@ def test_a_report_has_what_was_said_in_the_same_breath(lines: list[str], monkeyp
     assert seen == [["no such user"]]
 
 
+async def asked_and_died(path: str, *requests: bytes) -> None:
+    """Ask, and be killed before any of it is read."""
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.setblocking(False)
+        sock.connect(path)
+        await asyncio.get_running_loop().sock_recv(sock, 4096)  # the greeting
+        for number, request in enumerate(requests):
+            sock.send(encode_frame(number + 1, request))
+
+
+def test_nothing_is_written_down_for_an_agent_that_has_died_since_the_recipient_is_tried_again(
+    lines: list[str],
+) -> None:
+    """What the next one does may be another thing, and qmgr has looked for logs of dead agents before."""
+    dsn = Dsn("5.1.1", "no such user", "failed")
+    entry = APPEND.encode(Command.APPEND, 0, "A1", *recipient_fields(RECIPIENT), *dsn.fields())
+
+    async def scenario() -> None:
+        async with serving("bounce") as channel:
+            await asked_and_died(channel.path, entry)
+            assert await BounceClient({"bounce": channel}).append("bounce", "B2", RECIPIENT, dsn)
+
+    run(scenario)
+    assert [path.name for path in Path("bounce").rglob("*") if path.is_file()] == ["B2"]
+    assert lines == []
+
+
 @pytest.mark.parametrize("command", [Command.FLUSH, Command.WARN, Command.TRACE])
 def test_nothing_is_reported_for_who_has_died_since_the_next_one_asks_again(
     lines: list[str], monkeypatch: pytest.MonkeyPatch, command: Command
@@ -197,14 +224,11 @@ def test_nothing_is_reported_for_who_has_died_since_the_next_one_asks_again(
 
     async def scenario() -> None:
         async with serving("bounce") as channel:
-            with socket.socket(socket.AF_UNIX) as sock:
-                sock.setblocking(False)
-                sock.connect(channel.path)
-                await asyncio.get_running_loop().sock_recv(sock, 4096)  # the greeting
-                for number, queue_id in enumerate(("A1", "B2")):
-                    about = ReportRequest(queue_id, "s@a.test")
-                    sock.send(encode_frame(number + 1, REPORT.encode(command, *about.fields())))
-            await channel.request(REPORT.encode(command, *ReportRequest("C3", "s@a.test").fields()))
+            first, second, third = (
+                REPORT.encode(command, *ReportRequest(queue_id, "s@a.test").fields()) for queue_id in ("A1", "B2", "C3")
+            )
+            await asked_and_died(channel.path, first, second)
+            await channel.request(third)
 
     run(scenario)
     assert reported == ["C3"]
