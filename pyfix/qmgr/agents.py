@@ -2,7 +2,8 @@
 
 An agent's greeting says how many requests it takes at once. Another connection is opened when all
 are full, one at a time: while the service is at its process limit, that one waits for its
-greeting. Connections that nobody needed for a while are closed, so that agents can leave.
+greeting. An agent that is about to leave says so as it greets; where several in a row do, that counts as
+none reached. Connections that nobody needed for a while are closed, so that agents can leave.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ from collections.abc import Awaitable, Callable
 
 from pyfix.clients.answer import ServiceGone
 from pyfix.clients.deliver import CONCURRENCY, PROTOCOL
-from pyfix.clients.stream import Connection, connect
+from pyfix.clients.stream import TRIES, Connection, connect
 
 IDLE = 5.0  # seconds until a connection without requests is closed
+PAUSE = 0.1
+"""Seconds until the next try after an agent that left."""
 
 Connect = Callable[[str, str], Awaitable[Connection]]
 
@@ -83,11 +86,11 @@ class Agents:
     async def _open(self) -> None:
         reason = ""
         try:
-            connecting = self._connect(self._path, PROTOCOL)
+            reaching = self._reach()
             if self._agents:
-                connection = await connecting
+                connection = await reaching
             else:
-                connection = await asyncio.wait_for(connecting, self._timeout)
+                connection = await asyncio.wait_for(reaching, self._timeout)
         except ServiceGone as gone:
             reason = (gone.detail or gone.text).removeprefix(f"connect to {self._path}: ")
         except TimeoutError:
@@ -97,8 +100,22 @@ class Agents:
         if not reason:
             self._add(connection)
             self._ready()
-        elif not self._agents:
+            return
+        self._forget_gone()
+        if not self._agents:
             self._failed(reason)
+
+    async def _reach(self) -> Connection:
+        """One that takes requests. ServiceGone."""
+        connection = await self._connect(self._path, PROTOCOL)
+        tries = 1
+        while not connection.usable:
+            if tries == TRIES:
+                raise ServiceGone("service unavailable", detail="agents leave as soon as they are reached")
+            await asyncio.sleep(PAUSE)
+            connection = await self._connect(self._path, PROTOCOL)
+            tries += 1
+        return connection
 
     def _add(self, connection: Connection) -> None:
         greeting = connection.greeting.result()

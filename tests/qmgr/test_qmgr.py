@@ -21,6 +21,7 @@ from pyfix.queue.file import Recipient, mark_done, read_envelope, read_recipient
 from pyfix.queue.logs import LogEntry, append_log
 from pyfix.queue.scan import RECIPIENT_LIMIT
 from pyfix.queue.usual import split_file
+from pyfix.wire.stream import CONNECTION, GOAWAY, encode_frame
 from tests.queue.build import put, usual_file
 
 
@@ -409,6 +410,73 @@ def test_an_agent_that_says_goaway_loses_nothing(instance, toy) -> None:
             agent.release()
             agent.release()
             await instance.until(lambda: sum("removed" in line for line in instance.lines) == 2)
+
+    asyncio.run(scenario())
+
+
+class Leaving:
+    """Greets peers and leaves at once, but for those whose number `stays` says yes to."""
+
+    def __init__(self, agent, stays) -> None:
+        self.server = self
+        self.links = agent.server.links
+        self.greeted = 0
+        self._agent = agent
+        self._stays = stays
+
+    async def serve(self, sock: socket.socket) -> None:
+        self.greeted += 1
+        if self._stays(self.greeted):
+            await self._agent.server.serve(sock)
+        else:
+            sock.sendall(self._agent.server.greeting + encode_frame(CONNECTION, GOAWAY))
+            sock.close()
+
+
+def test_an_agent_that_greets_and_leaves_is_followed_by_another(instance, toy) -> None:
+    async def scenario() -> None:
+        queue_id = instance.put("a@virtual.test")
+        async with instance.running(virtual=Leaving(toy(), lambda number: number == 3)):
+            await instance.until_logged(f"{queue_id}: removed")
+
+    asyncio.run(scenario())
+
+
+def test_a_transport_whose_agents_greet_and_leave_is_dead_for_a_while(instance, toy) -> None:
+    async def scenario() -> None:
+        queue_id = instance.put("a@virtual.test")
+        agents = Leaving(toy(), lambda _: False)
+        async with instance.running(virtual=agents) as qmgr:
+            await instance.until(lambda: instance.where(queue_id) == ["deferred", "defer"])
+            assert instance.lines[1] == (
+                "warning: connect to transport private/virtual: agents leave as soon as they are reached"
+            )
+            assert instance.lines[2].endswith("dsn=4.3.0, status=deferred (mail transport unavailable)")
+            greeted = agents.greeted
+            another = instance.put("b@virtual.test")
+            qmgr.trigger(b"I")
+            await instance.until(lambda: instance.where(another) == ["deferred", "defer"])
+            assert agents.greeted == greeted
+
+    asyncio.run(scenario())
+
+
+def test_no_mail_waits_for_an_agent_that_left_while_others_were_sought_in_vain(instance, toy) -> None:
+    async def scenario() -> None:
+        agent = toy(concurrency=1)
+        agent.verdict = lambda _: None
+
+        def stays(number: int) -> bool:
+            if number == 2:
+                (link,) = agent.server.links
+                link.goaway()
+            return number == 1
+
+        first, second = instance.put("a@virtual.test"), instance.put("b@virtual.test")
+        async with instance.running(virtual=Leaving(agent, stays)):
+            await instance.until(lambda: any(instance.where(id_) == ["deferred", "defer"] for id_ in (first, second)))
+            agent.release()
+            await instance.until_logged("removed")
 
     asyncio.run(scenario())
 
