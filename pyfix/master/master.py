@@ -28,11 +28,9 @@ from pyfix.server import control, privileges, programs
 from pyfix.unix import msg
 
 STOP_PATIENCE = 3.0
-"""Seconds that workers have to end by themselves when the suite stops."""
+"""Seconds that workers have to end by themselves when the suite stops, or when the next one waits for it."""
 KILL_PATIENCE = 2.0
 """Seconds after SIGTERM until SIGKILL."""
-SINGLE_PATIENCE = 30.0
-"""Seconds after which a retired worker that must be the only one is ended, so that the next can start."""
 ZYGOTE_YOUTH = 2.0
 """Seconds in which a zygote that ends has failed to start."""
 
@@ -146,7 +144,7 @@ class Master:
 
     def _hurry_single(self, service: Service) -> None:
         children = list(service.children) if service.single else []
-        self._loop.call_later(SINGLE_PATIENCE, lambda: self._kill(children, signal.SIGTERM))
+        self._loop.call_later(STOP_PATIENCE, lambda: self._kill(children, signal.SIGTERM))
 
     def stop(self) -> None:
         """End the suite, postlogd last."""

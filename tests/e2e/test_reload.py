@@ -56,6 +56,35 @@ def test_a_stream_of_mail_does_not_notice_reloads(instance) -> None:
     mail.wait_until(lambda: not any(mail.queued(queue) for queue in ("incoming", "active", "deferred")))
 
 
+def test_a_delivery_that_takes_long_holds_up_no_other_mail_at_a_reload(instance) -> None:
+    """And is not made twice: what the old agent has not begun is the new one's."""
+    mail = instance(
+        main_cf="transport_maps = inline:{ other.test=discard }\nvirtual_transport = slow\nmax_idle = 100s\n",
+        master_cf="slow unix - n n - 1 virtual\n",
+    )
+
+    def send(to: str) -> None:
+        with mail.smtp() as client:
+            client.sendmail("a@demo.test", [to], MESSAGE)
+
+    mail.edit("main.cf", "smtpd_relay_restrictions = permit_mynetworks, reject\n")
+    send("alice@demo.test")
+    mail.wait_until(lambda: len(mail.maildir("alice@demo.test")) == 1)
+    old = mail.pid_of("virtual")
+    os.kill(old, signal.SIGSTOP)
+    try:
+        send("alice@demo.test")
+        mail.wait_until(lambda: mail.log().count("(queue active)") == 2)
+        mail.reload()
+        send("bob@other.test")
+        mail.wait_until(lambda: "to=<bob@other.test>" in mail.log())
+    finally:
+        os.kill(old, signal.SIGCONT)
+    mail.wait_until(lambda: mail.log().count(": removed") == 3)
+    assert len(mail.maildir("alice@demo.test")) == 2
+    assert mail.log().count("to=<alice@demo.test>") == 2
+
+
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("unshare"), reason="needs root and unshare")
 def test_pid_1_of_a_container_logs_to_stdout_and_stops_on_sigterm(instance) -> None:
     mail = instance(main_cf="maillog_file = /dev/stdout", start=False)
