@@ -68,7 +68,7 @@ class Bounce:
         self._waiting: list[tuple[Link, int, str]] = []
         self._reports: dict[bytes, list[tuple[Link, int]]] = {}
         """Those under way by what was asked: who waits for the end."""
-        self.cleanup = CleanupClient(f"public/{cfg.cleanup_service_name}")
+        self.cleanup = CleanupClient(f"public/{cfg.cleanup_service_name}", timeout=cfg.ipc_timeout)
         try:
             templates = load_templates(BounceParams(context.main).bounce_template_file)
         except (BadTemplate, OSError) as error:

@@ -194,9 +194,9 @@ class Cleanup:
         self.rules = message_rules(context.main)
         self._queue = QueueDirectory.from_config(context.main)
         self._unnamed = UnnamedFiles.if_there(self._queue)
-        self._rewriter = RewriteClient(f"private/{mail.rewrite_service_name}")
+        self._rewriter = RewriteClient(f"private/{mail.rewrite_service_name}", timeout=mail.ipc_timeout)
         self.mapper = address_mapper(context.main, self._rewriter)
-        channels = {log: Channel(path, BOUNCE_PROTOCOL) for log, path in paths(mail).items()}
+        channels = {log: Channel(path, BOUNCE_PROTOCOL, timeout=mail.ipc_timeout) for log, path in paths(mail).items()}
         resolution = mail.delay_logging_resolution_limit
         self.bouncer = Bouncer(BounceClient(dict(channels)), self._queue, resolution=resolution)
         self._qmgr_path = f"public/{mail.queue_service_name}"

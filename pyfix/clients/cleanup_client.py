@@ -147,10 +147,13 @@ class Message:
 
 
 class CleanupClient:
-    """The cleanup service. One per event loop. ahead: how many files may be ready for messages that may come."""
+    """The cleanup service. One per event loop. ahead: how many files may be ready for messages that may come.
 
-    def __init__(self, path: str = "public/cleanup", *, ahead: int = 0) -> None:
-        self._channel = Channel(path, PROTOCOL)
+    timeout: as for Channel.
+    """
+
+    def __init__(self, path: str = "public/cleanup", *, ahead: int = 0, timeout: float = 3600) -> None:
+        self._channel = Channel(path, PROTOCOL, timeout=timeout)
         self._spares: Spares[Message] = Spares(ahead)
 
     def ready(self, flags: int) -> Message | None:

@@ -77,7 +77,8 @@ class _Answers(Generic[T]):
 class RewriteClient:
     """The rewrite service, with a memory. One per event loop.
 
-    path: socket of the service; request: "resolve", or "verify" for address probes.
+    path: socket of the service; request: "resolve", or "verify" for address probes;
+    timeout: as for Channel.
     """
 
     def __init__(
@@ -85,10 +86,11 @@ class RewriteClient:
         path: str = "private/rewrite",
         *,
         request: str = RESOLVE,
+        timeout: float = 3600,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._service = path.rpartition("/")[2]
-        self._channel = Channel(path, PROTOCOL)
+        self._channel = Channel(path, PROTOCOL, timeout=timeout)
         self._request = request
         self._rewritten: _Answers[str] = _Answers(clock)
         self._resolved: _Answers[Resolved] = _Answers(clock)

@@ -7,7 +7,9 @@ needed, shared by all requests, and replaced when the server says goaway or is g
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
+from errno import ETIMEDOUT
 from typing import Protocol, cast
 
 from pyfix.clients.answer import Answer, ServiceGone
@@ -187,8 +189,8 @@ class Connection(asyncio.Protocol):
             self._resumed = None
 
 
-async def connect(path: str, protocol: str) -> Connection:
-    """A connection whose server has said its greeting. ServiceGone when there is none."""
+async def connect(path: str, protocol: str, seconds: float) -> Connection:
+    """A connection whose server has said its greeting, within so many seconds. ServiceGone when there is none."""
     msg.debug(f"connect to subsystem {path}")
     try:
         connection = Connection(path)
@@ -196,7 +198,11 @@ async def connect(path: str, protocol: str) -> Connection:
     except OSError as error:
         raise ServiceGone("service unavailable", detail=f"connect to {path}: {error.strerror}") from error
     try:
-        found = (await connection.greeting).get("protocol")
+        async with asyncio.timeout(seconds):
+            found = (await connection.greeting).get("protocol")
+    except TimeoutError as error:
+        connection.close()
+        raise ServiceGone("service unavailable", detail=f"connect to {path}: {os.strerror(ETIMEDOUT)}") from error
     except BaseException:
         connection.close()
         raise
@@ -207,11 +213,15 @@ async def connect(path: str, protocol: str) -> Connection:
 
 
 class Channel:
-    """One service: path of its socket, the protocol that its greeting must name."""
+    """One service: path of its socket, the protocol that its greeting must name.
 
-    def __init__(self, path: str, protocol: str) -> None:
+    timeout: seconds until a server that does not greet counts as gone (ipc_timeout).
+    """
+
+    def __init__(self, path: str, protocol: str, *, timeout: float = 3600) -> None:
         self.path = path
         self.protocol = protocol
+        self._timeout = timeout
         self._connection: Connection | None = None
         self._connecting: asyncio.Task[Connection] | None = None
 
@@ -244,7 +254,9 @@ class Channel:
 
     async def _connect(self) -> Connection:
         if self._connecting is None:
-            self._connecting = asyncio.get_running_loop().create_task(connect(self.path, self.protocol))
+            self._connecting = asyncio.get_running_loop().create_task(
+                connect(self.path, self.protocol, self._timeout)
+            )
             self._connecting.add_done_callback(self._connected)
         return await asyncio.shield(self._connecting)
 

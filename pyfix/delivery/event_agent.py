@@ -27,7 +27,10 @@ class EventAgent:
         concurrency: int = 100,
         status_filter: str = "",
     ) -> None:
-        self._channels = {log: Channel(path, BOUNCE_PROTOCOL) for log, path in paths(MailParams(context.main)).items()}
+        mail = MailParams(context.main)
+        self._channels = {
+            log: Channel(path, BOUNCE_PROTOCOL, timeout=mail.ipc_timeout) for log, path in paths(mail).items()
+        }
         self._frame = make_frame(context, BounceClient(dict(self._channels)), deliver, relay, status_filter)
         self._under_way = 0
         self._server = StreamServer(PROTOCOL, self, [(CONCURRENCY, str(concurrency))])

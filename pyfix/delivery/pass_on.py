@@ -9,10 +9,10 @@ from pyfix.unix import msg
 from pyfix.wire.attr import AttrError
 
 
-async def pass_on(transport: str, request: Request, recipient: Recipient) -> Answer:
-    """The same on an event loop."""
+async def pass_on(transport: str, request: Request, recipient: Recipient, *, seconds: float) -> Answer:
+    """The same on an event loop. seconds: what Channel calls timeout."""
     name, attrs, body = asked(transport, request, recipient, request.sender)
-    channel = Channel(f"private/{name}", PROTOCOL)
+    channel = Channel(f"private/{name}", PROTOCOL, timeout=seconds)
     try:
         return decode_answer((await channel.request(attrs, body))[0])
     except (ServiceGone, AttrError) as error:

@@ -19,7 +19,7 @@ IDLE = 5.0  # seconds until a connection without requests is closed
 PAUSE = 0.1
 """Seconds until the next try after an agent that left."""
 
-Connect = Callable[[str, str], Awaitable[Connection]]
+Connect = Callable[[str, str, float], Awaitable[Connection]]
 
 
 class Agent:
@@ -36,7 +36,7 @@ class Agent:
 
 class Agents:
     """ready: called when there is room again; failed: called with the reason when the only attempt to
-    reach an agent failed. timeout: seconds to wait for the first agent's greeting.
+    reach an agent failed. timeout: seconds to wait for an agent's greeting.
     """
 
     def __init__(
@@ -86,15 +86,9 @@ class Agents:
     async def _open(self) -> None:
         reason = ""
         try:
-            reaching = self._reach()
-            if self._agents:
-                connection = await reaching
-            else:
-                connection = await asyncio.wait_for(reaching, self._timeout)
+            connection = await self._reach()
         except ServiceGone as gone:
             reason = (gone.detail or gone.text).removeprefix(f"connect to {self._path}: ")
-        except TimeoutError:
-            reason = "Connection timed out"
         finally:
             self._opening = None
         if not reason:
@@ -107,13 +101,13 @@ class Agents:
 
     async def _reach(self) -> Connection:
         """One that takes requests. ServiceGone."""
-        connection = await self._connect(self._path, PROTOCOL)
+        connection = await self._connect(self._path, PROTOCOL, self._timeout)
         tries = 1
         while not connection.usable:
             if tries == TRIES:
                 raise ServiceGone("service unavailable", detail="agents leave as soon as they are reached")
             await asyncio.sleep(PAUSE)
-            connection = await self._connect(self._path, PROTOCOL)
+            connection = await self._connect(self._path, PROTOCOL, self._timeout)
             tries += 1
         return connection
 

@@ -108,14 +108,16 @@ class Qmgr:
         mail, cfg = self._mail, self._cfg
         self._active = Active(
             self._queue,
-            self._resolver or RewriteClient(f"private/{mail.rewrite_service_name}"),
+            self._resolver or RewriteClient(f"private/{mail.rewrite_service_name}", timeout=cfg.qmgr_ipc_timeout),
             self._policy,
             self._backoff,
             self._feed_soon,
             message_limit=cfg.qmgr_message_active_limit,
             recipient_limit=max(cfg.qmgr_message_recipient_limit, cfg.qmgr_message_active_limit),
         )
-        channels = self._channels = {log: Channel(path, BOUNCE_PROTOCOL) for log, path in paths(mail).items()}
+        channels = self._channels = {
+            log: Channel(path, BOUNCE_PROTOCOL, timeout=cfg.qmgr_ipc_timeout) for log, path in paths(mail).items()
+        }
         bounce = BounceClient(dict(channels))
         self._active.reports = Reports(
             self._queue, bounce, self._backoff, verp=not cfg.disable_verp_bounces

@@ -94,7 +94,7 @@ class Pickup:
         classes = mail.smtputf8_autodetect_classes.replace(",", " ").split()
         if mail.smtputf8_enable and {"sendmail", "all"} & set(classes):
             self._flags |= FLAG_AUTOUTF8
-        self._cleanup = CleanupClient(f"public/{mail.cleanup_service_name}")
+        self._cleanup = CleanupClient(f"public/{mail.cleanup_service_name}", timeout=mail.ipc_timeout)
         self._kept: dict[str, tuple[int, int]] = {}
         """Files that cleanup has taken, but that could not be removed: they are not to be sent again and again."""
         self._wanted = False

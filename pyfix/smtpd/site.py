@@ -81,9 +81,13 @@ class Site:
         self.mail = MailParams(main)
         self.extensions = extensions_of(self.mail)
         self.configure(main)
-        self.cleanup = CleanupClient(f"public/{self.mail.cleanup_service_name}", ahead=FILES_AHEAD)
+        self.cleanup = CleanupClient(
+            f"public/{self.mail.cleanup_service_name}", ahead=FILES_AHEAD, timeout=self.mail.ipc_timeout
+        )
         self.postmaster: Postmaster | None = Postmaster(main)
-        self.rewrite = Completed(RewriteClient(f"private/{self.mail.rewrite_service_name}"))
+        self.rewrite = Completed(
+            RewriteClient(f"private/{self.mail.rewrite_service_name}", timeout=self.mail.ipc_timeout)
+        )
         self.hello = Reply(250, "", self.mail.myhostname)
         self.names = NameCache(_look_up(main, jailed=jailed) if self.cfg.smtpd_peername_lookup else None)
         self.overrides = _overrides(self.mail.receive_override_options)

@@ -167,6 +167,21 @@ def test_requests_hear_when_the_service_dies(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
+def test_a_server_that_does_not_greet_is_not_waited_for_without_end(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(tmp_path / "mute"))
+            listener.listen()
+            channel = Channel(str(tmp_path / "mute"), "echo_protocol", timeout=0.01)
+            for _ in range(2):
+                with pytest.raises(ServiceGone) as gone:
+                    await channel.request(b"x")
+                assert gone.value.detail == f"connect to {tmp_path}/mute: Connection timed out"
+            channel.close()
+
+    asyncio.run(scenario())
+
+
 def test_another_protocol_is_refused(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with serving(tmp_path / "echo", Echo()):

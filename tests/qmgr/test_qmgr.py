@@ -481,6 +481,39 @@ def test_no_mail_waits_for_an_agent_that_left_while_others_were_sought_in_vain(i
     asyncio.run(scenario())
 
 
+class Mute(Leaving):
+    """Says nothing to those that do not stay."""
+
+    async def serve(self, sock: socket.socket) -> None:
+        self.greeted += 1
+        if self._stays(self.greeted):
+            await self._agent.server.serve(sock)
+        else:
+            with sock:
+                await asyncio.Event().wait()
+
+
+def test_no_mail_waits_without_end_for_an_agent_that_does_not_greet(instance, toy) -> None:
+    async def scenario() -> None:
+        agent = toy(concurrency=1)
+        agent.verdict = lambda _: None
+
+        def stays(number: int) -> bool:
+            if number == 2:
+                (link,) = agent.server.links
+                link.goaway()
+            return number == 1
+
+        first, second = instance.put("a@virtual.test"), instance.put("b@virtual.test")
+        async with instance.running("qmgr_ipc_timeout = 1s", virtual=Mute(agent, stays)):
+            await instance.until(lambda: any(instance.where(id_) == ["deferred", "defer"] for id_ in (first, second)))
+            assert "warning: connect to transport private/virtual: Connection timed out" in instance.lines
+            agent.release()
+            await instance.until_logged("removed")
+
+    asyncio.run(scenario())
+
+
 def test_what_an_earlier_qmgr_left_in_active_is_delivered(instance, toy) -> None:
     async def scenario() -> None:
         queue_id = instance.put("a@virtual.test", "b@virtual.test", queue="active", done=1)

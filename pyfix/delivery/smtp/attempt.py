@@ -183,7 +183,7 @@ class Attempt:
         for recipient in list(self.left.values()) if transport else []:
             del self.left[recipient.offset]
             try:
-                answer = await pass_on(transport, self._request, recipient)
+                answer = await pass_on(transport, self._request, recipient, seconds=self._smtp.ipc_timeout)
             except NoTransportError:
                 await self._settle(Outcome(recipient, "4.3.0", "mail transport unavailable"))
                 continue

@@ -93,14 +93,15 @@ class Smtp(EventAgent):
         self.generic = make_generic(
             main,
             self._maps(context, "generic_maps", self.cfg.smtp_generic_maps),
-            RewriteClient(f"private/{mail.rewrite_service_name}"),
+            RewriteClient(f"private/{mail.rewrite_service_name}", timeout=mail.ipc_timeout),
         )
         self._by_sender = self.cfg.smtp_sender_dependent_authentication and not self.lmtp
         self.sasl = self._make_sasl(context, mail) if self.cfg.smtp_sasl_auth_enable else None
         self._tasks: set[asyncio.Task[None]] = set()
         self._debug_peers = DebugPeers(mail)
         self._notices = Notices(main)
-        self._cleanup = CleanupClient(f"public/{mail.cleanup_service_name}")
+        self.ipc_timeout = mail.ipc_timeout
+        self._cleanup = CleanupClient(f"public/{mail.cleanup_service_name}", timeout=mail.ipc_timeout)
         self._line_limit = mail.line_length_limit
         super().__init__(
             context, self.deliver, concurrency=CONCURRENCY, status_filter=self.cfg.smtp_delivery_status_filter
