@@ -429,8 +429,18 @@ class Leaving:
         if self._stays(self.greeted):
             await self._agent.server.serve(sock)
         else:
-            sock.sendall(self._agent.server.greeting + encode_frame(CONNECTION, GOAWAY))
-            sock.close()
+            with sock:
+                await self.turn_away(sock)
+
+    async def turn_away(self, sock: socket.socket) -> None:
+        sock.sendall(self._agent.server.greeting + encode_frame(CONNECTION, GOAWAY))
+
+
+class Mute(Leaving):
+    """Says nothing to those that do not stay."""
+
+    async def turn_away(self, _: socket.socket) -> None:
+        await asyncio.Event().wait()
 
 
 def test_an_agent_that_greets_and_leaves_is_followed_by_another(instance, toy) -> None:
@@ -461,7 +471,10 @@ def test_a_transport_whose_agents_greet_and_leave_is_dead_for_a_while(instance, 
     asyncio.run(scenario())
 
 
-def test_no_mail_waits_for_an_agent_that_left_while_others_were_sought_in_vain(instance, toy) -> None:
+@pytest.mark.parametrize(
+    ("others", "reason"), [(Leaving, "agents leave as soon as they are reached"), (Mute, "Connection timed out")]
+)
+def test_no_mail_waits_for_an_agent_that_left_while_others_were_sought_in_vain(instance, toy, others, reason) -> None:
     async def scenario() -> None:
         agent = toy(concurrency=1)
         agent.verdict = lambda _: None
@@ -473,41 +486,9 @@ def test_no_mail_waits_for_an_agent_that_left_while_others_were_sought_in_vain(i
             return number == 1
 
         first, second = instance.put("a@virtual.test"), instance.put("b@virtual.test")
-        async with instance.running(virtual=Leaving(agent, stays)):
+        async with instance.running("qmgr_ipc_timeout = 1s", virtual=others(agent, stays)):
             await instance.until(lambda: any(instance.where(id_) == ["deferred", "defer"] for id_ in (first, second)))
-            agent.release()
-            await instance.until_logged("removed")
-
-    asyncio.run(scenario())
-
-
-class Mute(Leaving):
-    """Says nothing to those that do not stay."""
-
-    async def serve(self, sock: socket.socket) -> None:
-        self.greeted += 1
-        if self._stays(self.greeted):
-            await self._agent.server.serve(sock)
-        else:
-            with sock:
-                await asyncio.Event().wait()
-
-
-def test_no_mail_waits_without_end_for_an_agent_that_does_not_greet(instance, toy) -> None:
-    async def scenario() -> None:
-        agent = toy(concurrency=1)
-        agent.verdict = lambda _: None
-
-        def stays(number: int) -> bool:
-            if number == 2:
-                (link,) = agent.server.links
-                link.goaway()
-            return number == 1
-
-        first, second = instance.put("a@virtual.test"), instance.put("b@virtual.test")
-        async with instance.running("qmgr_ipc_timeout = 1s", virtual=Mute(agent, stays)):
-            await instance.until(lambda: any(instance.where(id_) == ["deferred", "defer"] for id_ in (first, second)))
-            assert "warning: connect to transport private/virtual: Connection timed out" in instance.lines
+            assert f"warning: connect to transport private/virtual: {reason}" in instance.lines
             agent.release()
             await instance.until_logged("removed")
 
