@@ -4,18 +4,22 @@ import errno
 import fcntl
 import os
 import re
+import socket
 from collections.abc import Iterator
 
 import pytest
 
 from pyfix.clients.deliver import Answer, Flags, decode_answer
+from pyfix.config.main_cf import MainCf
 from pyfix.delivery import agent
-from pyfix.delivery.agent import Delivery, Frame
+from pyfix.delivery.agent import Delivery, Frame, SerialAgent
 from pyfix.delivery.outcome import Outcome
 from pyfix.mail.error import Retry
 from pyfix.maps.maps import Maps
 from pyfix.maps.run_now import run_now
 from pyfix.queue.file import CorruptQueueFile
+from pyfix.server.context import Context
+from pyfix.wire.stream import encode_frame
 
 
 @pytest.fixture(autouse=True)
@@ -195,6 +199,25 @@ def test_nothing_is_begun_for_a_qmgr_that_has_left_since_the_next_one_saw_no_loc
         assert store.todo(queue_id) == ["ok@d.test"]
         with open(f"active/{queue_id}", "rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+@pytest.mark.parametrize("dies", [True, False])
+def test_a_serial_agent_begins_nothing_more_when_qmgr_has_left(store, dies) -> None:
+    def deliver(delivery: Delivery) -> Iterator[Outcome]:
+        if dies:
+            theirs.close()
+        yield from by_name(delivery)
+
+    first, second = store.put("ok@d.test"), store.put("ok@d.test")
+    main = MainCf.from_text("queue_directory = .")
+    agent = SerialAgent(Context("virtual", "virtual", main), deliver, relay="virtual")
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        for number, queue_id in enumerate((first, second)):
+            theirs.send(encode_frame(number + 1, *store.request(queue_id).encode()))
+        theirs.shutdown(socket.SHUT_WR)  # there still, with nothing more to ask
+        agent.serve(ours)
+    assert (store.todo(first), store.todo(second)) == ([], ["ok@d.test"] if dies else [])
 
 
 def test_an_agent_holds_a_shared_lock(store, logs) -> None:
