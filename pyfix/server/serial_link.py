@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
 from pyfix.server.serial import UnwantedError
-from pyfix.unix import msg
 from pyfix.unix.hangup import hangup_of
 from pyfix.wire.stream import CONNECTION, GOAWAY, Frame, FrameReader, encode_frame, greeting
 
@@ -75,10 +74,8 @@ class SerialLink:
 
     def send_all(self, frames: list[bytes]) -> None:
         """Several encoded ones together."""
-        try:
+        with suppress(ConnectionError):
             self._sock.sendall(b"".join(frames))
-        except ConnectionError as error:
-            msg.warning(f"can't answer a request: {error}")
 
     def _wait(self) -> None:
         """Wait for input; when it is time to retire, say so to the peer once."""

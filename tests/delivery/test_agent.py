@@ -218,6 +218,7 @@ def test_a_serial_agent_begins_nothing_more_when_qmgr_has_left(store, dies) -> N
         theirs.shutdown(socket.SHUT_WR)  # there still, with nothing more to ask
         agent.serve(ours)
     assert (store.todo(first), store.todo(second)) == ([], ["ok@d.test"] if dies else [])
+    assert not [line for line in store.lines if "warning" in line]  # Postfix's agents say nothing of it
 
 
 def test_an_agent_holds_a_shared_lock(store, logs) -> None:
