@@ -24,18 +24,20 @@ from pyfix.server import log
 from pyfix.server.context import Context
 from pyfix.unix import msg
 from pyfix.unix.loop import running
-from pyfix.unix.maillog_client import GAP, STAMP, Append, Syslog, stamp_of
+from pyfix.unix.maillog_client import GAP, LATEST, STAMP, Append, Syslog, stamp_of
 from pyfix.unix.msg import Priority
 
 STDOUT = "/dev/stdout"
 BATCH = 256
 """Datagrams written at once."""
-WINDOW = 2 * GAP
+WINDOW = LATEST + GAP
 """Seconds that a stamped line waits for those that were said before it."""
-TICK = GAP / 2
-"""Seconds between two looks at the socket while lines wait: no datagram wakes this process up meanwhile."""
-MANY = 4
-"""Datagrams of one look after which the next one wakes it up all the same: the socket may hold ten only."""
+TICK = GAP
+"""Seconds between two looks at the socket while lines wait, at most: no datagram wakes this process up meanwhile."""
+SOONEST = TICK / 10
+"""The same, at least."""
+ENOUGH = 5
+"""Datagrams to be found in one look: the socket may hold ten only, and who finds it full has to wait."""
 _SIZE = 65536
 _FRAME_WORDS = 5
 
@@ -58,6 +60,7 @@ class Postlogd:
         self._waiting: list[bytes] = []
         """Lines with their stamps."""
         self._tick: asyncio.TimerHandle | None = None
+        self._pause = TICK
         self._watches = False
         self._sock: socket.socket
         self._over = asyncio.Event()
@@ -97,9 +100,10 @@ class Postlogd:
     def _look(self) -> None:
         count = self.receive()
         self.write_in_order(WINDOW)
-        self._watch(on=count >= MANY or not self._waiting)
+        self._watch(on=not self._waiting)
         if self._waiting and self._tick is None:
-            self._tick = asyncio.get_running_loop().call_later(TICK, self._on_tick)
+            self._pause = pause_after(count, self._pause)
+            self._tick = asyncio.get_running_loop().call_later(self._pause, self._on_tick)
 
     def receive(self) -> int:
         """Take the datagrams that are there, write lines without a stamp; returns how many datagrams."""
@@ -140,6 +144,11 @@ class Postlogd:
         for line in lines:
             words = line.split(None, _FRAME_WORDS)
             self._syslog(Priority.INFO, words[-1].decode("utf-8", "replace"))
+
+
+def pause_after(count: int, pause: float) -> float:
+    """Seconds until the next look, when one after `pause` seconds has found `count` datagrams."""
+    return min(TICK, max(SOONEST, pause * ENOUGH / max(count, 1)))
 
 
 def open_log(path: str, mode: int) -> int:

@@ -8,7 +8,7 @@ PATIENCE seconds; older ones, and those left at the end, go to the fallback (the
 this process may write it, else syslog). So a line is not lost in silence, and mail never
 waits for one.
 
-What a loop collects leaves up to GAP seconds later than what another process says of the
+What a loop collects leaves up to LATEST seconds later than what another process says of the
 same message meanwhile. So each line of a daemon has a stamp before it, by which postlogd
 puts lines in order; it does not get into the log:
 
@@ -35,7 +35,9 @@ TEXT = 2000
 TOGETHER = 64
 """Lines in one datagram, at most."""
 GAP = 0.01
-"""Seconds between two datagrams of a busy loop: lines that come sooner leave together."""
+"""Seconds between two datagrams of a busy loop: lines that come sooner leave together, with the next line after it."""
+LATEST = 1.5 * GAP
+"""Seconds after which lines leave though none has come after them: busy daemons are not woken for their log alone."""
 STAMP = 19
 """Bytes of a stamp."""
 RETRY = 0.002
@@ -57,10 +59,17 @@ _SYSLOG = {
 _TRANSIENT = (BlockingIOError, FileNotFoundError, ConnectionRefusedError, InterruptedError, PermissionError)
 
 
+class Timer(Protocol):
+    """A call that is to be made later."""
+
+    def cancel(self) -> None:
+        """Don't make it."""
+
+
 class Scheduler(Protocol):
     """The part of an event loop that is needed here."""
 
-    def call_later(self, delay: float, callback: Callable[[], object], /) -> object:
+    def call_later(self, delay: float, callback: Callable[[], object], /) -> Timer:
         """Call back after some seconds."""
 
 
@@ -160,7 +169,8 @@ class Postlog:
         self._loop: Scheduler | None = None
         self._thread = 0  # the loop's
         self._call_in_loop: Callable[..., object] = lambda call, *args: call(*args)
-        self._scheduled = False
+        self._timer: Timer | None = None
+        self._lingers = False  # the timer is for lines that the next one may take along
         self._held = False
         self._sent = 0  # time.monotonic_ns()
         self._delay = RETRY
@@ -183,13 +193,18 @@ class Postlog:
         if self._loop is None:
             if not self._held:
                 self._send(0)
-        elif not self._scheduled:
-            self._schedule(0 if now - self._sent > _GAP_NS else GAP)
+        elif self._timer is None:
+            self._lingers = now - self._sent <= _GAP_NS
+            self._schedule(LATEST if self._lingers else 0)
+        elif self._lingers and now - self._sent > _GAP_NS:
+            self._lingers = False
+            self._timer.cancel()
+            self._schedule(0)
         if len(self._waiting) > KEEP:
             self._give_up(1)
 
     def collect(self, loop: Scheduler) -> None:
-        """From now on send lines together, at the end of a loop turn or GAP seconds after the last, never waiting."""
+        """From now on send lines together, at the end of a loop turn, GAP seconds after the last, never waiting."""
         self._loop = loop
         self._frame.pid = os.getpid()  # nothing with a loop forks
         self._until = 0
@@ -217,11 +232,10 @@ class Postlog:
 
     def _schedule(self, delay: float) -> None:
         assert self._loop is not None
-        self._scheduled = True
-        self._loop.call_later(delay, self._turn)
+        self._timer = self._loop.call_later(delay, self._turn)
 
     def _turn(self) -> None:
-        self._scheduled = False
+        self._timer, self._lingers = None, False
         if self._loop is None:
             return
         before = len(self._waiting)

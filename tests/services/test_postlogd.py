@@ -8,7 +8,7 @@ from pyfix.config.check import maillog_file
 from pyfix.config.main_cf import BadConfig, MainCf
 from pyfix.config.params.mail import MailParams
 from pyfix.server.context import Context
-from pyfix.services.postlogd import TICK, Postlogd
+from pyfix.services.postlogd import BATCH, ENOUGH, SOONEST, TICK, Postlogd, pause_after
 from pyfix.unix import msg
 from pyfix.unix.maillog_client import Frame, Postlog, stamp_of
 from pyfix.unix.msg import Priority
@@ -134,6 +134,21 @@ def test_a_line_without_a_stamp_is_written_at_once(postlogd, log_file):
     with ours, theirs:
         asyncio.run(scenario(ours, theirs))
     assert log_file.read_bytes() == b"of a command\n"
+
+
+@pytest.mark.parametrize(
+    ("count", "pause", "following"),
+    [
+        (0, TICK, TICK),
+        (ENOUGH, TICK, TICK),
+        (2 * ENOUGH, TICK, TICK / 2),
+        (ENOUGH, TICK / 2, TICK / 2),
+        (2, TICK / 2, TICK),
+        (BATCH, TICK, SOONEST),
+    ],
+)
+def test_looks_follow_each_other_as_fast_as_the_socket_fills(count, pause, following):
+    assert pause_after(count, pause) == pytest.approx(following)
 
 
 def test_a_flood_of_lines_gets_there_in_order(postlogd, log_file, tmp_path):

@@ -6,7 +6,21 @@ import time
 
 import pytest
 
-from pyfix.unix.maillog_client import KEEP, LINE, STAMP, TEXT, Append, Frame, Postlog, cut, stamp, stamp_of
+from pyfix.unix.maillog_client import (
+    GAP,
+    KEEP,
+    LATEST,
+    LINE,
+    RETRY,
+    STAMP,
+    TEXT,
+    Append,
+    Frame,
+    Postlog,
+    cut,
+    stamp,
+    stamp_of,
+)
 from pyfix.unix.msg import Priority
 
 INFO = Priority.INFO
@@ -33,12 +47,24 @@ def server(tmp_path):
         yield sock
 
 
+class Timer:
+    def __init__(self, calls, delay, callback):
+        self.calls, self.delay, self.callback = calls, delay, callback
+        calls.append(self)
+
+    def __call__(self):
+        self.callback()
+
+    def cancel(self):
+        self.calls.remove(self)
+
+
 class Loop:
     def __init__(self):
         self.calls = []
 
     def call_later(self, delay, callback):
-        self.calls.append(callback)
+        return Timer(self.calls, delay, callback)
 
     def turn(self):
         calls, self.calls = self.calls, []
@@ -69,6 +95,58 @@ def test_lines_of_one_turn_travel_together(sink, server):
     first, second = server.recv(9999).splitlines()
     assert first.endswith(b": one")
     assert second.endswith(b": two")
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Seconds, which the sink takes for the time."""
+    now = [100.0]
+    monkeypatch.setattr("time.monotonic_ns", lambda: round(now[0] * 1e9))
+    return now
+
+
+def test_lines_of_the_next_gap_leave_with_the_first_one_after_it(sink, server, clock):
+    loop = Loop()
+    sink.collect(loop)
+    sink(INFO, "alone")
+    loop.turn()
+    assert server.recv(9999).endswith(b": alone")
+    for text in ("one", "two"):
+        clock[0] += GAP / 3
+        sink(INFO, text)
+    assert [call.delay for call in loop.calls] == [LATEST]
+    clock[0] += GAP
+    sink(INFO, "three")
+    sink(INFO, "four")
+    assert [call.delay for call in loop.calls] == [0]
+    loop.turn()
+    assert [line.rpartition(b" ")[2] for line in server.recv(9999).split(b"\n")] == [b"one", b"two", b"three", b"four"]
+    assert loop.calls == []
+
+
+def test_lines_after_which_nothing_comes_leave_after_a_while(sink, server, clock):
+    loop = Loop()
+    sink.collect(loop)
+    sink(INFO, "first")
+    loop.turn()
+    server.recv(9999)
+    sink(INFO, "last")
+    clock[0] += LATEST
+    loop.turn()
+    assert server.recv(9999).endswith(b": last")
+    assert loop.calls == []
+
+
+def test_lines_that_postlogd_did_not_take_are_not_hurried_by_later_ones(sink, clock):
+    loop = Loop()
+    sink.collect(loop)
+    for _ in range(3):
+        sink(INFO, "unheard")
+        clock[0] += 2 * GAP
+        sink(INFO, "unheard")
+        assert len(loop.calls) == 1
+        loop.turn()
+    assert [call.delay for call in loop.calls] == [4 * RETRY]
 
 
 def test_lines_that_are_held_travel_together(sink, server):
