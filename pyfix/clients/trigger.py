@@ -19,6 +19,7 @@ import asyncio
 import contextlib
 import re
 import socket
+from time import monotonic
 
 from pyfix.unix import fifo
 
@@ -27,6 +28,7 @@ RETRY_DELAY = 1.0  # seconds until a service that can't be reached is tried agai
 SCAN_INCOMING = b"I"
 NAME = re.compile(rb"<([A-Za-z0-9_]{1,255})(?: ([0-9]{1,4}) ([0-9]{1,4}))?>", re.ASCII)
 LONGEST = 267  # bytes of a name
+GATHER = 0.005  # seconds for which names of a batch wait for those of the next one
 HANDED = 4096  # bytes of a file that go with its name, at most
 
 File = tuple[str, bytes, bytes]
@@ -41,6 +43,9 @@ class Trigger:
         self._pending: dict[int, None] = {}  # letters, in the order they came, each once
         self._sock: socket.socket | None = None
         self._timer: asyncio.Handle | None = None
+        self._held: list[File] = []
+        self._gathering: asyncio.TimerHandle | None = None
+        self._named = 0.0  # when names were sent
 
     def send(self, letters: bytes) -> None:
         """Send these letters at the end of this loop turn, each once however often it was asked for."""
@@ -56,7 +61,22 @@ class Trigger:
         self._flush()
 
     def name(self, files: list[File]) -> None:
-        """Tell qmgr now of files that are new and ready in incoming, by name where that is safe, else by a scan."""
+        """Tell qmgr of files that are new and ready in incoming, by name where that is safe, else by a scan.
+
+        At once, but for those of several clients that come less than GATHER after others: these leave together,
+        so that qmgr and agents wake up once for more mail.
+        """
+        self._held += files
+        if len(files) == 1 or monotonic() - self._named >= GATHER:
+            self._name_held()
+        elif self._gathering is None:
+            self._gathering = asyncio.get_running_loop().call_later(GATHER, self._name_held)
+
+    def _name_held(self) -> None:
+        if self._gathering is not None:
+            self._gathering.cancel()
+            self._gathering = None
+        files, self._held = self._held, []
         if self._sock is None or self._timer is not None:
             self.send_now(SCAN_INCOMING)
             return
@@ -65,6 +85,7 @@ class Trigger:
             sent = self._sock.send(words)
         except OSError:
             sent = 0
+        self._named = monotonic()
         if sent < len(words):
             self._hang_up()
             self.send_now(SCAN_INCOMING)
@@ -72,9 +93,11 @@ class Trigger:
     def close(self) -> None:
         """Forget what was not sent and hang up."""
         self._pending.clear()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._held = []
+        for timer in (self._timer, self._gathering):
+            if timer is not None:
+                timer.cancel()
+        self._timer = self._gathering = None
         self._hang_up()
 
     def _flush(self) -> None:

@@ -118,6 +118,41 @@ def test_names_go_over_a_connection_that_has_asked_for_a_scan(tmp_path: Path) ->
     asyncio.run(scenario())
 
 
+def files(*names: str) -> list[trigger.File]:
+    return [(name, b"", b"") for name in names]
+
+
+def test_names_of_several_files_wait_for_others_and_one_does_not(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        listener = listening(tmp_path / "qmgr")
+        client = Trigger(str(tmp_path / "qmgr"))
+        client.name(files("A0"))
+        peer, _ = listener.accept()
+        peer.setblocking(False)
+        assert peer.recv(100) == b"I"
+        client.name(files("A1", "A2"))
+        assert peer.recv(100) == b"<A1><A2>"
+        client.name(files("A3", "A4"))
+        client.name(files("A5", "A6"))
+        with pytest.raises(BlockingIOError):
+            peer.recv(100)
+        client.name(files("A7"))
+        assert peer.recv(100) == b"<A3><A4><A5><A6><A7>"
+        client.name(files("A8", "A9"))
+        await asyncio.sleep(4 * trigger.GATHER)
+        assert peer.recv(100) == b"<A8><A9>"
+        client.name(files("B1", "B2"))
+        client.name(files("B3", "B4"))
+        client.close()  # qmgr scans, since the connection has named files
+        assert peer.recv(100) == b"<B1><B2>"
+        await asyncio.sleep(2 * trigger.GATHER)
+        assert peer.recv(100) == b""
+        peer.close()
+        listener.close()
+
+    asyncio.run(scenario())
+
+
 def test_names_for_which_there_is_no_room_become_a_scan_on_a_new_connection(tmp_path: Path) -> None:
     async def scenario() -> None:
         listener = listening(tmp_path / "qmgr")
