@@ -45,7 +45,7 @@ class Trigger:
         self._timer: asyncio.Handle | None = None
         self._held: list[File] = []
         self._gathering: asyncio.TimerHandle | None = None
-        self._named = 0.0  # when names were sent
+        self._named = 0.0  # when names were sent over this connection
 
     def send(self, letters: bytes) -> None:
         """Send these letters at the end of this loop turn, each once however often it was asked for."""
@@ -64,7 +64,7 @@ class Trigger:
         """Tell qmgr of files that are new and ready in incoming, by name where that is safe, else by a scan.
 
         At once, but for those of several clients that come less than GATHER after others: these leave together,
-        so that qmgr and agents wake up once for more mail.
+        so that qmgr and agents wake up once for more mail. They wait on a connection that has named files.
         """
         self._held += files
         if len(files) == 1 or monotonic() - self._named >= GATHER:
@@ -146,6 +146,7 @@ class Trigger:
         return True
 
     def _hang_up(self) -> None:
+        self._named = 0.0
         if self._sock is not None:
             with contextlib.suppress(OSError):
                 self._sock.close()

@@ -122,8 +122,14 @@ def files(*names: str) -> list[trigger.File]:
     return [(name, b"", b"") for name in names]
 
 
-def test_names_of_several_files_wait_for_others_and_one_does_not(tmp_path: Path) -> None:
+def test_names_of_several_files_wait_for_others_and_one_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trigger, "monotonic", lambda: now)
+    now = 100.0
+
     async def scenario() -> None:
+        nonlocal now
         listener = listening(tmp_path / "qmgr")
         client = Trigger(str(tmp_path / "qmgr"))
         client.name(files("A0"))
@@ -139,12 +145,20 @@ def test_names_of_several_files_wait_for_others_and_one_does_not(tmp_path: Path)
         client.name(files("A7"))
         assert peer.recv(100) == b"<A3><A4><A5><A6><A7>"
         client.name(files("A8", "A9"))
+        now += 2 * trigger.GATHER
+        client.name(files("B0", "B1"))
+        assert peer.recv(100) == b"<A8><A9><B0><B1>"
+        client.name(files("B2", "B3"))
         await asyncio.sleep(4 * trigger.GATHER)
-        assert peer.recv(100) == b"<A8><A9>"
-        client.name(files("B1", "B2"))
-        client.name(files("B3", "B4"))
-        client.close()  # qmgr scans, since the connection has named files
-        assert peer.recv(100) == b"<B1><B2>"
+        assert peer.recv(100) == b"<B2><B3>"
+        peer.close()
+        client.name(files("C1"))
+        peer, _ = listener.accept()
+        assert peer.recv(100) == b"I"
+        client.name(files("C2", "C3"))  # at once: when this connection ends qmgr would not scan yet
+        client.name(files("C4", "C5"))
+        client.close()  # qmgr scans now
+        assert peer.recv(100) == b"<C2><C3>"
         await asyncio.sleep(2 * trigger.GATHER)
         assert peer.recv(100) == b""
         peer.close()
