@@ -3,7 +3,8 @@
 Service: postlog, unix-dgram. One line in a datagram from Postfix's programs, one or more
 from ours; the time, host and program stand in them already. Lines of our daemons, which come
 in batches, are put in the order in which they were said (maillog_client's stamps): they wait
-here for WINDOW seconds. Others are written at once. Without maillog_file the text goes to
+here for WINDOW seconds; while late ones come, whose daemons had to wait for a postlogd, for SETTLE more. Others are
+written at once. Without maillog_file the text goes to
 syslog. A reload makes a new postlogd, which opens the file anew.
 
 Privileges: mail_owner; the file is opened before.
@@ -24,7 +25,7 @@ from pyfix.server import log
 from pyfix.server.context import Context
 from pyfix.unix import msg
 from pyfix.unix.loop import running
-from pyfix.unix.maillog_client import GAP, LATEST, STAMP, Append, Syslog, stamp_of
+from pyfix.unix.maillog_client import GAP, LATEST, SELDOM, STAMP, Append, Syslog, stamp_of
 from pyfix.unix.msg import Priority
 
 STDOUT = "/dev/stdout"
@@ -32,6 +33,12 @@ BATCH = 256
 """Datagrams written at once."""
 WINDOW = LATEST + GAP
 """Seconds that a stamped line waits for those that were said before it."""
+LATE = 3 * WINDOW
+"""Seconds after which a line is late: nobody took it in time, nor, it seems, those of others."""
+SETTLE = 2 * SELDOM
+"""Seconds without late lines until lines are written again: meanwhile all daemons offer what they have."""
+LONGEST = 1.0
+"""Seconds that lines wait for late ones at most."""
 TICK = GAP
 """Seconds between two looks at the socket while lines wait, at most: no datagram wakes this process up meanwhile."""
 SOONEST = TICK / 10
@@ -62,6 +69,10 @@ class Postlogd:
         self._tick: asyncio.TimerHandle | None = None
         self._pause = TICK
         self._watches = False
+        self._late = False
+        """Whether the last look has found late lines."""
+        self._settled = self._at_last = 0.0
+        """When lines are written again, and when they are at the latest; 0 where none were late."""
         self._sock: socket.socket
         self._over = asyncio.Event()
 
@@ -99,20 +110,35 @@ class Postlogd:
 
     def _look(self) -> None:
         count = self.receive()
-        self.write_in_order(WINDOW)
+        if self._is_settled():
+            self.write_in_order(WINDOW)
         self._watch(on=not self._waiting)
         if self._waiting and self._tick is None:
             self._pause = pause_after(count, self._pause)
             self._tick = asyncio.get_running_loop().call_later(self._pause, self._on_tick)
 
+    def _is_settled(self) -> bool:
+        """Whether no late lines are to be expected, or it has been long enough."""
+        now = time.monotonic_ns() / 1e9
+        if self._late:
+            self._at_last = self._at_last or now + LONGEST
+            self._settled = min(now + SETTLE, self._at_last)
+        elif now >= self._settled:
+            self._at_last = 0.0
+        return now >= self._settled
+
     def receive(self) -> int:
         """Take the datagrams that are there, write lines without a stamp; returns how many datagrams."""
         stamped, plain = self._waiting, list[bytes]()
+        late = stamp_of(time.monotonic_ns() - round(LATE * 1e9))
+        self._late = False
         count = 0
         try:
             while count < BATCH:
                 data = self._sock.recv(_SIZE)
                 count += 1
+                if b"\x01" <= data[:STAMP] < late:
+                    self._late = True
                 for line in data.strip(b"\n").replace(b"\0", b"?").split(b"\n"):
                     (stamped if line[:1] == b"\x01" else plain).append(line)
         except (BlockingIOError, InterruptedError):

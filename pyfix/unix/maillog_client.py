@@ -41,7 +41,9 @@ LATEST = 1.5 * GAP
 STAMP = 19
 """Bytes of a stamp."""
 RETRY = 0.002
-"""Seconds until lines are offered again; doubled each time that none is taken, up to a second."""
+"""Seconds until lines are offered again; doubled each time that none is taken."""
+SELDOM = 0.05
+"""The same, at most: so that all lines that have waited arrive at nearly the same time."""
 PATIENCE = 10.0
 """Seconds that lines wait for postlogd."""
 
@@ -150,11 +152,12 @@ class Postlog:
 
     path: its socket; fallback: makes the sink for what postlogd did not take. `collect` hands
     the sending of lines to an event loop; without one each line is sent at once, waiting
-    at most WAIT for room. stamps: let postlogd put lines in order, as all daemons do; those of
-    commands are to be seen when the command has ended.
+    at most WAIT for room, LAST_WAIT at the end. stamps: let postlogd put lines in order, as
+    all daemons do; those of commands are to be seen when the command has ended.
     """
 
     WAIT = struct.pack("@ll", 0, 50_000)  # struct timeval
+    LAST_WAIT = struct.pack("@ll", 2, 0)  # less than master waits for whom it has told to leave
 
     def __init__(self, path: str, frame: Frame, fallback: Callable[[], Sink], *, stamps: bool = False) -> None:
         self._path = path
@@ -222,8 +225,12 @@ class Postlog:
             self._send(0)
 
     def close(self) -> None:
-        """Send what is left, else hand it to the fallback; later lines are sent at once."""
+        """Send what is left, else hand it to the fallback; later lines are sent at once.
+
+        A postlogd that is to be started, as at a reload, is waited for.
+        """
         self._loop = None
+        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, self.LAST_WAIT)
         self._send(0)
         self._give_up(len(self._waiting))
 
@@ -250,7 +257,7 @@ class Postlog:
         else:
             self._waited += self._delay
             self._schedule(self._delay)
-            self._delay = min(2 * self._delay, 1.0)
+            self._delay = min(2 * self._delay, SELDOM)
 
     def _send(self, flags: int) -> bool:
         """Send datagrams until none is left (True) or postlogd takes no more."""

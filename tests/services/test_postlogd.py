@@ -8,7 +8,7 @@ from pyfix.config.check import maillog_file
 from pyfix.config.main_cf import BadConfig, MainCf
 from pyfix.config.params.mail import MailParams
 from pyfix.server.context import Context
-from pyfix.services.postlogd import BATCH, ENOUGH, SOONEST, TICK, Postlogd, pause_after
+from pyfix.services.postlogd import BATCH, ENOUGH, LONGEST, SETTLE, SOONEST, TICK, WINDOW, Postlogd, pause_after
 from pyfix.unix import msg
 from pyfix.unix.maillog_client import Frame, Postlog, stamp_of
 from pyfix.unix.msg import Priority
@@ -120,6 +120,56 @@ def test_a_line_that_waits_is_written_when_postlogd_ends_and_nothing_comes_after
         asyncio.run(scenario(ours, theirs))
     assert log_file.read_bytes() == b"the last\n"
     assert trouble == []
+
+
+def test_who_had_to_wait_is_given_time_to_say_what_comes_before_it(postlogd, log_file, monkeypatch):
+    """After a postlogd has started, as with each reload, daemons send what has waited, one sooner than the other."""
+
+    def look():
+        asyncio.run(looks())
+
+    async def looks():
+        monkeypatch.setattr(postlogd, "_watch", lambda *, on: None)
+        postlogd._tick = None
+        postlogd._look()
+
+    def later(seconds):
+        nonlocal now
+        now += round(seconds * 1e9)
+
+    now = 10**15
+    monkeypatch.setattr(time, "monotonic_ns", lambda: now)
+    ours, postlogd._sock = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    postlogd._sock.setblocking(False)
+    with ours, postlogd._sock:
+        said = now - 10**9
+        ours.send(stamped(said + 2, b"to="))
+        look()
+        later(0.9 * SETTLE)
+        ours.send(stamped(said, b"client=") + b"\n" + stamped(now, b"connect"))
+        look()
+        later(0.9 * SETTLE)
+        ours.send(stamped(said + 1, b"from="))
+        look()
+        assert log_file.read_bytes() == b""
+        later(1.1 * SETTLE)
+        look()
+        assert log_file.read_bytes() == b"client=\nfrom=\nto=\nconnect\n"
+        for _ in range(round(LONGEST / SETTLE)):  # always late: lines don't wait for ever
+            ours.send(stamped(said, b"."))
+            look()
+            later(0.5 * SETTLE)
+        assert not log_file.read_bytes().endswith(b".\n")
+        later(LONGEST)
+        ours.send(stamped(said, b"."))
+        look()
+        assert log_file.read_bytes().endswith(b"connect\n" + b".\n" * (1 + round(LONGEST / SETTLE)))
+        later(LONGEST)
+        look()
+        ours.send(stamped(now, b"on time"))
+        later(1.1 * WINDOW)
+        look()
+        assert log_file.read_bytes().endswith(b"on time\n")
 
 
 def test_a_line_without_a_stamp_is_written_at_once(postlogd, log_file):

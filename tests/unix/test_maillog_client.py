@@ -2,6 +2,7 @@ import contextlib
 import os
 import re
 import socket
+import threading
 import time
 
 import pytest
@@ -12,6 +13,7 @@ from pyfix.unix.maillog_client import (
     LATEST,
     LINE,
     RETRY,
+    SELDOM,
     STAMP,
     TEXT,
     Append,
@@ -276,3 +278,44 @@ def test_many_lines_go_in_several_datagrams_none_lost_and_long_ones_cut(tmp_path
     frame = len(found[0]) - len(texts[0])
     assert [line[frame:] for line in found] == [cut(INFO, text).encode() for text in texts]
     sink._sock.close()
+
+
+def test_postlogd_is_asked_ever_more_seldom_but_not_seldom(sink):
+    loop = Loop()
+    sink.collect(loop)
+    sink(INFO, "unheard")
+    delays = []
+    for _ in range(20):
+        loop.turn()
+        delays += [call.delay for call in loop.calls]
+    assert delays[:3] == [RETRY, 2 * RETRY, 4 * RETRY]
+    assert delays[-1] == max(delays) == SELDOM
+
+
+def test_who_leaves_waits_for_a_postlogd_that_is_being_started(sink, server, fallback):
+    """At a reload: the old one has gone, the socket is full, and whoever is not root may have no fallback."""
+
+    def postlogd():
+        time.sleep(0.3)  # longer than a line waits otherwise
+        server.setblocking(True)
+        while not received or received[-1] != b"end":
+            received.append(server.recv(9999))
+
+    received = []
+    loop = Loop()
+    sink.collect(loop)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+        other.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                other.sendto(b"of others", server.getsockname())
+        sink(INFO, "the last")
+        loop.turn()
+        thread = threading.Thread(target=postlogd)
+        thread.start()
+        sink.close()
+        other.setblocking(True)
+        other.sendto(b"end", server.getsockname())
+        thread.join()
+    assert fallback == []
+    assert received[-2].endswith(b": the last")
