@@ -77,7 +77,7 @@ class Headers:
         self.requiretls = False
         """A header says that the message came with REQUIRETLS."""
         self.utf8 = False
-        """There are other letters than ASCII."""
+        """There are other letters than ASCII, in what is kept."""
 
     def _rewrite_rule(self) -> str | None:
         """How addresses in headers are completed; None: they are left alone."""
@@ -96,6 +96,8 @@ class Headers:
         names, headers, ascii_only = head
         hops = names.count(RECEIVED)
         if hops >= self._rules.hopcount_limit:  # what comes before the last one is told first
+            return None
+        if not ascii_only and any(look[2] for look, *_ in headers):  # what goes does not count
             return None
         self._hops = hops
         self._seen.update(names)

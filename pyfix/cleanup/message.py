@@ -146,10 +146,11 @@ class Message:
             if whole[:1] != rec.NORM or not colon:
                 whole = rec.encode_line(line, self._rules.headers.line_limit)
             header, whole = await self._continuation(line, whole)
-            headers.utf8 |= not header.isascii()
             changed = headers.take(name, header.partition(b":")[2])
             new = None if changed is None else await changed
-            self._store.add(whole if new is None else new)
+            if new != b"":
+                headers.utf8 |= not header.isascii()
+                self._store.add(whole if new is None else new)
 
     async def _continuation(self, header: bytes, whole: bytes) -> tuple[bytes, bytes]:
         """The header with the lines that belong to it."""

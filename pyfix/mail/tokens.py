@@ -214,7 +214,6 @@ class _Parser:
         if not self._in_group:
             self._operator(token)
             return
-        self._in_group = False
         self._end_of_address(Token(START_GROUP))
         self._leave_alone(",")
 
@@ -226,6 +225,8 @@ class _Parser:
             (self._done if inner.kind == COMMENT else self._run).append(inner)
         self._flush()
         self._leave_alone(">;,:")
+        if self._todo and self._todo[-1].kind == ":" and not self._in_group:  # which is no part of an address either
+            self._done.append(self._todo.pop())
 
     def _leave_alone(self, until: str) -> None:
         while self._todo and self._todo[-1].kind not in until:

@@ -72,6 +72,7 @@ ADDRESS_HEADERS = [
     b"From: Foo <U1@C.test>, rootx+1, u1+ext@c.test, u2+x@c.test, u2@c.test", b"To: self@c.test, a@s.example.com",
     b"To: a@b.c, g", b"From: Foo <a@b.c>, g",
     b"Cc: root@s.example.com, b@sub.s.EXAMPLE.com, c@example.com", b"Resent-Reply-To: q@old.test",
+    b"To: a: b <c@d>", b"To: a: b <c@d>, g: x;", b"To: g: a, h: b;, c", b"To: a:b <x>, g: c, d;", b"To: a> b: <c>",
     b"Sender: <root>\nErrors-To: r\nReturn-Receipt-To: q\nDisposition-Notification-To: z\n"  # noqa: ISC004
     b"Mail-Followup-To: w\nResent-Reply-To: d\nApparently-To: p\nDelivered-To: l\nResent-Sender: k",
 ]  # fmt: skip
@@ -81,6 +82,8 @@ OTHER_HEADERS = [
     b"Content-Transfer-Encoding: quoted-printable", b"Subject: \xc3\xa9", b"not a header", b" continuation",
     b"Received: 1\n" * 49 + b"X: y", b"Received: 1\n" * 48 + b"X: y", b"Received: 1\nReceived: 2",
     b"X: a\0b\n c\0d\n\te", b"To: a\0b\n c", b"Content-Transfer-Encoding: 8bit ", b"Content-Transfer-Encoding: \n 8bit",
+    b"Bcc: a (\xc3\xa9)", b"Bcc: a (\xc3\xa9)\nContent-Length: \xc3\xa9\nX-Foo: bar",
+    b"Bcc: \xc3\xa9 <a>\nSubject: \xc3\xa9",
     b"X: a\rb", b"X: " + b"y" * 10 + b"\n" + b" " * 13, b"To: a\n\tb\n\n",
 ]  # fmt: skip
 CONTENTS = [
