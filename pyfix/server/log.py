@@ -1,6 +1,7 @@
 """log - where a daemon's lines go, after main.cf"""
 
 import os
+import select
 import socket
 import sys
 from contextlib import suppress
@@ -12,6 +13,9 @@ from pyfix.config.main_cf import BadConfig, MainCf
 from pyfix.config.params.mail import MailParams
 from pyfix.unix import msg
 from pyfix.unix.maillog_client import Append, Frame, Postlog, Syslog
+
+AGAIN = 50
+"""Milliseconds until a program without a loop offers its lines again."""
 
 
 def tag(main: MainCf, program: str) -> str:
@@ -107,6 +111,15 @@ def file_mode(main: MainCf) -> int:
     """maillog_file_permissions as a number; 0600 for what can't be one of a log file."""
     text = MailParams(main).maillog_file_permissions
     return int(text, 8) if LOG_MODE.fullmatch(text) else 0o600
+
+
+def wait(poll: select.poll, seconds: float | None) -> list[tuple[int, int]]:
+    """What is ready, after some seconds at most (None: any number). Meanwhile postlogd gets what it did not take."""
+    logs = [active for active in msg.active() if isinstance(active, Postlog)]
+    while not all(log.offer() for log in logs):
+        if ready := poll.poll(AGAIN):
+            return ready
+    return poll.poll(None if seconds is None else seconds * 1000)
 
 
 def close() -> None:

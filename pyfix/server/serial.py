@@ -12,7 +12,7 @@ import socket
 from collections.abc import Sequence
 from typing import Any
 
-from pyfix.server import bug, control
+from pyfix.server import bug, control, log
 from pyfix.unix import msg
 
 
@@ -88,7 +88,7 @@ class SerialWorker:
         for channel in (self._status, *self._listeners):
             poll.register(channel, select.POLLIN)
         while True:
-            ready = {fd for fd, _ in poll.poll(None if self._max_idle is None else self._max_idle * 1000)}
+            ready = {fd for fd, _ in log.wait(poll, self._max_idle)}
             if not ready:
                 raise UnwantedError
             if self._status.fileno() in ready:

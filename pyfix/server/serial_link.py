@@ -10,6 +10,7 @@ import socket
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
+from pyfix.server import log
 from pyfix.server.serial import UnwantedError
 from pyfix.unix.hangup import hangup_of
 from pyfix.wire.stream import CONNECTION, GOAWAY, Frame, FrameReader, encode_frame, greeting
@@ -81,7 +82,7 @@ class SerialLink:
         """Wait for input; when it is time to retire, say so to the peer once."""
         if self._retires:
             return
-        ready = dict(self._poll.poll(None if self._max_idle is None else self._max_idle * 1000))
+        ready = dict(log.wait(self._poll, self._max_idle))
         if self._sock.fileno() not in ready:
             self._retires = True
             self._unwanted = not ready

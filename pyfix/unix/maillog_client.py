@@ -224,6 +224,14 @@ class Postlog:
         if self._loop is None:
             self._send(0)
 
+    def offer(self) -> bool:
+        """Without a loop: send what postlogd did not take, else wait for it a little; whether nothing is left."""
+        if self._waiting and self._loop is None and not self._send(0):
+            if time.monotonic_ns() - self._waiting[0][-1] <= PATIENCE * 1e9:
+                return False
+            self._give_up(len(self._waiting))
+        return True
+
     def close(self) -> None:
         """Send what is left, else hand it to the fallback; later lines are sent at once.
 
