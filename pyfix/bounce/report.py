@@ -209,17 +209,14 @@ class Report:
         return rules.requiretls and rules.redact and bool(self.original.request.sendopts & REQUIRETLS)
 
     def _text(self, headers_only: bool) -> Iterator[bytes]:
-        """The text of the message, as far as it is returned."""
-        length, unfinished = 0, False
+        """The text of the message, or all of its headers, however long."""
+        unfinished = False
         try:
             for kind, data in self.original.content():
                 if headers_only and not unfinished and header_name(data) is None and data[:1] not in WHITE:
                     break
                 yield rec.encode(kind, data)
                 unfinished = kind == rec.CONT
-                length += len(data) + 2
-                if length >= self._rules.size_limit:
-                    break
         except rec.CorruptQueueFile as error:
             msg.warning(f"{self.original.request.queue_id}: {error}")
         if unfinished:

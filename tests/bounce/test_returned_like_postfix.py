@@ -34,6 +34,7 @@ SENDER = "a@s.test"
 HEAD = "From: a@s.test\nTo: b@fail.test\nSubject: {name}\nMessage-ID: <m1@s.test>\n"
 TEXT = HEAD + "\nbody\n"
 HOPS = "Received: from a by b\n\tfor c; some day\n" * 5
+LONG = "X-Long: " + ("x" * 69 + "\n ") * 60 + "y\n"
 EIGHT_BIT = HEAD + (
     "MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\nbody \u00e4\n"
 )
@@ -66,6 +67,9 @@ SUBMITTED: dict[str, tuple[list[str], str]] = {
     "hops, from": (["-F", "Full Name", "x@ok.test"], HOPS + "Subject: {name}\n\nbody\n"),
     "hops, -t": (["-t"], HOPS + "To: x@ok.test\nCc: Y <y@ok.test>\nSubject: {name}\n\nbody\n"),
     "hops, no sender": (["-f", "", "x@ok.test"], HOPS + TEXT),
+    "long headers": (["x@fail.test"], LONG + TEXT),
+    "long headers, asked for": (["-R", "hdrs", "x@fail.test"], LONG + TEXT),
+    "long headers, no body": (["x@fail.test"], LONG + HEAD),
     "unknown user": (["nobody-here-either@local.test"], TEXT),
     "forwarding loop": (["looping@local.test"], "Delivered-To: looping@local.test\n" + TEXT),
     "no domain": (["x@elsewhere.test"], TEXT),
