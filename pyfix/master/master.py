@@ -156,7 +156,7 @@ class Master:
             if service.entry.program != "postlogd":
                 service.stop()
         self._listeners.close([e for s in self._services.values() for e in s.endpoints if e.kind == "inet"])
-        self._loop.call_later(STOP_PATIENCE, lambda: self._kill(self._children, signal.SIGTERM))
+        self._loop.call_later(STOP_PATIENCE, lambda: self._kill(self._others(), signal.SIGTERM))
         self._loop.call_later(STOP_PATIENCE + KILL_PATIENCE, self._end_now)
         self._stop_if_done()
 
@@ -172,12 +172,15 @@ class Master:
     def _stop_if_done(self) -> None:
         if not self._stopping:
             return
-        others = [c for c in self._children if c.service.entry.program != "postlogd"]
-        if not others:
+        if not self._others():
             for service in self._services.values():
                 service.stop()
         if not self._children:
             self._end()
+
+    def _others(self) -> list[Child]:
+        """All that may have something to say to postlogd."""
+        return [child for child in self._children if child.service.entry.program != "postlogd"]
 
     def _end(self) -> None:
         for zygote in self._zygotes.values():

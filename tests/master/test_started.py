@@ -239,6 +239,21 @@ def test_an_agent_that_keeps_root_comes_with_a_reload_and_ends_with_master(toys,
     mail.wait_until(lambda: not os.path.exists(f"/proc/{pid}") or _is_zombie(pid))
 
 
+def test_postlogd_ends_after_those_that_must_be_made_to(toys, connect):
+    mail = toys(ECHO)
+    mail.wait_for("daemon started")
+    client = connect(mail.ports[0])
+    worker, master, postlogd = client.pid(), mail.master_pid, mail.pid_of("postlogd")
+    os.kill(postlogd, signal.SIGSTOP)  # it has something to do
+    os.kill(master, signal.SIGTERM)
+    try:
+        mail.wait_until(lambda: not os.path.exists(f"/proc/{worker}"))
+    finally:
+        os.kill(postlogd, signal.SIGCONT)
+    mail.wait_until(lambda: not os.path.exists(f"/proc/{master}") or _is_zombie(master))
+    assert f"master[{master}]: terminating on signal 15" in mail.log()
+
+
 def test_service_whose_workers_fail_is_left_alone_for_a_while(toys, connect):
     mail = toys("bad unix n - n - - toy:Broken")
     connect(mail.queue / "public" / "bad")
