@@ -16,6 +16,11 @@ def map_problem(queue_id: str, maps: str, key: str) -> str:
     return f"{queue_id}: {maps} map lookup problem for {key} -- message not accepted, try again later"
 
 
+def no_address(maps: str, key: str, value: str) -> str:
+    """A table has something for a key, but no address."""
+    return f'{maps} lookup of {key} returns non-address result "{value}"'
+
+
 def unreasonable(queue_id: str, maps: str, what: str, key: str) -> str:
     """A table's answer is out of all proportion. what: "map nesting", "map expansion size"."""
     return f"{queue_id}: unreasonable {maps} {what} for {key} -- message not accepted, try again later"

@@ -20,7 +20,7 @@ from pyfix.cleanup.verdict import NotAcceptedError
 from pyfix.clients.cleanup import STAT_DEFER, STAT_WRITE
 from pyfix.clients.rewrite import RULE_LOCAL, Rewriter, is_complete
 from pyfix.mail.address import NO_EXTENSIONS, Extensions, quote, split_address, unquote
-from pyfix.mail.tokens import Address, external, external_address, parse
+from pyfix.mail.tokens import Address, external, parse
 from pyfix.maps.addresses import ADDRESS, EXTERNAL, Found, add_extension, find_address
 from pyfix.maps.maps import Maps
 from pyfix.maps.table import TableError
@@ -211,10 +211,14 @@ class AddressMapper:
             return await find_address(maps, address, extensions=self._rules.extensions, local=local, keys=keys)
         except TableError:
             msg.warning(log.map_problem(queue_id, maps.name, address))
-            raise NotAcceptedError(STAT_WRITE) from None
+            raise self._not_accepted(maps) from None
+
+    def _not_accepted(self, maps: Maps) -> NotAcceptedError:
+        """Because of what a table says, or can't say."""
+        return NotAcceptedError(STAT_WRITE, EXPANSION_ERROR if maps is self._rules.virtual else "")
 
     async def _look_up(self, queue_id: str, maps: Maps, address: str, propagate: bool) -> list[str]:
-        """The addresses (internal form) that a table has for one; none: it is not there."""
+        """The addresses (internal form) that a table has for one; none: it is not there. NotAcceptedError."""
         found = await self.find(queue_id, maps, address, EXTERNAL)
         if found is None:
             return []
@@ -223,9 +227,13 @@ class AddressMapper:
             local = split_address(address)[0]
             return [unquote(await self._rewriter.rewrite(RULE_LOCAL, quote(local + value)))]
         results = []
-        for item in parse_address(value):
-            completed = unquote(await self._rewriter.rewrite(RULE_LOCAL, external_address(item.tokens)))
+        for item in parse_address(value.replace("<>", '""')):
+            completed = unquote(await self._rewriter.rewrite(RULE_LOCAL, external(item.tokens)))
             results.append(add_extension(completed, extension) if propagate else completed)
+        if not results:
+            msg.warning(log.no_address(maps.name, address, value))
+            msg.warning(log.map_problem(queue_id, maps.name, address))
+            raise self._not_accepted(maps)
         return results
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pyfix.clients.answer import ServiceGone
 from pyfix.clients.deliver import DEFERRED, NORMAL, PROTOCOL, Answer, Request, decode_answer
 from pyfix.clients.serial import SerialChannel
+from pyfix.mail.address import quote
 from pyfix.queue.file import Recipient
 from pyfix.unix import msg
 from pyfix.wire.attr import AttrError
@@ -48,7 +49,7 @@ def deferred(answer: Answer) -> bool:
 
 def passing(queue_id: str, address: str, name: str) -> str:
     """Log line: another agent is to deliver."""
-    return f"{queue_id}: passing <{address}> to transport={name}"
+    return f"{queue_id}: passing <{quote(address)}> to transport={name}"
 
 
 def no_agent(queue_id: str, name: str, reason: str) -> str:

@@ -379,6 +379,7 @@ def test_a_table_that_can_not_answer_makes_the_client_come_again(suite):
     async def main():
         async with suite("virtual_alias_maps = fail:x").running() as processes:
             queue_id, answer = await put(processes.client(), WHOLE)
+            assert answer == (service.STAT_WRITE, "4.6.0 Alias expansion error")
             assert reply(*answer) == "451 4.3.0 Error: queue file write error"
             problem = "virtual_alias_maps map lookup problem for r@x.test -- message not accepted, try again later"
             assert f"warning: {queue_id}: {problem}" in processes.log

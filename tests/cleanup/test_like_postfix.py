@@ -36,12 +36,13 @@ recipient_delimiter = +
 MAPS = """
 canonical_maps = inline:{{@old.test=@new.test}, {u1@c.test=v1@d.test}, {u2+x@c.test=z@d.test},
  {rootx=y@d.test}, {loop1@c.test=loop2@c.test}, {loop2@c.test=loop1@c.test}, {self@c.test=SELF@c.test},
- {two@c.test={}a@c.test b@c.test}, {""=null@c.test}}
+ {two@c.test={}a@c.test b@c.test}, {none@c.test=;}, {""=null@c.test}}
 sender_canonical_maps = inline:{s@example.net=boss@example.net}
 recipient_canonical_maps = inline:{r@x.test=rr@x.test}
 virtual_alias_maps = inline:{ {one@v.test=a@d.test}, {many@v.test={a@d.test, b@d.test, "q r"@d.test}},
  {nest@v.test={many@v.test,one@v.test}}, {self@v.test={self@v.test,other@v.test}}, {@dom.test=@d.test},
- {bare=user}, {round@v.test=dnuor@v.test}, {dnuor@v.test=round@v.test}, {name=n@d.test}}
+ {bare=user}, {none@v.test=(x)}, {empty@v.test=<>}, {quoted@v.test="a@b"},
+ {round@v.test=dnuor@v.test}, {dnuor@v.test=round@v.test}, {name=n@d.test}}
 masquerade_domains = example.com
 masquerade_exceptions = root
 always_bcc = archive@d.test
@@ -132,6 +133,10 @@ ENVELOPES = [
     TIME + LOCAL + R(b"S", b"u@s.example.com") + R(b"R", b"u@s.example.com"),
     TIME + LOCAL + SENDER + R(b"R", b"two@c.test"), TIME + LOCAL + R(b"S", b"") + R(b"R", b"bare@[127.0.0.1]"),
     TIME + LOCAL + SENDER + R(b"R", b"one@v.test@example.com"),
+    *[
+        TIME + LOCAL + SENDER + R(b"R", recipient)
+        for recipient in (b"none@v.test", b"empty@v.test", b"quoted@v.test", b"none@c.test")
+    ],
     *[
         TIME + LOCAL + R(b"S", sender) + RCPT for sender in (
             b"MAILER-DAEMON", b"mailer-daemon@Example.COM", b"MAILER-DAEMON@mx.example.com", b"mailer-daemon+x",

@@ -39,6 +39,7 @@ bounce_template_file = {root}/templates.cf
 """
 BODY = b"Subject: t\r\nMessage-Id: <1@a.test>\r\nDate: now\r\nFrom: <s@a.test>\r\nTo: x@y.test\r\n\r\nFrom me\r\n.x\r\n"
 LINE = re.compile(r"(?:local|error)\[\d+\]: (\w+): (to=<.*?)relay=\w+, delay=.*?(dsn=.*)$", re.MULTILINE)
+PASSING = re.compile(r"local\[\d+\]: \w+: (passing .*)$", re.MULTILINE)
 WARNING = re.compile(r"local\[\d+\]: (warning: .*)$", re.MULTILINE)
 NOISE = re.compile(r"overriding earlier entry|time limit exceeded|^warning: .* timed out")
 
@@ -236,7 +237,7 @@ CASES = {
         "inline:{{{news = error:5.1.2 news is closed}}}",
     ),
     "fallback": Case(
-        ("nope", "nope2", "games"),
+        ("nope", "nope2", "games", '"no pe"'),
         "fallback_transport = retry:4.1.9 fallback\nfallback_transport_maps = inline:{{{nope2 = error:5.1.2 closed}}}",
     ),
     "luser_relay": Case(("nope+ext", "nope2"), "luser_relay = $user.$extension.$local@remote.test"),
@@ -349,6 +350,7 @@ class Run:
         self.log = log
         self.warnings = {_neutral(text, root) for text in WARNING.findall(log) if not NOISE.search(text)}
         self.outcomes = sorted(_neutral(to + rest, root) for _, to, rest in LINE.findall(log))
+        self.passed = sorted(PASSING.findall(log))
         self.files = sorted((_name(path, root), *one) for path in _mailboxes(root) for one in _file(path, root))
 
 
@@ -468,7 +470,7 @@ def compare(ours: Run, theirs: Run) -> None:
     assert ours.outcomes
     differences = [
         line
-        for name in ("outcomes", "warnings", "files")
+        for name in ("outcomes", "warnings", "passed", "files")
         for line in _difference(getattr(ours, name), getattr(theirs, name))
     ]
     if differences:
