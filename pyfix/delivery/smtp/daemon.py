@@ -176,7 +176,7 @@ class Smtp(EventAgent):
 
     async def connect(self, server: Server, key: Key, request: Request) -> Session:
         """A new connection, before its greeting. CanNotConnect, MailError."""
-        discard = await self._discard(server)
+        discard, silent = await self._discard(server)
         pix = await self._pix(server, request)
         bind = self.cfg.smtp_bind_address6 if ":" in server.address else self.cfg.smtp_bind_address
         found = await connection.connect(
@@ -187,7 +187,7 @@ class Smtp(EventAgent):
             lmtp=self.lmtp,
             extended=not self.cfg.smtp_never_send_ehlo,
             only_if_offered=not self.cfg.smtp_always_send_ehlo,
-            discard=discard,
+            discard=frozenset(discard),
             plain_if_masked="disable_esmtp" in pix,
             line_limit=self._line_limit,
         )
@@ -199,6 +199,7 @@ class Smtp(EventAgent):
             key,
             self._line_limit,
             pix=", ".join(pix),
+            discarding=[] if silent else discard,
             dot_delay=self.cfg.smtp_pix_workaround_delay_time if "delay_dotcrlf" in pix else 0,
             replies=self._reply_filter,
             transcript=await self._transcript(server),
@@ -255,14 +256,12 @@ class Smtp(EventAgent):
             return "delivered"
         return "relayed"
 
-    async def _discard(self, server: Server) -> frozenset[str]:
+    async def _discard(self, server: Server) -> tuple[list[str], bool]:
+        """The keywords not to see; whether the log says nothing of it."""
         text = await self._discard_maps.find(server.address) if self._discard_maps else None
         if text is None:
             text = self.cfg.smtp_discard_ehlo_keywords
-        words, silent = discarded(text)
-        if words and not silent:
-            msg.info(log.discarding(words))
-        return frozenset(words)
+        return discarded(text)
 
     def _requiretls_policy(self, context: Context) -> Policy:
         name = "requiretls_policy"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pyfix.delivery.smtp import addresses
 
 
@@ -141,7 +143,7 @@ def garbage_hint(address: str, parameter: str) -> str:
     return f"to prevent loss of mail, turn off command pipelining for {address} with the {parameter} parameter"
 
 
-def discarding(keywords: list[str]) -> str:
+def discarding(keywords: Sequence[str]) -> str:
     """EHLO keywords that are not used."""
     return f"discarding EHLO keywords: {', '.join(keywords)}"
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -52,7 +52,7 @@ TIMEOUTS = {
 
 WITH_DOT = 1 << 16
 """Bytes of text that leave together with the dot, at most: what is more has smtp_data_xfer_timeout to leave first."""
-AFTER_HELLO = frozenset({Stage.EHLO, Stage.HELO, Stage.LHLO})
+AFTER_EHLO = frozenset({Stage.EHLO, Stage.LHLO})
 
 
 class Key(NamedTuple):
@@ -100,8 +100,9 @@ class Session:
 
     key: for what the connection was made; until: when it is too old to be kept; bad: not to be kept;
     authenticated: the server knows who we are; hidden: what is not for the log; transcript: what was said,
-    where that may be wanted; pix: workarounds for a firewall, dot_delay: seconds to wait before the end of a
-    text, both where the firewall has masked the greeting; replies: tables that change lines of replies.
+    where that may be wanted; discarding: keywords not seen in the answer to EHLO that the log shall have;
+    pix: workarounds for a firewall, dot_delay: seconds to wait before the end of a text, both where the firewall has
+    masked the greeting; replies: tables that change lines of replies.
     """
 
     def __init__(
@@ -113,6 +114,7 @@ class Session:
         key: Key,
         line_limit: int,
         *,
+        discarding: Sequence[str] = (),
         pix: str = "",
         dot_delay: float = 0,
         replies: Maps | None = None,
@@ -132,6 +134,7 @@ class Session:
         self._connection = connection
         self._cfg = cfg
         self._line_limit = line_limit
+        self._discarding = discarding
         self._pix = pix
         self._dot_delay = dot_delay
         self._clock = Clock(cfg.smtp_min_data_rate if cfg.smtp_per_request_deadline else 0)
@@ -240,8 +243,8 @@ class Session:
         for event in heard:
             if isinstance(event, Event):
                 self._events.append(event)
-                if isinstance(event, Ready) and event.stage in AFTER_HELLO:
-                    self._learn_size()
+                if isinstance(event, Ready) and event.stage in AFTER_EHLO:
+                    self._learn()
             elif isinstance(event, TooLong):
                 self.note_trouble()
                 say = log.too_many if event.lines else log.too_long
@@ -249,7 +252,9 @@ class Session:
             else:
                 self._tell_garbage(event)
 
-    def _learn_size(self) -> None:
+    def _learn(self) -> None:
+        if self._discarding:
+            msg.info(log.discarding(self._discarding))
         self.size_limit = int(self.client.features.get("SIZE") or 0)
         for text in self.client.bad_sizes:
             msg.warning(log.bad_size(text, self.server))

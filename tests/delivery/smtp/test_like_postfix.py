@@ -171,6 +171,7 @@ FILTER = (
     "smtp_reply_filter = pcre:{ {/^550 5.1.8 (.*)/ 451 4.1.8 $1}, {/^550-5.1.8/ 451-nothing}, "
     "{/^250-PIPELINING/ 250-X}, {/^odd/ 451-even} }"
 )
+DISCARDED = "smtp_discard_ehlo_keywords = 8bitmime"
 # What is set in main.cf, and what the server says.
 SETTINGS = {
     "XFORWARD": (FORWARD, {"EHLO": ATTRIBUTES, "XFOR": "250 2.0.0 ok"}),
@@ -188,6 +189,10 @@ SETTINGS = {
     "stars, nothing to do": (f"{MASKED}\nsmtp_pix_workarounds =", {"": "220 ***"}),
     "deadline": ("smtp_per_request_deadline = yes", {"MAIL": DRIP}),
     "reply filter": (FILTER, {"MAIL": "550 5.1.8 no such sender"}),
+    "EHLO keywords discarded": (DISCARDED, {}),
+    "EHLO keywords discarded, bad size": (DISCARDED, {"EHLO": "250-broken.test\r\n250-SIZE x\r\n250 8BITMIME"}),
+    "EHLO keywords not discarded from HELO": (DISCARDED, {"EHLO": "502 5.5.1 no"}),
+    "EHLO keywords not discarded before EHLO": (DISCARDED, {"": "554 5.7.1 go away"}),
     "reply filter, many lines": (FILTER, {"RCPT": "550-5.1.8 one\r\nodd\r\n550 5.1.8 two"}),
 }
 ALL = {
