@@ -315,12 +315,13 @@ def warning(text: str) -> None:
 
 
 def _log(word: str, text: str, priority: int) -> None:
+    from pyfix.unix import msg
+
     _prepare()
-    sys.stderr.write(f"{_name}: {word}: {text}\n")
+    sys.stderr.write(f"{_name}: {word}: {msg.printable(text)}\n")
     try:
         from pyfix.config.main_cf import MainCf
         from pyfix.server import log
-        from pyfix.unix import msg
 
         main = MainCf.load(_options.directory)
         queue = quick_conf.read(_options.directory, DEFAULTS)["queue_directory"]
@@ -369,10 +370,12 @@ def _main(words: list[str], options: Options) -> int:
     if options.nothing:
         return 0
     if options.mode:
-        if operands:
-            raise Stop(f"{MODES[options.mode][0]} requires no recipient")
         if options.extract:
             raise Stop("-t can be used only in delivery mode")
+        if options.mode == "bh":
+            return 0
+        if operands:
+            raise Stop(f"{MODES[options.mode][0]} requires no recipient")
         return _other(options)
     for name in ("t", "v") if options.probe else ():
         if getattr(options, {"t": "extract", "v": "verbose"}[name]):

@@ -22,6 +22,7 @@ class Stop(Exception):
 WITH_VALUE = frozenset("ABCFLNORVXbefhopqr")
 WITHOUT = frozenset("GIUcimntvx")
 MODES = {
+    "bh": ("", ""),  # there are no host statuses
     "bd": ("daemon mode", "postfix"),
     "bl": ("daemon mode", "postfix"),
     "bs": ("stand-alone mode", "smtpd"),
@@ -33,6 +34,7 @@ MODES = {
 }
 NAMES = {"mailq": "bp", "newaliases": "bi", "smtpd": "bd"}
 NOTIFY = {"never": 1, "success": 2, "failure": 4, "delay": 8}
+ENVID_LIMIT = 100  # bytes, RFC 3461 section 4.4
 RET = {"full": 1, "hdrs": 2}
 REQUIRETLS = 32
 SENDOPTS = {"smtputf8": 1, "requiretls": REQUIRETLS}
@@ -71,7 +73,7 @@ class Options:
         self.warnings: list[str] = []
         self.directory = from_environment("MAIL_CONFIG", "/etc/postfix")
         self.nothing = False
-        """Do as if it had been done (-bh, -q with a time)."""
+        """Do as if it had been done (-q with a time)."""
 
 
 def parse(words: list[str], options: Options) -> list[str]:
@@ -100,7 +102,12 @@ def _means_verp(word: str, rest: list[str]) -> bool:
 
     Of two characters in a word of their own Postfix makes a recipient.
     """
-    return word[:2] == "-V" and (len(word) == 4 or (word == "-V" and any(len(next_word) == 2 for next_word in rest)))
+    value = word[2:] if len(word) > 2 else "".join(rest)
+    return word[:2] == "-V" and _bytes_of(value) == 2
+
+
+def _bytes_of(value: str) -> int:
+    return len(value.encode("utf-8", "surrogateescape"))
 
 
 def _letters(word: str, words: list[str], at: int, options: Options) -> int:
@@ -130,7 +137,7 @@ def _pass(options: Options, value: str) -> None:
 def _mode(options: Options, value: str) -> None:
     kind = value[:1]
     if kind in {"h", "H"}:
-        options.nothing = True
+        options.mode = "bh"
     elif kind == "v":
         options.probe = True
     elif f"b{kind}" in MODES:
@@ -218,10 +225,12 @@ def _ret(options: Options, value: str) -> None:
 
 
 def _envelope_id(options: Options, value: str) -> None:
-    if value:
-        options.envelope_id = value
-    else:
+    if _bytes_of(value) > ENVID_LIMIT:
+        options.warnings.append("too long -V option value -- ignored")
+    elif not value or not value.isascii() or not value.isprintable():
         options.warnings.append("bad syntax in -V option value -- ignored")
+    else:
+        options.envelope_id = value
 
 
 def deprecated(verp: str) -> str:
@@ -245,6 +254,8 @@ def _old(options: Options, value: str) -> None:
     if value[:1] == "i":
         options.dot_ends = False
     elif value[:1] == "A":
+        if value == "A":
+            raise Stop("-oA requires pathname")
         options.aliases = value[1:]
 
 

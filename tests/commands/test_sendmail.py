@@ -71,6 +71,14 @@ ACCEPTED: list[tuple[list[str], bytes]] = [
     (["-V=", "x"], b""),
     (["-V++", "x"], b""),
     (["-XV", "x"], b""),
+    (["-t", "-q5m"], b"To: x\n\n"),
+    (["-bh", "-bv", "x"], b""),
+    (["-bv", "-bh", "x"], b""),
+    (["-bh", "-bm", "x"], b""),
+    (["-bh", "x"], b""),
+    *((["-V", size * "x", "y"], b"") for size in (100, 101)),
+    *(([*words, "x"], b"") for words in (["-V\u00e9"], ["-V", "\u00e9"], ["-V", "\u20ac"], ["-V", 51 * "\u00e9"])),
+    *(([*words, "x"], b"") for words in (["-Va\tb"], ["-V", "a b"], ["-Va\x7f"], ["-V", "~"])),
     *(([*words, "x"], b"") for words in (["-V", "e1"], ["-V", "-f", "s@x"], ["-f", "s@x", "-V", "+="], ["-V", "e12"])),
     *(([*words, "x"], b"") for words in (["-V", ""], ["-iV", "+="])),
     *(([option, "x"], b"z\n") for option in ("-oX", "-Ofoo", "-ep", "-Ltag", "-pSMTP", "-U", "-x", "-m", "-c", "-h9")),
@@ -101,6 +109,13 @@ REFUSED: list[tuple[list[str], bytes]] = [
     *(([option, "x"], b"") for option in ("-bp", "-q", "-qIABCDEF", "-qRx.y", "-bs", "-bi", "-I", "-qS", "-O")),
     (["-qI"], b""),
     (["-qR"], b""),
+    (["-oA", "x"], b""),
+    (["-oA", "-I"], b""),
+    (["-t", "-q", "x"], b""),
+    (["-t", "-bi"], b"To: x\n\n"),
+    (["-bh", "-t"], b"To: x\n\n"),
+    (["-tbH"], b"To: x\n\n"),
+    (["-bh", "-bm", "-t"], b""),
 ]
 
 
