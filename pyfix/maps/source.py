@@ -82,7 +82,7 @@ def alias_entry(line: str, place: str) -> tuple[str, str] | None:
     tokens = scan(line)
     kinds = [token.kind for token in tokens]
     colon = kinds.index(":") if ":" in kinds else 0
-    if colon == 0 or colon == len(tokens) - 1:
+    if colon == 0 or colon == len(tokens) - 1 or "," in kinds[:colon]:
         msg.warning(f"{place}: need name:value pair")
         return None
     if "@" in kinds[:colon]:

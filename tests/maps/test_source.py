@@ -85,6 +85,8 @@ def test_a_line_of_aliases_is_a_name_and_addresses(line: str, entry: tuple[str, 
         ('"unb: x', "need name:value pair"),
         ("a@b: c", "name must be local"),
         ("@: x", "name must be local"),
+        ("a, b: c", "need name:value pair"),
+        ("a, b@c: d", "need name:value pair"),
     ],
 )
 def test_a_line_that_is_no_alias_is_reported(line: str, complaint: str, log: list[str]) -> None:
