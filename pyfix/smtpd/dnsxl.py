@@ -8,7 +8,7 @@ A list that can't be asked now is left out, with a warning; one that permits the
 refusals into deferrals. What a list permits never relays. Answers are kept by the resolver
 for as long as they hold.
 
-Parameters: maps_rbl_reject_code, default_rbl_reply, rbl_reply_maps, smtpd_expansion_filter.
+Parameters: maps_rbl_reject_code, default_rbl_reply, rbl_reply_maps.
 Sources: postconf(5), RFC 5782.
 """
 
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 
-from pyfix.config.expand import Expander, ExpandError
+from pyfix.config.expand import ExpandError
 from pyfix.config.hosts import name_problem
 from pyfix.dns.answer import Malformed, NotFound, NullMx, Resolver, TryAgain
 from pyfix.mail.dsn import split_dsn
@@ -25,6 +25,7 @@ from pyfix.maps.network import parse_address
 from pyfix.maps.table import TableError
 from pyfix.smtpd import log
 from pyfix.smtpd.address_pattern import AddressPattern, BadPattern
+from pyfix.smtpd.expand import expanded, names
 from pyfix.smtpd.peer import UNKNOWN
 from pyfix.smtpd.relay import is_ours
 from pyfix.smtpd.resolver import resolver
@@ -36,26 +37,16 @@ from pyfix.wire.smtp_reply import Reply
 CODE = re.compile(r"[45][0-9]{2}[ \t]", re.ASCII)
 
 
-ESCAPED = re.compile(r"\\(?:([0-7]{1,3})|(.))", re.DOTALL)
-ESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
-
-
-def _unescaped(text: str) -> str:
-    """The characters of smtpd_expansion_filter."""
-    return ESCAPED.sub(lambda found: chr(int(found[1], 8)) if found[1] else ESCAPES.get(found[2], found[2]), text)
-
-
 class Listing:
     """One list. text: as the restriction names it, with the addresses that count."""
 
-    __slots__ = ("_counts", "_resolver", "allowed", "domain", "replies", "text")
+    __slots__ = ("_counts", "_resolver", "domain", "replies", "text")
 
     def __init__(self, lists: Lists, text: str) -> None:
         """BadArgument when the addresses can't be understood."""
         site = lists.site
         self.text = text
         self.domain, equals, counts = text.partition("=")
-        self.allowed = frozenset(_unescaped(site.cfg.smtpd_expansion_filter))
         self._resolver: Resolver = resolver(lists)
         self.replies: Maps = lists.once(
             "rbl_reply_maps",
@@ -190,8 +181,8 @@ async def _reject(check: Check, listing: Listing, query: str, what: str, stage: 
             template = await listing.replies.find(listing.domain)
     except TableError:
         return check.configuration_error()
-    names = _names(check, listing, what, stage, await listing.reason(query))
-    text = _expanded(template or check.site.cfg.default_rbl_reply, names, listing.allowed)
+    template = template or check.site.cfg.default_rbl_reply
+    text = _text(check, listing, what, stage, template, await listing.reason(query))
     if text is None:
         return check.configuration_error()
     if not CODE.match(text):
@@ -201,47 +192,20 @@ async def _reject(check: Check, listing: Listing, query: str, what: str, stage: 
     return check.refuse(Reply(int(text[:3]), suiting(status, stage.value), rest))
 
 
-def _names(check: Check, listing: Listing, what: str, stage: Stage, reason: str) -> dict[str, str]:
-    """The names that default_rbl_reply may use."""
-    peer = check.peer
-    sender, recipient = check.sender or "", check.recipient or ""
-    return {
+def _text(check: Check, listing: Listing, what: str, stage: Stage, template: str, reason: str) -> str | None:
+    """A reply by this template; None when that can't be understood: reported."""
+    values = {
         "rbl_code": str(check.site.cfg.maps_rbl_reject_code),
         "rbl_domain": listing.domain,
         "rbl_what": what,
         "rbl_class": stage.value,
         "rbl_reason": reason,
         "rbl_txt": reason,
-        "client": peer.client,
-        "client_address": peer.address,
-        "client_name": peer.name,
-        "reverse_client_name": peer.names.reverse_name,
-        "helo_name": check.helo or "",
-        "sender": sender or "<>",
-        "sender_domain": sender.rpartition("@")[2] if "@" in sender else "",
-        "sender_name": sender.rpartition("@")[0] or sender or "<>",
-        "recipient": recipient,
-        "recipient_domain": recipient.rpartition("@")[2] if "@" in recipient else "",
-        "recipient_name": recipient.rpartition("@")[0] or recipient,
+        **names(check.site, check.peer, check.helo, check.sender, check.recipient),
     }
-
-
-def _expanded(template: str, names: dict[str, str], allowed: frozenset[str]) -> str | None:
-    """The text with its names replaced; None when it can't be understood: reported. allowed: what may be inserted."""
-    unknown: list[str] = []
-
-    def value(name: str) -> str | None:
-        if name not in names:
-            unknown.append(name)
-        safe = "".join([char if char in allowed else "_" for char in names.get(name, "")])
-        return safe.replace("$", "$$")  # what is inserted is only text
-
     try:
-        text = Expander(value).text(template)
+        text, unknown = expanded(template, values, check.site.insertable)
     except ExpandError as error:
         msg.warning(log.bad_list_template(template, str(error)))
         return None
-    if not unknown:
-        return text
-    msg.warning(log.unknown_macro(unknown[0]))
-    return None
+    return text if not unknown else None

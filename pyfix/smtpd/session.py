@@ -198,7 +198,7 @@ class Conversation(Talk):
         self._pipelined = True
         if self.site.cfg.smtpd_forbid_unauth_pipelining:
             self.count_refused(event.verb)
-            self.wire.greet(OUT_OF_STEP)
+            self.say(OUT_OF_STEP)
             self.end()
 
     async def _long_line(self, event: on.LongLine) -> None:

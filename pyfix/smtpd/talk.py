@@ -15,10 +15,12 @@ from collections.abc import Callable, Coroutine, Mapping
 from functools import lru_cache, partial
 from typing import Any, ClassVar
 
+from pyfix.config.expand import ExpandError
 from pyfix.mail.error import MailError
 from pyfix.server.eager import ENDED, Driven, begun
 from pyfix.smtpd import ehlo, log
 from pyfix.smtpd.delegated import NOTHING, Delegated
+from pyfix.smtpd.expand import expanded, names
 from pyfix.smtpd.notice import NO_TROUBLE, History, Trouble
 from pyfix.smtpd.peer import Peer
 from pyfix.smtpd.policy import Policy
@@ -160,7 +162,7 @@ class Talk:
             denied = await self._policy.connect(self._check("CONNECT"), self._carried)
             if denied is not None:
                 self._reactions = self._DENIALS
-                self.wire.greet(denied)
+                self.say(denied)
                 if denied.code in HANG_UP:
                     self.end()
                 return
@@ -238,7 +240,7 @@ class Talk:
 
     def say_goodbye(self, code: int, status: str, text: str) -> None:
         """End the session with a reply nobody asked for."""
-        self.wire.greet(Reply(code, status, f"{self.site.mail.myhostname} {text}"))
+        self.say(Reply(code, status, f"{self.site.mail.myhostname} {text}"))
         self.end()
 
     def end(self) -> None:
@@ -260,7 +262,7 @@ class Talk:
         """The client talked before the greeting."""
         msg.info(log.pipelining("CONNECT", self.peer.client, data))
         self.wire.out = b""
-        self.wire.greet(OUT_OF_STEP)
+        self.say(OUT_OF_STEP)
         self.end()
 
     def lost(self) -> None:
@@ -322,10 +324,7 @@ class Talk:
         return self._TROUBLES.get(reply, usual)
 
     def _refusal(self, verb: str, reply: Reply) -> Reply:
-        if self.site.mail.soft_bounce:
-            reply = reply.softened()
-        if self.site.cfg.smtpd_reject_footer:
-            reply = self._with_footer(reply)
+        reply = self._as_refused(reply)
         if reply.code in HANG_UP:
             self.end()
         if self._count_as_ok:
@@ -335,13 +334,31 @@ class Talk:
             self.refused[verb] = self.refused.get(verb, 0) + 1
         return reply
 
+    def say(self, reply: Reply) -> None:
+        """Say something that no command is answered with, or none that is counted by reply()."""
+        self.wire.greet(reply if reply.ok else self._as_refused(reply))
+
+    def _as_refused(self, reply: Reply) -> Reply:
+        if self.site.mail.soft_bounce:
+            reply = reply.softened()
+        return self._with_footer(reply) if self.site.cfg.smtpd_reject_footer else reply
+
     def count_refused(self, verb: str) -> None:
         """Count a command that is not answered by reply()."""
         self.counts[verb] = self.counts.get(verb, 0) + 1
         self.refused[verb] = self.refused.get(verb, 0) + 1
 
     def _with_footer(self, reply: Reply) -> Reply:
-        footer = self.site.main.expand(self.site.cfg.smtpd_reject_footer)
+        transaction = self._transaction
+        sender = recipient = None
+        if transaction is not None:
+            sender, recipient = transaction.sender, transaction.first_recipient or None
+        values = names(self.site, self.peer, self.helo, sender, recipient)
+        try:
+            footer, _ = expanded(self.site.cfg.smtpd_reject_footer, values, self.site.insertable)
+        except ExpandError as error:
+            msg.warning(str(error))
+            return reply
         lines = list(reply.lines)
         if footer.startswith("\\c"):
             first, *rest = footer[2:].split("\\n")

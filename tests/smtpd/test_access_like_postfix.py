@@ -13,6 +13,12 @@ HELLO, MAIL, RCPT, DATA = (
 TEXT = b"Subject: x\r\n\r\nx\r\n.\r\n"
 MESSAGE = [HELLO, MAIL, RCPT, DATA, TEXT]
 REFUSED = [HELLO, MAIL, RCPT]
+UNKNOWN = b"RCPT TO:<no@example.com>\r\n"
+REFUSALS_OF_ALL_KINDS = [
+    b"FOO\r\n", b"EHLO a b<c\r\n", b"FOO\r\n", b"MAIL FROM:<>\r\n", UNKNOWN, b"RSET\r\n",
+    b"MAIL FROM:<\"a $b\"@\xc3\xa4.test> SMTPUTF8\r\n", UNKNOWN, RCPT, UNKNOWN, b"RCPT TO:<ann@example.com>\r\n",
+    b"DATA x\r\n", b"RSET\r\n", b"MAIL FROM:<a>\r\n", UNKNOWN,
+]  # fmt: skip
 TWO = [HELLO, MAIL, RCPT, b"RCPT TO:<ann@example.com>\r\n", DATA, TEXT]
 
 
@@ -241,6 +247,20 @@ CASES: dict[str, tuple[list[str], list[bytes]]] = {
     ),
     "failing mynetworks": (
         ["mynetworks = 127.0.0.0/8, fail:x, !10.0.0.1/8", "smtpd_sender_restrictions = permit_mynetworks"], REFUSED,
+    ),
+    **{
+        f"footer {footer}": ([f"smtpd_reject_footer = {footer}"], REFUSALS_OF_ALL_KINDS)
+        for footer in (
+            "$client, ${client_address}, $client_name, $reverse_client_name, $server_name", "a$ b", "\\c$helo_name",
+            "$sender, $sender_name, $sender_domain", "$recipient, $recipient_name, $recipient_domain\\nb",
+            "$mydomain$$$nosuch", "a${sender?b}c${recipient:d}e${helo_name?{f}:{g}}",
+        )
+    },
+    "filtered footer": (
+        ["smtpd_reject_footer = $sender|$helo_name", "smtpd_expansion_filter = abc"], REFUSALS_OF_ALL_KINDS,
+    ),
+    "footer of a greeting": (
+        ["smtpd_reject_footer = bye", "smtpd_delay_reject = no", "smtpd_client_restrictions = reject"], [HELLO],
     ),
     "smtp": (["smtpd_client_restrictions = static:REJECT"], [b"HELO x\r\n", MAIL, RCPT]),
 }  # fmt: skip

@@ -1,4 +1,5 @@
 import gc
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -380,6 +381,28 @@ def test_footer_of_refusals(server: Make) -> None:
     assert one.talk(b"DATA\r\n")[-1] == (
         b"503-5.5.1 Error: need RCPT command\r\n503-5.5.1 call us\r\n503 5.5.1 or not\r\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("settings", "said", "answer"),
+    [
+        ("", HELLO + MAIL, b"554-5.5.0 Error: SMTP protocol synchronization\r\n554 5.5.0 bye\r\n<EOF>"),
+        ("soft_bounce = yes", HELLO + MAIL, b"454-4.5.0 Error: SMTP protocol synchronization\r\n454 4.5.0 bye\r\n<EOF>"),
+        (
+            "smtpd_hard_error_limit = 1",
+            b"DATA\r\n",
+            b"503-5.5.1 Error: need RCPT command\r\n503 5.5.1 bye\r\n"
+            b"421-4.7.0 mx.example.com Error: too many errors\r\n421 4.7.0 bye\r\n<EOF>",
+        ),
+    ],
+)
+def test_the_end_of_a_session_has_a_footer_too(server: Make, settings: str, said: bytes, answer: bytes) -> None:
+    assert server(f"smtpd_reject_footer = bye\n{settings}\n").talk(said)[-1] == answer
+
+
+def test_footer_says_when_and_to_which_port_it_was_said(server: Make) -> None:
+    answer = server("smtpd_reject_footer = \\c ($localtime, $client_port)\n").talk(b"DATA\r\n")[-1]
+    assert re.fullmatch(rb"503 .* command \([A-Z][a-z]{2} [ 1-3]\d \d\d:\d\d:\d\d, [1-9]\d+\)\r\n", answer)
 
 
 def test_silent_client_is_told_and_left(server: Make, log: list[str]) -> None:
