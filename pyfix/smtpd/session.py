@@ -10,7 +10,7 @@ Sources: smtpd(8).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from typing import ClassVar
 
 from pyfix.clients import flush
@@ -101,11 +101,7 @@ class Conversation(Talk):
         self.reply(event, event.reply)
 
     async def _unknown(self, event: on.Unknown) -> None:
-        if await self._is_noop(event.word):
-            self.errors += self._junk > self.site.cfg.smtpd_junk_command_limit
-            self._junk += 1
-            self.wire.greet(OK)
-        elif event.header or await self._is_forbidden(event.word):
+        if event.header or await self._is_forbidden(event.word):
             msg.warning(log.not_smtp(self.peer.client, event.text))
             self.count_refused(event.verb)
             self.wire.greet(GOODBYE)
@@ -113,8 +109,23 @@ class Conversation(Talk):
         else:
             self.reply(event, NOT_A_COMMAND)
 
+    async def _unless_noop(self, event: on.Event) -> None:
+        """React to a command, unless it is one that does nothing here."""
+        word = event.word if isinstance(event, on.Unknown) else event.verb
+        if await self._is_noop(word):
+            self.errors += self._junk > self.site.cfg.smtpd_junk_command_limit
+            self._junk += 1
+            self.wire.greet(OK)
+            return
+        rest = self._REACTIONS[type(event)](self, event)
+        if isinstance(rest, Coroutine):
+            await rest
+
     async def _is_noop(self, word: str) -> bool:
-        return bool(self.site.noop_commands) and await self.site.noop_commands.matches(word)
+        try:
+            return await self.site.noop_commands.matches(word)
+        except MailError:
+            return False
 
     async def _is_forbidden(self, word: str) -> bool:
         try:
@@ -541,6 +552,13 @@ class Conversation(Talk):
         on.Text: _text,
         on.ChunkEnd: _chunk_end,
         on.MessageEnd: _message_end,
+    }
+    _UNLESS_NOOP: ClassVar[Mapping[type[on.Event], Reaction]] = {
+        **_REACTIONS,
+        **dict.fromkeys(
+            (on.Bad, on.BadParameter, on.Unknown, on.Hello, on.Simple, on.Verify, on.Etrn, on.Mail, on.Rcpt, on.Data),
+            _unless_noop,
+        ),
     }
     _DENIALS: ClassVar[Mapping[type[on.Event], Reaction]] = {
         **dict.fromkeys(_REACTIONS, Talk.deny),

@@ -89,6 +89,8 @@ class Talk:
 
     _REACTIONS: ClassVar[Mapping[type[on.Event], Reaction]] = {}
     """What each event leads to."""
+    _UNLESS_NOOP: ClassVar[Mapping[type[on.Event], Reaction]] = {}
+    """The same where there are smtpd_noop_commands."""
     _DENIALS: ClassVar[Mapping[type[on.Event], Reaction]] = {}
     """The same for a client that is told no whatever it says."""
     _TROUBLES: ClassVar[Mapping[Reply, Trouble]] = {}
@@ -119,7 +121,7 @@ class Talk:
         self._delegated = NOTHING
         self._carried = NOT_CARRIED if policy.delay else Carried()
         self._transaction: Transaction | None = None
-        self._reactions = self._REACTIONS
+        self._reactions = self._UNLESS_NOOP if site.noop_commands else self._REACTIONS
         self._unsettled = False  # there were errors, or it is over
         self._event: on.Event | None = None  # whose reaction has a rest
         self._ended: on.MessageEnd | None = None  # whose message waits for its verdict
@@ -378,7 +380,7 @@ class Talk:
     ) -> Check:
         kind = TracedCheck if self._is_traced else Check
         check = kind(self.site, self.peer, self, where, self._delegated)
-        check.helo = self.helo if helo is None else neutered(helo)
+        check.helo = self.helo if helo is None else helo
         check.sender = sender
         check.recipient = recipient
         check.size = size

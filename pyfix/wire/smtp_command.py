@@ -279,7 +279,7 @@ COMMANDS: dict[str, Command] = {
     "XCLIENT": Command(_attributes("XCLIENT"), complaints=MAIL_IN_PROGRESS),
     "XFORWARD": Command(_attributes("XFORWARD"), complaints=MAIL_IN_PROGRESS),
     "STARTTLS": Command(_starttls),
-    "AUTH": Command(_simple("AUTH")),
+    "AUTH": Command(_simple("AUTH"), hello=HELLO_FIRST),
     "MAIL": Command(
         _mail,
         State.MAIL,

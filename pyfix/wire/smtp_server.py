@@ -172,9 +172,11 @@ class Session:
 
     def reply(self, reply: Reply) -> None:
         """Answer the last event; a positive answer moves the session on."""
-        if self._chunk is not None and reply.code not in HANG_UP:
-            self._refuse_chunk(reply)
-            return
+        if self._chunk is not None:
+            if reply.code not in HANG_UP:
+                self._refuse_chunk(reply)
+                return
+            self._chunk = None  # nobody waits for it
         if self.transcript is not None:
             self.transcript.append(reply)
         self.out += reply.data
@@ -290,9 +292,9 @@ class Session:
             self.limits.remember(line, Usual(plain, command.leads_to, command.in_place, last=command.last))
         if self._at < len(self._buffer) and (command.last or not self.extended) and not self._told_pipelining:
             self._told_pipelining = True
-            self._hold(lambda: self._command(command, verb, argument, plain))
+            self._hold(lambda: self._command(command, verb, argument, plain, line))
             return Pipelined(verb, self._buffer[self._at :])
-        return self._command(command, verb, argument, plain)
+        return self._command(command, verb, argument, plain, line)
 
     def _not_a_command(self, text: str, line: bytes) -> Event:
         words = blank_words(text)
@@ -303,14 +305,14 @@ class Session:
         whole = line.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8", "surrogateescape")
         return Unknown(words[0], whole, header=HEADER.match(words[0]) is not None)
 
-    def _command(self, command: Command, verb: str, argument: str, plain: Event | None) -> Event:
+    def _command(self, command: Command, verb: str, argument: str, plain: Event | None, line: bytes) -> Event:
         complaint = command.complaints.get(self.state)
         if command.hello is not None and self.limits.hello_required and self.hello is None:
             complaint = command.hello
         event = complaint or plain or command.parse(self, argument.strip(SPACE))
         if event is not plain:
             if isinstance(event, Reply):
-                return Bad(verb, event, text=f"{verb} {argument}")
+                return Bad(verb, event, text=line.rstrip(b"\r\n").decode("utf-8", "surrogateescape"))
             if isinstance(event, Bad):
                 return event
         self._asked, self._leads_to = event, command.leads_to

@@ -262,6 +262,25 @@ CASES: dict[str, tuple[list[str], list[bytes]]] = {
     "footer of a greeting": (
         ["smtpd_reject_footer = bye", "smtpd_delay_reject = no", "smtpd_client_restrictions = reject"], [HELLO],
     ),
+    "no delay, odd names": (
+        [
+            "smtpd_delay_reject = no",
+            "smtpd_helo_restrictions = static:{DUNNO}, reject_invalid_helo_hostname, static:{REJECT}",
+        ],
+        [b"EHLO a\x01b\r\n", b"EHLO a<b>;c  d\r\n", b"EHLO a<b\r\n", b"HELO \xc3\xa4\r\n", b"EHLO a\r\n"],
+    ),
+    "commands of Postfix that do nothing": (
+        ["smtpd_noop_commands = vrfy, ETRN inline:{{mail=x}} ehlo foo data quit"],
+        [
+            HELLO, b"VRFY\r\n", b"etrn a b\r\n", b"foo\r\n", b"BAR\r\n", MAIL, RCPT, b"mail <x\r\n", DATA, b"QUIT\r\n",
+            b"NOOP\r\n",
+        ],
+    ),
+    "commands that do nothing, by a table that fails": (
+        ["smtpd_noop_commands = fail:x foo"], [HELLO, b"foo\r\n", b"BAR\r\n", b"NOOP\r\n"],
+    ),
+    "commands before HELO": (["smtpd_helo_required = yes"], [b"AUTH\r\n", b"ETRN a\r\n", HELLO, b"AUTH x\r\n"]),
+    "BDAT without sense": ([], [HELLO, b"bdat  0x1 <\r\n"]),
     "smtp": (["smtpd_client_restrictions = static:REJECT"], [b"HELO x\r\n", MAIL, RCPT]),
 }  # fmt: skip
 

@@ -138,10 +138,11 @@ def test_content_that_did_not_come_to_its_end_counts_as_failed(server, log, last
     ]
 
 
-def test_a_chunk_is_refused_at_once_where_the_session_ends(server) -> None:
+def test_a_chunk_is_refused_at_once_where_the_session_ends(server, log) -> None:
     ours = server("smtpd_discard_ehlo_keywords = chunking\n")
     answers = ours.talk(HELLO, MAIL, RCPT, b"BDAT 5\r\nhello")
     assert answers[-1] == b"521 5.5.1 Error: command not implemented\r\n<EOF>"
+    assert log[-1] == f"disconnect from {CLIENT} ehlo=1 mail=1 rcpt=1 bdat=0/1 commands=3/4"
 
 
 def test_strict_smtputf8_holds_for_recipients_and_vrfy(server) -> None:
