@@ -227,7 +227,7 @@ class AddressMapper:
             local = split_address(address)[0]
             return [unquote(await self._rewriter.rewrite(RULE_LOCAL, quote(local + value)))]
         results = []
-        for item in parse_address(value.replace("<>", '""')):
+        for item in parse_address('""' if value == "<>" else value):
             completed = unquote(await self._rewriter.rewrite(RULE_LOCAL, external(item.tokens)))
             results.append(add_extension(completed, extension) if propagate else completed)
         if not results:

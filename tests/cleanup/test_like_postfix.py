@@ -42,6 +42,8 @@ recipient_canonical_maps = inline:{r@x.test=rr@x.test}
 virtual_alias_maps = inline:{ {one@v.test=a@d.test}, {many@v.test={a@d.test, b@d.test, "q r"@d.test}},
  {nest@v.test={many@v.test,one@v.test}}, {self@v.test={self@v.test,other@v.test}}, {@dom.test=@d.test},
  {bare=user}, {none@v.test=(x)}, {empty@v.test=<>}, {quoted@v.test="a@b"},
+ {inside@v.test="a<>b"@d.test}, {pair@v.test=<>, c@d.test}, {named@v.test=x <>}, {space@v.test=< >},
+ {behind@v.test=a <>b@c.test}, {signs@v.test="<>"},
  {round@v.test=dnuor@v.test}, {dnuor@v.test=round@v.test}, {name=n@d.test}}
 masquerade_domains = example.com
 masquerade_exceptions = root
@@ -135,7 +137,10 @@ ENVELOPES = [
     TIME + LOCAL + SENDER + R(b"R", b"one@v.test@example.com"),
     *[
         TIME + LOCAL + SENDER + R(b"R", recipient)
-        for recipient in (b"none@v.test", b"empty@v.test", b"quoted@v.test", b"none@c.test")
+        for recipient in (
+            b"none@v.test", b"empty@v.test", b"quoted@v.test", b"none@c.test", b"inside@v.test", b"pair@v.test",
+            b"named@v.test", b"space@v.test", b"behind@v.test", b"signs@v.test",
+        )
     ],
     *[
         TIME + LOCAL + R(b"S", sender) + RCPT for sender in (
