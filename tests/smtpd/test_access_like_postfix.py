@@ -262,6 +262,7 @@ CASES: dict[str, tuple[list[str], list[bytes]]] = {
     "footer of a greeting": (
         ["smtpd_reject_footer = bye", "smtpd_delay_reject = no", "smtpd_client_restrictions = reject"], [HELLO],
     ),
+    "footer of no SMTP": (["smtpd_reject_footer = bye"], [b"GET / HTTP/1.0\r\n"]),
     "no delay, odd names": (
         [
             "smtpd_delay_reject = no",

@@ -396,6 +396,11 @@ def test_the_end_of_a_session_has_a_footer_too(server: Make, settings: str, said
     assert server(f"smtpd_reject_footer = bye\n{settings}\n").talk(said)[-1].endswith(answer)
 
 
+def test_who_is_silent_is_told_with_a_footer(server: Make) -> None:
+    answer = server("smtpd_reject_footer = bye\nsmtpd_timeout = 1s\n").talk(HELLO, end="keep")[-1]
+    assert answer == b"421-4.4.2 mx.example.com Error: timeout exceeded\r\n421 4.4.2 bye\r\n<EOF>"
+
+
 def test_footer_says_when_and_to_which_port_it_was_said(server: Make) -> None:
     answer = server("smtpd_reject_footer = \\c ($localtime, $client_port)\n").talk(b"DATA\r\n")[-1]
     assert re.fullmatch(rb"503 .* command \([A-Z][a-z]{2} [ 1-3]\d \d\d:\d\d:\d\d, [1-9]\d+\)\r\n", answer)
