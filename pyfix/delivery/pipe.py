@@ -29,6 +29,7 @@ from typing import NamedTuple
 
 from pyfix.clients.deliver import Request
 from pyfix.config.environment import exported
+from pyfix.config.escapes import unescape
 from pyfix.config.families import member
 from pyfix.config.params.mail import MailParams
 from pyfix.config.params.pipe import PipeParams
@@ -74,8 +75,6 @@ SAID_LIMIT = 100
 """Characters of a successful command's output that are told."""
 _MACRO = re.compile(r"\$(?:\$|(\w+)|\{((?:[^{}]|\{[^{}]*\})*)\}|\(([^()]*)\)|(?=([{(])))?", re.ASCII)
 """Whole, or with its bracket only, or with nothing that could be its name."""
-_ESCAPE = re.compile(r"\\(?:([0-7]{1,3})|(.))", re.DOTALL)
-_ESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\"}
 
 
 class UnknownMacro(Exception):
@@ -262,19 +261,14 @@ def _size(text: str) -> int:
     return int(text)
 
 
-def unescape(text: str) -> bytes:
-    r"""A text with \n, \r, \ooo ... in it, as bytes."""
-
-    def value(found: re.Match[str]) -> str:
-        return chr(int(found[1], 8) & 255) if found[1] else _ESCAPES.get(found[2], found[2])
-
-    return _ESCAPE.sub(value, text).encode("latin-1", "replace")
+def _bytes(text: str) -> bytes:
+    return unescape(text).encode("latin-1", "replace")
 
 
 _ATTRIBUTES: dict[str, Callable[[str], object]] = {
     "user": str,
     "flags": str,
-    "eol": unescape,
+    "eol": _bytes,
     "size": _size,
     "directory": str,
     "chroot": str,

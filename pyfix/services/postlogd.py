@@ -3,9 +3,9 @@
 Service: postlog, unix-dgram. One line in a datagram from Postfix's programs, one or more
 from ours; the time, host and program stand in them already. Lines of our daemons, which come
 in batches, are put in the order in which they were said (maillog_client's stamps): they wait
-here for WINDOW seconds; while late ones come, whose daemons had to wait for a postlogd, for SETTLE more. Others are
-written at once. Without maillog_file the text goes to
-syslog. A reload makes a new postlogd, which opens the file anew.
+here for WINDOW seconds; while late ones come, whose daemons had to wait for a postlogd, for
+SETTLE more. Others are written at once. Without maillog_file the text goes to syslog. A reload
+makes a new postlogd, which opens the file anew.
 
 Privileges: mail_owner; the file is opened before.
 Parameters: maillog_file, maillog_file_permissions, maillog_file_prefixes, syslog_facility

@@ -12,11 +12,12 @@ import time
 from collections.abc import Mapping
 
 from pyfix.config.expand import Expander
-from pyfix.mail.dates import MONTHS
+from pyfix.mail.address import split_address
 from pyfix.smtpd import log
 from pyfix.smtpd.peer import Peer
 from pyfix.smtpd.site import Site
 from pyfix.unix import msg
+from pyfix.unix.maillog_client import stamp
 
 
 def names(site: Site, peer: Peer, helo: str | None, sender: str | None, recipient: str | None) -> dict[str, str]:
@@ -28,7 +29,7 @@ def names(site: Site, peer: Peer, helo: str | None, sender: str | None, recipien
         "client_port": peer.port,
         "reverse_client_name": peer.names.reverse_name,
         "helo_name": helo or "",
-        "localtime": _local_time(),
+        "localtime": stamp(time.time()),
         "server_name": site.mail.myhostname,
         **_address("sender", sender),
         **_address("recipient", recipient),
@@ -39,14 +40,8 @@ def _address(name: str, address: str | None) -> dict[str, str]:
     if not address:
         null = "" if address is None else "<>"
         return {name: null, f"{name}_name": null, f"{name}_domain": ""}
-    local, at, domain = address.rpartition("@")
-    return {name: address, f"{name}_name": local if at else address, f"{name}_domain": domain if at else ""}
-
-
-def _local_time() -> str:
-    """As logs have it."""
-    now = time.localtime()
-    return f"{MONTHS[now.tm_mon - 1]} {now.tm_mday:2d} {now.tm_hour:02d}:{now.tm_min:02d}:{now.tm_sec:02d}"
+    local, domain = split_address(address)
+    return {name: address, f"{name}_name": local, f"{name}_domain": domain or ""}
 
 
 def expanded(template: str, values: Mapping[str, str], insertable: frozenset[str]) -> tuple[str, list[str]]:

@@ -9,7 +9,6 @@ Parameters: see pyfix.config.params.smtpd.
 
 from __future__ import annotations
 
-import re
 from typing import Protocol
 
 from pyfix.clients import post_mail
@@ -24,6 +23,7 @@ from pyfix.clients.cleanup import (
 from pyfix.clients.cleanup_client import CleanupClient
 from pyfix.clients.rewrite import Completed, Resolved
 from pyfix.clients.rewrite_client import RewriteClient
+from pyfix.config.escapes import unescape
 from pyfix.config.main_cf import MainCf
 from pyfix.config.networks import own_addresses, proxy_addresses
 from pyfix.config.param import BadConfig
@@ -43,8 +43,6 @@ from pyfix.wire.smtp_command import Limits
 from pyfix.wire.smtp_reply import Reply
 
 FILES_AHEAD = 20  # queue files that are ready for the messages to come
-ESCAPED = re.compile(r"\\(?:([0-7]{1,3})|(.))", re.DOTALL)
-ESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 BARE_NEWLINE = frozenset({"normalize", "reject", "note", "no"})
 NO_UNKNOWN_RECIPIENT_CHECKS = "no_unknown_recipient_checks"
 OVERRIDES = {  # receive_override_options -> what cleanup is not to do
@@ -151,7 +149,7 @@ class Site:
         self.utf8 = self.mail.smtputf8_enable
         self.greeting = Reply(220, "", self.cfg.smtpd_banner)
         self.size_limit = self.mail.message_size_limit
-        self.insertable = frozenset(_unescaped(self.cfg.smtpd_expansion_filter))
+        self.insertable = frozenset(unescape(self.cfg.smtpd_expansion_filter))
         """Characters that clients may bring into texts for them."""
         self.opens_early = not self.cfg.smtpd_delay_open_until_valid_rcpt
         self.enough_said = self.cfg.smtpd_history_flush_threshold // 10
@@ -183,11 +181,6 @@ class Site:
 
     def _maps(self, name: str) -> Maps:
         return Maps(self.main.value(name), name=name, config_dir=self.main.config_dir, utf8=self.utf8)
-
-
-def _unescaped(text: str) -> str:
-    """The characters of smtpd_expansion_filter."""
-    return ESCAPED.sub(lambda found: chr(int(found[1], 8)) if found[1] else ESCAPES.get(found[2], found[2]), text)
 
 
 def _look_up(main: MainCf, *, jailed: bool) -> LookUp:
