@@ -201,6 +201,26 @@ def test_looks_follow_each_other_as_fast_as_the_socket_fills(count, pause, follo
     assert pause_after(count, pause) == pytest.approx(following)
 
 
+def test_no_datagram_wakes_it_while_lines_wait_and_the_next_look_is_sooner_after_many(postlogd, monkeypatch):
+    watched = []
+
+    async def looks():
+        monkeypatch.setattr(postlogd, "_watch", lambda *, on: watched.append(on))
+        for _ in range(2 * ENOUGH):
+            ours.send(stamped(time.monotonic_ns(), b"said"))
+        monkeypatch.setattr(postlogd, "write_in_order", lambda _: None)
+        postlogd._look()
+        assert postlogd._pause == pytest.approx(TICK / 2)
+        postlogd._waiting.clear()
+        postlogd._look()
+
+    ours, postlogd._sock = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    postlogd._sock.setblocking(False)
+    with ours, postlogd._sock:
+        asyncio.run(looks())
+    assert watched == [False, True]
+
+
 def test_a_flood_of_lines_gets_there_in_order(postlogd, log_file, tmp_path):
     """A message to thousands of recipients: more than the socket holds, and sooner than postlogd reads."""
     refused, open_sinks = [], []

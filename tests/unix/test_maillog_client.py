@@ -12,6 +12,7 @@ from pyfix.unix.maillog_client import (
     KEEP,
     LATEST,
     LINE,
+    PATIENCE,
     RETRY,
     SELDOM,
     STAMP,
@@ -319,3 +320,14 @@ def test_who_leaves_waits_for_a_postlogd_that_is_being_started(sink, server, fal
         thread.join()
     assert fallback == []
     assert received[-2].endswith(b": the last")
+
+
+def test_without_a_loop_lines_are_offered_for_a_while_then_go_to_the_fallback(sink, clock, fallback):
+    sink(INFO, "unheard")
+    clock[0] += PATIENCE
+    assert not sink.offer()
+    assert fallback == []
+    clock[0] += 1
+    assert sink.offer()
+    assert fallback == ["unheard"]
+    assert sink.offer()
