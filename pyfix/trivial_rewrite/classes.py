@@ -15,10 +15,12 @@ Sources: ADDRESS_CLASS_README.
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import Protocol
 
 from pyfix.clients.rewrite import CLASS_ALIAS, CLASS_DEFAULT, CLASS_LOCAL, CLASS_VIRTUAL
 from pyfix.maps.table import TableError
+from pyfix.trivial_rewrite.hostname import is_literal
 from pyfix.unix import msg
 
 
@@ -85,15 +87,15 @@ async def _matches(domains: DomainList, domain: str) -> bool:
 
 
 def literal_address(domain: str) -> str:
-    """The address in `[192.0.2.1]` or `[IPv6:2001:db8::1]`, in its usual spelling; empty: there is none."""
-    from ipaddress import ip_address
+    """The address in `[192.0.2.1]` or `[IPv6:2001:db8::1]`, in its usual spelling; empty: there is none.
 
-    text = domain[1:-1] if domain.endswith("]") else ""
-    tag, _, rest = text.partition(":")
-    try:
-        return str(ip_address(rest if tag.lower() == "ipv6" else text))
-    except ValueError:
+    An IPv4 address written as an IPv6 one counts as the IPv4 address.
+    """
+    if not is_literal(domain):
         return ""
+    first, _, rest = domain[1:-1].partition(":")
+    address = ip_address(rest or first)
+    return str(getattr(address, "ipv4_mapped", None) or address)
 
 
 def in_both(domain: str, first: str, second: str) -> str:

@@ -11,7 +11,7 @@ relocated table ends it.
 A table in trouble gives FLAG_FAIL, a domain that can't be one FLAG_ERROR.
 
 Parameters: resolve_null_domain resolve_numeric_domain resolve_dequoted_address
-allow_min_user swap_bangpath allow_percent_hack empty_address_recipient myhostname
+allow_min_user smtputf8_enable swap_bangpath allow_percent_hack empty_address_recipient myhostname
 relayhost *_transport sender_dependent_*_maps transport_maps relocated_maps
 """
 
@@ -59,6 +59,7 @@ class Syntax:
     resolve_null_domain: bool = False
     resolve_numeric_domain: bool = False
     allow_min_user: bool = False
+    smtputf8_enable: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ class Routes:
 
     transports: dict[int, str]
     names: dict[int, str]
-    """Class bit -> the parameter that is to blame for an empty transport."""
+    """Class bit -> file and parameter that are to blame for an empty transport."""
     relayhost: str
     relayhost_by_sender: BySender
     default_by_sender: BySender
@@ -128,17 +129,24 @@ class Resolver:
         if is_address(domain) and self._syntax.resolve_numeric_domain:
             domain = f"[{domain}]"
             resolved.recipient = f"{local_part}@{domain}"
-        if not (is_literal(domain) if domain.startswith("[") else is_hostname(domain)):
+            local = await self._classes.is_local(domain)
+        elif not self._is_domain(domain):
             raise EndError(FLAG_ERROR | CLASS_DEFAULT)
         if ROUTE_MARK.search(local_part):
             resolved.flags |= FLAG_ROUTED
         return local
 
+    def _is_domain(self, domain: str) -> bool:
+        if domain.startswith("["):
+            return is_literal(domain)
+        return is_hostname(domain) and (domain.isascii() or self._syntax.smtputf8_enable)
+
     async def _peel(self, address: str) -> tuple[list[Token], bool]:
         """Take the host's own domains off until a user or another domain is left."""
         tokens = scan(quote(address) or '""')
         own: list[Token] = []  # the last @domain that was taken off
-        for _ in range(len(address) + 100):
+        most = len(address.encode("utf-8", "surrogateescape")) + 101
+        for _ in range(most):
             self._trim(tokens)
             if (at := find_last(tokens, "@")) >= 0:
                 if at + 1 < len(tokens) and not await self._is_local(tokens[at + 1 :]):
@@ -154,7 +162,7 @@ class Resolver:
                 tokens = [*tokens, Token("@"), *scan(self._syntax.myhostname)]
             else:
                 return [*tokens, *own], True
-        msg.warning(f"resolve_addr: <{address}>: giving up after {len(address) + 100} iterations")
+        msg.warning(f"resolve_addr: <{address}>: giving up after {most} iterations")
         raise EndError(FLAG_FAIL)
 
     async def _is_local(self, domain: list[Token]) -> bool:
@@ -248,7 +256,7 @@ class Resolver:
         return None if found is None or found[0].lower() == DUNNO else found[0]
 
     def _blame(self, bit: int) -> None:
-        msg.warning(f"parameter {self._routes.names[bit]}: null transport is not allowed")
+        msg.warning(f"{self._routes.names[bit]}: null transport is not allowed")
         raise EndError(FLAG_FAIL)
 
     async def _by_table(self, recipient: str, route: Route) -> Route:

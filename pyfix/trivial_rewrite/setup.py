@@ -62,6 +62,7 @@ def set_up(main: MainCf) -> Setup:
         cfg.resolve_null_domain,
         cfg.resolve_numeric_domain,
         cfg.allow_min_user,
+        mail.smtputf8_enable,
     )
     sets = [_routes(main, mail, cfg, relocated, prefix) for prefix in ("", "address_verify_")]
     plain, probe = (Resolver(syntax, rules[RULE_LOCAL], classes, routes) for routes in sets)
@@ -108,7 +109,7 @@ def _routes(
     parent = parent_matches(mail.parent_domain_matches_subdomains, "transport_maps")
     return Routes(
         transports={bit: main.value(prefix + name) for bit, name in TRANSPORTS.items()},
-        names={bit: prefix + name for bit, name in TRANSPORTS.items()},
+        names={bit: f"file {main.config_dir}/main.cf: parameter {prefix}{name}" for bit, name in TRANSPORTS.items()},
         relayhost=main.value(prefix + "relayhost").strip(),
         relayhost_by_sender=BySender(
             _named_maps(main, prefix + "sender_dependent_relayhost_maps"),

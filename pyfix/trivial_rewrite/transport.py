@@ -55,7 +55,6 @@ class TransportTable:
 def apply(value: str, domain: str, otherwise: Route) -> Route:
     """What a table's value makes of a route."""
     transport, _, nexthop = value.partition(":")
-    nexthop = nexthop.strip()
     if not transport:
         return Route(otherwise.transport, nexthop) if nexthop else otherwise
     return Route(transport, nexthop or (NO_TEXT if transport in WITH_TEXT else domain))

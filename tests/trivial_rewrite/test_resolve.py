@@ -151,3 +151,15 @@ def test_without_a_prefix_who_has_moved_has_status_and_text_of_his_own(log, valu
     assert (transport, nexthop) == ("error", text)
     warning = f"warning: relocated_maps result must contain RFC 3463 status and text: '{value}'"
     assert log == ([warning] if text == UNAVAILABLE else [])
+
+
+def test_a_class_without_a_transport_is_told_with_file_and_parameter(log):
+    found, _ = resolve("u@other.test", "default_transport = :hop\n")
+    assert found[3] & FLAG_FAIL
+    assert log == ["warning: file /main.cf: parameter default_transport: null transport is not allowed"]
+
+
+def test_an_address_that_never_ends_is_given_up(log):
+    found, _ = resolve("@", "empty_address_recipient = @\n")
+    assert found[3] & FLAG_FAIL
+    assert log == ["warning: resolve_addr: <@>: giving up after 102 iterations"]
