@@ -41,9 +41,9 @@ def _plain(text: str) -> str:
     return text if local and _DOMAIN.issuperset(local) and local[0] != "." and local[-1] != "." else ""
 
 def _parsed(text: str) -> list[str]:
-    from pyfix.mail.tokens import Address, internal, parse
+    from pyfix.mail.tokens import Address, parse, unspaced
 
-    return [internal(item.tokens) for item in parse(text) if isinstance(item, Address)]
+    return [unspaced(item.tokens) for item in parse(text) if isinstance(item, Address)]
 
 class Header:
     """Passes a message through and collects the recipients in its header. limit: line_length_limit."""
@@ -67,7 +67,7 @@ class Header:
         for kind, line in text:
             if whole and line[:1] not in {b" ", b"\t"}:
                 yield self._flush()
-                self._pending = named(line)
+                self._pending = _text(named(line))
                 if not self._pending:
                     if line:
                         yield compose.record(NORM)
@@ -78,7 +78,7 @@ class Header:
                 yield compose.record(kind, line)
                 break
             elif len(self._pending) < self._most:
-                self._pending += b"\n" + line if whole else line
+                self._pending += b"\n" + _text(line) if whole else _text(line)
             whole = kind is NORM
         body_cut = not self._pending and kind is CONT
         yield self._flush()
@@ -100,6 +100,12 @@ class Header:
             self._is_resent = True
             self._resent += addresses(value.decode("utf-8", "surrogateescape"))
         return b"".join([compose.cut(line, self._limit) for line in header.split(b"\n")])
+
+
+def _text(line: bytes) -> bytes:
+    """A line of a header, up to its first NUL."""
+    return line.partition(b"\0")[0]
+
 
 def named(line: bytes) -> bytes:
     """A line that begins a header, without white space before its colon; nothing when it begins none."""

@@ -22,7 +22,7 @@ import sys
 from pyfix.clients import compose, submit
 from pyfix.clients.compose import record
 from pyfix.commands import quick_conf
-from pyfix.commands.sendmail_options import MODES, NAMES, REQUIRETLS, Options, Stop, from_environment, parse
+from pyfix.commands.sendmail_options import MODES, NAMES, REQUIRETLS, Options, Stop, from_environment, parse, scan
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def _envelope(options: Options, sender: str, full_name: str, recipients: list[st
 
 def _recipients(options: Options, recipients: list[str]) -> "Iterator[bytes]":
     for recipient in recipients:
-        if options.notify:
+        if options.notify and recipient:
             yield compose.attribute("notify_flags", options.notify)
         yield record(compose.RCPT, _bytes(recipient))
 
@@ -167,9 +167,8 @@ def _read_input() -> bytes:
     return os.read(0, 65536)
 
 
-def _enqueue(options: Options, operands: list[str]) -> None:
+def _enqueue(options: Options, values: dict[str, str], operands: list[str]) -> None:
     """Submit what comes on standard input. Stop."""
-    values = quick_conf.read(options.directory, DEFAULTS)
     if options.requiretls and values["requiretls_enable"].lower() == "no":
         _ignore_requiretls(options)
     uid = os.getuid()
@@ -263,12 +262,11 @@ def _check_environment(exported: str) -> None:
 # Other modes
 
 
-def _other(options: Options) -> int:
+def _other(options: Options, mode: str) -> int:
     """What is not about submitting a message."""
     import os
 
-    what = MODES[options.mode][1]
-    quick_conf.read(options.directory, {})
+    what = MODES[mode][1]
     _prepare()
     _find_libraries()
     if what == "aliases":
@@ -283,7 +281,8 @@ def _other(options: Options) -> int:
         os.execve(*_program("pyfix.server.standalone", "-c", options.directory, "-S", "smtpd"))  # noqa: S606 - the same
     from pyfix.commands import postqueue
 
-    words = {"list": ["-p"], "flush": ["-f"], "site": ["-s", options.site], "one": ["-i", options.site]}[what]
+    site, queue_id = options.flush["R"], options.flush["I"]
+    words = {"list": ["-p"], "flush": ["-f"], "site": ["-s", site], "one": ["-i", queue_id]}[what]
     return postqueue.main(["postqueue", *["-v"] * options.verbose, "-c", options.directory, *words])
 
 
@@ -309,23 +308,24 @@ def _find_libraries() -> None:
 
 def warning(text: str) -> None:
     """Something that the command works around."""
-    from pyfix.unix import msg
-
-    _log("warning", text, msg.Priority.WARNING)
+    _say(f"warning: {text}")
 
 
-def _log(word: str, text: str, priority: int) -> None:
+def _say(text: str) -> None:
+    """text: with its severity word, if it has one."""
     from pyfix.unix import msg
 
     _prepare()
-    sys.stderr.write(f"{_name}: {word}: {msg.printable(text)}\n")
+    sys.stderr.write(f"{_name}: {msg.printable(text)}\n")
+    words = {"fatal": msg.Priority.FATAL, "warning": msg.Priority.WARNING}
+    priority = words.get(text.partition(":")[0], msg.Priority.INFO)
     try:
         from pyfix.config.main_cf import MainCf
         from pyfix.server import log
 
         main = MainCf.load(_options.directory)
         queue = quick_conf.read(_options.directory, DEFAULTS)["queue_directory"]
-        log.sink(main, "sendmail", f"{queue}/")(msg.Priority(priority), msg.printable(f"{word}: {text}"))
+        log.sink(main, "sendmail", f"{queue}/")(priority, msg.printable(text))
         log.close()
     except Exception:  # noqa: S110 - the caller has been told, a log that can't be written changes nothing
         pass
@@ -362,28 +362,38 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _main(words: list[str], options: Options) -> int:
+    for complaint in scan(words, options):
+        _complain(complaint)
+    values = quick_conf.read(options.directory, DEFAULTS)
     try:
         operands = parse(words, options)
     finally:
-        for text in options.warnings:
-            warning(text)
-    if options.nothing:
+        for text in options.said:
+            _say(text)
+    _check_together(options)
+    if options.nothing or options.mode == "bh":
         return 0
-    if options.mode:
-        if options.extract:
-            raise Stop("-t can be used only in delivery mode")
-        if options.mode == "bh":
-            return 0
+    mode = options.mode or next((f"q{kind}" for kind, name in options.flush.items() if name), "")
+    if mode:
         if operands:
-            raise Stop(f"{MODES[options.mode][0]} requires no recipient")
-        return _other(options)
-    for name in ("t", "v") if options.probe else ():
-        if getattr(options, {"t": "extract", "v": "verbose"}[name]):
-            raise Stop(f"-{name} option cannot be used with -bv")
-    _enqueue(options, operands)
+            raise Stop(f"{MODES[mode][0]} requires no recipient")
+        return _other(options, mode)
+    _enqueue(options, values, operands)
     if options.probe or options.verbose == 1:
         _tell_report(options)
     return 0
+
+
+def _check_together(options: Options) -> None:
+    """Stop: options that can't be had together."""
+    if options.mode:
+        others = {"t": options.extract, "qR": options.flush["R"], "qI": options.flush["I"]}
+        for name in filter(others.get, others):
+            raise Stop(f"-{name} can be used only in delivery mode")
+    if options.probe:
+        others = {"t": options.extract, "N": options.notify, "R": options.ret, "v": options.verbose == 1}
+        for name in filter(others.get, others):
+            raise Stop(f"-{name} option cannot be used with -bv")
 
 
 def _tell_report(options: Options) -> None:
@@ -394,11 +404,16 @@ def _tell_report(options: Options) -> None:
 
 
 def _fatal(text: str) -> None:
-    if text[:1] == "?":  # as getopt(3) says it, twice since Postfix's takes the options apart twice
-        _prepare()
-        sys.stderr.write(2 * f"{_name}: {text[1:]}\n")
+    if text[:1] == "?":
+        _complain(text[1:])
         text = f"usage: {_name} [options]"
-    _log("fatal", text, 2)
+    _say(f"fatal: {text}")
+
+
+def _complain(text: str) -> None:
+    """As getopt(3) does."""
+    _prepare()
+    sys.stderr.write(f"{_name}: {text}\n")
 
 
 if __name__ == "__main__":

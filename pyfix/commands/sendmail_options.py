@@ -52,7 +52,8 @@ class Options:
 
     def __init__(self) -> None:
         self.mode = ""
-        self.site = ""
+        self.flush = {"R": "", "I": ""}
+        """The site of -qR and the queue id of -qI."""
         self.aliases = ""
         """The alias database of -bi, in place of alias_database."""
         self.probe = False
@@ -70,10 +71,39 @@ class Options:
         self.requiretls: list[str] = []
         """The -O options that say so, or that it is not wanted."""
         self.verbose = 0
-        self.warnings: list[str] = []
+        self.said: list[str] = []
+        """What the caller and the log are told, with severity words."""
         self.directory = from_environment("MAIL_CONFIG", "/etc/postfix")
         self.nothing = False
         """Do as if it had been done (-q with a time)."""
+
+    def warn(self, text: str) -> None:
+        """Something that is worked around."""
+        self.said.append(f"warning: {text}")
+
+    def ignored(self, name: str) -> None:
+        """An option that means nothing here."""
+        if self.verbose:
+            self.said.append(f"-{name} option ignored")
+
+
+def scan(words: list[str], options: Options) -> list[str]:
+    """Take only the directory out of the options; returns getopt(3)'s complaints. The values of options may differ from
+    those that parse() finds: this pass does not know what -V once was.
+    """
+    complaints: list[str] = []
+    at = 0
+    while at < len(words) and words[at] != "--" and _is_option(words[at]):
+        if words[at] == "-q":
+            at += 1
+            continue
+        found, at = _letters(words, at)
+        for letter, value in found:
+            if letter == "?":
+                complaints.append(value)
+            elif letter == "C":
+                options.directory = _directory(value)
+    return complaints
 
 
 def parse(words: list[str], options: Options) -> list[str]:
@@ -81,20 +111,29 @@ def parse(words: list[str], options: Options) -> list[str]:
     at = 0
     while at < len(words):
         word = words[at]
-        at += 1
         if word == "--":
+            return words[at + 1 :]
+        if not _is_option(word):
             break
-        if word[:1] != "-" or word == "-":
-            return words[at - 1 :]
         if word == "-q":
             options.mode = "q"
-            continue
-        if _means_verp(word, words[at : at + 1]):
-            options.warnings.append(deprecated(word[2:]))
+            at += 1
+        elif _means_verp(word, words[at + 1 : at + 2]):
+            options.warn(deprecated(word[2:]))
             _verp(options, word[2:])
-            continue
-        at = _letters(word, words, at, options)
+            at += 1
+        else:
+            found, at = _letters(words, at)
+            for letter, value in found:
+                if letter in FLAGS:
+                    FLAGS[letter](options, value)
+                else:
+                    options.ignored(letter)
     return words[at:]
+
+
+def _is_option(word: str) -> bool:
+    return word[:1] == "-" and word != "-"
 
 
 def _means_verp(word: str, rest: list[str]) -> bool:
@@ -110,28 +149,30 @@ def _bytes_of(value: str) -> int:
     return len(value.encode("utf-8", "surrogateescape"))
 
 
-def _letters(word: str, words: list[str], at: int, options: Options) -> int:
-    """The options in one word; returns where the next word is."""
+def _letters(words: list[str], at: int) -> tuple[list[tuple[str, str]], int]:
+    """The options in the word at this place, with their values, and where the next word is; a complaint is a "?"."""
+    found: list[tuple[str, str]] = []
+    word = words[at]
+    at += 1
     for place in range(1, len(word)):
         letter = word[place]
         if letter in WITHOUT:
-            FLAGS.get(letter, _pass)(options, "")
-            continue
-        if letter not in WITH_VALUE:
-            raise Stop(f"?invalid option -- '{letter}'")
-        value = word[place + 1 :]
-        if not value:
-            if at == len(words):
-                raise Stop(f"?option requires an argument -- '{letter}'")
-            value = words[at]
+            found.append((letter, ""))
+        elif letter not in WITH_VALUE:
+            found.append(("?", f"invalid option -- '{letter}'"))
+        elif word[place + 1 :]:
+            found.append((letter, word[place + 1 :]))
+            break
+        elif at == len(words):
+            found.append(("?", f"option requires an argument -- '{letter}'"))
+        else:
+            found.append((letter, words[at]))
             at += 1
-        FLAGS.get(letter, _pass)(options, value)
-        break
-    return at
+    return found, at
 
 
-def _pass(options: Options, value: str) -> None:
-    """An option that means nothing here."""
+def _complain(_: Options, complaint: str) -> None:
+    raise Stop(f"?{complaint}")
 
 
 def _mode(options: Options, value: str) -> None:
@@ -153,16 +194,15 @@ def _aliases(options: Options, _: str) -> None:
 
 
 def _queue(options: Options, value: str) -> None:
-    if value[0].isdecimal():
+    kind, name = value[:1], value[1:]
+    if kind.isdecimal():
         options.nothing = True
-    elif value[0] == "R":
-        options.mode, options.site = "qR", value[1:]
-    elif value[0] == "I":
-        options.mode, options.site = "qI", value[1:]
+    elif kind not in options.flush:
+        raise Stop(f"-q{kind} is not implemented")
+    elif name:
+        options.flush[kind] = name
     else:
-        raise Stop(f"-q{value[0]} is not implemented")
-    if options.mode in {"qR", "qI"} and not options.site:
-        raise Stop("specify: -qRsitename" if options.mode == "qR" else "specify: -qIqueueid")
+        raise Stop("specify: -qRsitename" if kind == "R" else "specify: -qIqueueid")
 
 
 def _encoding(options: Options, value: str) -> None:
@@ -172,10 +212,10 @@ def _encoding(options: Options, value: str) -> None:
     options.encoding = known[value]
 
 
-def _directory(options: Options, value: str) -> None:
-    """A directory, or main.cf in it."""
+def _directory(value: str) -> str:
+    """A directory, or that of a main.cf."""
     directory, _, name = value.rpartition("/")
-    options.directory = (directory or ".") if name == "main.cf" else value
+    return (directory or ".") if name == "main.cf" else value
 
 
 def _sender(options: Options, value: str) -> None:
@@ -210,10 +250,10 @@ def _notify(options: Options, value: str) -> None:
     words = value.replace(",", " ").split()
     unknown = [word for word in words if word.lower() not in NOTIFY]
     for word in unknown:
-        options.warnings.append(f'unknown DSN NOTIFY command value "{word}" in "{value}"')
+        options.warn(f'unknown DSN NOTIFY command value "{word}" in "{value}"')
     mask = sum({NOTIFY.get(word.lower(), 0) for word in words})
     if unknown or not mask or (mask & 1 and mask != 1):
-        options.warnings.append(f"bad -N option value: '{value}' -- ignored")
+        options.warn(f"bad -N option value: '{value}' -- ignored")
     else:
         options.notify = mask
 
@@ -221,14 +261,14 @@ def _notify(options: Options, value: str) -> None:
 def _ret(options: Options, value: str) -> None:
     options.ret = RET.get(value.lower(), 0)
     if not options.ret:
-        options.warnings.append("bad -R option value -- ignored")
+        options.warn("bad -R option value -- ignored")
 
 
 def _envelope_id(options: Options, value: str) -> None:
     if _bytes_of(value) > ENVID_LIMIT:
-        options.warnings.append("too long -V option value -- ignored")
+        options.warn("too long -V option value -- ignored")
     elif not value or not value.isascii() or not value.isprintable():
-        options.warnings.append("bad syntax in -V option value -- ignored")
+        options.warn("bad syntax in -V option value -- ignored")
     else:
         options.envelope_id = value
 
@@ -257,6 +297,8 @@ def _old(options: Options, value: str) -> None:
         if value == "A":
             raise Stop("-oA requires pathname")
         options.aliases = value[1:]
+    elif value[:1] != "m":
+        options.ignored(f"o{value[:1]}")
 
 
 def _set(options: Options, value: str) -> None:
@@ -268,15 +310,15 @@ def _set(options: Options, value: str) -> None:
     elif word == "no":
         options.sendopts &= ~bit
     elif bit or not value:
-        options.warnings.append(f"bad -O option: '{value}' -- ignored")
+        options.warn(f"bad -O option: '{value}' -- ignored")
         return
     if bit == REQUIRETLS:
         options.requiretls.append(value)
 
 
 FLAGS: "dict[str, Callable[[Options, str], None]]" = {
+    "?": _complain,
     "B": _encoding,
-    "C": _directory,
     "F": _full_name,
     "G": _gateway,
     "I": _aliases,

@@ -252,6 +252,11 @@ def internal(tokens: Sequence[Item]) -> str:
     return _join(tokens, _internal_text, after_comma=" ")
 
 
+def unspaced(tokens: Sequence[Item]) -> str:
+    """The same as a path of SMTP or a word of a command line has it: without the spaces between tokens."""
+    return "".join(map(_internal_text, tokens))
+
+
 def _internal_text(token: Item) -> str:
     if isinstance(token, Address):
         return internal(token.tokens)

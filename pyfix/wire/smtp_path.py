@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 
 from pyfix.mail.address import split_route
-from pyfix.mail.tokens import Address, Token, internal, parse
+from pyfix.mail.tokens import Address, Token, parse, unspaced
 
 ATOM = r"""[^\x00-\x20\x7f<>()@,;:\\".\[\]|%!]+"""
 DOT_STRING = rf"{ATOM}(?:\.{ATOM})*"
@@ -52,7 +52,7 @@ def parse_path(text: str, *, strict: bool = False) -> str | None:
     others = [item for item in items if isinstance(item, Token) and item.kind not in BRACKETS]
     if len(addresses) > 1 or (strict and others):
         return None
-    path = "".join(internal([token]) for token in addresses[0].tokens) if addresses else ""
+    path = unspaced(addresses[0].tokens) if addresses else ""
     return None if strict and path.startswith("@") else path  # a route, or "" as a name
 
 

@@ -49,6 +49,13 @@ ACCEPTED: list[tuple[list[str], bytes]] = [
     (["-t"], b"To: \n a\n\n"),
     (["-t"], b"To: a\n \n b\n\n"),
     (["-t"], b"Bcc: a\nBcc: b\n\n"),
+    (["-t"], b"To: a\0b\nTo\0: c\n\n"),
+    (["-t"], b"To: a\nX: y\0z\n b\0\n\n\0"),
+    (["-t"], b"To: a\nX\0Y: z\nTo: c\n\n"),
+    *((["-t", "-f", route], b"To: " + route.encode() + b"\n\n") for route in ("<@r1 , @r2 : u@d>", "<a b>", "<a,b>")),
+    (["a,,b"], b"x\n"),
+    (["-Ndelay", "(c)", "a", "<>", ","], b"x\n"),
+    (["-Ndelay", "-t"], b"To: <>, a, g:;\n\n"),
     (["-t"], b"To: a@b,\n\tc@d\n e@f\n\nx"),
     (["-t"], b"To: a@b,,c\n\nx"),
     (["-t"], b"To: a.b@c.d.\nCc: .x@y, x.@y, a..b@c, a@[1.2.3.4], a%b@c, a!b, x@y@z\n\n"),
@@ -84,6 +91,11 @@ ACCEPTED: list[tuple[list[str], bytes]] = [
     *(([option, "x"], b"z\n") for option in ("-oX", "-Ofoo", "-ep", "-Ltag", "-pSMTP", "-U", "-x", "-m", "-c", "-h9")),
     *(([option, "x"], b"z\n") for option in ("-Ac", "-Am", "-bm", "-q5m", "-bh", "-om", "-oem", "-odi")),
     (["a", "-i", "b"], b".\nx\n"),
+    *((["-v", option, "a"], b"") for option in ("-oT", "-oe", "-om", "-oA/x", "-m", "-h5", "-Lx", "-Ac", "-bm", "-U")),
+    (["-oT", "-v", "-Rx", "-oT", "a"], b""),
+    (["-V", "xx", "-Z", "a"], b""),
+    (["-V", "-C", "/nonexistent", "a"], b""),
+    *(([*words, "-q5m"], b"") for words in (["-bp", "x"], ["-qIabc", "x"], ["-bs"])),
     (["-"], b""),
     *((["--", word], b"y\n") for word in ("a b", "<a>", "a,b", "Name <a@b>", "", "(c)", '"q q"', "a@", "@b", "g: a;")),
     *((["--", word], b"y\n") for word in ("<>", "a\\ b", "|cmd", "/file", ":include:/x", "-a")),
@@ -116,6 +128,13 @@ REFUSED: list[tuple[list[str], bytes]] = [
     (["-bh", "-t"], b"To: x\n\n"),
     (["-tbH"], b"To: x\n\n"),
     (["-bh", "-bm", "-t"], b""),
+    *((["-bv", *words], b"") for words in (["-t", "-bp"], ["-v", "-bp"], ["-v", "-bh"], ["-t", "-q5"], ["-t", "-qIx"])),
+    *((["-bv", *words, "x"], b"") for words in (["-Nnever", "-Rfull"], ["-Rfull", "-v"], ["-tNdelay"])),
+    *((["-qIabc", *words], b"") for words in (["-t", "x"], ["-bp", "x"], ["-bh"], ["-q5m", "-bh"], ["-qRx", "x"])),
+    *((["-qRx.y", *words], b"") for words in (["-t", "x"], ["-bp"], ["-q"], ["-I", "x"])),
+    *(([*words, "x"], b"") for words in (["-Z", "-Ela"], ["-Z", "-n", "-f"], ["-n", "-Z"], ["-V+=", "-Z"], ["-Ta"])),
+    *(([*words, "-C", "/nonexistent"], b"") for words in (["-Z"], ["-q5m"], ["-qx"], ["-V", "id"], ["-V+="], ["-q"])),
+    (["-t"], b"To: \0a\n\n"),
 ]
 
 
@@ -286,4 +305,4 @@ def test_start_imports_nothing_heavy(alone):
 def test_a_bad_value_of_n_is_shown(value):
     options = Options()
     assert parse(["-N", value, "a"], options) == ["a"]
-    assert options.warnings == [f"bad -N option value: '{value}' -- ignored"]
+    assert options.said == [f"warning: bad -N option value: '{value}' -- ignored"]
