@@ -27,21 +27,17 @@ class UsageError(Exception):
 def options(args: Iterable[str], letters: str) -> tuple[list[tuple[str, str]], list[str]]:
     """([(letter, value), ...], operands). letters as for getopt(3): a colon follows those that take a value.
 
-    Operands may stand between options, except where letters begin with +; -- ends options. UsageError.
+    The first operand, or --, ends options. UsageError.
     """
     found: list[tuple[str, str]] = []
-    operands: list[str] = []
     rest = iter(args)
     for word in rest:
         if word == "--":
-            operands.extend(rest)
-        elif word[0:1] != "-" or word == "-":
-            operands.append(word)
-            if letters[0] == "+":
-                operands.extend(rest)
-        else:
-            found += _letters(word, rest, letters)
-    return found, operands
+            break
+        if word[0:1] != "-" or word == "-":
+            return found, [word, *rest]
+        found += _letters(word, rest, letters)
+    return found, list(rest)
 
 
 def _letters(word: str, rest: Iterable[str], letters: str) -> list[tuple[str, str]]:

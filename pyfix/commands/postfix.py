@@ -50,7 +50,7 @@ QUEUES = ("maildrop", "hold", "incoming", "active", "deferred")
 
 def main(argv: list[str] | None = None) -> int:
     """The command; returns its exit status."""
-    found, words = mail_conf.begin(argv, "postfix", "+c:Dv", USAGE)
+    found, words = mail_conf.begin(argv, "postfix", "c:Dv", USAGE)
     options = dict(found)
     given = options.get("c") or os.environ.get("MAIL_CONFIG")
     config_dir = options.get("c") or mail_conf.from_environment()

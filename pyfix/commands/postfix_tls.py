@@ -372,14 +372,14 @@ def _write(path: str, pem: bytes, mode: int) -> None:
 Action = Callable[[System, Mapping[str, str], list[str]], int]
 MANY = sys.maxsize
 COMMANDS: Mapping[str, tuple[str, int, Action]] = {
-    "enable-client": ("+r:", 0, enable_client),
-    "enable-server": ("+a:b:r:", MANY, enable_server),
-    "new-server-key": ("+a:b:", MANY, new_server_key),
-    "new-server-cert": ("+a:b:", MANY, new_server_cert),
-    "deploy-server-cert": ("+", 2, deploy_server_cert),
-    "output-server-csr": ("+k:", MANY, output_server_csr),
-    "output-server-tlsa": ("+h:", MANY, output_server_tlsa),
-    "all-default-client": ("+", 0, all_default_client),
-    "all-default-server": ("+", 0, all_default_server),
+    "enable-client": ("r:", 0, enable_client),
+    "enable-server": ("a:b:r:", MANY, enable_server),
+    "new-server-key": ("a:b:", MANY, new_server_key),
+    "new-server-cert": ("a:b:", MANY, new_server_cert),
+    "deploy-server-cert": ("", 2, deploy_server_cert),
+    "output-server-csr": ("k:", MANY, output_server_csr),
+    "output-server-tlsa": ("h:", MANY, output_server_tlsa),
+    "all-default-client": ("", 0, all_default_client),
+    "all-default-server": ("", 0, all_default_server),
 }
 """Options, how many operands there may be, and what is done."""

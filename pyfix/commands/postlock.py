@@ -25,7 +25,7 @@ USAGE = "usage: postlock [-c config_dir] [-l lock_style] [-v] folder command..."
 EX_TEMPFAIL = 75
 STYLES = ("fcntl", "flock", "dotlock")  # in the order in which they are taken
 FILE_LOCKS = {"fcntl": locks.fcntl_exclusive, "flock": locks.flock_exclusive}
-LETTERS = "+c:l:v"
+LETTERS = "c:l:v"
 
 
 def main(argv: list[str] | None = None) -> int:

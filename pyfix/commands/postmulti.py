@@ -69,7 +69,7 @@ class Request(NamedTuple):
 
 def main(argv: list[str] | None = None) -> int:
     """Do what the options ask for."""
-    found, words = mail_conf.begin(argv, "postmulti", "+ae:g:i:G:I:jlpRvx", USAGE)
+    found, words = mail_conf.begin(argv, "postmulti", "ae:g:i:G:I:jlpRvx", USAGE)
     msg.to(*msg.active(), log.administrators(mail_conf.load(None), "postmulti"))
     try:
         request = _request(found, words)

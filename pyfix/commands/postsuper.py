@@ -7,9 +7,10 @@
 -f        expire, and release from hold    -p    remove what crashes left behind
 -h        put on hold                      -s -S put files where they belong
 
-ID is a queue id, ALL, or - for ids on standard input, and may be given several times. ALL finds messages also
-where hash_queue_names or hash_queue_depth no longer want them. QUEUE limits where messages are looked for; in
-maildrop they can only be deleted. Without an option it does -s -p.
+ID is a queue id, ALL, or - for ids on standard input (where ALL is no more than an id), and may be given several
+times. ALL finds messages also where hash_queue_names or hash_queue_depth no longer want them, and those that are
+being written; -d ALL leaves no file, and no log of a message that is not there. QUEUE limits where messages are
+looked for; in maildrop they can only be deleted. Without an option it does -s -p.
 
 Privileges: root, who becomes mail_owner, or mail_owner. What is done is told on standard error and logged.
 Parameters: queue_directory, mail_owner, hash_queue_names, hash_queue_depth
@@ -26,7 +27,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 from pyfix.commands import mail_conf
 from pyfix.queue.directory import QueueDirectory, is_ready
 from pyfix.queue.names import is_valid
-from pyfix.queue.repair import purge, repair
+from pyfix.queue.repair import files, purge, repair, well_named
 from pyfix.queue.report import FORCE_EXPIRE
 from pyfix.unix import msg
 
@@ -48,6 +49,10 @@ SCANNED = ("defer", "bounce", "maildrop", "incoming", "active", "deferred", "hol
 _DIRECTORIES = frozenset({*SCANNED, "trace"})
 _LETTERS = "c:d:e:f:h:H:pr:sSv"
 _ASKING = frozenset("defhHr")
+TEMPORARY = 7 * 86400
+"""Seconds after which nobody can be at work on a file."""
+
+RENAMED = "QUEUE FILE NAMES WERE CHANGED TO MATCH INODE NUMBERS"
 
 
 def _delete(queue: QueueDirectory, path: str) -> bool:
@@ -56,12 +61,11 @@ def _delete(queue: QueueDirectory, path: str) -> bool:
 
 
 def _delete_with(path: str, logs: Iterable[str]) -> bool:
-    """The logs first: without their message they would wait for another of that id."""
-    if not os.path.lexists(path):
-        return False
+    """The logs first: without their message they would wait for another of that id. False: it was no message yet."""
+    status = os.lstat(path)
     _delete_files(logs)
     os.unlink(path)
-    return True
+    return is_ready(status)
 
 
 def _delete_files(paths: Iterable[str]) -> None:
@@ -70,30 +74,12 @@ def _delete_files(paths: Iterable[str]) -> None:
             os.unlink(path)
 
 
-def _delete_each(queue: QueueDirectory) -> "Do":
-    """_delete() for many: asks only for logs that are there, wherever that is."""
-    logs = _all_logs(queue)
-
-    def delete(_: QueueDirectory, path: str) -> bool:
-        return _delete_with(path, logs.get(os.path.basename(path), ()))
-
-    return delete
-
-
-def _delete_late_logs(queue: QueueDirectory, deleted: Iterable[str]) -> None:
-    """Those that were begun since _delete_each() looked."""
-    logs = _all_logs(queue)
-    for queue_id in logs.keys() & set(deleted):
-        _delete_files(logs[queue_id])
-
-
 def _all_logs(queue: QueueDirectory) -> dict[str, list[str]]:
-    """The logs of each id."""
+    """The logs of each id, wherever they are."""
     logs: dict[str, list[str]] = {}
     for log in LOGS:
-        with suppress(FileNotFoundError):
-            for path in queue.scan_paths(log):
-                logs.setdefault(os.path.basename(path), []).append(path)
+        for path in files(queue, log):
+            logs.setdefault(os.path.basename(path), []).append(path)
     return logs
 
 
@@ -120,6 +106,9 @@ def _expire(_: QueueDirectory, path: str) -> bool:
     os.chmod(path, status.st_mode & 0o777 | FORCE_EXPIRE)
     return True
 
+
+Asked = tuple[str, str | None]
+"""An action's letter, and the id of the message; None: all messages."""
 
 Do = Callable[[QueueDirectory, str], bool]
 """Does something to the message in the file of this path; False: there was nothing to do."""
@@ -152,34 +141,58 @@ class Work:
         asked = letters | ({"e", "H"} if "f" in letters else set())
         self._totals = dict.fromkeys(asked & ACTIONS.keys(), 0)
 
-    def act(self, letter: str, queue_id: str) -> None:
-        """Do an action to a message, or to all."""
+    def act(self, letter: str, queue_id: str | None) -> None:
+        """Do an action to a message; None: to all."""
         action = ACTIONS[letter]
-        if queue_id == "ALL":
-            self._totals[letter] += self._all(action)
+        if queue_id is None:
+            self._totals[letter] += self._delete_all() if action.do is _delete else self._all(action)
         elif not is_valid(queue_id):
             msg.warning(f"invalid mail queue id: {queue_id}")
-        elif any(self._one(action.do, self._queue.path(name, queue_id)) for name in self._queues(action)):
+        elif self._found(action, queue_id):
             self._totals[letter] += 1
             msg.info(f"{queue_id}: {action.done}")
 
-    def _queues(self, action: Action) -> list[str]:
-        """Where messages are to be looked for."""
-        return [name for name in self._names or QUEUES if name in action.queues]
+    def _found(self, action: Action, queue_id: str) -> bool:
+        """Do it to one message. Each queue is looked at twice: it may move to one where it was not before."""
+        queues = [name for name in self._names or QUEUES if name in action.queues]
+        return any(
+            self._queue.status(name, queue_id) is not None and self._one(action.do, self._queue.path(name, queue_id))
+            for name in queues * 2
+        )
 
     def _all(self, action: Action) -> int:
         """Do it to all messages, wherever in their queues they are; how many times it was done."""
-        deletes = action.do is _delete
-        do = _delete_each(self._queue) if deletes else action.do
-        done: list[str] = []
-        for name in self._queues(action):
-            paths = list(self._queue.scan_paths(name))
-            done += [path for path in paths if self._one(do, path)]
-        if deletes:
-            _delete_late_logs(self._queue, map(os.path.basename, done))
-            for name in {*self._names}.difference(QUEUES):
-                _delete_files(self._queue.scan_paths(name))
-        return len(done)
+        done = 0
+        for name in self._names or SCANNED:
+            paths = well_named(self._queue, name)
+            if name in action.queues:
+                done += sum(self._one(action.do, path) for path in paths)
+        return done
+
+    def _delete_all(self) -> int:
+        """Every file of the queues, with the logs of messages; how many messages it was."""
+        logs = _all_logs(self._queue)
+
+        def delete(_: QueueDirectory, path: str) -> bool:
+            return _delete_with(path, logs.get(os.path.basename(path), ()))
+
+        done = 0
+        gone: set[str] = set()
+        for name in self._names or (*QUEUES, "flush"):
+            paths = list(files(self._queue, name))
+            if name in QUEUES:
+                done += sum(self._one(delete, path) for path in paths)
+                gone.update(map(os.path.basename, paths))
+            else:
+                _delete_files(paths)
+        for queue_id, left in _all_logs(self._queue).items():
+            if queue_id in gone or not (self._names or self._is_queued(queue_id)):
+                _delete_files(left)
+        return done
+
+    def _is_queued(self, queue_id: str) -> bool:
+        """Whether there is a message of this id. It may move meanwhile, so each queue is looked at twice."""
+        return any(os.path.lexists(self._queue.path(name, queue_id)) for name in MESSAGES * 2)
 
     def _one(self, do: Do, path: str) -> bool:
         try:
@@ -215,7 +228,10 @@ def main(argv: list[str] | None = None) -> int:
     """Do what the options ask for."""
     found, names = mail_conf.begin(argv, "postsuper", _LETTERS, USAGE)
     letters = {letter for letter, _ in found}
-    main_cf = mail_conf.load(dict(found).get("c"))
+    directory = dict(found).get("c")
+    if directory is not None and directory[:1] != "/":
+        msg.fatal("-c requires absolute pathname")
+    main_cf = mail_conf.load(directory)
     from pyfix.server import log
 
     _enter(main_cf)
@@ -230,19 +246,24 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(
-    queue: QueueDirectory, letters: set[str], asked: list[tuple[str, str]], names: tuple[str, ...]
+    queue: QueueDirectory, letters: set[str], asked: list[Asked], names: tuple[str, ...]
 ) -> None:
     """First the structure, then the messages."""
     if not letters & {"p", "s", "S", *_ASKING}:
         letters |= {"p", "s"}
-    if letters & {"p", "s", "S"} or any(value == "ALL" for _, value in asked):
+    if letters & {"p", "s", "S"} or any(queue_id is None for _, queue_id in asked):
         _require(names or SCANNED)
-    if _put_in_order(queue, letters, names or QUEUES) and asked:
-        msg.fatal("CHECK YOUR QUEUE IDS AND RE-ISSUE THE COMMAND")
+    renamed = _put_in_order(queue, letters, names or SCANNED)
+    if renamed and any(queue_id is not None for _, queue_id in asked):
+        msg.error(RENAMED)
+        _incomplete("CHECK YOUR QUEUE IDS AND RE-ISSUE THE COMMAND")
     work = Work(queue, names, letters)
     for letter, queue_id in asked:
         work.act(letter, queue_id)
     work.tell()
+    if renamed:
+        msg.info(total("Renamed to match inode number", renamed))
+        msg.warning(RENAMED)
 
 
 def _require(directories: Iterable[str]) -> None:
@@ -253,7 +274,7 @@ def _require(directories: Iterable[str]) -> None:
         msg.debug(f"queue: {name}")
 
 
-def _expanded(found: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+def _expanded(found: Iterable[tuple[str, str]]) -> Iterator[Asked]:
     """The actions one by one: - is what standard input says, -f is -e and -H."""
     for letter, value in found:
         if letter not in _ASKING:
@@ -261,22 +282,19 @@ def _expanded(found: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
         values = sys.stdin.read().splitlines() if value == "-" else [value]
         for queue_id in values:
             for each in "eH" if letter == "f" else letter:
-                yield each, queue_id
+                yield each, None if value == "ALL" else queue_id
 
 
-def _put_in_order(queue: QueueDirectory, letters: set[str], names: Iterable[str]) -> bool:
-    """Options -p and -s; True when messages got other ids."""
+def _put_in_order(queue: QueueDirectory, letters: set[str], names: Iterable[str]) -> int:
+    """Options -p and -s; how many messages got other ids."""
     message_queues = [name for name in names if name in QUEUES]
     if "p" in letters:
         for name in message_queues:
-            purge(queue, name, before=time.time() - 86400)
-    if not letters & {"s", "S"}:
-        return False
-    renamed = repair(queue, message_queues, long_too="S" in letters, failed=_incomplete)
-    if renamed:
-        msg.info(total("Renamed to match inode number", renamed))
-        msg.warning("QUEUE FILE NAMES WERE CHANGED TO MATCH INODE NUMBERS")
-    return renamed > 0
+            purge(queue, name, before=time.time() - TEMPORARY)
+    if letters & {"p", "s", "S"}:
+        for name in names:
+            well_named(queue, name)
+    return repair(queue, message_queues, long_too="S" in letters, failed=_incomplete) if letters & {"s", "S"} else 0
 
 
 def _incomplete(trouble: str) -> NoReturn:

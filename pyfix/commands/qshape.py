@@ -26,7 +26,7 @@ from pyfix.queue.records import CorruptQueueFile, leading_numbers
 from pyfix.queue.walk import Walk
 from pyfix.unix import msg
 
-LETTERS = "+hspm:lb:t:w:N:n:c:"
+LETTERS = "hspm:lb:t:w:N:n:c:"
 USAGE = """\
 Usage: {} [ -s ] [ -p ] [ -m <min_subdomains> ] [ -l ]
 \t[ -b <bucket_count> ] [ -t <bucket_time> ] [ -w <terminal_width> ]

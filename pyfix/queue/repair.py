@@ -25,7 +25,7 @@ LOGS = ("bounce", "defer", "trace")
 def purge(queue: QueueDirectory, name: str, before: float) -> int:
     """Remove incomplete files not changed since `before` (seconds since 1970); how many."""
     count = 0
-    for entry in list(_entries(queue.root_of(name))):
+    for entry in list(_entries(queue, name)):
         with suppress(FileNotFoundError):
             status = entry.stat(follow_symlinks=False)
             if status.st_mode & 0o700 != 0o700 and status.st_mtime < before:
@@ -47,8 +47,8 @@ def repair(
     """
     renamed = 0
     for name in queues:
-        root = queue.root_of(name)
-        todo = [e.path for e in _entries(root) if names.is_valid(e.name) and not _in_place(queue, name, e, long_too)]
+        entries = (e for e in _entries(queue, name) if names.is_valid(e.name))
+        todo = [e.path for e in entries if not _in_place(queue, name, e, long_too)]
         while todo:
             left, changed = _pass(queue, name, todo, long_too, failed)
             renamed += changed
@@ -58,26 +58,44 @@ def repair(
                 break
             todo = left
         if name != "maildrop":
-            _remove_empty(root)
+            _remove_empty(queue.root_of(name))
     for log in LOGS:
         _place(queue, log)
     return renamed
 
 
-def _entries(root: str) -> Iterator[os.DirEntry[str]]:
-    """All files below a queue's directory."""
+def files(queue: QueueDirectory, name: str) -> Iterator[str]:
+    """The paths of all files in a queue, whatever their names; none when it is not there."""
+    return (entry.path for entry in _entries(queue, name))
+
+
+def well_named(queue: QueueDirectory, name: str) -> list[str]:
+    """The paths of the files in a queue whose names are ids; of others it warns."""
+    paths = list(files(queue, name))
+    for path in paths:
+        if not names.is_valid(os.path.basename(path)):
+            msg.warning(f"bogus file name: {path}")
+    return [path for path in paths if names.is_valid(os.path.basename(path))]
+
+
+def _entries(queue: QueueDirectory, name: str) -> Iterator[os.DirEntry[str]]:
+    """All files in a queue. Who may write to maildrop could lead elsewhere with directories of his own."""
+    return _below(queue.root_of(name), recurse=name != "maildrop")
+
+
+def _below(root: str, *, recurse: bool = True) -> Iterator[os.DirEntry[str]]:
     below: list[str] = []
     try:
         with os.scandir(root) as entries:
             for entry in entries:
                 if not entry.is_dir():
                     yield entry
-                elif len(entry.name) == 1 and not entry.is_symlink():
+                elif recurse and len(entry.name) == 1 and not entry.is_symlink():
                     below.append(entry.path)
     except OSError:
         return  # as if it were not there
     for directory in below:
-        yield from _entries(directory)
+        yield from _below(directory)
 
 
 def _in_place(queue: QueueDirectory, name: str, entry: os.DirEntry[str], long_too: bool) -> bool:
@@ -134,13 +152,12 @@ def _rename_logs(queue: QueueDirectory, old: str, new: str) -> None:
 
 def _place(queue: QueueDirectory, log: str) -> None:
     """Move logs to their hash directories."""
-    root = queue.root_of(log)
-    for path, target in [(e.path, queue.path(log, e.name)) for e in _entries(root)]:
+    for path, target in [(e.path, queue.path(log, e.name)) for e in _entries(queue, log)]:
         if target != path and os.path.normpath(target) != os.path.normpath(path):
             with suppress(OSError):
                 make_directories(target)
                 rename_noreplace(path, target)
-    _remove_empty(root)
+    _remove_empty(queue.root_of(log))
 
 
 def _remove_empty(root: str) -> None:

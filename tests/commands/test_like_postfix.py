@@ -64,6 +64,16 @@ DOWN = [
     ("postsuper", "-d", "ALL", "private"),
     ("postsuper", "-d", "A", "-r", "A", "-h", "A", "-H", "A", "-e", "A", "-f", "A"),
     ("postsuper", "-e", "ALL", "maildrop"),
+    ("postsuper", "hold", "-d", "ALL"),
+    ("postsuper", "-d", "ABCDEF", "hold", "-s"),
+    *(("postsuper", "-c", where, "-d", "ALL") for where in (".", "etc", "")),
+    ("postqueue", "x", "-p"),
+    ("postcat", "ABCDEF", "-q"),
+    ("postkick", "public", "-v", "pickup", "W"),
+    ("postmap", "inline:{a=b}", "-q", "a"),
+    ("postalias", "inline:{a=b}", "-q", "a"),
+    ("postconf", "mail_name", "-h"),
+    ("postlog", "x", "-p", "nosuch"),
     ("postcat", "{top}/none"),
     ("postcat", "/etc/passwd"),
     ("postcat", "{top}/etc"),
@@ -208,6 +218,52 @@ def test_postsuper_finds_messages_where_they_are_no_longer_wanted(sides):
         wanted = list(pool.map(call, [real] * len(ASKED), ASKED))
         found = list(pool.map(call, [ours] * len(ASKED), ASKED))
     different = [(case, w, f) for case, w, f in zip(ASKED, wanted, found, strict=True) if w != f]
+    assert not different, "\n".join(map(str, different))
+
+
+BEGUN = {  # message: its directory, its mode and age in days
+    "arriving": ("incoming", 0o600, 0),
+    "dropped": ("maildrop", 0o600, 0),
+    "restored": ("hold", 0o644, 6),
+    "left": ("deferred", 0o600, 8),
+    "held": ("hold", 0o700, 9),
+    "other": ("hold", 0o700, 9),
+    "stray": ("defer", 0o600, 9),
+}
+STDIN = ["sh", "-c", 'printf "ALL\\n-\\n" | "$@"', "sh"]
+BEGUN_ASKED = [
+    *[(f"-{letter}", name) for letter in "dhHref" for name in ("restored", "arriving", "held")],
+    *[(f"-{letter}", "ALL") for letter in "dhHre"],
+    ("-d", "dropped"), ("-p",), ("-s",), (), ("-d", "ALL", "hold"), ("-h", "ALL", "-d", "ALL"),
+    *[(f"-{letter}", "-", STDIN) for letter in "dhf"], ("-d", "-", "-h", "ALL", STDIN), ("-d", "ALL", "defer", "flush"),
+]  # fmt: skip
+
+
+def test_postsuper_tells_messages_from_what_is_none(sides):
+    """One that is being written, one that was left, a file whose name is no id, a log without a message."""
+    peer, real, ours = sides
+
+    def call(side, words):
+        top = instance(peer)
+        queue, ids = top / "queue", {"other": "no.id"}
+        for number, (name, (directory, mode, days)) in enumerate(BEGUN.items()):
+            path = queue / directory / name
+            path.touch()
+            ids.setdefault(name, names.short_id(0xA0000 + number, path.stat().st_ino))
+            path = path.rename(path.with_name(ids[name]))
+            path.chmod(mode)
+            os.utime(path, (time.time() - days * 86400,) * 2)
+            shutil.chown(path, "postfix")
+        words = [word if isinstance(word, list) else ids.get(word, word) for word in words]
+        status, _, said = side.call(("postsuper", "-c", str(top / "etc"), *words))
+        for name, queue_id in ids.items():
+            said = said.replace(queue_id, name)
+        return status, said, [(re.sub(r"/\w$", "", where), *rest) for where, *rest in content(queue, ids)]
+
+    with ThreadPoolExecutor(16) as pool:
+        wanted = list(pool.map(call, [real] * len(BEGUN_ASKED), BEGUN_ASKED))
+        found = list(pool.map(call, [ours] * len(BEGUN_ASKED), BEGUN_ASKED))
+    different = [(case, w, f) for case, w, f in zip(BEGUN_ASKED, wanted, found, strict=True) if w != f]
     assert not different, "\n".join(map(str, different))
 
 

@@ -93,7 +93,7 @@ def test_a_name_is_shown_with_its_value(run) -> None:
         (["-d", "myorigin"], "myorigin = $myhostname"),
         (["-o", "myorigin=other", "myorigin"], "myorigin = other"),
         (["mail_version"], "mail_version = 3.11.6"),
-        (["config_directory", "-h"], "{}"),
+        (["-h", "config_directory"], "{}"),
         (["process_name"], "process_name = postconf"),
         (["sub_destination_rate_delay"], "sub_destination_rate_delay = $default_destination_rate_delay"),
     ],

@@ -11,6 +11,7 @@ import pytest
 
 from pyfix.commands import postsuper
 from pyfix.config import check
+from pyfix.queue.directory import QueueDirectory
 from pyfix.queue.logs import LogEntry, Recipient, append_log, read_log
 from pyfix.unix import msg
 from pyfix.unix.maillog_client import Postlog
@@ -168,8 +169,14 @@ def test_without_options_the_queue_is_put_in_order(queue, run):
 def test_ids_that_were_just_changed_are_not_acted_on(queue, run):
     queue_id = put(queue, "hold", message())
     os.rename(queue.path("hold", queue_id), queue.path("hold", queue_id[:5] + "1"))
-    status, lines = run("-s", "-d", "ALL")
-    assert (status, lines[-1]) == (1, "fatal: CHECK YOUR QUEUE IDS AND RE-ISSUE THE COMMAND")
+    assert run("-s", "-d", queue_id) == (
+        1,
+        [
+            "error: QUEUE FILE NAMES WERE CHANGED TO MATCH INODE NUMBERS",
+            "fatal: CHECK YOUR QUEUE IDS AND RE-ISSUE THE COMMAND",
+            "warning: OPERATION INCOMPLETE -- RERUN COMMAND TO FIX THE QUEUE FIRST",
+        ],
+    )
     assert where(queue, queue_id) == ["hold"]
 
 
@@ -184,13 +191,45 @@ def test_it_is_for_root_and_the_owner_of_the_queue(run, monkeypatch):
 
 def test_a_log_that_is_begun_while_all_messages_are_deleted_goes_too(queue, run, monkeypatch):
     queue_id = put(queue, "deferred", message())
-    prepare = postsuper._delete_each
+    look = postsuper._all_logs
 
     def late(queue):
-        delete = prepare(queue)
-        append_log(queue, "defer", queue_id, LogEntry(Recipient(1, "a@x"), "4.0.0", "delayed", "x"))
-        return delete
+        logs = look(queue)
+        if where(queue, queue_id):
+            append_log(queue, "defer", queue_id, LogEntry(Recipient(1, "a@x"), "4.0.0", "delayed", "x"))
+        return logs
 
-    monkeypatch.setattr(postsuper, "_delete_each", late)
+    monkeypatch.setattr(postsuper, "_all_logs", late)
     assert run("-d", "ALL") == (0, ["Deleted: 1 message"])
     assert read_log(queue, "defer", queue_id) == []
+
+
+@pytest.mark.parametrize("option", ["-d", "-h", "-r", "-e"])
+def test_a_message_that_moves_while_it_is_looked_for_is_found(queue, run, monkeypatch, option):
+    queue_id = put(queue, "deferred", message())
+    look = QueueDirectory.status
+
+    def moving(self, name, queue_id):
+        if name == "deferred" and where(queue, queue_id) == ["deferred"]:
+            queue.rename(queue_id, "deferred", "active")
+        return look(self, name, queue_id)
+
+    monkeypatch.setattr(QueueDirectory, "status", moving)
+    assert run(option, queue_id)[1][-1].endswith(": 1 message")
+
+
+def test_a_log_stays_with_a_message_that_came_while_all_were_deleted(queue, run, monkeypatch):
+    came = []
+    look = postsuper._all_logs
+
+    def late(queue):
+        if not came:
+            came.append("")
+        elif came == [""]:
+            came[0] = put(queue, "active", message())
+            append_log(queue, "bounce", came[0], LogEntry(Recipient(1, "a@x"), "5.0.0", "failed", "x"))
+        return look(queue)
+
+    monkeypatch.setattr(postsuper, "_all_logs", late)
+    assert run("-d", "ALL") == (0, ["Deleted: 0 messages"])
+    assert len(read_log(queue, "bounce", came[0])) == 1
