@@ -139,7 +139,7 @@ def serving() -> Iterator[Server]:
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setattr(mongodb, "TIMEOUT", 150)
+    monkeypatch.setattr(mongodb, "TIMEOUT", 20_000)
     monkeypatch.setattr(mongodb, "RETRY", 0)
     with serving() as found:
         yield found
@@ -391,7 +391,7 @@ def refused(_: dict[str, Any]) -> dict[str, Any]:
 
 
 def slow(command: dict[str, Any]) -> dict[str, Any]:
-    time.sleep(0.3)
+    time.sleep(1)
     return found(command)
 
 
@@ -407,8 +407,10 @@ TROUBLE: dict[str, Answer] = {
 
 @pytest.mark.parametrize("answer", TROUBLE.values(), ids=TROUBLE)
 def test_trouble_is_an_error_told_once_and_passes(
-    server: Server, here: Path, log: list[str], answer: Answer
+    server: Server, here: Path, log: list[str], answer: Answer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if answer is slow:
+        monkeypatch.setattr(mongodb, "TIMEOUT", 500)
     table = open_table(write(here, server, GOTO))
     assert table.lookup_now("one@example.com") == "uno@one.test"
     server.answer = answer

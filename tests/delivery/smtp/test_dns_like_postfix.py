@@ -208,7 +208,7 @@ def comparable(line: str) -> str:
 def test_it_is_as_with_postfix(case: str, client, store, real, server) -> None:
     main = MainCf.from_text(MAIN_CF)
     reply_filter = ReplyFilter(Maps(main.value("smtp_dns_reply_filter"), name="smtp_dns_reply_filter"))
-    client.resolver = DnsResolver(f"{OWN_ADDRESS}:{PORT}", timeout=0.3, reply_filter=reply_filter)
+    client.resolver = DnsResolver(f"{OWN_ADDRESS}:{PORT}", timeout=0.6, reply_filter=reply_filter)
     client.deliver(store.put("r@d.test"), nexthop(case), main_cf=MAIN_CF)
     status = store.lines[-1].partition(": ")[2]
     if case in SAFER:
