@@ -27,6 +27,8 @@ smtp_tls_security_level =
 OURS = "smtpd_peername_lookup = no\n" + ("" if release() >= (3, 11) else "smtp_log_tls_feature_status = no\n")
 OK = "250 2.0.0 Ok"
 GO_ON = "354 go on"
+COUNT_LIMIT = "used again once"
+MASTER_CF = "once unix - - n - - smtp -o smtp_connection_reuse_count_limit=1\n"
 CASES: dict[str, dict[str, str | list[str]]] = {
     "all well": {},
     "greeting 4xx": {"": "421 4.3.2 go away"},
@@ -52,6 +54,7 @@ CASES: dict[str, dict[str, str | list[str]]] = {
     "RSET 421": {"RSET": ["421 4.3.0 no", OK]},
     "RSET hang up": {"RSET": [HANG_UP, OK]},
     "4xx in each": {"RCPT": "450 4.2.0 greylisted"},
+    COUNT_LIMIT: {},
     "no pipelining, MAIL 4xx": {"EHLO": "250 broken.test", "MAIL": [OK, "451 4.3.0 later", OK]},
 }
 
@@ -76,7 +79,8 @@ def both(instance, real_postfix):
     for server in (*servers[0].values(), *servers[1].values()):
         server.__enter__()
     tables = [_transports(some) for some in servers]
-    real, mine = real_postfix(main_cf=MAIN_CF + tables[0]), instance(main_cf=MAIN_CF + OURS + tables[1])
+    real = real_postfix(main_cf=MAIN_CF + tables[0], master_cf=MASTER_CF)
+    mine = instance(main_cf=MAIN_CF + OURS + tables[1], master_cf=MASTER_CF)
     yield (real, servers[0]), (mine, servers[1])
     real.stop()
     mine.stop()
@@ -95,7 +99,9 @@ def test_kept_connections_are_used_and_logged_as_postfix_does(both) -> None:
 
 
 def _transports(servers: dict[str, Broken]) -> str:
-    entries = [f"{{d{at}.test = smtp:[127.0.0.1]:{server.port}}}" for at, server in enumerate(servers.values())]
+    services = ["once" if case == COUNT_LIMIT else "smtp" for case in servers]
+    where = [f"{service}:[127.0.0.1]:{server.port}" for service, server in zip(services, servers.values(), strict=True)]
+    entries = [f"{{d{at}.test = {text}}}" for at, text in enumerate(where)]
     return f"transport_maps = inline:{{ {', '.join(entries)} }}\n"
 
 

@@ -99,7 +99,7 @@ MEANINGS = {
     "smtp_connection_cache_on_demand": "Whether connections are kept while there is more mail for the destination.",
     "smtp_connection_cache_time_limit": "How long a connection waits for the next message.",
     "smtp_connection_reuse_time_limit": "How long one connection is used.",
-    "smtp_connection_reuse_count_limit": "How many times one connection is used; 0: any number.",
+    "smtp_connection_reuse_count_limit": "How many times one connection is used again; 0: any number.",
     "connection_cache_protocol_timeout": "How long handing a connection to or from the cache may take.",
     "connection_cache_ttl_limit": "The longest time that scache keeps a connection.",
     "connection_cache_status_update_time": "How often scache logs how well it did.",

@@ -89,11 +89,11 @@ class Finder:
         self._hosts = hosts
         self._here = here
         self._lmtp = lmtp
-        self._native = "native" in cfg.smtp_host_lookup.lower()
-        self._dns = "dns" in cfg.smtp_host_lookup.lower()
         level = cfg.smtp_dns_support_level
         self._srv = frozenset(SEPARATORS.split(cfg.use_srv_lookup.lower())) - {""}
         self._no_mx = level == "disabled" if level else cfg.disable_dns_lookups
+        self._native = self._no_mx or "native" in cfg.smtp_host_lookup.lower()
+        self._dns = self._no_mx or "dns" in cfg.smtp_host_lookup.lower()
 
     async def find(self, destination: Destination) -> Found:
         """The servers. MailError: there is none, its status and text say why."""

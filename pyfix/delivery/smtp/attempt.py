@@ -86,6 +86,7 @@ class Attempt:
         self._site_told = False
         self._seen: set[int] = set()  # recipients that this session has decided on
         self._tls = ""
+        self._loops = False
         self._broken = False
         self._load = False  # a connection that was kept may be used
         self._store = False  # a connection is to be kept
@@ -100,6 +101,7 @@ class Attempt:
             await self._fail(site=True, last=True)
             return
         words = destination.split(self._request.nexthop)
+        nexthops = len(words)
         words += destination.split(self._cfg.smtp_fallback_relay)
         for at, word in enumerate(words):
             self._last_destination = self._last_destination or at == len(words) - 1
@@ -108,7 +110,7 @@ class Attempt:
             if self._last_destination or not self.left:
                 break
         if self.left:
-            await self._left_over(words, at)
+            await self._left_over(words[0], fallback=at >= nexthops)
 
     # Which server
 
@@ -139,8 +141,7 @@ class Attempt:
         except MailError as error:
             self.why = Dsn(error.status, error.text)
             if isinstance(error, Loops):
-                self._last_destination = True
-                await self._keep()
+                self._last_destination = self._loops = True
             return
         self._last_destination = self._last_destination or found.last
         servers = [server for server in found.servers if server != used]
@@ -295,13 +296,14 @@ class Attempt:
         """The message for all recipients that are left; then the connection is kept or ended."""
         self._seen = set()
         session.queue_id = self._request.queue_id
-        self._talked = True
         try:
             await self._transfer(session)
+            self._talked = True
         except (Lost, Silent) as error:
             session.bad = True
-            self._set_broken(session, error)
-            await self._fail(session, site=True)
+            if session.client.stage is not Stage.RSET:  # after which nothing is open
+                self._set_broken(session, error)
+                await self._fail(session, site=True)
         finally:
             self._smtp.release(session)
 
@@ -528,25 +530,26 @@ class Attempt:
         if not stats.conn_setup_done:
             stats.conn_setup_done = stats.deliver_done
 
-    async def _left_over(self, words: list[str], at: int) -> None:
+    async def _left_over(self, nexthop: str, *, fallback: bool) -> None:
         """No server could be asked, or the last one has gone."""
         self._seen = set()
         if self.why is None or not self.why.status:
             self.why = Dsn("4.3.0", log.NO_SERVER)
         elif self.why.status[:1] != "4":
-            self._excuse(words, at)
+            await self._excuse(nexthop, fallback=fallback)
         await self._fail(site=True, last=True)
 
-    def _excuse(self, words: list[str], at: int) -> None:
-        """Trouble with a relay that the administrator chose does not bounce mail."""
+    async def _excuse(self, nexthop: str, *, fallback: bool) -> None:
+        """Trouble with a relay that the administrator chose does not bounce mail, nor what would come back perhaps."""
         assert self.why is not None
-        status = with_class(self.why.status, "4")
-        if at > 0:
+        if fallback:
             msg.warning(log.configuration_problem("smtp_fallback_relay"))
-            self.why = Dsn(status, "fall-back relay configuration problem")
-        elif not self._smtp.lmtp and words[0] == self._smtp.relayhost:
+            self.why.status = "4.3.5"
+        elif not self._smtp.lmtp and nexthop == self._smtp.relayhost:
             msg.warning(log.configuration_problem("relayhost"))
-            self.why = Dsn(status, "relayhost configuration problem")
+            self.why.status = "4.3.5"
+        elif self._loops:
+            await self._keep()
 
 
 def _needs_utf8(sendopts: int) -> bool:

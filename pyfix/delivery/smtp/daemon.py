@@ -228,7 +228,7 @@ class Smtp(EventAgent):
     def may_keep(self, session: Session) -> bool:
         """Whether the connection can be used once more."""
         limit = self.cfg.smtp_connection_reuse_count_limit
-        fresh = time.monotonic() < session.until and (not limit or session.reuse_count + 1 < limit)
+        fresh = time.monotonic() < session.until and (not limit or session.reuse_count < limit)
         return fresh and not session.bad
 
     def release(self, session: Session) -> None:

@@ -86,6 +86,8 @@ NAME_ERROR = "Host or domain name not found. Name service error for name="
         ("empty.test", "smtp_defer_if_no_mx_address_found = yes", (f"4.4.4 {NAME_ERROR}gone.test type=AAAA: "
             "Host not found")),
         ("host.test", "disable_dns_lookups = yes", ["192.0.2.7"]),
+        ("mx.test", "disable_dns_lookups = yes", ["192.0.2.99"]),
+        ("[mx.test]", "smtp_dns_support_level = disabled", ["192.0.2.99"]),
         ("[mx.test]", "smtp_host_lookup = native", ["192.0.2.99"]),
         ("[no.test]", "smtp_host_lookup = native", "5.4.4 unable to look up host no.test: Name or service not known"),
         ("[host.test]", "smtp_host_lookup = native, dns", ["192.0.2.7"]),

@@ -78,17 +78,30 @@ def test_the_fallback_relay_comes_last(client, store) -> None:
         assert statuses(store) == ["sent (250 2.0.0 Ok: queued as 12345)"]
 
 
+NOT_FOUND = "(Host or domain name not found. Name service error for name=no.test type=A: "
+LOOPS = "(mail for me.test loops back to myself)"
+RELAY = "warning: relayhost configuration problem"
+BEST_MX = "best_mx_transport = nowhere"
+FALLBACK = "warning: smtp_fallback_relay configuration problem"
+
+
 @pytest.mark.parametrize(
-    ("nexthop", "main_cf", "expected"),
+    ("nexthop", "main_cf", "status", "warned"),
     [
-        ("[no.test]", "", "bounced (Host or domain name not found. Name service error for name=no.test type=A: "),
-        ("[no.test]", "relayhost = [no.test]", "deferred (relayhost configuration problem)"),
-        ("[no.test]", "smtp_fallback_relay = [no.test]", "deferred (fall-back relay configuration problem)"),
+        ("[no.test]", "", f"5.4.4, status=bounced {NOT_FOUND}", []),
+        ("[no.test]", "relayhost = [no.test]", f"4.3.5, status=deferred {NOT_FOUND}", [RELAY]),
+        ("[no.test]", "smtp_fallback_relay = [no.test]", f"4.3.5, status=deferred {NOT_FOUND}", [FALLBACK]),
+        ("[no.test] [no.test]", "", f"5.4.4, status=bounced {NOT_FOUND}", []),
+        ("me.test:25", "", f"5.4.6, status=bounced {LOOPS}", []),
+        ("me.test:25", f"relayhost = me.test:25\n{BEST_MX}", f"4.3.5, status=deferred {LOOPS}", [RELAY]),
+        ("[no.test]", f"smtp_fallback_relay = me.test:25\n{BEST_MX}", f"4.3.5, status=deferred {LOOPS}", [FALLBACK]),
     ],
 )
-def test_a_relay_that_does_not_exist_is_the_administrators_trouble(client, store, nexthop, main_cf, expected) -> None:
+def test_trouble_with_a_relay_is_the_administrators(client, store, nexthop, main_cf, status, warned) -> None:
+    client.resolver._records = {("me.test", "MX"): [Record("here.test", 10)], ("here.test", "A"): [Record("127.0.0.1")]}
     client.deliver(store.put("a@d.test"), nexthop, main_cf=main_cf)
-    assert statuses(store)[0].startswith(expected)
+    assert store.lines[-1].partition("dsn=")[2].startswith(status)
+    assert [line for line in store.lines if line.startswith("warning: ")] == warned
 
 
 def test_the_next_exchanger_is_tried_and_sessions_are_limited(client, store) -> None:
@@ -109,6 +122,8 @@ def test_the_next_exchanger_is_tried_and_sessions_are_limited(client, store) -> 
     [
         ({"": "450 4.3.2 busy"}, "4.3.2"),
         ({"EHLO": HANG_UP}, "4.4.2"),
+        ({"MAIL": HANG_UP}, "4.4.2"),
+        ({".": HANG_UP}, "4.4.2"),
         ({"MAIL": "451 4.3.0 later"}, ""),
         ({"RCPT": "450 4.2.0 later"}, ""),
     ],
@@ -118,6 +133,23 @@ def test_trouble_of_the_site_is_told_apart(client, store, answers, site: str) ->
     with Broken(answers) as server:
         answer = client.deliver(store.put("a@d.test"), f"[127.0.0.1]:{server.port}")
     assert (answer.status, answer.site.status) == (-1, site)
+
+
+def test_a_connection_lost_after_a_whole_conversation_elsewhere_is_not_the_sites(client, store) -> None:
+    with Broken({"RCPT": "450 4.2.0 later"}) as first, Broken({"MAIL": HANG_UP}) as second:
+        where = f"[127.0.0.1]:{first.port}, [127.0.0.1]:{second.port}"
+        answer = client.deliver(store.put("a@d.test"), where)
+    assert (answer.status, answer.site.status) == (-1, "")
+
+
+@pytest.mark.parametrize("ehlo", [DEFAULTS["EHLO"], "250 broken.test"], ids=["pipelining", "no pipelining"])
+def test_nothing_is_said_of_a_connection_lost_in_the_final_rset(client, store, ehlo: str) -> None:
+    with Broken({"EHLO": ehlo, "DATA": "421 4.3.2 going down"}) as first, Broken() as second:
+        queue_id = store.put("a@d.test")
+        client.deliver(queue_id, f"[127.0.0.1]:{first.port}, [127.0.0.1]:{second.port}")
+    said = "host 127.0.0.1[127.0.0.1] said: 421 4.3.2 going down (in reply to DATA command)"
+    assert store.lines[0] == f"{queue_id}: {said}"
+    assert len(store.lines) == 2
 
 
 def test_a_connection_is_kept_and_used_again(client, store) -> None:
@@ -132,6 +164,15 @@ def test_a_connection_is_kept_and_used_again(client, store) -> None:
     )
     reuse = [line.partition(f":{server.port}, ")[2].partition(", delays")[0] for line in store.lines]
     assert [text.partition(" delay=")[0] for text in reuse][1:] == ["conn_use=2,", "conn_use=3,"]
+
+
+def test_a_connection_is_used_again_as_often_as_the_limit_says(client, store) -> None:
+    with Broken() as server:
+        where = f"[127.0.0.1]:{server.port}"
+        flags = Flags.SUCCESS | Flags.BOUNCE | Flags.CONN_LOAD | Flags.CONN_STORE
+        requests = [store.request(store.put(f"{name}@d.test"), where, flags=flags) for name in "abc"]
+        client.deliver_all(requests, "smtp_connection_reuse_count_limit = 1")
+    assert [session.count(".") for session in server.sessions] == [2, 1]
 
 
 def test_a_refusal_on_a_kept_connection_has_the_next_exchanger_tried(client, store) -> None:

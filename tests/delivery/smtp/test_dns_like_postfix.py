@@ -105,6 +105,7 @@ CASES: dict[str, tuple[str, Records]] = {
     "address of MX dropped": ("d.test", {("d.test", "MX"): ["10 h.test."], ("h.test", "A"): ["127.0.0.66"]}),
     "filter is not understood": ("d.test", {("d.test", "MX"): ["10 unclear.test.", "20 good.test."]}),
     "host of another type": ("[h.test]", {("h.test", "A"): "OTHER TYPE"}),
+    "two hosts, none": ("[nowhere.test] [no.test]", {}),
 }
 
 # Where real Postfix returns the mail for what may be a passing fault, or believes what nobody asked, ours waits.
