@@ -144,12 +144,21 @@ class Attempt:
                 self._last_destination = self._loops = True
             return
         self._last_destination = self._last_destination or found.last
-        servers = [server for server in found.servers if server != used]
+        servers = self._others(found.servers, used)
         if demand is not None and demand.reason:
             self._no_tls(word, servers, demand)
             return
         key = self._smtp.key(where, self._request)
-        await self._servers(key, servers, level)
+        await self._servers(key, servers, level, sessions=int(used is not None))
+
+    def _others(self, servers: list[Server], used: Server | None) -> list[Server]:
+        """Those that may be tried; used: the one of a kept connection, which counts."""
+        most = self._cfg.smtp_mx_address_limit or len(servers)
+        if used is None:
+            return servers[:most]
+        if self._cfg.smtp_mx_session_limit == 1:
+            return []
+        return [server for server in servers if server != used][: max(most - 1, 0)]
 
     def _wants_tls(self, level: Level) -> None:
         """Nothing may be sent without TLS, which we don't have."""
@@ -176,7 +185,7 @@ class Attempt:
             found = await self._find(self._where)
         except MailError:
             return False
-        return any(server != used for server in found.servers)
+        return bool(self._others(found.servers, used))
 
     async def _keep(self) -> None:
         """Mail for a domain of which this system is the best exchanger: to best_mx_transport, if there is one."""
@@ -199,9 +208,8 @@ class Attempt:
             return Found([Server(self._smtp.myhostname, where.path)])
         return await self._smtp.finder.find(where)
 
-    async def _servers(self, key: Key, servers: list[Server], level: Level) -> None:
-        sessions = 0
-        servers = servers[: self._cfg.smtp_mx_address_limit or None]
+    async def _servers(self, key: Key, servers: list[Server], level: Level, sessions: int) -> None:
+        """sessions: how many there have been."""
         for at, server in enumerate(servers):
             more = at < len(servers) - 1
             self._tls = level.unconnected
@@ -233,6 +241,7 @@ class Attempt:
             kept.reuse_count += 1
             kept.server, kept.key = server, key
             return kept
+        self._request.stats.reuse_count = 0
         try:
             return await self._smtp.connect(server, key, self._request)
         except CanNotConnect as error:

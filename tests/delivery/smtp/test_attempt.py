@@ -191,6 +191,30 @@ def test_a_refusal_on_a_kept_connection_has_the_next_exchanger_tried(client, sto
     assert [text[:8] for text in statuses(store)] == ["sent (25", "deferred"]
 
 
+@pytest.mark.parametrize("limit", ["smtp_mx_session_limit", "smtp_mx_address_limit"])
+def test_a_kept_connection_counts_as_a_session_with_a_server(client, store, limit: str) -> None:
+    with socket.socket() as closed, Broken({"MAIL": [DEFAULTS["MAIL"], "451 4.3.0 later"]}) as server:
+        closed.bind(("127.0.0.2", server.port))
+        names = {("d.test", "MX"): [Record("a.test", 10), Record("b.test", 20)]}
+        names["a.test", "A"] = [Record("127.0.0.1")]
+        names["b.test", "A"] = [Record("127.0.0.2")]
+        client.resolver._records = names
+        flags = Flags.SUCCESS | Flags.BOUNCE | Flags.CONN_LOAD | Flags.CONN_STORE
+        requests = [store.request(store.put(f"{name}@d.test"), f"d.test:{server.port}", flags=flags) for name in "ab"]
+        client.deliver_all(requests, f"{limit} = 1")
+    assert f"relay=a.test[127.0.0.1]:{server.port}, conn_use=2, " in store.lines[1]
+    assert len(store.lines) == 2
+
+
+def test_a_new_connection_after_a_kept_one_is_not_logged_as_used_again(client, store) -> None:
+    with Broken({"MAIL": [DEFAULTS["MAIL"], "451 4.3.0 later"]}) as first, Broken({"": "450 4.3.2 busy"}) as second:
+        flags = Flags.SUCCESS | Flags.BOUNCE | Flags.CONN_LOAD | Flags.CONN_STORE
+        where = f"[127.0.0.1]:{first.port}, [127.0.0.1]:{second.port}"
+        client.deliver_all([store.request(store.put(f"{name}@d.test"), where, flags=flags) for name in "ab"])
+    assert len(first.sessions) == 1
+    assert f"relay=127.0.0.1[127.0.0.1]:{second.port}, delay=" in store.lines[-1]
+
+
 def test_connections_to_some_destinations_are_kept_whatever_qmgr_says(client, store) -> None:
     main_cf = "smtp_connection_cache_destinations = inline:{127.0.0.1=x}"
     with Broken() as server:
