@@ -29,7 +29,7 @@ from pyfix.maps.lines import decode, encode, logical_lines, stream
 from pyfix.maps.lmdb import index_path
 from pyfix.maps.nbdb_redirect import made_as
 from pyfix.maps.open import GONE, TYPES, in_place_of, open_or_fail
-from pyfix.maps.table import LocalTable, OpenError, Options, TableError, fold_key, is_utf8
+from pyfix.maps.table import LocalTable, OpenError, Options, TableError, fold_key, is_key, is_utf8
 from pyfix.unix import msg
 
 INDEXED = frozenset({"hash", "btree", "lmdb"})
@@ -282,7 +282,9 @@ def _delete(settings: Settings) -> int:
             convert(name, settings.style(spec))
         elif not os.path.exists(index_path(name)):
             index.rebuild(name, lambda _: None, settings.style(spec))
-        found += index.delete(name, [settings.key(key) for key in keys], map_size=settings.map_size)
+        known = [key for key in keys if not settings.utf8 or is_key(f"{table_type}:{name}", key)]
+        found += len(keys) - len(known)  # what can't be there is as good as gone
+        found += index.delete(name, [settings.key(key) for key in known], map_size=settings.map_size)
     return not found
 
 

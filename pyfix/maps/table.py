@@ -214,8 +214,7 @@ class LocalTable:
             self._threads = new_threads()
 
     def _lookup_wide(self, key: str) -> str | None:
-        if self._utf8 and not is_utf8(key):
-            msg.warning(f'{self.name}: non-UTF-8 key "{key}": malformed UTF-8 or invalid codepoint')
+        if self._utf8 and not is_key(self.name, key):
             return None
         return self._source.lookup(fold_key(key, utf8=self._utf8) if self._folds else key)
 
@@ -245,6 +244,14 @@ class Unavailable:
         """Never a value."""
         msg.warning(f"{self.name} is unavailable. {self.reason}")
         raise TableError(self.name, self.reason)
+
+
+def is_key(name: str, text: str) -> bool:
+    """Whether a table that keeps UTF-8 can have this key; warns where it can't. name: of the table."""
+    if is_utf8(text):
+        return True
+    msg.warning(f'{name}: non-UTF-8 key "{text}": malformed UTF-8 or invalid codepoint')
+    return False
 
 
 def is_utf8(text: str) -> bool:

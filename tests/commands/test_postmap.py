@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -129,6 +130,24 @@ def test_keys_are_deleted(run: Run) -> None:
     assert run("-d", "a", "t") == (1, "", "")
     assert run("-d", "-", "t", stdin=b"b\nx\n") == (0, "", "")
     assert run("-s", "t") == (0, "c\t3\n", "")
+
+
+@pytest.mark.skipif(shutil.which("postmap") is None, reason="real Postfix is not installed")
+@pytest.mark.parametrize("key", ["\udce9", "-"])
+@pytest.mark.parametrize("option", ["-d", "-q", "-ud", "-uq"])
+def test_keys_that_are_not_utf8_are_refused_as_by_real_postmap(run: Run, option: str, key: str) -> None:
+    os.utime("etc/main.cf", (1000, 1000))
+    keys = b"\xe9\nb\n"
+    for name in ("theirs", "ours"):
+        Path(name).write_text("a 1\nb 2\n")
+        os.utime(name, (1000, 1000))
+    real = partial(subprocess.run, input=keys, capture_output=True, check=False)
+    real(["postmap", "-c", "etc", "hash:theirs"])
+    done = real(["postmap", "-c", "etc", option, key, "hash:theirs"])
+    run("hash:ours")
+    status, out, err = run(option, key, "hash:ours", stdin=keys)
+    expected = done.stderr.decode().replace("postmap: ", "cmd: ").replace("theirs.db", "ours")
+    assert (status, out, err) == (done.returncode, done.stdout.decode(), expected)
 
 
 def test_a_table_that_a_key_is_to_be_deleted_from_is_made(run: Run) -> None:
