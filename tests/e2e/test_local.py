@@ -185,8 +185,8 @@ FILTERS = {
 }
 """Programs that sort mail, as their manuals have them called."""
 CASES = {
-    "aliases": Case((*LISTS, "LIST", "file+ext", "a`id`b", "nobody", "postmaster", "mailer-daemon", "root"), "",
-                    LISTS, LIST_FILES),
+    "aliases": Case((*LISTS, "LIST", "file+ext", "both+x/y", "list+/", "a`id`b", "nobody", "postmaster",
+                     "mailer-daemon", "root"), "", LISTS, LIST_FILES),
     "commands": Case((*COMMANDS, "env+e$x"), "", COMMANDS),
     "forwards": Case(("bin", "sys", "man", "lp", "uucp", "uucp+ext", "uucp+other", "proxy", "list", "irc", "news",
                       "bin+/etc", "unknown+x"), "", {}, FORWARDS),

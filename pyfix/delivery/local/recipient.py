@@ -66,7 +66,7 @@ def deliver_recipient(attempt: Attempt, state: State) -> Parts[None]:
         return
     if (yield from deliver_alias(attempt, state.but(unmatched=""), state.local, deliver_list)):
         return
-    if state.extension:
+    if state.user != state.local:
         state = state.but(unmatched=state.extension)
         if (yield from deliver_alias(attempt, state, state.user, deliver_list)):
             return

@@ -363,6 +363,7 @@ def test_postmaster_without_alias_is_discarded_with_a_warning(machine: Machine) 
         ("q uo+te", ["q uo+te", "q uo"]),
         ("owner-al", ["owner-al"]),
         ("al+x", ["al+x", "al", "owner-al"]),
+        ("al+x/y", ["al+x/y", "al", "owner-al"]),
         ("foo+Bar", ["foo+bar", "owner-foo+bar"]),
     ],
 )
