@@ -19,6 +19,7 @@ EDIT_FORMS = {
     "F": "-Fe or -FX requires service_name/type/field_name",
     "P": "-Pe or -PX requires service_name/type/parameter",
 }
+EDITORS = "-Me, -Fe, -Pe, -X, or -# accept"
 
 
 def set_values(mode: str, operands: Sequence[str], directory: str) -> None:
@@ -73,7 +74,7 @@ def _drop_in_master(mode: str, operands: Sequence[str], path: str, action: edit.
 
 
 def _setting(operand: str) -> tuple[str, str, str]:
-    edit.refuse_lines(operand)
+    edit.refuse_lines(operand, EDITORS)
     try:
         return *split_setting(operand), operand
     except ValueError as e:
@@ -81,7 +82,7 @@ def _setting(operand: str) -> tuple[str, str, str]:
 
 
 def _edit_pattern(mode: str, text: str) -> Pattern:
-    edit.refuse_lines(text)
+    edit.refuse_lines(text, EDITORS)
     pattern = split_pattern(mode, text)
     if pattern is None or text.count("/") != PARTS[mode] - 1 or text.endswith("/"):
         raise BadConfig(EDIT_FORMS[mode])

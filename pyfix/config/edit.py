@@ -162,9 +162,9 @@ def _kept(line: str, change: Change | None) -> list[str]:
     return [f"#{line}"] if change is Action.COMMENT else []
 
 
-def refuse_lines(argument: str) -> None:
-    """Raises BadConfig for what would be more than one line, or none."""
+def refuse_lines(argument: str, who: str = "-e, -X, or -# accepts") -> None:
+    """Raises BadConfig for what would be more than one line, or none; who: does not take it, in the message."""
     if "\n" in argument:
-        raise BadConfig("-e, -X, or -# accepts no multi-line input")
+        raise BadConfig(f"{who} no multi-line input")
     if argument.lstrip(SPACE).startswith("#"):
-        raise BadConfig("-e, -X, or -# accepts no comment input")
+        raise BadConfig(f"{who} no comment input")

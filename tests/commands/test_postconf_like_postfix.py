@@ -176,6 +176,13 @@ WRONG = [
     (["-e", ""], 1, 'fatal: missing attribute name: ""'),
     (["-e", "a\nb=c"], 1, "fatal: -e, -X, or -# accepts no multi-line input"),
     (["-e", "#a=b"], 1, "fatal: -e, -X, or -# accepts no comment input"),
+    *(
+        (options, 1, f"fatal: -Me, -Fe, -Pe, -X, or -# accept no {what} input")
+        for options, what in [
+            (["-Me", "smtp/inet=a\nb"], "multi-line"), (["-Fe", "smtp/inet/chroot=n\n"], "multi-line"),
+            (["-MX", " #smtp/inet"], "comment"), (["-PX", "smtp/inet/x\ny"], "multi-line"),
+        ]
+    ),
     (["-C", "user,bogus"], 1, 'fatal: unknown -C option value "bogus" in "user,bogus"'),
     (["-T", "bogus"], 1, "warning: unknown 'postconf -T' mode: bogus"),
     (["-Fe", "no/inet/chroot=y"], 0, 'warning: unmatched service_name/type: "no/inet/chroot=y"'),
