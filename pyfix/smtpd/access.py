@@ -24,6 +24,7 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
+from pyfix.clients.cleanup import FLAG_DISCARD
 from pyfix.clients.rewrite import FLAG_FAIL, FLAG_ROUTED, Resolved
 from pyfix.mail.address import Extensions, quote
 from pyfix.maps.maps import empty_result, lookup_error
@@ -62,18 +63,21 @@ class Access:
         """Whether parts of names and addresses may be keys."""
         return self._table.fixed
 
-    async def decide(self, check: Check, keys: Sequence[str], stage: Stage, name: str) -> Verdict:
-        """What the table says about the first of the keys that it has."""
-        found = await self.first(keys)
-        return DUNNO if found is None else await self.act(check, found, stage, name)
+    async def decide(self, check: Check, stage: Stage, name: str, *things: Sequence[str]) -> Verdict:
+        """What the table says about the first thing that it has a key of."""
+        for keys in things:
+            found = await self.first(keys)
+            if found is not None:
+                return await self.act(check, found, stage, name)
+        return DUNNO
 
     async def act(self, check: Check, found: tuple[str, str], stage: Stage, name: str) -> Verdict:
-        """What a key's value means for what was asked about."""
+        """What something that was found means for what was asked about."""
         action, argument = self._actions.of(found[1])
         return await action(check, Found(self._table.name, *found, stage, name), argument)
 
     async def first(self, keys: Sequence[str]) -> tuple[str, str] | None:
-        """The first of the keys that the table has, and its value."""
+        """keys[0], which is the whole of what the others are parts of, and the value of the first key that there is."""
         table = self._table
         key = ""
         try:
@@ -83,13 +87,13 @@ class Access:
                 else:
                     value = await table.lookup(key)
                 if value:
-                    return key, value
+                    return keys[0], value
                 if value is not None:
                     empty_result(table.name, table.name, key)
-                    return key, TROUBLE
+                    return keys[0], TROUBLE
         except TableError:
             msg.warning(lookup_error(table.name, key))
-            return key, TROUBLE
+            return keys[0], TROUBLE
         return None
 
 
@@ -105,13 +109,6 @@ def access(lists: Lists, word: str, spec: str) -> Access:
 
 
 @lru_cache(4096)
-def client_keys(name: str, address: str, *, dot: bool, parts: bool) -> tuple[str, ...]:
-    """For a client: its name and parents of that, its address and networks of that."""
-    if not parts:
-        return name, address
-    return *domain_keys(name, dot=dot, parts=True), *network_keys(address, parts=True)
-
-
 def network_keys(address: str, *, parts: bool) -> tuple[str, ...]:
     """For an address: itself, shorter and shorter networks."""
     if not parts:
@@ -160,15 +157,30 @@ def _both_forms(address: str) -> tuple[str, ...]:
 async def check_client_access(check: Check, table: Access) -> Verdict:
     """The client's verified name, and its address."""
     peer = check.peer
-    keys = client_keys(peer.name, peer.address, dot=table.dot, parts=table.parts)
-    return await table.decide(check, keys, Stage.CLIENT, peer.client)
+    return await _check_host(check, table, Stage.CLIENT, peer.client, peer.name)
 
 
 async def check_reverse_client_hostname_access(check: Check, table: Access) -> Verdict:
-    """The name that the client's address has, whether or not it leads back, and the address."""
+    """The name that the client's address has, whether or not it leads back, and the address. It may not permit: who
+    sends mail makes up that name.
+    """
     name = check.peer.names.reverse_name
-    keys = client_keys(name, check.peer.address, dot=table.dot, parts=table.parts)
-    return await table.decide(check, keys, Stage.REVERSE_CLIENT, name)
+    verdict = await _check_host(check, table, Stage.REVERSE_CLIENT, name, name)
+    return never_ok(check, "check_reverse_client_hostname_access", name, verdict)
+
+
+async def _check_host(check: Check, table: Access, stage: Stage, about: str, name: str) -> Verdict:
+    names = domain_keys(name, dot=table.dot, parts=table.parts)
+    return await table.decide(check, stage, about, names, network_keys(check.peer.address, parts=table.parts))
+
+
+def never_ok(check: Check, word: str, name: str, verdict: Verdict) -> Verdict:
+    """The verdict of a table that may not permit, since others than the receiver decide what it is asked about."""
+    if verdict is not OK or check.delegated.flags & FLAG_DISCARD:
+        return verdict
+    for line in log.permits(word, name):
+        msg.warning(line)
+    return check.configuration_error()
 
 
 async def check_helo_access(check: Check, table: Access) -> Verdict:
@@ -184,7 +196,7 @@ async def check_etrn_access(check: Check, table: Access) -> Verdict:
 async def _check_name(check: Check, table: Access, stage: Stage, name: str | None) -> Verdict:
     if name is None:
         return DUNNO
-    return await table.decide(check, domain_keys(name, dot=table.dot, parts=table.parts), stage, name)
+    return await table.decide(check, stage, name, domain_keys(name, dot=table.dot, parts=table.parts))
 
 
 async def check_sender_access(check: Check, table: Access) -> Verdict:
@@ -192,7 +204,7 @@ async def check_sender_access(check: Check, table: Access) -> Verdict:
     if check.sender is None:
         return DUNNO
     if not check.sender:
-        return await table.decide(check, (table.null_key,), Stage.SENDER, "")
+        return await table.decide(check, Stage.SENDER, "", (table.null_key,))
     resolved = await check.site.rewrite.resolve("", check.sender)
     return await _check_mail(check, table, Stage.SENDER, check.sender, resolved)
 
@@ -214,7 +226,7 @@ async def _check_mail(
         return check.refuse_hard(Reply(451, "4.3.0", f"<{address}>: Temporary lookup failure"), Trouble.DATA)
     complete = fold_key(resolved.recipient, utf8=table.utf8)
     keys = mail_keys(complete, table.extensions, dot=table.dot, parts=table.parts)
-    return await table.decide(check, keys, stage, address)
+    return await table.decide(check, stage, address, keys)
 
 
 BY_LIST = {

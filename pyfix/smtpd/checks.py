@@ -163,7 +163,7 @@ def sender_login(*words: str) -> Word:
 async def reject_plaintext_session(check: Check, _: object) -> Verdict:
     """The session is not encrypted: none is yet."""
     code = check.site.cfg.plaintext_reject_code
-    return check.refuse(Reply(code, "4.7.1", f"<{check.name}>: Session encryption is required"))
+    return check.refuse(Reply(code, "4.7.1", "Session encryption is required"))
 
 
 async def reject_multi_recipient_bounce(check: Check, _: object) -> Verdict:

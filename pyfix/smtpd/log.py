@@ -308,8 +308,8 @@ def needs_number(word: str) -> str:
     return f"restriction {word} must be followed by number"
 
 
-def permits_servers(word: str, name: str) -> tuple[str, str, str]:
-    """(warnings) A table that permits by the servers of a domain."""
+def permits(word: str, name: str) -> tuple[str, str, str]:
+    """(warnings) A table that permits by what the sender of mail may choose."""
     return (
         f"restriction {word} returns OK for {name}",
         "this is not allowed for security reasons",

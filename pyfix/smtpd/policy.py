@@ -122,11 +122,13 @@ class Policy:
         for rules in self._for_recipient:
             if refusal is None:
                 refusal = await check.run(RECIPIENT, recipient, rules)
+        if refusal is None and check.deferred is not None:
+            refusal = check.settle()
         if refusal is None and self._reject_unlisted and not check.listed_checked:
             resolved = check.resolved
             if check.traced or resolved is None or not surely_listed(self._site, resolved):
                 refusal = await check.run(RECIPIENT, recipient, UNLISTED_RECIPIENT)
-        return refusal or (check.settle() if check.deferred is not None else None)
+        return refusal
 
     async def data(self, check: Check) -> Reply | None:
         """At DATA and at the first BDAT, when there is something to ask."""

@@ -220,11 +220,11 @@ class Check:
     def refuse(self, reply: Reply, trouble: Trouble = Trouble.POLICY) -> Verdict:
         """Refuse with this reply, unless it is only to be warned of."""
         reply = _sound(reply)
+        if self._warn:
+            self._log("reject_warning", self._softened(reply).text, trouble)
+            return DUNNO
         if self._defer_if_reject is not None and reply.code >= 500:
             reply = self._defer_if_reject
-        if self._warn:
-            self._log("reject_warning", reply.text, trouble)
-            return DUNNO
         return self._refuse(reply, trouble)
 
     def refuse_hard(self, reply: Reply, trouble: Trouble) -> Verdict:
@@ -233,11 +233,12 @@ class Check:
         return self._refuse(reply, trouble)
 
     def _refuse(self, reply: Reply, trouble: Trouble = Trouble.POLICY) -> Verdict:
-        if self.site.mail.soft_bounce:
-            reply = reply.softened()
-        self.reply = reply
+        self.reply = reply = self._softened(reply)
         self._log("reject", reply.text, trouble)
         return REJECT
+
+    def _softened(self, reply: Reply) -> Reply:
+        return reply.softened() if self.site.mail.soft_bounce else reply
 
     def configuration_error(self) -> Verdict:
         """The administrator must look."""

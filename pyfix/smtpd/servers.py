@@ -19,17 +19,16 @@ import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from pyfix.clients.cleanup import FLAG_DISCARD
 from pyfix.config.networks import protocols
 from pyfix.dns.answer import NO_DATA, NO_NAME, TRY_AGAIN, Dropped, Malformed, NotFound, NullMx, Resolver, TryAgain
 from pyfix.dns.hosts import HostsFile
 from pyfix.maps.network import parse_address
 from pyfix.smtpd import log
-from pyfix.smtpd.access import Access, access, domain_keys, network_keys
+from pyfix.smtpd.access import Access, access, domain_keys, network_keys, never_ok
 from pyfix.smtpd.hostnames import is_literal
 from pyfix.smtpd.peer import UNKNOWN
 from pyfix.smtpd.resolver import resolver, unfiltered_resolver
-from pyfix.smtpd.restrictions import DUNNO, OK, Check, Lists, Stage, Verdict
+from pyfix.smtpd.restrictions import DUNNO, Check, Lists, Stage, Verdict
 from pyfix.unix import msg
 
 KINDS = {"ipv4": "A", "ipv6": "AAAA"}
@@ -90,12 +89,7 @@ class Servers:
         found = await self._find(name, f"{stage.value} {about}")
         if found is None:
             return DUNNO
-        verdict = await self._table.act(check, found, stage, about)
-        if verdict is not OK or check.delegated.flags & FLAG_DISCARD:
-            return verdict
-        for line in log.permits_servers(self._word, name):
-            msg.warning(line)
-        return check.configuration_error()
+        return never_ok(check, self._word, name, await self._table.act(check, found, stage, about))
 
     async def _find(self, name: str, about: str) -> tuple[str, str] | None:
         domain = name.rpartition("@")[2]

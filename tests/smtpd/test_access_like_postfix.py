@@ -235,6 +235,42 @@ CASES: dict[str, tuple[list[str], list[bytes]]] = {
         ["smtpd_helo_restrictions = reject", "smtpd_sender_restrictions = check_helo_access static:REJECT"],
         [MAIL, RCPT],
     ),
+    **{
+        f"bad value of {key}": (
+            [f"smtpd_{kind}_restrictions = check_{kind}_access inline:{{{{{key}={action} x}}}}"], REFUSED,
+        )
+        for kind, keys, action in (
+            ("sender", ("s@ok.test", "ok.test", "test", "s@"), "REDIRECT"), ("recipient", ("joe@", "com"), "BCC"),
+            ("client", ("127", "unknown"), "FILTER"), ("helo", ("test", "client.test"), "PREPEND"),
+        )
+        for key in keys
+    },
+    **{
+        f"reverse name {value}": (
+            [f"smtpd_client_restrictions = warn_if_reject check_reverse_client_hostname_access static:{value}"],
+            REFUSED,
+        )
+        for value in ("OK", "permit", "123", "permit_mynetworks", "DUNNO", "DISCARD")
+    },
+    "only warned in spite of a deferral of rejects": (
+        ["smtpd_client_restrictions = static:{DEFER_IF_REJECT x}, warn_if_reject reject, reject"], REFUSED,
+    ),
+    "only warned, soft bounce": (
+        ["soft_bounce = yes", "smtpd_client_restrictions = warn_if_reject static:{521 b}"], REFUSED,
+    ),
+    **{
+        f"not encrypted, {stage}": ([f"smtpd_{stage}_restrictions = warn_if_reject reject_plaintext_session"], REFUSED)
+        for stage in ("client", "recipient")
+    },
+    **{
+        f"deferred {stage}, unknown recipient": (
+            [f"smtpd_{stage}_restrictions = static:{{DEFER_IF_PERMIT x}}"], [HELLO, MAIL, UNKNOWN],
+        )
+        for stage in ("client", "recipient")
+    },
+    "deferral of rejects, unknown recipient": (
+        ["smtpd_recipient_restrictions = static:{DEFER_IF_REJECT x}"], [HELLO, MAIL, UNKNOWN],
+    ),
     "failing rewrite context": (["local_header_rewrite_clients = check_address_map fail:x"], [HELLO, MAIL]),
     "bad word in rewrite context": (
         ["local_header_rewrite_clients = foo permit_mynetworks"], [HELLO, MAIL],
