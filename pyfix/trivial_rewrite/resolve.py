@@ -129,7 +129,7 @@ class Resolver:
         if is_address(domain) and self._syntax.resolve_numeric_domain:
             domain = f"[{domain}]"
             resolved.recipient = f"{local_part}@{domain}"
-            local = await self._classes.is_local(domain)
+            local = local or await self._classes.is_local(domain)
         elif not self._is_domain(domain):
             raise EndError(FLAG_ERROR | CLASS_DEFAULT)
         if ROUTE_MARK.search(local_part):
@@ -246,7 +246,7 @@ class Resolver:
         if not table.maps:
             return None
         address = sender or table.null_key
-        _, at, domain = sender.rpartition("@")
+        _, at, domain = address.rpartition("@")
         bare = bool(at) and (domain.lower() == self._syntax.myorigin or await self._classes.is_local(domain))
         try:
             found = await find_address(table.maps, address, extensions=table.extensions, local=bare)

@@ -37,8 +37,10 @@ CONFIGS = {
     "by sender": "relayhost = [gw.test]\n"
     "sender_dependent_relayhost_maps = inline:{{s@q.test=[s-relay]}, {@d.test=dunno}, {<>=[null-relay]}}\n"
     "sender_dependent_default_transport_maps = inline:{{s@q.test=slow:}, {<>=null:hop}}\n",
+    "the null sender by another name": "empty_address_relayhost_maps_lookup_key = nobody@example.com\n"
+    "sender_dependent_relayhost_maps = inline:{{nobody=[null-relay]}, {@example.com=[a-relay]}}\n",
     "no hacks": "swap_bangpath = no\nallow_percent_hack = no\nresolve_dequoted_address = no\n",
-    "own numbers": "resolve_numeric_domain = yes\nproxy_interfaces = 192.0.2.1\n",
+    "own numbers": "resolve_numeric_domain = yes\nproxy_interfaces = 192.0.2.1\nmydestination = 198.51.100.1\n",
     "ASCII only, nexthops as they are written": "smtputf8_enable = no\n"
     "transport_maps = inline:{{other.test=smtp: [x]}, {relay.test=error: 5.1.2 why}, {foo=: y}}\n",
     "others": "append_dot_mydomain = yes\nappend_at_myorigin = yes\nresolve_null_domain = yes\n"
@@ -54,7 +56,7 @@ DOMAINS = [
     "sub.relay.test", "[127.0.0.1]", "[192.0.2.1]", "192.0.2.1", "[IPv6:::1]", "[ipv6:2001:db8::1]",
     "foo", "a_b.test", "-x.test", "x-.test", "a..b", "é.test", "[foo]", "[", " ", ".", "", "3com.test",
     "a." + "b" * 64, "x." * 130 + "y", "tr.test", "a.b.tr.test", "va.test.", "example.com..", "both.test",
-    "127.0.0.1", "::1", "[IPv6:192.0.2.1]", "[IPv6:::ffff:192.0.2.1]",
+    "127.0.0.1", "198.51.100.1", "::1", "[IPv6:192.0.2.1]", "[IPv6:::ffff:192.0.2.1]",
 ]  # fmt: skip
 USERS = [
     "u", "u+x", "b+y", "U", "a%b", "a%vm.test", "h!u", "-x", "a@b", "@x:y", "a b", 'q"u', "", "a\\b",
