@@ -328,6 +328,18 @@ CASES = {
         {"inc.list": ("root", 0o644, "|cat\n{root}/out/inc\n")},
     ),
     "loop": Case(("games", "list"), "", {"list": "games"}, body=b"Delivered-To: GAMES@example.com\r\n" + BODY),
+    # Owners are told; here by their lines in the log.
+    "loops of lists": Case(
+        ("came", "Came+x", "came+a/b", "plain", "outer", "n+x", "list"),
+        "soft_bounce = no",
+        {"came": "news", "owner-came": '"|true"', "plain": "news", "outer": "{root}/out/x, Came, plain",
+         "owner-outer": "bin", "n": "news", "owner-n+x": '"|: x"', "owner-n": '"|: n"', "list": ":include:{root}/l",
+         "owner-list": '"|: list"'},
+        {"l": ("root", 0o644, "games, came\n")},
+        sender="games@example.com",
+        body=b"Delivered-To: n+x@example.com\r\nDelivered-To: plain@example.com\r\nDelivered-To: came+a/b@example.com"
+        b"\r\nDelivered-To: came@example.com\r\nDelivered-To: came+x@example.com\r\n" + BODY,
+    ),
     "original recipient": Case(
         ("games", "all"),
         "enable_original_recipient = no",

@@ -130,3 +130,11 @@ def _owner_address(attempt: Attempt, name: str) -> str | None:
         return None
     address = value if attempt.setup.cfg.expand_owner_alias else quote(owner)
     return unquote(run_now(attempt.setup.rewriter.rewrite(RULE_LOCAL, address)))
+
+
+def loop_owner(attempt: Attempt, address: str) -> str | None:
+    """The owner of the list at an address, with its extension or without; None: there is none. TableError."""
+    name = address.rpartition("@")[0]
+    owner = _owner_address(attempt, name)
+    user = attempt.setup.extensions.split(name)[0]
+    return owner if owner or user == name else _owner_address(attempt, user)

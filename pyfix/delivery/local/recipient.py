@@ -1,7 +1,7 @@
 """recipient - what is to be done for one recipient
 
     deep?       addresses that led to each other for NESTING steps are taken for a loop
-    loop?       mail that was delivered to this address already
+    loop?       mail that was delivered to this address already; its owner- alias is told
     alias       alias_maps, with the extension and without
     elsewhere   a name out of a list or of another's .forward is posted anew
     .forward    the user's own wishes
@@ -23,7 +23,7 @@ from collections.abc import Iterable
 from pyfix.clients.rewrite import FLAG_ERROR, FLAG_FAIL, RULE_LOCAL
 from pyfix.delivery.agent import CONFIGURATION_ERROR
 from pyfix.delivery.local import forward, log
-from pyfix.delivery.local.alias import deliver_alias
+from pyfix.delivery.local.alias import deliver_alias, loop_owner
 from pyfix.delivery.local.command import deliver_listed_command
 from pyfix.delivery.local.dotforward import deliver_dotforward
 from pyfix.delivery.local.expand import Undefined, expand
@@ -36,6 +36,7 @@ from pyfix.mail.error import Retry
 from pyfix.mail.tokens import Address, external_address, internal, parse
 from pyfix.maps.addresses import add_extension
 from pyfix.maps.run_now import run_now
+from pyfix.maps.table import TableError
 from pyfix.unix import msg, passwd
 from pyfix.unix.as_user import can_switch
 
@@ -56,7 +57,7 @@ def deliver_recipient(attempt: Attempt, state: State) -> Parts[None]:
         yield state.outcome("5.4.6", "recipient nesting limit exceeded")
         return
     if address.lower() in attempt.headers:
-        yield state.outcome("5.4.6", f"mail forwarding loop for {address}")
+        yield from _loop(attempt, state)
         return
     state = _split(attempt, state)
     if address.startswith("\\"):
@@ -71,6 +72,17 @@ def deliver_recipient(attempt: Attempt, state: State) -> Parts[None]:
         if (yield from deliver_alias(attempt, state, state.user, deliver_list)):
             return
     yield from _deliver_user(attempt, state)
+
+
+def _loop(attempt: Attempt, state: State) -> Parts[None]:
+    """Bounce; a list's owner is told of it, where it has one."""
+    address = state.recipient.address
+    try:
+        owner = loop_owner(attempt, address)
+    except TableError:
+        yield state.outcome("4.3.0", "alias database unavailable")
+        return
+    yield state.outcome("5.4.6", f"mail forwarding loop for {address}", blamed=owner)
 
 
 def _split(attempt: Attempt, state: State) -> State:
