@@ -782,7 +782,7 @@ DIALOGS: list[tuple[str, list[bytes]]] = [
         ],
     ),
 ]
-PATIENCE = 0.5  # seconds, for an answer that never comes
+PATIENCE = 10  # seconds, for an answer that is another one than ours
 
 
 @pytest.fixture(scope="module")
