@@ -85,15 +85,17 @@ def _take_locks(path: str, cfg: MailParams) -> list[int]:
 
 
 def _parent_waits() -> int:
-    """Fork; the parent exits when the child says that it is ready (0) or ends (1)."""
+    """Fork; the parent exits when the child says that it is ready (0) or has ended (1), with nothing held any more."""
     reading, told = os.pipe()
     pid = os.fork()
     if pid == 0:
         os.close(reading)
         return told
     os.close(told)
-    ready = os.read(reading, 1)
-    os._exit(0 if ready else 1)
+    if os.read(reading, 1):
+        os._exit(0)
+    os.waitpid(pid, 0)
+    os._exit(1)
 
 
 def _supervise(config_dir: str, main_cf: MainCf, options: dict[str, str], told: int) -> None:
