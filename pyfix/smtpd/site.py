@@ -114,9 +114,9 @@ class Site:
             name="smtpd_forbid_bare_newline_exclusions",
             utf8=self.utf8,
         )
-        self.noop_commands = StringMatch(self.cfg.smtpd_noop_commands, name="smtpd_noop_commands")
+        self.noop_commands = StringMatch(self.cfg.smtpd_noop_commands, name="smtpd_noop_commands", utf8=self.utf8)
         self.forbidden_commands = StringMatch(
-            self.cfg.smtpd_forbidden_commands, name="smtpd_forbidden_commands"
+            self.cfg.smtpd_forbidden_commands, name="smtpd_forbidden_commands", utf8=self.utf8
         )
         self.fast_flush_domains = DomainMatch(
             FlushParams(main).fast_flush_domains,

@@ -316,6 +316,13 @@ CASES: dict[str, tuple[list[str], list[bytes]]] = {
     "commands that do nothing, by a table that fails": (
         ["smtpd_noop_commands = fail:x foo"], [HELLO, b"foo\r\n", b"BAR\r\n", b"NOOP\r\n"],
     ),
+    **{
+        f"commands of no UTF-8, smtputf8_enable = {word}": (
+            [f"smtputf8_enable = {word}", "smtpd_forbidden_commands = regexp:{{/^[^A-Za-z]/ Bogus}}"],
+            [HELLO, b"foo\xff x\r\n", b"NOOP \xff\r\n", b"\xff\xfe\r\n"],
+        )
+        for word in ("yes", "no")
+    },
     "commands before HELO": (["smtpd_helo_required = yes"], [b"AUTH\r\n", b"ETRN a\r\n", HELLO, b"AUTH x\r\n"]),
     "BDAT without sense": ([], [HELLO, b"bdat  0x1 <\r\n"]),
     "smtp": (["smtpd_client_restrictions = static:REJECT"], [b"HELO x\r\n", MAIL, RCPT]),
