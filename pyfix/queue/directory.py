@@ -98,7 +98,7 @@ class QueueDirectory:
         self._prefix = "" if root == "." else root.rstrip("/") + "/"
         self._hashed = frozenset(name.lower() for name in hash_names) if hash_depth > 0 else frozenset()
         self._depth = hash_depth
-        self._long_ids = long_ids
+        self.long_ids = long_ids
         self._last = 0
         self.sync_directories = not keeps_new_names(root)
 
@@ -141,10 +141,7 @@ class QueueDirectory:
         """A file under an id that it may have in this queue; it is there under another name, or none."""
         inode = os.fstat(fd).st_ino
         seconds, microseconds = self._time_stamp()
-        if self._long_ids:
-            queue_id = names.long_id(seconds, microseconds, inode)
-        else:
-            queue_id = names.short_id(microseconds, inode)
+        queue_id = names.long_id(seconds, microseconds, inode) if self.long_ids else names.short_id(microseconds, inode)
         directory = os.path.dirname(self.path(queue, queue_id)) if self.sync_directories else None
         return NewFile(queue, queue_id, fd, seconds, microseconds, directory)
 

@@ -2,7 +2,8 @@
 
 purge   removes files that were never completed.
 repair  moves files where hash_queue_names and hash_queue_depth want them, and gives files whose short
-        id does not hold their inode number (restored from a backup) a new id, their logs too.
+        id does not hold their inode number (restored from a backup) a new id, their logs too. Where
+        enable_long_queue_ids is off long ids become short, as an older Postfix needs them.
 
 To be done while the mail system is down. Each step is one rename, so a run that is cut short is
 finished by the next.
@@ -46,6 +47,8 @@ def repair(
     long_too: check long ids as well; failed: told what could not be done.
     """
     renamed = 0
+    for log in LOGS:
+        _place(queue, log)
     for name in queues:
         entries = (e for e in _entries(queue, name) if names.is_valid(e.name))
         todo = [e.path for e in entries if not _in_place(queue, name, e, long_too)]
@@ -59,8 +62,6 @@ def repair(
             todo = left
         if name != "maildrop":
             _remove_empty(queue.root_of(name))
-    for log in LOGS:
-        _place(queue, log)
     return renamed
 
 
@@ -100,7 +101,7 @@ def _below(root: str, *, recurse: bool = True) -> Iterator[os.DirEntry[str]]:
 
 def _in_place(queue: QueueDirectory, name: str, entry: os.DirEntry[str], long_too: bool) -> bool:
     """Whether the directory alone says that this file is where it should be, as it says of nearly all."""
-    right = _right_id(entry.name, entry.inode(), long_too)
+    right = _right_id(queue, entry.name, entry.inode(), long_too)
     return right == entry.name and queue.path(name, right) == entry.path
 
 
@@ -112,7 +113,7 @@ def _pass(
     changed = 0
     for path in paths:
         old = os.path.basename(path)
-        new = _right_id(old, os.lstat(path).st_ino, long_too)
+        new = _right_id(queue, old, os.lstat(path).st_ino, long_too)
         target = queue.path(name, new)
         if os.path.normpath(target) == os.path.normpath(path):
             continue
@@ -131,10 +132,10 @@ def _pass(
     return left, changed
 
 
-def _right_id(queue_id: str, inode: int, long_too: bool) -> str:
-    """The id that the file with this inode number should have."""
+def _right_id(queue: QueueDirectory, queue_id: str, inode: int, long_too: bool) -> str:
+    """The id that the file with this inode number should have; a short one where no file gets a long one."""
     try:
-        if names.is_long(queue_id):
+        if names.is_long(queue_id) and queue.long_ids:
             if not long_too or names.inode(queue_id) == inode:
                 return queue_id
             return names.long_id(names.seconds(queue_id), names.microseconds(queue_id), inode)

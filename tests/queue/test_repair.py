@@ -51,6 +51,20 @@ def test_files_move_where_the_hash_parameters_want_them(tmp_path):
     assert os.listdir(tmp_path / "deferred") == [queue_id]
 
 
+def test_long_ids_become_short_where_no_file_gets_a_long_one(tmp_path):
+    """As Postfix's, for who goes back to one that knows no long ids."""
+    queue = spool(tmp_path, long_ids=True)
+    queue_id = put(queue, "hold", message())
+    queue.long_ids = False
+    append_log(queue, "defer", queue_id, LogEntry(Recipient(1, "a@x"), "4.0.0", "delayed", "x"))
+    inode = os.stat(queue.path("hold", queue_id)).st_ino
+    assert repair(queue, ["hold"]) == 1
+    (short,) = queue.scan("hold")
+    assert short == names.short_id(names.microseconds(queue_id), inode)
+    assert len(read_log(queue, "defer", short)) == 1
+    assert repair(queue, ["hold"]) == 0
+
+
 def test_long_ids_are_kept_unless_asked_for(tmp_path):
     queue = spool(tmp_path, long_ids=True)
     new = queue.create("hold")
