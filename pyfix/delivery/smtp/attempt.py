@@ -91,6 +91,7 @@ class Attempt:
         self._load = False  # a connection that was kept may be used
         self._store = False  # a connection is to be kept
         self._where: Destination | None = None  # of a kept connection
+        self._nexthop: Key | None = None  # the first destination's
         self._demand: Demand | None = None  # of mail that requires TLS
 
     async def run(self) -> None:
@@ -127,7 +128,9 @@ class Attempt:
             return
         if demand is not None:
             level, self._load = demand.level, self._load and not demand.reason
-        kept = self._smtp.cache.take(self._smtp.key(where, self._request)) if self._load else None
+        key = self._smtp.key(where, self._request)
+        first, self._nexthop = self._nexthop is None, self._nexthop or key
+        kept = self._smtp.cache.take(key) if self._load and first else None
         used: Server | None = None
         if kept is not None and await kept.still_there():
             used, self._tls = kept.server, level.reused
@@ -148,7 +151,6 @@ class Attempt:
         if demand is not None and demand.reason:
             self._no_tls(word, servers, demand)
             return
-        key = self._smtp.key(where, self._request)
         await self._servers(key, servers, level, sessions=int(used is not None))
 
     def _others(self, servers: list[Server], used: Server | None) -> list[Server]:
@@ -215,6 +217,7 @@ class Attempt:
             self._tls = level.unconnected
             session = await self._session(server, key)
             if session is not None:
+                session.nexthop = self._nexthop or key
                 session.best = server.preference == servers[0].preference
                 sessions += session.reuse_count > 0
                 self._last_server = self._last_destination and not more
@@ -541,6 +544,7 @@ class Attempt:
 
     async def _left_over(self, nexthop: str, *, fallback: bool) -> None:
         """No server could be asked, or the last one has gone."""
+        self._request.stats.reuse_count = 0
         self._seen = set()
         if self.why is None or not self.why.status:
             self.why = Dsn("4.3.0", log.NO_SERVER)

@@ -32,8 +32,8 @@ class Cache:
         self._kept[session] = loop.call_later(self._seconds, self._expire, session)
 
     def take(self, key: Key) -> Session | None:
-        """A living connection that was made for this."""
-        return self._take([session for session in self._kept if session.key == key])
+        """A living connection that a request for this has led to: where others failed, perhaps to a fallback relay."""
+        return self._take([session for session in self._kept if session.nexthop == key])
 
     def take_server(self, server: Server, key: Key) -> Session | None:
         """A living connection to this address that may be used for this."""

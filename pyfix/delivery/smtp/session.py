@@ -98,7 +98,8 @@ class Clock:
 class Session:
     """server: who is at the other end; reuse_count: messages before this one; best: it is a best MX.
 
-    key: for what the connection was made; until: when it is too old to be kept; bad: not to be kept;
+    key: for what the connection was made; nexthop: where the request for which it was made wanted to go first;
+    until: when it is too old to be kept; bad: not to be kept;
     authenticated: the server knows who we are; hidden: what is not for the log; transcript: what was said,
     where that may be wanted; discarding: keywords not seen in the answer to EHLO that the log shall have;
     pix: workarounds for a firewall, dot_delay: seconds to wait before the end of a text, both where the firewall has
@@ -122,7 +123,7 @@ class Session:
     ) -> None:
         self.server = server
         self.client = client
-        self.key = key
+        self.key = self.nexthop = key
         self.reuse_count = 0
         self.bad = False
         self.best = False

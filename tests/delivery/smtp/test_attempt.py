@@ -215,6 +215,15 @@ def test_a_new_connection_after_a_kept_one_is_not_logged_as_used_again(client, s
     assert f"relay=127.0.0.1[127.0.0.1]:{second.port}, delay=" in store.lines[-1]
 
 
+def test_a_kept_connection_to_the_fallback_relay_spares_what_failed_before_it(client, store) -> None:
+    with Broken({"MAIL": HANG_UP}) as first, Broken() as fallback:
+        flags = Flags.SUCCESS | Flags.BOUNCE | Flags.CONN_LOAD | Flags.CONN_STORE
+        where, main_cf = f"[127.0.0.1]:{first.port}", f"smtp_fallback_relay = [127.0.0.1]:{fallback.port}"
+        client.deliver_all([store.request(store.put(f"{name}@d.test"), where, flags=flags) for name in "abc"], main_cf)
+    assert (len(first.sessions), len(fallback.sessions)) == (1, 1)
+    assert len(statuses(store)) == 3
+
+
 def test_connections_to_some_destinations_are_kept_whatever_qmgr_says(client, store) -> None:
     main_cf = "smtp_connection_cache_destinations = inline:{127.0.0.1=x}"
     with Broken() as server:
