@@ -181,7 +181,9 @@ def start(system: System, _: list[str]) -> int:
     _prepare(system)
     msg.info("starting the Postfix mail system")
     command, environment = system.master("-w")
-    return subprocess.run(command, env=environment, check=False).returncode  # noqa: S603  # ourselves
+    if subprocess.run(command, env=environment, check=False).returncode:  # noqa: S603  # ourselves
+        msg.fatal("mail system startup failed")
+    return 0
 
 
 def start_fg(system: System, _: list[str]) -> int:

@@ -18,7 +18,10 @@ Parameters: those of settings.py and environment.py
 
 import getopt
 import os
+import select
+import signal
 import sys
+from errno import ETIMEDOUT
 from typing import NoReturn
 
 from pyfix.config.main_cf import BadConfig, MainCf
@@ -92,9 +95,14 @@ def _parent_waits() -> int:
         os.close(reading)
         return told
     os.close(told)
-    if os.read(reading, 1):
+    in_time, _, _ = select.select([reading], [], [], READY_TIMEOUT)
+    if in_time and os.read(reading, 1):
         os._exit(0)
+    if not in_time:
+        os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
+    if not in_time:
+        msg.fatal(f"{os.strerror(ETIMEDOUT)} while waiting for daemon initialization")
     os._exit(1)
 
 
@@ -102,7 +110,8 @@ def _supervise(config_dir: str, main_cf: MainCf, options: dict[str, str], told: 
     """The master's work, from the first log line to the end."""
     loop = Loop()
     sink = log.sink(main_cf, "master", stamps=True)
-    msg.to(sink, msg.stderr_sink("postfix/master"))
+    # until all listen, postlogd's socket is this process's own, and its lines end with it
+    msg.to(log.administrators(main_cf, log.tag(main_cf, "master")), msg.stderr_sink("postfix/master"))
     given = dict(os.environ)
     config = settings.load(config_dir)
     master = Master(loop, config, given, verbose=msg.verbose, subreaper=prctl.become_subreaper())

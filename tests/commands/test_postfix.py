@@ -97,7 +97,8 @@ def test_a_pid_file_that_can_not_be_opened_is_no_running_system(instance, reason
     assert (done.returncode, done.stderr) == (1, "postfix/postlog: the Postfix mail system is not running\n")
     done = mail.command("postfix", "start")
     assert done.returncode == 1
-    assert done.stderr.endswith(f"postfix/master: fatal: open lock file pid/master.pid: {reason}\n")
+    failed = "postfix/postlog: fatal: mail system startup failed"
+    assert done.stderr.endswith(f"postfix/master: fatal: open lock file pid/master.pid: {reason}\n{failed}\n")
 
 
 def test_old_defaults_are_told_of_as_by_the_command_itself(instance):

@@ -533,6 +533,24 @@ def test_question_mark_waits_for_the_first_use(toys, connect):
     mail.wait_until(lambda: len(mail.pids_of("toy:Echo")) == 1)
 
 
+MUTE = """\
+import time
+from pyfix.master import __main__ as master
+from pyfix.unix import msg
+msg.to_stderr("postfix/master")
+master.READY_TIMEOUT = 0.1
+master._parent_waits()
+time.sleep(60)
+"""
+
+
+def test_a_start_that_takes_for_ever_is_given_up():
+    words = [sys.executable, "-c", MUTE]
+    done = subprocess.run(words, check=False, cwd=ROOT, capture_output=True, text=True, timeout=50)
+    told = "postfix/master: fatal: Connection timed out while waiting for daemon initialization\n"
+    assert (done.returncode, done.stderr) == (1, told)
+
+
 def test_fifo_wakes_its_service(toys):
     mail = toys("echo fifo n - n - 1 toy:Echo")
     with open(mail.queue / "public" / "echo", "wb", buffering=0) as fifo:
@@ -592,5 +610,8 @@ def test_taken_port_stops_the_start(toys, instance, connect):
     (other.config / "master.cf").write_text(f"127.0.0.1:{mail.ports[0]} inet n - n - - smtpd\n")
     done = other.command("postfix", "start")
     assert done.returncode == 1
-    assert f"fatal: bind 127.0.0.1 port {mail.ports[0]}: Address already in use" in done.stderr
+    taken = f"fatal: bind 127.0.0.1 port {mail.ports[0]}: Address already in use"
+    failed = "fatal: mail system startup failed"
+    assert taken in done.stderr
+    assert [line.partition("]: ")[2] for line in other.log().splitlines()[-2:]] == [taken, failed]
     assert other.command("postfix", "status").returncode == 1
