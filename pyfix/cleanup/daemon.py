@@ -109,8 +109,14 @@ class Session:
         if self._message.envelope.flags & FLAG_DISCARD:
             self._drop("discarded")
             self.answer(STAT_OK)
-        else:
-            self._daemon.commit(self)
+            return
+        if self.store.is_long:
+            try:
+                await self.store.write_out()
+            except OSError as error:
+                self.committed(error)
+                return
+        self._daemon.commit(self)
 
     def _refuse(self, refusal: NotAcceptedError, why: str = "canceled") -> None:
         self._refusal = refusal

@@ -1,7 +1,8 @@
 """store - a queue file as it is being written
 
 Small messages are collected and leave in one write; of long ones a piece leaves as soon as
-there is enough of it, and the disk begins to take it while the next one comes. The size record
+there is enough of it, and the disk begins to take it while the next one comes; others are not
+kept waiting for the end of that. The size record
 comes first in the file and is known last: with one write it is simply put in front, else its
 place is kept and filled at the end.
 
@@ -17,16 +18,18 @@ Sources: queue-file sheet sections 3 and 4.
 
 from __future__ import annotations
 
+import asyncio
 import os
 from contextlib import suppress
 from typing import Protocol
 
 from pyfix.queue import records as rec
 from pyfix.queue.directory import NewFile
-from pyfix.queue.system import start_writing
+from pyfix.queue.system import start_writing, write_data
 
 END = rec.encode(rec.END)
 PIECE = 1 << 20  # bytes that are collected before a write
+LONG = 1 << 19  # bytes of a file for whose data others do not wait
 
 
 class Queue(Protocol):
@@ -102,6 +105,16 @@ class Store:
         while at < len(size):
             at += os.pwrite(self.file.fd, size[at:], at)
 
+    @property
+    def is_long(self) -> bool:
+        """Others should not wait for its data."""
+        return self.position > LONG
+
+    async def write_out(self) -> None:
+        """Have the disk take a finished file's data, in a thread. OSError: it does not; nothing else says so."""
+        loop = asyncio.get_running_loop()
+        await asyncio.shield(loop.run_in_executor(None, _write_out, os.dup(self.file.fd)))
+
     def hold(self) -> None:
         """Move the file to the hold queue, before it can be taken for complete."""
         file = self.file
@@ -143,3 +156,11 @@ class Store:
         if self._written >= PIECE:
             start_writing(self.file.fd)
         return data
+
+
+def _write_out(fd: int) -> None:
+    """fd: this call's own, for the file may be closed meanwhile, and its number be another's."""
+    try:
+        write_data(fd)
+    finally:
+        os.close(fd)

@@ -6,17 +6,20 @@ import os
 import shutil
 import socket
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
 
 from pyfix.cleanup import daemon, message
+from pyfix.cleanup import store as cleanup_store
 from pyfix.cleanup.bounce import Bouncer
 from pyfix.clients import cleanup as service
 from pyfix.clients.cleanup import reply
 from pyfix.clients.trigger import Words
 from pyfix.mail.error import Retry
 from pyfix.queue import records as rec
+from pyfix.queue.system import write_data
 from pyfix.queue.usual import split_file
 from pyfix.wire.stream import FrameReader, encode_frame
 from tests.cleanup.peer import BODY, ENVELOPE, RCPT, REMOTE, SENDER, TIME, R, lines, stream
@@ -93,6 +96,70 @@ def test_messages_of_one_turn_are_made_durable_together(suite, monkeypatch):
             assert len(incoming()) == 10
             assert max(batches) > 1
             assert sum(batches) == 10
+
+    run(main())
+
+
+LONG = stream(ENVELOPE, BODY + lines(b"x" * 900) * 700)
+
+
+def test_nobody_waits_for_the_data_of_a_long_message(suite, monkeypatch):
+    begun, may_end = threading.Event(), threading.Event()
+
+    def slow(fd):
+        begun.set()
+        assert may_end.wait(20)
+        write_data(fd)
+
+    monkeypatch.setattr(cleanup_store, "write_data", slow)
+
+    async def main():
+        async with suite().running() as processes:
+            client = processes.client()
+            long = asyncio.create_task(put(client, LONG))
+            while not begun.is_set():
+                await asyncio.sleep(0.01)
+            assert (await put(client, WHOLE))[1] == (0, "")
+            assert not long.done()
+            may_end.set()
+            queue_id, answer = await long
+            assert answer == (0, "")
+            assert Path("incoming", queue_id).stat().st_mode & 0o7777 == 0o700
+
+    run(main())
+
+
+def test_a_long_message_that_is_given_up_as_the_disk_takes_it_leaves_nothing(suite, monkeypatch):
+    begun, may_end = threading.Event(), threading.Event()
+    results = []
+
+    def slow(fd):
+        begun.set()
+        assert may_end.wait(20)
+        results.append(os.fstat(fd).st_nlink)
+        raise OSError(errno.EIO, "nobody hears it")
+
+    monkeypatch.setattr(cleanup_store, "write_data", slow)
+
+    async def main():
+        async with suite().running() as processes:
+            client = processes.client()
+            message = await client.open(32)
+            message.write(LONG)
+            verdict = asyncio.create_task(message.finish())
+            while not begun.is_set():
+                await asyncio.sleep(0.01)
+            client.close()
+            with pytest.raises(Retry):
+                await verdict
+            while f"{message.queue_id}: removed (canceled)" not in processes.log:
+                await asyncio.sleep(0.01)
+            assert incoming() == []
+            may_end.set()
+            while not results:
+                await asyncio.sleep(0.01)
+            assert results == [0]
+            assert (await put(processes.client(), WHOLE))[1] == (0, "")
 
     run(main())
 

@@ -27,11 +27,11 @@ from pyfix.unix import fsync
 
 ORDERED, POSIX = "ordered", "posix"
 TRACKED = (
-    *("open", "close", "write", "pwrite", "writev", "pwritev", "ftruncate", "fsync", "fdatasync"),
+    *("open", "close", "dup", "write", "pwrite", "writev", "pwritev", "ftruncate", "fsync", "fdatasync"),
     *("unlink", "remove", "rename", "replace", "link", "mkdir", "chmod", "fchmod", "utime"),
 )
 PAGE = 4096
-NEVER = ("sendfile", "copy_file_range", "splice", "truncate", "posix_fallocate", "symlink", "rmdir", "fdopen", "dup")
+NEVER = ("sendfile", "copy_file_range", "splice", "truncate", "posix_fallocate", "symlink", "rmdir", "fdopen")
 """Nobody uses them on the files at stake. Whoever begins to: teach the recorder."""
 
 
@@ -155,6 +155,10 @@ class Recorder:
         elif flags & os.O_TRUNC:
             self.ops.append(Op("size", self._names[path], (), 0))
         self._fds[fd] = self._names.get(path, path)
+
+    def _dup(self, new, fd):
+        if fd in self._fds:
+            self._fds[new] = self._fds[fd]
 
     def _write(self, count, fd, data):
         if fd in self._fds:

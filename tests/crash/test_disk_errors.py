@@ -162,6 +162,13 @@ def test_who_has_bad_luck_is_told_and_the_others_are_taken(monkeypatch, does):
     check_queue(replies)
 
 
+def test_long_messages_with_bad_luck_are_told_too(monkeypatch):
+    replies = batch(monkeypatch, {"write_data": errno.EIO}, lines=40000)
+    refused = {number for number, reply in replies.items() if reply == "451 4.3.0 Error: queue file write error"}
+    assert refused == UNLUCKY
+    check_queue(replies, 40000)
+
+
 @pytest.mark.parametrize("lines", [3, 80000], ids=["one write", "several"])
 def test_short_writes_are_completed(monkeypatch, lines):
     replies = batch(monkeypatch, {"write": -1000, "pwrite": -5}, lines=lines)

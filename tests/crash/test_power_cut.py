@@ -320,6 +320,10 @@ def test_a_batch(power_cuts):
     power_cuts(Accepting(Mail(1), Mail(2, lines=200), Mail(3, ("a@v.test", "b@v.test")), Mail(4, lines=1)))
 
 
+def test_a_long_message(power_cuts):
+    power_cuts(Accepting(Mail(1), Mail(2, lines=50_000)))
+
+
 def test_messages_whose_files_were_made_ahead(power_cuts):
     power_cuts(AcceptingAhead(Mail(1), Mail(2, lines=200), Mail(3)))
 
