@@ -524,7 +524,10 @@ def test_sendmail_and_postfix_start_say_that_the_queue_has_no_room(sides):
         ]  # fmt: skip
     status, _, err = ours.call(("postfix", "start", within(NO_ROOM_LEFT)))
     assert status == 1
-    assert err.endswith("fatal: cannot update lock file pid/master.pid: No space left on device\n")
+    assert err.endswith(
+        "fatal: cannot update lock file pid/master.pid: No space left on device\n"
+        "postfix/postlog: fatal: mail system startup failed\n"
+    )
 
 
 NOWHERE = [
