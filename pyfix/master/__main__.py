@@ -70,6 +70,8 @@ def _run(config_dir: str, options: dict[str, str]) -> NoReturn:
         sys.exit(1 if pid_file.is_held(path) else 0)
     if "-i" in options and os.getpid() != 1:
         msg.fatal("the -i option needs process ID 1")
+    # until all listen, postlogd's socket is this process's own: lines that were sent there would end with it
+    msg.to(log.administrators(main_cf, log.tag(main_cf, "master")), msg.stderr_sink("postfix/master"))
     told = _parent_waits() if "-w" in options else -1
     if not {"-d", "-i"} & set(options) and os.getpgrp() != os.getpid():
         os.setsid()
@@ -110,8 +112,6 @@ def _supervise(config_dir: str, main_cf: MainCf, options: dict[str, str], told: 
     """The master's work, from the first log line to the end."""
     loop = Loop()
     sink = log.sink(main_cf, "master", stamps=True)
-    # until all listen, postlogd's socket is this process's own, and its lines end with it
-    msg.to(log.administrators(main_cf, log.tag(main_cf, "master")), msg.stderr_sink("postfix/master"))
     given = dict(os.environ)
     config = settings.load(config_dir)
     master = Master(loop, config, given, verbose=msg.verbose, subreaper=prctl.become_subreaper())

@@ -97,8 +97,9 @@ def test_a_pid_file_that_can_not_be_opened_is_no_running_system(instance, reason
     assert (done.returncode, done.stderr) == (1, "postfix/postlog: the Postfix mail system is not running\n")
     done = mail.command("postfix", "start")
     assert done.returncode == 1
-    failed = "postfix/postlog: fatal: mail system startup failed"
-    assert done.stderr.endswith(f"postfix/master: fatal: open lock file pid/master.pid: {reason}\n{failed}\n")
+    held, failed = f"fatal: open lock file pid/master.pid: {reason}", "fatal: mail system startup failed"
+    assert done.stderr.endswith(f"postfix/master: {held}\npostfix/postlog: {failed}\n")
+    assert [line.partition("]: ")[2] for line in mail.log().splitlines()[-2:]] == [held, failed]
 
 
 def test_old_defaults_are_told_of_as_by_the_command_itself(instance):
