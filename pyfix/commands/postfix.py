@@ -34,7 +34,7 @@ from pyfix.config.main_cf import BadConfig, MainCf
 from pyfix.config.master_cf import load_services
 from pyfix.config.params import GROUPS
 from pyfix.queue.directory import QueueDirectory
-from pyfix.queue.repair import purge, repair
+from pyfix.queue.repair import UNFINISHED, purge, repair
 from pyfix.server import log, privileges
 from pyfix.unix import msg, pid_file, users
 
@@ -43,8 +43,6 @@ STOP_PATIENCE = 5.0
 """Seconds until `stop` says that it waits."""
 KILL_PATIENCE = 60.0
 """Seconds until `stop` ends what does not end by itself."""
-UNFINISHED = 86400.0
-"""Seconds after which a queue file that was never completed goes."""
 QUEUES = ("maildrop", "hold", "incoming", "active", "deferred")
 
 

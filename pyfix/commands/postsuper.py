@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 from pyfix.commands import mail_conf
 from pyfix.queue.directory import QueueDirectory, is_ready
 from pyfix.queue.names import is_valid
-from pyfix.queue.repair import files, purge, repair, well_named
+from pyfix.queue.repair import UNFINISHED, files, purge, repair, well_named
 from pyfix.queue.report import FORCE_EXPIRE
 from pyfix.unix import msg
 
@@ -49,9 +49,6 @@ SCANNED = ("defer", "bounce", "maildrop", "incoming", "active", "deferred", "hol
 _DIRECTORIES = frozenset({*SCANNED, "trace"})
 _LETTERS = "c:d:e:f:h:H:pr:sSv"
 _ASKING = frozenset("defhHr")
-TEMPORARY = 7 * 86400
-"""Seconds after which nobody can be at work on a file."""
-
 RENAMED = "QUEUE FILE NAMES WERE CHANGED TO MATCH INODE NUMBERS"
 
 
@@ -290,7 +287,7 @@ def _put_in_order(queue: QueueDirectory, letters: set[str], names: Iterable[str]
     message_queues = [name for name in names if name in QUEUES]
     if "p" in letters:
         for name in message_queues:
-            purge(queue, name, before=time.time() - TEMPORARY)
+            purge(queue, name, before=time.time() - UNFINISHED)
     if letters & {"p", "s", "S"}:
         for name in names:
             well_named(queue, name)

@@ -21,6 +21,8 @@ from pyfix.queue.system import rename_noreplace
 from pyfix.unix import msg
 
 LOGS = ("bounce", "defer", "trace")
+UNFINISHED = 7 * 86400.0
+"""Seconds after which nobody can be at work on a file that was never completed, as for Postfix's postsuper."""
 
 
 def purge(queue: QueueDirectory, name: str, before: float) -> int:

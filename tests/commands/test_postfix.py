@@ -2,6 +2,7 @@
 
 import os
 import re
+import time
 import shutil
 import subprocess
 from pathlib import Path
@@ -86,6 +87,23 @@ def test_what_needs_a_running_system_says_so(instance, command, status):
     assert done.returncode == status
     assert "fatal: the Postfix mail system is not running" in done.stderr
     assert "postfix/postfix-script[" in mail.log()
+
+
+def test_a_start_removes_what_was_never_completed_for_a_week(instance):
+    """As real postsuper does: others may be at work on what is younger."""
+    mail = instance(start=False)
+    mail.command("postfix", "check", check=True)
+    for days in (6, 8):
+        path = mail.queue / "deferred" / f"ABCDEF{days}"
+        path.write_text("x")
+        path.chmod(0o600)
+        owner = path.parent.stat()
+        os.chown(path, owner.st_uid, owner.st_gid)
+        os.utime(path, (time.time() - days * 86400,) * 2)
+    mail.start()
+    left = [path for queue in ("corrupt", "deferred") for path in (mail.queue / queue).rglob("*") if path.is_file()]
+    assert len(left) == 1
+    assert 5 < (time.time() - left[0].stat().st_mtime) / 86400 < 7
 
 
 @pytest.mark.parametrize("reason", ["Too many levels of symbolic links", "Is a directory"])
