@@ -2,9 +2,8 @@
 
 Small messages are collected and leave in one write; of long ones a piece leaves as soon as
 there is enough of it, and the disk begins to take it while the next one comes; others are not
-kept waiting for the end of that. The size record
-comes first in the file and is known last: with one write it is simply put in front, else its
-place is kept and filled at the end.
+kept waiting for the end of that. The size record comes first in the file and is known last: with
+one write it is simply put in front, else its place is kept and filled at the end.
 
 | step | on disk |
 |---|---|

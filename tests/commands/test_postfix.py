@@ -2,9 +2,9 @@
 
 import os
 import re
-import time
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import pytest

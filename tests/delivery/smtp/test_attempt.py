@@ -11,6 +11,13 @@ from tests.delivery.smtp.broken import DEFAULTS, HANG_UP, Broken
 
 def statuses(store) -> list[str]:
     return [line.partition("status=")[2] for line in store.lines if "status=" in line]
+KEPT = Flags.SUCCESS | Flags.BOUNCE | Flags.CONN_LOAD | Flags.CONN_STORE
+"""Of deliveries that use kept connections and leave them."""
+TWO_EXCHANGERS = {
+    ("d.test", "MX"): [Record("a.test", 10), Record("b.test", 20)],
+    ("a.test", "A"): [Record("127.0.0.1")],
+    ("b.test", "A"): [Record("127.0.0.2")],
+}
 
 
 @pytest.mark.parametrize(
@@ -155,8 +162,7 @@ def test_nothing_is_said_of_a_connection_lost_in_the_final_rset(client, store, e
 def test_a_connection_is_kept_and_used_again(client, store) -> None:
     with Broken() as server:
         where = f"[127.0.0.1]:{server.port}"
-        flags = Flags.SUCCESS | Flags.BOUNCE | Flags.CONN_LOAD | Flags.CONN_STORE
-        requests = [store.request(store.put(f"{name}@d.test"), where, flags=flags) for name in "abc"]
+        requests = [store.request(store.put(f"{name}@d.test"), where, flags=KEPT) for name in "abc"]
         client.deliver_all(requests)
     (session,) = server.sessions
     assert [line[:4] for line in session] == (
@@ -169,8 +175,7 @@ def test_a_connection_is_kept_and_used_again(client, store) -> None:
 def test_a_connection_is_used_again_as_often_as_the_limit_says(client, store) -> None:
     with Broken() as server:
         where = f"[127.0.0.1]:{server.port}"
-        flags = Flags.SUCCESS | Flags.BOUNCE | Flags.CONN_LOAD | Flags.CONN_STORE
-        requests = [store.request(store.put(f"{name}@d.test"), where, flags=flags) for name in "abc"]
+        requests = [store.request(store.put(f"{name}@d.test"), where, flags=KEPT) for name in "abc"]
         client.deliver_all(requests, "smtp_connection_reuse_count_limit = 1")
     assert [session.count(".") for session in server.sessions] == [2, 1]
 
@@ -178,13 +183,9 @@ def test_a_connection_is_used_again_as_often_as_the_limit_says(client, store) ->
 def test_a_refusal_on_a_kept_connection_has_the_next_exchanger_tried(client, store) -> None:
     with socket.socket() as closed, Broken({"MAIL": [DEFAULTS["MAIL"], "451 4.3.0 later"]}) as server:
         closed.bind(("127.0.0.2", server.port))
-        names = {("d.test", "MX"): [Record("a.test", 10), Record("b.test", 20)]}
-        names["a.test", "A"] = [Record("127.0.0.1")]
-        names["b.test", "A"] = [Record("127.0.0.2")]
-        client.resolver._records = names
-        flags = Flags.SUCCESS | Flags.BOUNCE | Flags.CONN_LOAD | Flags.CONN_STORE
+        client.resolver._records = TWO_EXCHANGERS
         where = f"d.test:{server.port}"
-        client.deliver_all([store.request(store.put(f"{name}@d.test"), where, flags=flags) for name in "ab"])
+        client.deliver_all([store.request(store.put(f"{name}@d.test"), where, flags=KEPT) for name in "ab"])
     assert len(server.sessions) == 1
     assert store.lines[1].endswith("said: 451 4.3.0 later (in reply to MAIL FROM command)")  # without a recipient
     assert f"connect to b.test[127.0.0.2]:{server.port}: Connection refused" in store.lines[2]
@@ -195,12 +196,8 @@ def test_a_refusal_on_a_kept_connection_has_the_next_exchanger_tried(client, sto
 def test_a_kept_connection_counts_as_a_session_with_a_server(client, store, limit: str) -> None:
     with socket.socket() as closed, Broken({"MAIL": [DEFAULTS["MAIL"], "451 4.3.0 later"]}) as server:
         closed.bind(("127.0.0.2", server.port))
-        names = {("d.test", "MX"): [Record("a.test", 10), Record("b.test", 20)]}
-        names["a.test", "A"] = [Record("127.0.0.1")]
-        names["b.test", "A"] = [Record("127.0.0.2")]
-        client.resolver._records = names
-        flags = Flags.SUCCESS | Flags.BOUNCE | Flags.CONN_LOAD | Flags.CONN_STORE
-        requests = [store.request(store.put(f"{name}@d.test"), f"d.test:{server.port}", flags=flags) for name in "ab"]
+        client.resolver._records = TWO_EXCHANGERS
+        requests = [store.request(store.put(f"{name}@d.test"), f"d.test:{server.port}", flags=KEPT) for name in "ab"]
         client.deliver_all(requests, f"{limit} = 1")
     assert f"relay=a.test[127.0.0.1]:{server.port}, conn_use=2, " in store.lines[1]
     assert len(store.lines) == 2
@@ -208,18 +205,16 @@ def test_a_kept_connection_counts_as_a_session_with_a_server(client, store, limi
 
 def test_a_new_connection_after_a_kept_one_is_not_logged_as_used_again(client, store) -> None:
     with Broken({"MAIL": [DEFAULTS["MAIL"], "451 4.3.0 later"]}) as first, Broken({"": "450 4.3.2 busy"}) as second:
-        flags = Flags.SUCCESS | Flags.BOUNCE | Flags.CONN_LOAD | Flags.CONN_STORE
         where = f"[127.0.0.1]:{first.port}, [127.0.0.1]:{second.port}"
-        client.deliver_all([store.request(store.put(f"{name}@d.test"), where, flags=flags) for name in "ab"])
+        client.deliver_all([store.request(store.put(f"{name}@d.test"), where, flags=KEPT) for name in "ab"])
     assert len(first.sessions) == 1
     assert f"relay=127.0.0.1[127.0.0.1]:{second.port}, delay=" in store.lines[-1]
 
 
 def test_a_kept_connection_to_the_fallback_relay_spares_what_failed_before_it(client, store) -> None:
     with Broken({"MAIL": HANG_UP}) as first, Broken() as fallback:
-        flags = Flags.SUCCESS | Flags.BOUNCE | Flags.CONN_LOAD | Flags.CONN_STORE
         where, main_cf = f"[127.0.0.1]:{first.port}", f"smtp_fallback_relay = [127.0.0.1]:{fallback.port}"
-        client.deliver_all([store.request(store.put(f"{name}@d.test"), where, flags=flags) for name in "abc"], main_cf)
+        client.deliver_all([store.request(store.put(f"{name}@d.test"), where, flags=KEPT) for name in "abc"], main_cf)
     assert (len(first.sessions), len(fallback.sessions)) == (1, 1)
     assert len(statuses(store)) == 3
 
@@ -235,8 +230,7 @@ def test_connections_to_some_destinations_are_kept_whatever_qmgr_says(client, st
 def test_a_kept_connection_that_has_died_is_replaced_silently(client, store) -> None:
     with Broken({"RSET": HANG_UP}) as server:
         where = f"[127.0.0.1]:{server.port}"
-        flags = Flags.SUCCESS | Flags.BOUNCE | Flags.CONN_LOAD | Flags.CONN_STORE
-        client.deliver_all([store.request(store.put(f"{name}@d.test"), where, flags=flags) for name in "ab"])
+        client.deliver_all([store.request(store.put(f"{name}@d.test"), where, flags=KEPT) for name in "ab"])
         assert len(server.sessions) == 2
         assert statuses(store) == ["sent (250 2.0.0 Ok: queued as 12345)"] * 2
 
