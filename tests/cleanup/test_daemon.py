@@ -129,6 +129,25 @@ def test_nobody_waits_for_the_data_of_a_long_message(suite, monkeypatch):
     run(main())
 
 
+def test_a_long_message_whose_data_the_disk_does_not_take_is_a_write_error(suite, monkeypatch):
+    """The kernel says so once: a later fsync would find nothing wrong."""
+
+    def broken(fd):
+        write_data(fd)
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(cleanup_store, "write_data", broken)
+
+    async def main():
+        async with suite().running() as processes:
+            queue_id, answer = await put(processes.client(), LONG)
+            assert answer == (service.STAT_WRITE, "")
+            assert incoming() == []
+            assert f"warning: {queue_id}: write queue file: Input/output error" in processes.log
+
+    run(main())
+
+
 def test_a_long_message_that_is_given_up_as_the_disk_takes_it_leaves_nothing(suite, monkeypatch):
     begun, may_end = threading.Event(), threading.Event()
     results = []

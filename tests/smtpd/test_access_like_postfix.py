@@ -323,6 +323,13 @@ CASES: dict[str, tuple[list[str], list[bytes]]] = {
         )
         for word in ("yes", "no")
     },
+    **{
+        f"commands of no UTF-8 that do nothing, smtputf8_enable = {word}": (
+            [f"smtputf8_enable = {word}", "smtpd_noop_commands = regexp:{{/^f/ ok}}"],
+            [HELLO, b"foo\xff x\r\n", b"foo\r\n", b"NOOP\r\n"],
+        )
+        for word in ("yes", "no")
+    },
     "commands before HELO": (["smtpd_helo_required = yes"], [b"AUTH\r\n", b"ETRN a\r\n", HELLO, b"AUTH x\r\n"]),
     "BDAT without sense": ([], [HELLO, b"bdat  0x1 <\r\n"]),
     "smtp": (["smtpd_client_restrictions = static:REJECT"], [b"HELO x\r\n", MAIL, RCPT]),
